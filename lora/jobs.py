@@ -1,0 +1,181 @@
+"""The words that jobs are spoken of in: what can be asked of a worker, and what it says while it works.
+
+Everything here is plain data: frozen, keyword-only, and complete by value, so that a job can go to a
+worker on any machine. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class JobError(Exception):
+    """A job cannot be done, and the person who asked for it can do something about it.
+
+    ``code`` is one of the keys of ``JOB_ERRORS``; ``detail`` is a short fact without anybody's text in it.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        assert code in JOB_ERRORS, code
+        super().__init__(f"{JOB_ERRORS[code]}{f': {detail}' if detail else ''}")
+        self.code = code
+        self.detail = detail
+
+
+JOB_ERRORS = {
+    "bad-picture": "a picture cannot be read",
+    "caption-too-long": "a caption or prompt is over the tokenizer's 77 tokens",
+    "other-base": "the adapter was trained on another base model",
+    "bad-adapter": "the adapter file is damaged or is no LoRA for this base",
+    "not-a-number": "the training diverged (loss is not a number)",
+    "empty-cutout": "nothing was left of the drawing after the background was removed",
+    "out-of-memory": "the device ran out of memory",
+    "internal": "the worker failed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One picture of a style with its caption. ``picture`` is the encoded file (PNG, WebP, JPEG)."""
+
+    picture: bytes = field(repr=False)
+    caption: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How to train. ``None`` means: the default of the base at hand (``bases.py``)."""
+
+    steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    rank: int | None = None
+    checkpoint_steps: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Asks for an adapter that draws in the look of ``samples``.
+
+    ``resume`` is the ``state`` of the last ``Checkpoint`` of this job, if it was interrupted.
+    ``attempt`` counts from 1; events carry it, so that a worker thought dead cannot speak for its successor.
+    """
+
+    id: int
+    attempt: int
+    keyword: str = field(repr=False)
+    samples: tuple[Sample, ...]
+    settings: TrainSettings = TrainSettings()
+    resume: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Asks for ``count`` stickers of one prompt. Picture ``i`` is drawn with seed ``seed + i``.
+
+    ``adapter`` is a LoRA file (safetensors bytes) or None for the bare base. The prompt already holds
+    the keyword where one is wanted.
+    """
+
+    id: int
+    attempt: int
+    prompt: str = field(repr=False)
+    negative_prompt: str = field(default="", repr=False)
+    adapter: bytes | None = field(default=None, repr=False)
+    cfg: float
+    seed: int
+    steps: int = 20
+    count: int = 1
+
+
+Job = Train | Draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The worker has loaded its base and can take jobs. The defaults are what ``None`` settings become."""
+
+    base: str
+    base_hash: str
+    device: str
+    defaults: TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """``step`` of ``steps`` is done. ``loss`` is the mean since the last Progress (None while drawing)."""
+
+    job: int
+    attempt: int
+    step: int
+    steps: int
+    seconds_left: float
+    loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """An adapter saved on the way. ``state`` is what a resume needs; both are safetensors bytes."""
+
+    job: int
+    attempt: int
+    step: int
+    adapter: bytes = field(repr=False)
+    state: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The training is over; the last ``Checkpoint`` before this event is its end."""
+
+    job: int
+    attempt: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Picture ``index`` of a draw, cut out and fitted: a WebP of one side 512 px, at most 512 KiB."""
+
+    job: int
+    attempt: int
+    index: int
+    seed: int
+    sticker: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """All pictures of a draw have been sent."""
+
+    job: int
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled:
+    """The job was stopped on request; nothing more will be said of it."""
+
+    job: int
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The job cannot be done. ``code`` is one of ``JOB_ERRORS``; ``detail`` holds nobody's text."""
+
+    job: int
+    attempt: int
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """The worker that had these jobs is gone (killed, crashed, unplugged); they are nobody's again."""
+
+    jobs: tuple[tuple[int, int], ...]  # (job id, attempt)
+
+
+Event = Ready | Progress | Checkpoint | Trained | Drawn | Finished | Cancelled | Failed | Lost
