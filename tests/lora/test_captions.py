@@ -1,0 +1,196 @@
+"""Captions as the tokenizer sees them: equal ids, honest counts, keywords that mean nothing yet."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from transformers import CLIPTokenizer
+
+from lora import captions
+from lora.captions import (
+    bpe,
+    count_tokens,
+    draft_from_emoji,
+    emoji_for,
+    encode,
+    has_keyword,
+    keyword_problem,
+    normalise,
+    suggest_keywords,
+    with_keyword,
+)
+
+TEXTS = [
+    "",
+    " ",
+    "a fox drinking coffee",
+    "A  Fox\n\tDRINKING coffee!!!",
+    "it's the cat's pyjamas, isn't it? they'd've said I'm",
+    "don’t “quote” me – ever…",
+    "fish &amp; chips &amp;amp; peas &lt;b&gt;",
+    "ﬁne ｆｕｌｌ ｗｉｄｔｈ Ⅳ ½",
+    "кот в очках машет лапой, чебурашка с апельсинами",
+    "مرحبا قطة صغيرة",
+    "かわいい猫がコーヒーを飲む 猫",
+    "ñandú über straße İstanbul ὈΔΥΣΣΕΎΣ",
+    "👍🏽 👨‍👩‍👧 🇩🇪 ❤️ 🦊🦊",
+    "zorvex9 a1b2c3 12345 3.14",
+    "a-b_c/d\\e <html> *bold* _it_ `code`",
+    "<|endoftext|> cat <|startoftext|>",
+    "x" * 300,
+    "na " * 100,
+    "schÃ¶n mojibake â€” repaired",
+    "\u200bzero\u200dwidth\ufeff",
+]
+
+
+@pytest.fixture(scope="module")
+def reference() -> CLIPTokenizer:
+    vocab, merges = bpe()
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
+
+
+def test_vocabulary_is_clips() -> None:
+    """49,408 tokens with OpenAI's ids."""
+    vocab, merges = bpe()
+    assert len(vocab) == 49_408
+    assert len(merges) == 48_894
+    assert (vocab["<|startoftext|>"], vocab["<|endoftext|>"], vocab["cat</w>"]) == (49_406, 49_407, 2368)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_ids_equal_those_of_transformers(reference: CLIPTokenizer, text: str) -> None:
+    """What is counted here is what the text encoder will get."""
+    assert encode(text) == reference(normalise(text))["input_ids"]
+
+
+def test_normalise_does_what_openai_did() -> None:
+    """ftfy and twice html.unescape first, as the model's training texts had it; and no control tokens."""
+    assert normalise("fish &amp;amp;  chips\n") == "fish & chips"
+    assert normalise("don’t") == "don't"
+    assert normalise("ﬁne ｆｏｘ") == "fine fox"
+    assert normalise("cat <|endoftext|> dog") == "cat dog"
+    assert encode("don’t") == encode("don't")
+
+
+def test_count_includes_start_and_end() -> None:
+    """An empty caption already takes two of the 77."""
+    assert count_tokens("") == 2
+    assert count_tokens("a cat") == 4
+    assert count_tokens("кот в очках") == 15
+    assert count_tokens("cat " * 75) == captions.MAX_TOKENS
+
+
+def test_tokenizer_loads_fast_and_without_torch() -> None:
+    """The bot's process counts tokens within half a second of asking, and torch stays out of it."""
+    code = (
+        "import sys, time; t = time.perf_counter(); import lora.captions as c; c.count_tokens('a cat');"
+        "print(time.perf_counter() - t, 'torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    seconds, heavy = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert heavy == "False"
+    assert float(seconds) < 2  # 0.2 when the machine is quiet
+    count_tokens("warm")
+    start = time.perf_counter()
+    count_tokens("a cat on a mat")
+    assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    ("caption", "has"),
+    [
+        ("zorvex cat", True),
+        ("a cat, Zorvex", True),
+        ("cat (zorvex)", True),
+        ("zorvexes", False),
+        ("azorvex cat", False),
+        ("a cat", False),
+        ("", False),
+    ],
+)
+def test_keyword_is_a_word_of_its_own(caption: str, has: bool) -> None:
+    """The keyword counts in any case, but not inside another word; where it is missing it is put in front."""
+    assert has_keyword(caption, "zorvex") is has
+    assert has_keyword(with_keyword(caption, "zorvex"), "zorvex")
+    assert (with_keyword(caption, "zorvex") == caption) is has
+
+
+ORDINARY = (
+    "cat dog fox cats foxes heart sticker style happy smiling drawing painter dragonfly bluebird hedgehogs "
+    "catdog redfox superman watercolor anime cartoon pizza unicorn rainbow pencil sketchy doodles doodling "
+    "artstyle mushroom penguin summer birthday coffee princess robot rockets dancing"
+)
+INVENTED = (
+    "zorvex kavimo blorpia nubzil mirexo zikugu vonux gevoz musax lomux grumblix floopie "
+    "qivara tuzemo snarvik plubo xandrok drixy okzana"
+)
+
+
+@pytest.mark.parametrize("word", ORDINARY.split())
+def test_ordinary_words_are_refused(word: str) -> None:
+    """A word that the model knows would drag its meaning into the style."""
+    assert keyword_problem(word) == "ordinary"
+
+
+@pytest.mark.parametrize("word", INVENTED.split())
+def test_invented_words_are_taken(word: str) -> None:
+    """A word that nobody uses is what a keyword should be."""
+    assert keyword_problem(word) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("../x", "characters"),
+        ("Zorvex", "characters"),
+        ("zo", "characters"),
+        ("9lives", "characters"),
+        ("zorvex style", "characters"),
+        ("зорвекс", "characters"),
+        ("z" * 21, "characters"),
+        ("zorvex\n", "characters"),
+        ("<b>zor</b>", "characters"),
+        ("xqzkjwvbpt", "too-many-tokens"),
+        ("cat3", "ordinary"),
+        ("zorvex9", None),
+    ],
+)
+def test_keyword_rules(word: str, problem: str | None) -> None:
+    """A keyword is 3 to 20 of a-z and 0-9, begins with a letter, and takes at most four tokens."""
+    assert keyword_problem(word) == problem
+
+
+def test_suggested_keywords_keep_the_rules() -> None:
+    """Suggestions are different, the same for the same seed, and never refused when they are chosen."""
+    words = suggest_keywords(60, seed=1)
+    assert len(set(words)) == 60
+    assert words == suggest_keywords(60, seed=1) != suggest_keywords(60, seed=2)
+    assert all(keyword_problem(word) is None and 4 <= count_tokens(word) <= 5 for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "draft"),
+    [
+        ("🦊", "fox"),
+        ("👍🏽", "thumbs up"),
+        ("❤️", "red heart"),
+        ("❤", "red heart"),
+        ("😀🦊🦊", "grinning face, fox"),
+        ("🧑🏿‍🎤", "singer"),
+        ("hello", ""),
+        ("", ""),
+    ],
+)
+def test_drafts_from_emoji(text: str, draft: str) -> None:
+    """A sticker's emoji gives a first caption in words, whatever skin it has."""
+    assert draft_from_emoji(text) == draft
+
+
+def test_emoji_for_a_prompt() -> None:
+    """What a prompt names, a pack can be searched by; a longer name's words are not used twice."""
+    assert emoji_for("zorvex a fox drinking coffee") == ["🦊"]
+    assert emoji_for("smiling face with sunglasses and a red heart", 5) == ["😎", "❤"]
+    assert emoji_for("nothing like that") == []
