@@ -27,23 +27,7 @@ _MERGES = Path(__file__).parent / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
 _SPLIT = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 _KEYWORD = re.compile(r"[a-z][a-z0-9]{2,19}")
 _ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "y", "ly", "ish", "like", "ness", "less", "ful")
-_RUDE = (
-    "fuc",
-    "fuk",
-    "shi",
-    "nig",
-    "fag",
-    "sex",
-    "cun",
-    "nazi",
-    "puta",
-    "hui",
-    "pizd",
-    "tit",
-    "cum",
-    "coc",
-    "dic",
-)
+_RUDE = "fuc fuk shi nig fag sex cun nazi puta hui pizd tit cum coc dic"  # never inside what we suggest
 
 
 def normalise(text: str) -> str:
@@ -75,8 +59,8 @@ def with_keyword(caption: str, keyword: str) -> str:
 def keyword_problem(word: str) -> str | None:
     """Why this cannot be a style's keyword, or None: empty, characters, ordinary, too-many-tokens.
 
-    A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for it
-    without a usual ending, if an emoji's name says it, or if all its tokens are words of three letters or more.
+    A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it, or for it
+    without a usual ending; if an emoji's name says it; or if all its tokens are words of three letters up.
     """
     if not word.strip():
         return "empty"
