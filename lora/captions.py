@@ -59,8 +59,9 @@ def with_keyword(caption: str, keyword: str) -> str:
 def keyword_problem(word: str) -> str | None:
     """Why this cannot be a style's keyword, or None: empty, characters, ordinary, too-many-tokens.
 
-    A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it, or for it
-    without a usual ending; if an emoji's name says it; or if all its tokens are words of three letters up.
+    A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for
+    it without a usual ending; if an emoji's name says it; or if each of its tokens is a word of three letters
+    or more.
     """
     if not word.strip():
         return "empty"
