@@ -1,0 +1,209 @@
+"""The drawings that everything bundled is trained on: fetched, named, rendered, and split.
+
+    python -m lora.pretrain.drawings fetch  --dir data/cache/drawings   # npm packages -> named.json.xz
+    python -m lora.pretrain.drawings render --dir data/cache/drawings   # -> drawings.safetensors, drawings.json
+
+Six openly licensed sets share their concepts' names, so that one subject exists in several styles. Names
+and tags come from emojibase (MIT). Concepts in ``held_out`` are kept out of every training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import re
+import subprocess
+import sys
+import tarfile
+import unicodedata
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+# style name in captions -> (npm package, version, licence)
+SETS = {
+    "noto": ("@iconify-json/noto", "1.2.9", "Apache-2.0"),
+    "noto classic": ("@iconify-json/noto-v1", "1.2.5", "Apache-2.0"),
+    "fluent 3d": ("@iconify-json/fluent-emoji", "1.2.7", "MIT"),
+    "fluent flat": ("@iconify-json/fluent-emoji-flat", "1.2.6", "MIT"),
+    "twemoji": ("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0"),
+    "emojione": ("@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
+}
+# Never trained on: the style a "user" brings in demos and measurements.
+UNSEEN = {"fxemoji": ("@iconify-json/fxemoji", "1.2.2", "Apache-2.0")}
+NAMES = ("emojibase-data", "17.0.0", "MIT")
+
+GROUPS = (0, 1, 3, 4, 5, 6, 7)  # smileys, people, animals, food, travel, activities, objects
+SIZE = 256
+HELD_OUT_CONCEPTS = 40  # of those that all six sets share, so at least 200 drawings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """One named drawing of one set. ``concept`` is the same for the same subject in every set."""
+
+    style: str
+    concept: str
+    tags: tuple[str, ...]
+    group: int
+    svg: str
+
+
+def slug(label: str) -> str:
+    """The form in which icon sets write an emoji's name: ``face with tears of joy`` -> ``face-with-tears-of-joy``."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "").replace(".", "")).strip("-")
+
+
+def npm_pack(package: str, version: str, folder: Path) -> Path:
+    """Fetch one npm package without running its scripts and unpack it. Returns its folder."""
+    target = folder / slug(f"{package}-{version}")
+    if (target / "package" / "package.json").exists():
+        return target / "package"
+    target.mkdir(parents=True, exist_ok=True)
+    subprocess.run(  # noqa: S603 - fixed arguments
+        [
+            "npm",
+            "pack",
+            "--silent",
+            "--ignore-scripts",
+            "--pack-destination",
+            str(target),
+            f"{package}@{version}",
+        ],  # noqa: S607
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    (archive,) = target.glob("*.tgz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter="data")
+    archive.unlink()
+    return target / "package"
+
+
+def named_drawings(folder: Path) -> list[Drawing]:
+    """Every icon of the six sets and of ``UNSEEN`` whose name is an emoji's name, without skin tones."""
+    emoji = json.loads((npm_pack(NAMES[0], NAMES[1], folder) / "en" / "data.json").read_text())
+    wanted = {slug(e["label"]): e for e in emoji if e.get("group") in GROUPS}
+    run_together = {name.replace("-", ""): entry for name, entry in wanted.items()}
+    found = []
+    for style, (package, version, _) in {**SETS, **UNSEEN}.items():
+        icons = json.loads((npm_pack(package, version, folder) / "icons.json").read_text())
+        names = run_together if style in UNSEEN else wanted
+        for name, icon in icons["icons"].items():
+            if name in names and not icon.get("hidden"):
+                entry = names[name]
+                found.append(
+                    Drawing(
+                        style=style,
+                        concept=entry["label"].lower(),
+                        tags=tuple(entry.get("tags", ())),
+                        group=entry["group"],
+                        svg=_svg(icon, icons),
+                    )
+                )
+    return found
+
+
+def _svg(icon: dict[str, Any], icons: dict[str, Any]) -> str:
+    left, top = icon.get("left", 0), icon.get("top", 0)
+    width, height = icon.get("width", icons.get("width", 16)), icon.get("height", icons.get("height", 16))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{left} {top} {width} {height}" width="{SIZE}" height="{SIZE}">{icon["body"]}</svg>'
+    )
+
+
+def held_out(drawings: list[Drawing]) -> frozenset[str]:
+    """Concepts kept out of every training: a fixed draw from those that all six sets share."""
+    shared = shared_concepts(drawings)
+    return frozenset(Random(2026).sample(shared, HELD_OUT_CONCEPTS))
+
+
+def shared_concepts(drawings: list[Drawing]) -> list[str]:
+    """Concepts that all six training sets draw, sorted."""
+    styles: dict[str, set[str]] = {}
+    for drawing in drawings:
+        if drawing.style in SETS:
+            styles.setdefault(drawing.concept, set()).add(drawing.style)
+    return sorted(concept for concept, of in styles.items() if len(of) == len(SETS))
+
+
+def render(svg: str, size: int = SIZE) -> np.ndarray[Any, Any]:
+    """An SVG as straight-alpha RGBA, uint8 [size, size, 4]; colour under alpha 0 is zero."""
+    import io
+
+    import resvg_py
+    from PIL import Image
+
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True))
+    rgba = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).copy()
+    rgba[rgba[..., 3] == 0] = 0
+    return rgba
+
+
+def fetch(folder: Path) -> Path:
+    """Write ``named.json.xz``: all that rendering needs, small enough to take to another machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = named_drawings(folder)
+    target = folder / "named.json.xz"
+    with lzma.open(target, "wt", preset=6) as out:
+        json.dump([asdict(d) for d in drawings], out)
+    return target
+
+
+def load_named(folder: Path) -> list[Drawing]:
+    """What ``fetch`` wrote."""
+    with lzma.open(folder / "named.json.xz", "rt") as file:
+        return [Drawing(**{**d, "tags": tuple(d["tags"])}) for d in json.load(file)]
+
+
+def render_all(folder: Path) -> None:
+    """Write ``drawings.safetensors`` (pictures uint8 [N, 4, 256, 256], held_out bool [N]) and ``drawings.json``.
+
+    Drawings that fill the square (alpha mean over 0.98) are left out: nothing of them can be cut out.
+    ``UNSEEN`` drawings are not in this file.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    drawings = [d for d in load_named(folder) if d.style in SETS]
+    drawings.sort(key=lambda d: (d.style, d.concept))
+    out = held_out(drawings)
+    # The slow set first, so that the pool does not wait for it at the end.
+    order = sorted(range(len(drawings)), key=lambda i: drawings[i].style != "fluent 3d")
+    with ProcessPoolExecutor() as pool:
+        rendered = dict(
+            zip(order, pool.map(render, [drawings[i].svg for i in order], chunksize=8), strict=True)
+        )
+    kept = [i for i in range(len(drawings)) if rendered[i][..., 3].mean() <= 0.98 * 255 and rendered[i].any()]
+    pictures = torch.from_numpy(np.stack([rendered[i] for i in kept])).permute(0, 3, 1, 2).contiguous()
+    mask = torch.tensor([drawings[i].concept in out for i in kept])
+    (folder / "drawings.json").write_text(
+        json.dumps([{k: v for k, v in asdict(drawings[i]).items() if k != "svg"} for i in kept])
+    )
+    # Written last and renamed: its presence says that both files are whole.
+    save_file({"pictures": pictures, "held_out": mask}, folder / "drawings.part")
+    (folder / "drawings.part").rename(folder / "drawings.safetensors")
+    print(f"{len(kept)} drawings, {int(mask.sum())} of them held out")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lora.pretrain.drawings", description=__doc__)
+    parser.add_argument("verb", choices=["fetch", "render"])
+    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
+    args = parser.parse_args(argv)
+    if args.verb == "fetch":
+        print(fetch(args.dir))
+    else:
+        render_all(args.dir)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
