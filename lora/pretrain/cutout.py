@@ -1,0 +1,252 @@
+"""Trains the bundled cut-out network: a drawing on any background -> how much of each pixel is drawing.
+
+    python -m lora.pretrain.cutout --pictures data/cache/drawings/drawings.safetensors --seconds 200 --out OUT
+
+Drawings whose true alpha is known are put on made-up backgrounds on the device. The network reads what rembg's
+``u2net_custom`` session feeds it (320 px, ImageNet mean and deviation) and is exported as ONNX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lora.pretrain.augment import place, premultiplied
+
+SIDE = 320
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def block(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
+    )
+
+
+class CutoutNet(nn.Module):
+    """A U-Net of 1.4 M parameters. [B, 3, 320, 320] -> logits [B, 1, 320, 320]."""
+
+    WIDTHS = (12, 24, 48, 96, 136, 136)
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = self.WIDTHS
+        self.stem = block(3, widths[0])
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(nn.Sequential(block(a, b, 2), block(b, b)) for a, b in pairs)
+        self.up = nn.ModuleList(block(a + b, a) for a, b in reversed(pairs))
+        self.head = nn.Conv2d(widths[0], 1, 3, 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        kept = [self.stem(images)]
+        for down in self.down:
+            kept.append(down(kept[-1]))
+        x = kept.pop()
+        for up in self.up:
+            skip = kept.pop()
+            x = up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), skip], dim=1))
+        return self.head(x)
+
+
+class Exported(nn.Module):
+    """What goes into the ONNX file: alpha in [0, 1] instead of logits."""
+
+    def __init__(self, net: CutoutNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.net(images))
+
+
+class Scenes:
+    """Drawings on backgrounds of every kind, made on the device."""
+
+    def __init__(self, pictures: Tensor, seed: int) -> None:
+        self.pictures = pictures
+        self.device = pictures.device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def rand(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=self.generator, device=self.device)
+
+    def pick(self, count: int) -> Tensor:
+        """Premultiplied drawings on a transparent canvas [count, 4, 320, 320]."""
+        rows = torch.randint(len(self.pictures), (count,), generator=self.generator, device=self.device)
+        margin = (SIDE - self.pictures.shape[-1]) // 2
+        return F.pad(premultiplied(self.pictures[rows]), (margin,) * 4)
+
+    def placed(self, count: int) -> Tensor:
+        """As ``pick``, scaled (0.35 to 1.25), moved, mirrored; some hang over the edge a little."""
+        scale = 0.35 + 0.9 * self.rand(count).sqrt()
+        room = (SIDE / 256 / scale - 1).clamp_min(0.06)
+        shift = (self.rand(count, 2) * 2 - 1) * room[:, None] * 0.9
+        return place(self.pick(count), scale, shift, self.rand(count) < 0.5)
+
+    def outlined(self, rgba: Tensor) -> Tensor:
+        """With a white rim, as finished stickers have."""
+        rim = F.avg_pool2d(F.max_pool2d(rgba[:, 3:], 9, 1, 4), 3, 1, 1)
+        alpha = torch.maximum(rim, rgba[:, 3:])
+        return torch.cat([rgba[:, :3] + (alpha - rgba[:, 3:]), alpha], dim=1)
+
+    def backgrounds(self, rgba: Tensor) -> Tensor:
+        """[B, 3, 320, 320] in [0, 1]: white, flat, near the drawing's own colour, gradient, stripes, noise, clutter."""
+        count = len(rgba)
+        first, second = self.rand(count, 3, 1, 1), self.rand(count, 3, 1, 1)
+        own = rgba[:, :3].sum(dim=(2, 3)) / rgba[:, 3].sum(dim=(1, 2))[:, None].clamp_min(1)
+        near = (own + 0.25 * (self.rand(count, 3) - 0.5)).clamp(0, 1)[:, :, None, None]
+        line = torch.linspace(-1, 1, SIDE, device=self.device)
+        angle = self.rand(count, 1, 1) * 6.2832
+        ramp = torch.cos(angle) * line[None, None, :] + torch.sin(angle) * line[None, :, None]
+        smooth = (ramp[:, None] + 1.4) / 2.8
+        stripes = (torch.sin(ramp[:, None] * (8 + 50 * self.rand(count, 1, 1, 1))) > 0).float()
+        cells = [F.interpolate(self.rand(count, 3, n, n), SIDE, mode="bicubic").clamp(0, 1) for n in (6, 40)]
+        noise = cells[0] * 0.6 + cells[1] * 0.4
+        clutter = F.avg_pool2d(self.pick(count)[:, :3].roll((60, 90), (2, 3)) + 0.3 * second, 5, 1, 2)
+        kind = self.rand(count)[:, None, None, None]
+        ground = torch.ones_like(noise)
+        for start, value in (
+            (0.36, first.expand_as(noise)),
+            (0.58, near.expand_as(noise)),
+            (0.68, first + (second - first) * smooth),
+            (0.78, first + (second - first) * stripes),
+            (0.84, noise),
+            (0.92, clutter.clamp(0, 1)),
+        ):
+            ground = torch.where(kind >= start, value, ground)
+        return ground
+
+    def degraded(self, images: Tensor) -> Tensor:
+        """Softened and noisy, as a small VAE leaves a drawing."""
+        small = F.interpolate(images, 256, mode="area")
+        soft = F.interpolate(
+            F.avg_pool2d(F.pad(small, (1,) * 4, mode="replicate"), 3, 1), SIDE, mode="bilinear"
+        )
+        mix = self.rand(len(images), 1, 1, 1)
+        images = torch.where(mix < 0.6, images + (soft - images) * mix / 0.6, images)
+        noise = F.interpolate(self.rand(len(images), 3, 80, 80) - 0.5, SIDE, mode="bilinear")
+        return (images + 0.12 * noise * self.rand(len(images), 1, 1, 1)).clamp(0, 1)
+
+    @torch.no_grad()
+    def batch(self, count: int) -> tuple[Tensor, Tensor]:
+        """Network input [B, 3, 320, 320] and true alpha [B, 1, 320, 320]."""
+        rgba = self.placed(count)
+        rgba = torch.where((self.rand(count) < 0.15)[:, None, None, None], self.outlined(rgba), rgba)
+        images = rgba[:, :3] + (1 - rgba[:, 3:]) * self.backgrounds(rgba)
+        return normalised(self.degraded(images)), rgba[:, 3:]
+
+
+def normalised(images: Tensor) -> Tensor:
+    """RGB in [0, 1] as rembg hands it to the network (it also divides by the picture's brightest value)."""
+    mean = torch.tensor(MEAN, device=images.device)[:, None, None]
+    std = torch.tensor(STD, device=images.device)[:, None, None]
+    return (images / images.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6) - mean) / std
+
+
+def loss_of(logits: Tensor, alpha: Tensor) -> Tensor:
+    """Cross-entropy, more of it near edges, plus one minus the soft IoU."""
+    edge = F.max_pool2d(alpha, 7, 1, 3) + F.max_pool2d(-alpha, 7, 1, 3)
+    entropy = (F.binary_cross_entropy_with_logits(logits, alpha, reduction="none") * (1 + 2 * edge)).mean()
+    guess = torch.sigmoid(logits)
+    both = torch.minimum(guess, alpha).sum(dim=(1, 2, 3))
+    either = torch.maximum(guess, alpha).sum(dim=(1, 2, 3)).clamp_min(1)
+    return entropy + 0.5 * (1 - both / either).mean()
+
+
+@torch.no_grad()
+def mean_iou(net: nn.Module, pictures: Tensor, seed: int = 1, count: int = 256) -> float:
+    """Mean IoU of the thresholded mask over scenes of unseen drawings on all kinds of background."""
+    scenes = Scenes(pictures, seed)
+    values = []
+    for _ in range(0, count, 32):
+        images, alpha = scenes.batch(32)
+        guess, true = net(images) > 0, alpha > 0.5
+        values.append((guess & true).sum(dim=(1, 2, 3)) / (guess | true).sum(dim=(1, 2, 3)).clamp_min(1))
+    return torch.cat(values).mean().item()
+
+
+def train(path: Path, seconds: float, device: torch.device, batch_size: int, out: Path) -> CutoutNet:
+    """Train for ``seconds``; returns the averaged network in evaluation mode on the CPU."""
+    torch.manual_seed(0)
+    stored = load_file(path, device=str(device))
+    pictures, held_out = stored["pictures"], stored["held_out"]
+    scenes, unseen = Scenes(pictures[~held_out], 0), pictures[held_out]
+    net = CutoutNet().to(device, memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
+    start = said = time.monotonic()
+    steps = 0
+    while (elapsed := time.monotonic() - start) < seconds:
+        for group in optimizer.param_groups:
+            group["lr"] = 3e-3 * min(1, (steps + 1) / 200) * max(0.01, 1 - elapsed / seconds)
+        images, alpha = scenes.batch(batch_size)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = net(images.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logits.float(), alpha)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(net)
+        steps += 1
+        if time.monotonic() - said > 20:
+            said = time.monotonic()
+            average.eval()
+            iou = mean_iou(average, unseen, count=64)
+            print(
+                f"cutout: {elapsed:.0f} s step {steps} loss {loss.item():.4f} held-out IoU {iou:.4f}",
+                flush=True,
+            )
+    average.eval()
+    print(f"cutout: {steps} steps, held-out IoU {mean_iou(average, unseen):.4f}", flush=True)
+    return average.module.cpu().eval()
+
+
+def export(net: CutoutNet, path: Path) -> None:
+    """Write the ONNX file and check that onnxruntime gets what torch gets."""
+    import onnxruntime
+
+    sample = torch.randn(1, 3, SIDE, SIDE)
+    model = Exported(net).eval()
+    torch.onnx.export(
+        model, (sample,), path, input_names=["images"], output_names=["alpha"], opset_version=17, dynamo=False
+    )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"images": sample.numpy()})
+    with torch.no_grad():
+        difference = (torch.from_numpy(found) - model(sample)).abs().max().item()
+    if difference > 1e-3:
+        raise RuntimeError(f"the ONNX file differs from the network by {difference:.2e}")
+    print(
+        f"cutout: {path} {path.stat().st_size / 1e6:.1f} MB, largest difference {difference:.1e}", flush=True
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lora.pretrain.cutout", description=__doc__)
+    parser.add_argument("--pictures", type=Path, default=Path("data/cache/drawings/drawings.safetensors"))
+    parser.add_argument("--seconds", type=float, default=200)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cudnn.benchmark = True
+    net = train(args.pictures, args.seconds, torch.device(args.device), args.batch, args.out)
+    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, args.out / "cutout.safetensors")
+    export(net, args.out / "cutout.onnx")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
