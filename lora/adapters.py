@@ -1,0 +1,230 @@
+"""LoRA layers on a base's denoiser: new ones to train, saved ones to draw with, and their file format.
+
+A file holds PEFT's names under ``unet.``, as diffusers' ``load_lora_weights`` reads them. Two entries of its
+metadata matter: ``lora_adapter_metadata`` is what diffusers needs to load an alpha that is not the rank
+(without it the scale would silently be 1), and ``stickersmith`` says what was trained, and on which base.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from lora.bases import Base
+from lora.jobs import JobError
+
+TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
+MAX_BYTES = 512 * 2**20
+LOADED_AT_ONCE = 8  # each loaded adapter costs memory, and a moment to put on
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an adapter file says of itself."""
+
+    keyword: str
+    base: str
+    base_hash: str
+    rank: int
+    alpha: float
+    steps: int
+    seed: int
+    background: str  # the ground its samples were shown on
+
+
+def add(base: Base, name: str, *, rank: int, alpha: float, seed: int) -> list[nn.Parameter]:
+    """Put new float32 LoRA layers on the denoiser and return their weights, the same ones for a seed."""
+    from peft import LoraConfig
+
+    config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=list(TARGETS))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        with _several_at_once():
+            base.unet.add_adapter(config, adapter_name=name)
+    base.active = None
+    weights = weights_of(base, name)
+    for weight in weights.values():
+        weight.data = weight.data.float()
+    return list(weights.values())
+
+
+def weights_of(base: Base, name: str) -> dict[str, nn.Parameter]:
+    """The LoRA weights of one adapter by their name in a file, always in the same order."""
+    found = {}
+    for path, module in _layers(base):
+        for letter in ("A", "B"):
+            layers = getattr(module, f"lora_{letter}")
+            if name in layers:
+                found[f"unet.{path}.lora_{letter}.weight"] = layers[name].weight
+    return found
+
+
+def remove(base: Base, name: str) -> None:
+    """Take an adapter off the denoiser, if it is on it."""
+    if name in getattr(base.unet, "peft_config", {}):
+        base.unet.delete_adapters(name)
+        base.active = None
+
+
+def activate(base: Base, name: str | None, *, train: bool = False) -> None:
+    """Let the denoiser use this adapter alone, or none. Only with ``train`` do its weights get gradients."""
+    wanted = f"{name or 'nothing'} {'trained' if train else 'used'}"
+    if base.active == wanted:
+        return
+    for _, module in _layers(base):
+        module.enable_adapters(name is not None)
+        if name is not None:
+            module.set_adapter(name, inference_mode=not train)
+    base.active = wanted
+
+
+def save_adapter(base: Base, name: str, about: About) -> bytes:
+    """An adapter's weights and what it says of itself, as safetensors."""
+    state = {key: weight.detach().cpu().contiguous() for key, weight in weights_of(base, name).items()}
+    config = {"r": about.rank, "lora_alpha": about.alpha, "target_modules": list(TARGETS), "bias": "none"}
+    metadata = {
+        "format": "pt",
+        "lora_adapter_metadata": json.dumps({f"unet.{key}": value for key, value in config.items()}),
+        "stickersmith": json.dumps(asdict(about)),
+    }
+    return save(state, metadata=metadata)
+
+
+def read_about(data: bytes) -> About | None:
+    """What a file says of itself; None for a LoRA that another trainer made. Raises JobError bad-adapter."""
+    entry = read_metadata(data).get("stickersmith")
+    if entry is None:
+        return None
+    try:
+        return About(**json.loads(entry))
+    except (ValueError, TypeError) as error:
+        raise JobError("bad-adapter", "its description cannot be read") from error
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """The metadata in a safetensors header. Raises JobError bad-adapter."""
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 10 or len(data) > MAX_BYTES or size > len(data) - 8:
+        raise JobError("bad-adapter", "no safetensors file, or a cut-off one")
+    try:
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+        return {str(key): str(value) for key, value in metadata.items()}
+    except (ValueError, AttributeError) as error:
+        raise JobError("bad-adapter", "its header cannot be read") from error
+
+
+def read_weights(base: Base, data: bytes) -> dict[str, Tensor]:
+    """An adapter's tensors, checked against the base's layers. Raises JobError other-base or bad-adapter."""
+    about = read_about(data)
+    if about is not None and about.base_hash != base.hash:
+        raise JobError("other-base", f"trained on {about.base}, drawn with {base.name}")
+    try:
+        state = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise JobError("bad-adapter", "no safetensors file, or a damaged one") from error
+    state = {_peft_name(key): value for key, value in state.items()}
+    _check_shapes(base, state)
+    return state
+
+
+def _peft_name(key: str) -> str:
+    """The reference script's last file says down and up where PEFT says A and B."""
+    return key.replace(".lora.down.", ".lora_A.").replace(".lora.up.", ".lora_B.")
+
+
+def _check_shapes(base: Base, state: dict[str, Tensor]) -> None:
+    """Every tensor belongs to a linear layer of this base, fits it, has its other half, and is finite."""
+    if not state:
+        raise JobError("bad-adapter", "nothing in it")
+    for key, value in state.items():
+        if not key.startswith("unet.") or not key.endswith((".lora_A.weight", ".lora_B.weight")):
+            raise JobError("bad-adapter", "it holds more than LoRA layers of the denoiser")
+        layer = _linear(base, key.removeprefix("unet.").rsplit(".", 2)[0])
+        half = state.get(
+            key.replace(".lora_A.", ".lora_B.") if ".lora_A." in key else key.replace("_B.", "_A.")
+        )
+        if layer is None or half is None or value.ndim != 2 or half.ndim != 2:
+            raise JobError("bad-adapter", "its layers are not those of this base")
+        down, up = (value, half) if ".lora_A." in key else (half, value)
+        if down.shape != (up.shape[1], layer.in_features) or up.shape[0] != layer.out_features:
+            raise JobError("bad-adapter", "its layers have other sizes than those of this base")
+        if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
+            raise JobError("bad-adapter", "it holds values that are no numbers")
+
+
+def _linear(base: Base, path: str) -> nn.Linear | None:
+    """The plain linear layer of the denoiser at a path, with or without LoRA layers round it."""
+    try:
+        module = base.unet.get_submodule(path)
+    except AttributeError:
+        return None
+    module = getattr(module, "base_layer", module)
+    return module if isinstance(module, nn.Linear) else None
+
+
+class Shelf:
+    """Adapters that are on the denoiser of one base, by content; the least used leave when it is full."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        self._loaded: OrderedDict[str, About | None] = OrderedDict()
+
+    def put_on(self, data: bytes | None) -> About | None:
+        """Load an adapter if it is not loaded, and let the denoiser use it alone (None: use no adapter)."""
+        if data is None:
+            activate(self._base, None)
+            return None
+        name = f"file-{hashlib.sha256(data).hexdigest()[:24]}"
+        if name not in self._loaded:
+            self._load(name, data)
+        self._loaded.move_to_end(name)
+        activate(self._base, name)
+        return self._loaded[name]
+
+    def _load(self, name: str, data: bytes) -> None:
+        state = read_weights(self._base, data)
+        config = read_metadata(data).get("lora_adapter_metadata")
+        while len(self._loaded) >= LOADED_AT_ONCE:
+            oldest, _ = self._loaded.popitem(last=False)
+            remove(self._base, oldest)
+        try:
+            with _several_at_once():
+                self._base.unet.load_lora_adapter(
+                    {key: value.to(self._base.device, self._base.dtype) for key, value in state.items()},
+                    prefix="unet",
+                    adapter_name=name,
+                    metadata=json.loads(config) if config else None,
+                    low_cpu_mem_usage=True,
+                )
+        except (ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
+            remove(self._base, name)
+            raise JobError("bad-adapter", type(error).__name__) from error
+        finally:
+            self._base.active = None
+        self._loaded[name] = read_about(data)
+
+
+@contextmanager
+def _several_at_once() -> Iterator[None]:
+    """PEFT warns of a second adapter on one model; here that is the rule."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        yield
+
+
+def _layers(base: Base) -> list[tuple[str, Any]]:
+    """The layers of the denoiser that carry LoRA weights, with their paths."""
+    from peft.tuners.lora import LoraLayer
+
+    return [(path, module) for path, module in base.unet.named_modules() if isinstance(module, LoraLayer)]

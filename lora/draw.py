@@ -1,0 +1,157 @@
+"""Makes pictures from prompts, in batches; every picture has its own seed, CFG and adapter."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lora.adapters import About, Shelf
+from lora.bases import Base, Colour
+from lora.captions import MAX_TOKENS, count_tokens, with_keyword
+from lora.jobs import JobError
+
+BATCH = 4  # pictures in one pass; with CFG the denoiser sees twice as many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One picture to draw. ``adapter`` is a LoRA file or None; ``cfg`` 1 means no guidance."""
+
+    prompt: str = field(repr=False)
+    negative_prompt: str = field(default="", repr=False)
+    adapter: bytes | None = field(default=None, repr=False)
+    seed: int
+    cfg: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """``step`` of ``steps`` denoising steps of the batch at hand is done."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """The drawing of ``items[index]``, RGB, and the flat colour it was asked to be drawn on."""
+
+    index: int
+    image: Image.Image
+    background: Colour
+
+
+def draw(base: Base, shelf: Shelf, items: Sequence[Item], *, steps: int) -> Iterator[Step | Picture]:
+    """Draw all items, those of one adapter together, and give each picture when it is done.
+
+    A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
+    a CPU generator with its seed. Raises JobError for a prompt over 77 tokens, an unusable adapter, and
+    latents that are no numbers. The denoiser must not be used by others between two steps of a batch.
+
+    This is the seam for mixing adapters in one batch: only ``_batches`` and ``shelf.put_on`` know that today
+    a batch has one adapter.
+    """
+    for batch in _batches(items):
+        about = shelf.put_on(items[batch[0]].adapter)
+        background = _background(base, about)
+        chosen = [items[index] for index in batch]
+        latents = yield from _sample(base, chosen, about, background, steps)
+        for index, image in zip(batch, _decode(base, latents), strict=True):
+            yield Picture(index=index, image=image, background=base.profile.backgrounds[background])
+
+
+def _batches(items: Sequence[Item]) -> Iterator[list[int]]:
+    """Indices of items that share an adapter, at most ``BATCH`` at once."""
+    groups: dict[bytes | None, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(item.adapter, []).append(index)
+    for group in groups.values():
+        yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))
+
+
+def _background(base: Base, about: About | None) -> str:
+    """The ground that the adapter's samples were shown on, else white or the base's first."""
+    if about is not None and about.background in base.profile.backgrounds:
+        return about.background
+    return next(iter(base.profile.backgrounds))
+
+
+def _sample(
+    base: Base, items: Sequence[Item], about: About | None, background: str, steps: int
+) -> Generator[Step, None, Tensor]:
+    """Denoise one batch; returns its latents [n, channels, height, width] in float32."""
+    texts = _embeddings(base, items, about.keyword if about else "", background)
+    cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
+    scheduler = sampler(base, steps)
+    latents = _noise(base, items) * scheduler.init_noise_sigma
+    for done, t in enumerate(scheduler.timesteps, start=1):
+        latents = _denoise(base, scheduler, latents, t, texts, cfg)
+        yield Step(step=done, steps=steps)
+    if not bool(torch.isfinite(latents).all()):
+        raise JobError("not-a-number", "while drawing")
+    return latents
+
+
+def sampler(base: Base, steps: int) -> Any:
+    """A fresh scheduler for so many steps, with the base's own noise schedule and kind of prediction.
+
+    DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095) needs the fewest steps, but starts from a finite noise
+    level. A base with zero terminal SNR begins at pure noise: DDIM takes that step exactly.
+    """
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
+    config = dict(base.scheduler.config)
+    if config.get("rescale_betas_zero_snr"):
+        scheduler = DDIMScheduler.from_config(config)
+    else:
+        known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
+        scheduler = DPMSolverMultistepScheduler(**{key: config[key] for key in known}, steps_offset=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
+        scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
+    """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
+    prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
+    for text in (*prompts, *(item.negative_prompt for item in items)):
+        if count_tokens(text) > MAX_TOKENS:
+            raise JobError("caption-too-long", f"{count_tokens(text)} tokens")
+    wanted = [base.on_ground(prompt, background) for prompt in prompts]
+    if all(item.cfg == 1 for item in items):
+        return base.embed(wanted)
+    return base.embed([item.negative_prompt for item in items] + wanted)
+
+
+def _noise(base: Base, items: Sequence[Item]) -> Tensor:
+    """Each item's own start [n, channels, height, width]: the same on every device, in any batch."""
+    shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63)) for item in items]
+    return torch.stack(noise).to(base.device)
+
+
+@torch.no_grad()
+def _denoise(base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor) -> Tensor:
+    """One step of the whole batch, each picture at its own strength of classifier-free guidance."""
+    noisy = scheduler.scale_model_input(latents, t)
+    if len(texts) == len(latents):
+        predicted = base.unet(noisy.to(base.dtype), t, encoder_hidden_states=texts).sample.float()
+    else:
+        both = torch.cat([noisy, noisy]).to(base.dtype)
+        without, with_text = base.unet(both, t, encoder_hidden_states=texts).sample.float().chunk(2)
+        predicted = without + cfg * (with_text - without)
+    return scheduler.step(predicted, t, latents).prev_sample
+
+
+def _decode(base: Base, latents: Tensor) -> Iterator[Image.Image]:
+    """RGB pictures of latents, one at a time: the decoder needs the most memory of all."""
+    for latent in latents.split(1):
+        pixels = ((base.decode(latent)[0] + 1) * 127.5).round().byte()
+        yield Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
