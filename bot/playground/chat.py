@@ -1,0 +1,224 @@
+"""The people's side over HTTP: what a Telegram app does for a person, for the page and for ``person.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import secrets
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from bot.playground import content, limits, pictures
+from bot.playground.account import menu
+from bot.playground.entities import stripped, with_automatic
+from bot.playground.limits import ApiError, bad_request
+from bot.playground.markup import callback_data
+from bot.playground.messages import without_reply
+from bot.playground.wire import Call, Json, Upload, read_call
+from bot.playground.world import World
+
+SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp")  # others are only offered for download
+EVENT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One file that a person sends, and how."""
+
+    upload: Upload
+    kind: str  # photo, sticker or document
+    caption: str = field(default="", repr=False)
+    emoji: str | None = None
+
+
+class Chat:
+    """The routes under ``/chat``. Errors are JSON: ``{"error": "..."}``."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of them; ``{person}`` is the person's id."""
+        return [
+            web.get("/chat/people", self.people),
+            web.post("/chat/people", self.join),
+            web.get("/chat/bot", self.bot),
+            web.get("/chat/{person:[0-9]+}/messages", self.messages),
+            web.get("/chat/{person:[0-9]+}/events", self.events),
+            web.get("/chat/{person:[0-9]+}/packs", self.packs),
+            web.post("/chat/{person:[0-9]+}/send", self.send),
+            web.post("/chat/{person:[0-9]+}/press", self.press),
+            web.post("/chat/{person:[0-9]+}/block", self.block),
+            web.get("/chat/packs/{name}", self.pack),
+            web.get("/chat/files/{file_id}", self.file),
+        ]
+
+    async def people(self, request: web.Request) -> web.Response:
+        """Everybody who is here."""
+        return web.json_response(self._world.people.all())
+
+    async def join(self, request: web.Request) -> web.Response:
+        """A new person: ``first_name``, and maybe ``username`` and ``language_code``."""
+        call = await read_call(request, "join")
+        name = call.text("first_name").strip()[:64]
+        if not name:
+            raise bad_request("a person needs a name")
+        username, language = call.text("username", "") or None, call.text("language_code", "") or None
+        person = self._world.people.add(name, username=username, language_code=language)
+        return web.json_response(self._world.people.user(person))
+
+    async def bot(self, request: web.Request) -> web.Response:
+        """The bot: its user, its commands in ``?language=``, and its description."""
+        language = request.query.get("language", "")
+        texts = self._world.setting("description")
+        description = texts.get(language) or texts.get("", "")
+        commands = menu(self._world, language)
+        return web.json_response(
+            {"user": self._world.bot.json(), "commands": commands, "description": description}
+        )
+
+    async def messages(self, request: web.Request) -> web.Response:
+        """The chat so far, and the number of the last event in it."""
+        person, seq = self._person(request), self._world.log.last()
+        return web.json_response({"messages": self._world.messages(person), "seq": seq})
+
+    async def events(self, request: web.Request) -> web.Response:
+        """What happened after event number ``after``, waiting up to ``timeout`` seconds for it."""
+        seconds = min(float(request.query.get("timeout", "0")), EVENT_SECONDS)
+        events = await self._world.log.after(
+            self._person(request), int(request.query.get("after", "0")), seconds
+        )
+        return web.json_response(events)
+
+    async def packs(self, request: web.Request) -> web.Response:
+        """The sticker sets that a person owns."""
+        names = self._world.sets.owned(self._person(request))
+        return web.json_response([self._pack(name) for name in names])
+
+    async def pack(self, request: web.Request) -> web.Response:
+        """One sticker set by name."""
+        return web.json_response(self._pack(request.match_info["name"]))
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """A file's bytes. Only pictures get a type that a browser would show."""
+        file = self._world.files.by_id(request.match_info["file_id"])
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
+        shown = file.mime in SHOWN_TYPES
+        headers["Content-Type"] = file.mime if shown else "application/octet-stream"
+        headers["Content-Disposition"] = "inline" if shown else "attachment"
+        return web.FileResponse(self._world.files.place(file), headers=headers)
+
+    async def send(self, request: web.Request) -> web.Response:
+        """A text, a sticker that exists already, or files; gives the messages that became of it.
+
+        ``text``; or ``sticker`` (a file_id); or file parts with ``items``, a JSON list of
+        ``{"as": "photo|sticker|document", "caption", "emoji"}`` in their order. ``reply_to`` is a message id.
+        """
+        person, call = self._person(request), await read_call(request, "send")
+        reply = self._reply(person, call.int("reply_to", 0))
+        if call.files:
+            sent = await self._send_files(person, _items(call), reply)
+        elif call.has("sticker"):
+            body = await content.sticker(self._world, call.text("sticker"))
+            sent = [self._world.say(person, reply | body, from_bot=False)]
+        else:
+            sent = self._send_text(person, call.text("text"), reply)
+        return web.json_response(sent)
+
+    async def press(self, request: web.Request) -> web.Response:
+        """Press the button with ``data`` under the message ``message_id``; gives the query's id."""
+        person, call = self._person(request), await read_call(request, "press")
+        message = self._world.message(person, call.int("message_id"))
+        if message is None or call.text("data") not in callback_data(message):
+            raise bad_request("there is no such button")
+        with self._world.change():
+            query_id = self._world.presses.add(person)
+            query: Json = {"id": query_id, "from": self._world.people.user(person), "message": message}
+            query |= {"chat_instance": str(person), "data": call.text("data")}
+            self._world.updates.add("callback_query", query)
+        return web.json_response({"query_id": query_id})
+
+    async def block(self, request: web.Request) -> web.Response:
+        """The person blocks the bot, until the next message to it."""
+        self._world.people.block(self._person(request))
+        return web.json_response({})
+
+    def _person(self, request: web.Request) -> int:
+        person = int(request.match_info["person"])
+        if not self._world.people.known(person):
+            raise ApiError(404, "there is no such person")
+        return person
+
+    def _pack(self, name: str) -> Json:
+        pack = self._world.sets.json(name)
+        for sticker, detail in zip(pack["stickers"], self._world.sets.details(name), strict=True):
+            sticker["emoji_list"], sticker["keywords"] = detail["emoji"], detail["keywords"]
+        return pack | {"owner": self._world.sets.owner(name)}
+
+    def _reply(self, person: int, message_id: int) -> Json:
+        if not message_id:
+            return {}
+        message = self._world.message(person, message_id)
+        if message is None:
+            raise bad_request("message to be replied not found")
+        return {"reply_to_message": without_reply(message)}
+
+    def _send_text(self, person: int, text: str, reply: Json) -> list[Json]:
+        """Apps split a text that is too long into several messages."""
+        body = text.strip()
+        if not body:
+            raise bad_request("message text is empty")
+        size = limits.TEXT_CHARACTERS
+        parts = [body[start : start + size] for start in range(0, len(body), size)]
+        return [
+            self._world.say(person, reply | _text("text", "entities", part), from_bot=False) for part in parts
+        ]
+
+    async def _send_files(self, person: int, items: list[Item], reply: Json) -> list[Json]:
+        bodies = [await self._body(item) for item in items]
+        if len(items) == 1 or any(item.kind == "sticker" for item in items):
+            return [self._world.say(person, reply | body, from_bot=False) for body in bodies]
+        most = limits.ALBUM_ITEMS[1]
+        albums = [bodies[start : start + most] for start in range(0, len(bodies), most)]
+        return [message for album in albums for message in self._send_album(person, album, reply)]
+
+    def _send_album(self, person: int, bodies: list[Json], reply: Json) -> list[Json]:
+        group: Json = {"media_group_id": str(secrets.randbits(60))} if len(bodies) > 1 else {}
+        with self._world.change():
+            return [self._world.say(person, reply | body | group, from_bot=False) for body in bodies]
+
+    async def _body(self, item: Item) -> Json:
+        if item.kind == "sticker":
+            picture = await asyncio.to_thread(pictures.made_sticker, item.upload.data)
+            file = self._world.files.add(content.sticker_content(picture))
+            return {"sticker": self._world.sets.sticker_json(file, item.emoji)}
+        made = await content.MAKERS[item.kind](self._world, item.upload)
+        return made | (_text("caption", "caption_entities", item.caption) if item.caption.strip() else {})
+
+
+def _items(call: Call) -> list[Item]:
+    """The files of a call with what ``items`` says of each."""
+    wishes = call.objects("items")
+    if len(wishes) != len(call.files):
+        raise bad_request("items must describe each file")
+    items = []
+    for upload, wish in zip(call.files.values(), wishes, strict=True):
+        kind, caption = str(wish.get("as", "photo")), str(wish.get("caption") or "")
+        if kind not in content.MEDIA:
+            raise bad_request(f"as must be one of {', '.join(content.MEDIA)}")
+        if len(caption) > limits.PREMIUM_CAPTION_CHARACTERS:
+            raise bad_request("message caption is too long")
+        named = Upload(
+            name=upload.name, mime=mimetypes.guess_type(upload.name)[0] or upload.mime, data=upload.data
+        )
+        items.append(Item(upload=named, kind=kind, caption=caption, emoji=wish.get("emoji") or None))
+    if len({item.kind for item in items}) > 1:
+        raise bad_request("an album is of one kind")
+    return items
+
+
+def _text(field_name: str, entities_name: str, text: str) -> Json:
+    """A person's text with what Telegram marks in it: commands, links, mentions, hashtags."""
+    plain, entities = with_automatic(*stripped(text, []))
+    return {field_name: plain} | ({entities_name: entities} if entities else {})

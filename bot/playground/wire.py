@@ -1,0 +1,144 @@
+"""A method call as it comes over HTTP: query, form, multipart with ``attach://name``, or a JSON body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from bot.playground.limits import ApiError, bad_request
+
+Json = dict[str, Any]  # an object of the Bot API, as its documentation names the fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """One file part of a multipart request."""
+
+    name: str
+    mime: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One method call: its parameters by name, still as they were sent, and its files."""
+
+    method: str
+    params: Mapping[str, object] = field(repr=False)
+    files: Mapping[str, Upload] = field(default_factory=dict, repr=False)
+
+    def has(self, name: str) -> bool:
+        """Whether the parameter was sent with any value."""
+        return self.params.get(name) not in (None, "")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A string. Without a default the parameter is required."""
+        value = self.params.get(name, default)
+        if value is None:
+            raise bad_request(f"parameter {name} is required")
+        return value if isinstance(value, str) else json.dumps(value)
+
+    def int(self, name: str, default: int | None = None) -> int:
+        """A whole number, also when it was sent as a string."""
+        if not self.has(name) and default is not None:
+            return default
+        try:
+            return int(self.text(name))
+        except ValueError:
+            raise bad_request(f"parameter {name} must be an integer") from None
+
+    def flag(self, name: str) -> bool:
+        """A Boolean; absent is false."""
+        return str(self.params.get(name, "")).lower() in ("true", "1", "yes", "t", "y")
+
+    def json(self, name: str) -> Any:
+        """A list or object, which forms carry as a JSON string. None if absent."""
+        value = self.params.get(name)
+        if not isinstance(value, str):
+            return value
+        if not value:
+            return None
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise bad_request(f"can't parse {name} JSON object") from None
+
+    def objects(self, name: str) -> list[Json]:
+        """A list of objects; anything else is refused. Empty if absent."""
+        value = self.json(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise bad_request(f"can't parse {name}: expected an Array of Object")
+        return value
+
+    def strings(self, name: str) -> list[str]:
+        """A list of strings; anything else is refused. Empty if absent."""
+        value = self.json(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise bad_request(f"can't parse {name}: expected an Array of String")
+        return value
+
+    def file(self, name: str) -> Upload | str:
+        """A file parameter: the part itself, the part that ``attach://`` names, or a file_id."""
+        if name in self.files:
+            return self.files[name]
+        if not self.has(name):
+            raise bad_request(f"there is no {name} in the request")
+        return self.attached(self.text(name))
+
+    def attached(self, reference: str) -> Upload | str:
+        """What ``reference`` stands for: the part behind ``attach://name``, or a file_id as it is."""
+        if not reference.startswith("attach://"):
+            if "://" in reference:
+                raise bad_request("wrong file identifier/HTTP URL specified")
+            return reference
+        part = self.files.get(reference.removeprefix("attach://"))
+        if part is None:
+            raise bad_request("wrong file identifier/HTTP URL specified")
+        return part
+
+
+async def read_call(request: web.Request, method: str) -> Call:
+    """The call in an HTTP request. Raises ApiError for a body that cannot be read."""
+    params: dict[str, object] = dict(request.query)
+    if request.content_type == "application/json":
+        params |= await _json_body(request)
+        return Call(method=method, params=params)
+    files: dict[str, Upload] = {}
+    for name, value in (await request.post()).items():
+        if isinstance(value, web.FileField):
+            files[name] = Upload(name=value.filename, mime=value.content_type, data=value.file.read())
+        else:
+            params[name] = value if isinstance(value, str) else bytes(value).decode(errors="replace")
+    return Call(method=method, params=params, files=files)
+
+
+async def _json_body(request: web.Request) -> dict[str, object]:
+    text = await request.text()
+    try:
+        body = json.loads(text or "{}")
+    except ValueError:
+        raise ApiError(400, "Bad Request: can't parse JSON object") from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "Bad Request: object expected as JSON body")
+    return body
+
+
+def answer(result: object) -> web.Response:
+    """A method's result on the wire."""
+    return web.json_response({"ok": True, "result": result})
+
+
+def refusal(error: ApiError) -> web.Response:
+    """A method's refusal on the wire; Telegram repeats its code as the HTTP status."""
+    body: Json = {"ok": False, "error_code": error.code, "description": error.description}
+    if error.retry_after is not None:
+        body["parameters"] = {"retry_after": error.retry_after}
+    return web.json_response(body, status=error.code)
