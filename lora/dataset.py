@@ -108,7 +108,7 @@ def on_flat_ground(image: Image.Image, size: int, colour: tuple[int, int, int]) 
     trimmed and gets a small margin; an opaque picture is only padded.
     """
     room = size
-    if image.getchannel("A").getextrema()[0] < 255:
+    if see_through(image):
         image = image.crop(image.getchannel("A").getbbox())
         room = round(size * (1 - 2 * MARGIN))
     flat = Image.new("RGBA", image.size, (*colour, 255))
@@ -120,6 +120,11 @@ def on_flat_ground(image: Image.Image, size: int, colour: tuple[int, int, int]) 
     square = Image.new("RGB", (size, size), colour)
     square.paste(small, ((size - small.width) // 2, (size - small.height) // 2))
     return square
+
+
+def see_through(image: Image.Image) -> bool:
+    """Whether any pixel of an RGBA picture is not fully opaque."""
+    return bool(np.asarray(image.getchannel("A")).min() < 255)
 
 
 def to_tensor(images: Sequence[Image.Image]) -> Tensor:
@@ -136,11 +141,12 @@ def choose_background(images: Sequence[Image.Image], backgrounds: Mapping[str, t
     clearly far, for every base knows it best. Pictures that are mostly opaque bring their own ground, so the
     nearest name to their border is taken.
     """
-    opaque = [image for image in images if image.getchannel("A").getextrema()[0] == 255]
-    if len(opaque) * 2 > len(images):
+    opaque = [image for image in images if not see_through(image)]
+    cut_out = [image for image in images if see_through(image)]
+    if len(opaque) > len(cut_out):
         border = np.concatenate([_border(image) for image in opaque])
         return min(backgrounds, key=lambda name: float(np.median(_difference(border, backgrounds[name]))))
-    palette, weights = _palette([image for image in images if image not in opaque])
+    palette, weights = _palette(cut_out)
     far = {name: _low(_difference(palette, colour), weights) for name, colour in backgrounds.items()}
     if far.get("white", 0) >= CLEARLY_FAR:
         return "white"

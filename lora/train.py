@@ -41,6 +41,7 @@ class Plan:
     rank: int
     alpha: float
     seed: int
+    resolution: int
     warmup_steps: int
     schedule: str = "constant"  # after the warm-up; a key of SCHEDULES
     random_flip: bool = True
@@ -83,6 +84,7 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         rank=rank,
         alpha=rank,
         seed=asked.seed,
+        resolution=base.resolution,
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,
     )
@@ -231,7 +233,7 @@ def _prepare(
     moments = []
     for number, image in enumerate(images):
         began = time.monotonic()
-        square = on_flat_ground(image, base.resolution, colour)
+        square = on_flat_ground(image, how.resolution, colour)
         moments.append(base.encode(to_tensor([square, ImageOps.mirror(square)])))
         took = time.monotonic() - began
         guess = took * (len(images) - number - 1 + 2 * (how.steps - start))  # until a step has been timed

@@ -1,0 +1,69 @@
+"""What ``python -m lora train`` leaves in its output folder, and how a killed run finds its way back into it.
+
+OUTPUT/checkpoint-100/pytorch_lora_weights.safetensors   the adapter after 100 steps
+OUTPUT/checkpoint-100/state.safetensors                  what a resume needs
+OUTPUT/pytorch_lora_weights.safetensors                  the adapter at the end
+OUTPUT/metrics.jsonl                                     a line for each step
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from lora.files import write_whole
+from lora.jobs import Checkpoint
+
+ADAPTER = "pytorch_lora_weights.safetensors"
+STATE = "state.safetensors"
+METRICS = "metrics.jsonl"
+
+
+def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole."""
+    folder = output / f"checkpoint-{checkpoint.step}"
+    part = output / f".checkpoint-{checkpoint.step}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    write_whole(part / ADAPTER, checkpoint.adapter)
+    write_whole(part / STATE, checkpoint.state)
+    if folder.exists():  # left over from an earlier training into the same folder
+        shutil.rmtree(folder)
+    part.rename(folder)
+    return folder
+
+
+def find_checkpoint(output: Path, wanted: str) -> Path | None:
+    """The folder of ``latest``, of a name inside ``output``, or at a path. None: there is no latest yet."""
+    if wanted != "latest":
+        found = next((path for path in (output / wanted, Path(wanted)) if (path / STATE).is_file()), None)
+        if found is None:
+            raise FileNotFoundError(f"{wanted}: no checkpoint (a folder with {STATE}) of that name")
+        return found
+    numbered = [
+        (int(match[1]), path)
+        for path in output.glob("checkpoint-*")
+        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file()
+    ]
+    return max(numbered)[1] if numbered else None
+
+
+class Metrics:
+    """Appends a line for each step to ``metrics.jsonl``; what a killed run wrote past its checkpoint goes."""
+
+    def __init__(self, output: Path, *, steps_done: int) -> None:
+        self._path = output / METRICS
+        kept = _lines_up_to(self._path, steps_done) if steps_done else []
+        write_whole(self._path, "".join(f"{line}\n" for line in kept).encode())
+
+    def add(self, **values: float) -> None:
+        """Write one step's values."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+def _lines_up_to(path: Path, steps: int) -> list[str]:
+    """The whole lines of steps that count."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    return [line for line in lines if json.loads(line)["step"] <= steps]
