@@ -1,0 +1,137 @@
+"""The database's shape, as a numbered list of steps. A released step is never changed: append another."""
+
+from __future__ import annotations
+
+FIRST = """
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY,                 -- Telegram's; also the id of the private chat
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    style INTEGER REFERENCES style ON DELETE SET NULL,
+    blocked INTEGER NOT NULL DEFAULT 0      -- has blocked the bot: nothing can be sent
+) STRICT;
+
+CREATE TABLE style (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    keyword TEXT NOT NULL,
+    UNIQUE (person, keyword)
+) STRICT;
+
+CREATE TABLE sample (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    file_unique_id TEXT NOT NULL,
+    blob TEXT NOT NULL,
+    kind TEXT NOT NULL,                     -- sticker | photo | file
+    message_id INTEGER NOT NULL,            -- the person's message with the picture
+    answer_id INTEGER,                      -- the bot's newest message about it; NULL = not reported yet
+    caption TEXT,                           -- with the keyword; NULL = none yet
+    caption_from TEXT,                      -- draft | album | person
+    refused_tokens INTEGER,                 -- length of a caption that was too long
+    UNIQUE (style, file_unique_id)
+) STRICT;
+
+CREATE TABLE album_item (                   -- every picture of an album, refused ones too: lines are counted
+    person INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    album TEXT NOT NULL,
+    caption TEXT,
+    PRIMARY KEY (person, message_id)
+) STRICT;
+CREATE INDEX album_item_album ON album_item (person, album);
+
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    kind TEXT NOT NULL,                     -- train | draw
+    style INTEGER REFERENCES style ON DELETE SET NULL,
+    origin TEXT NOT NULL,                   -- the message or button press that asked: the same one asks once
+    state TEXT NOT NULL DEFAULT 'queued',   -- queued | running | done | failed | cancelled
+    attempt INTEGER NOT NULL DEFAULT 0,     -- fence: a change counts only for the attempt that is running
+    losses INTEGER NOT NULL DEFAULT 0,      -- workers that died of it since its last checkpoint
+    adapter TEXT,                           -- draw: the blob to draw with; NULL = the bare base
+    keyword TEXT NOT NULL DEFAULT '',
+    prompt TEXT NOT NULL DEFAULT '',
+    cfg REAL NOT NULL DEFAULT 0,
+    seed INTEGER NOT NULL DEFAULT 0,
+    steps INTEGER,                          -- NULL = the base's default
+    count INTEGER NOT NULL DEFAULT 1,       -- draw: stickers; train: samples
+    step INTEGER NOT NULL DEFAULT 0,        -- train: of the last checkpoint
+    error TEXT,                             -- a key of lora.jobs.JOB_ERRORS
+    message_id INTEGER,                     -- the bot's message that shows how it goes
+    told INTEGER NOT NULL DEFAULT 0,        -- its end has been told to the person
+    UNIQUE (person, origin)
+) STRICT;
+CREATE INDEX job_state ON job (state, kind, id);
+CREATE UNIQUE INDEX job_one_training ON job (style)
+    WHERE kind = 'train' AND state IN ('queued', 'running');
+
+CREATE TABLE job_sample (                   -- what a training works on, whatever happens to the style meanwhile
+    job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    blob TEXT NOT NULL,
+    caption TEXT NOT NULL,
+    PRIMARY KEY (job, position)
+) STRICT;
+
+CREATE TABLE checkpoint (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    adapter TEXT NOT NULL,
+    state TEXT,                             -- what a resume needs; only a job's newest is kept
+    UNIQUE (job, step)
+) STRICT;
+
+CREATE TABLE drawing (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job INTEGER NOT NULL REFERENCES job,
+    position INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    blob TEXT NOT NULL,
+    message_id INTEGER,                     -- NULL = not sent yet
+    UNIQUE (job, position)
+) STRICT;
+
+CREATE TABLE pack (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    keyword TEXT NOT NULL,                  -- of the style whose stickers it takes; '' = drawn without one
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    title TEXT NOT NULL,
+    state TEXT NOT NULL                     -- new (not on Telegram yet) | live | full | gone
+) STRICT;
+
+CREATE TABLE pack_sticker (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    drawing INTEGER NOT NULL UNIQUE REFERENCES drawing,
+    pack INTEGER REFERENCES pack,
+    state TEXT NOT NULL DEFAULT 'wanted',   -- wanted | uploaded | adding | added | failed
+    file_id TEXT,                           -- of the uploaded file: adding it again changes nothing
+    count_before INTEGER,                   -- stickers in the pack before this one is added
+    told INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX pack_sticker_open ON pack_sticker (person, told);
+
+CREATE TABLE inbox (
+    update_id INTEGER PRIMARY KEY,
+    person INTEGER NOT NULL,
+    body TEXT NOT NULL,                     -- Telegram's JSON; emptied when done
+    tries INTEGER NOT NULL DEFAULT 0,
+    done_at REAL
+) STRICT;
+CREATE INDEX inbox_waiting ON inbox (person, update_id) WHERE done_at IS NULL;
+
+-- blobs are looked for by name before they are deleted
+CREATE INDEX sample_blob ON sample (blob);
+CREATE INDEX job_adapter ON job (adapter);
+CREATE INDEX job_sample_blob ON job_sample (blob);
+CREATE INDEX drawing_blob ON drawing (blob);
+
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+MIGRATIONS = (FIRST,)

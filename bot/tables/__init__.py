@@ -1,0 +1,1 @@
+"""What is stored, one file per thing: frozen rows and the few statements that read and change them."""

@@ -1,0 +1,277 @@
+"""Jobs: durable rows that ask for a train or a draw. Claims, fences, checkpoints, drawings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.store import Store
+
+ACTIVE = "('queued', 'running')"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One row. ``attempt`` fences: a change counts only while that attempt is running."""
+
+    id: int
+    person: int
+    kind: str  # train | draw
+    style: int | None
+    origin: str
+    state: str  # queued | running | done | failed | cancelled
+    attempt: int
+    losses: int
+    adapter: str | None
+    keyword: str
+    prompt: str = field(repr=False)
+    cfg: float
+    seed: int
+    steps: int | None
+    count: int
+    step: int
+    error: str | None
+    message_id: int | None
+    told: int
+
+    @property
+    def active(self) -> bool:
+        """Waiting or running."""
+        return self.state in ("queued", "running")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """One finished sticker."""
+
+    id: int
+    job: int
+    position: int
+    seed: int
+    blob: str
+    message_id: int | None
+
+
+async def ask_draw(
+    store: Store,
+    *,
+    person: int,
+    origin: str,
+    style: int | None,
+    adapter: str | None,
+    keyword: str,
+    prompt: str,
+    cfg: float,
+    seed: int,
+    steps: int,
+    count: int,
+) -> None:
+    """Insert a draw; the same origin asks once."""
+    await store.change(
+        "INSERT INTO job (person, kind, origin, style, adapter, keyword, prompt, cfg, seed, steps, count)"
+        " VALUES (?, 'draw', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        *(person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count),
+    )
+
+
+async def ask_train(
+    store: Store, *, person: int, origin: str, style: int, keyword: str, steps: int | None, seed: int
+) -> None:
+    """Insert a training on the style's samples as they are now; those without a caption get the keyword."""
+    async with store.transaction():
+        row = await store.row(
+            "INSERT INTO job (person, kind, origin, style, keyword, steps, seed, count) VALUES"
+            " (?1, 'train', ?2, ?3, ?4, ?5, ?6, (SELECT count(*) FROM sample WHERE style = ?3)) RETURNING id",
+            *(person, origin, style, keyword, steps, seed),
+        )
+        assert row is not None
+        await store.change(
+            "INSERT INTO job_sample SELECT ?1, row_number() OVER (ORDER BY id), blob, coalesce(caption, ?3)"
+            " FROM sample WHERE style = ?2",
+            *(row["id"], style, keyword),
+        )
+
+
+async def get(store: Store, id: int) -> Job | None:
+    """The job, None if there is no such."""
+    row = await store.row("SELECT * FROM job WHERE id = ?", id)
+    return None if row is None else Job(**dict(row))
+
+
+async def by_origin(store: Store, person: int, origin: str) -> Job | None:
+    """The job that a message or a button press has asked for already."""
+    row = await store.row("SELECT * FROM job WHERE person = ? AND origin = ?", person, origin)
+    return None if row is None else Job(**dict(row))
+
+
+async def active(store: Store) -> list[Job]:
+    """All waiting and running jobs in the order in which they are served."""
+    rows = await store.rows(f"SELECT * FROM job WHERE state IN {ACTIVE} ORDER BY kind = 'train', id")
+    return [Job(**dict(row)) for row in rows]
+
+
+async def active_of(store: Store, person: int) -> list[Job]:
+    """A person's waiting and running jobs, oldest first."""
+    rows = await store.rows(f"SELECT * FROM job WHERE person = ? AND state IN {ACTIVE} ORDER BY id", person)
+    return [Job(**dict(row)) for row in rows]
+
+
+async def to_tell(store: Store, person: int) -> list[Job]:
+    """A person's jobs of which something may have to be told."""
+    rows = await store.rows(
+        "SELECT job.* FROM job JOIN person ON person.id = person"
+        " WHERE person = ? AND told = 0 AND NOT blocked ORDER BY job.id",
+        person,
+    )
+    return [Job(**dict(row)) for row in rows]
+
+
+async def people_to_tell(store: Store) -> list[int]:
+    """Whose jobs have news, or are on their way."""
+    rows = await store.rows(
+        "SELECT DISTINCT person FROM job JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+    )
+    return [row[0] for row in rows]
+
+
+async def claim(store: Store, kind: str, *, fresh_only: bool = False) -> Job | None:
+    """Take the oldest waiting job of a kind; its attempt counts from here. Lost ones wait if fresh_only."""
+    row = await store.row(
+        "UPDATE job SET state = 'running', attempt = attempt + 1 WHERE id = (SELECT id FROM job"
+        " WHERE state = 'queued' AND kind = ? AND (losses = 0 OR NOT ?) ORDER BY id LIMIT 1) RETURNING *",
+        kind,
+        fresh_only,
+    )
+    return None if row is None else Job(**dict(row))
+
+
+async def running(store: Store, kind: str) -> list[Job]:
+    """The jobs of a kind that a worker has."""
+    rows = await store.rows("SELECT * FROM job WHERE state = 'running' AND kind = ?", kind)
+    return [Job(**dict(row)) for row in rows]
+
+
+async def is_mine(store: Store, id: int, attempt: int) -> Job | None:
+    """The job if this attempt is the one that is running; None for a voice from the past."""
+    row = await store.row(
+        "SELECT * FROM job WHERE id = ? AND attempt = ? AND state = 'running'", id, attempt
+    )
+    return None if row is None else Job(**dict(row))
+
+
+async def end(store: Store, id: int, attempt: int, state: str, error: str | None = None) -> bool:
+    """Finish a running attempt; False if it is not the one that is running."""
+    changed = await store.change(
+        "UPDATE job SET state = ?, error = ? WHERE id = ? AND attempt = ? AND state = 'running'",
+        *(state, error, id, attempt),
+    )
+    return bool(changed)
+
+
+async def lose(store: Store, id: int, attempt: int, *, blame: bool, attempts: int) -> None:
+    """The worker of this attempt is gone: wait again, or fail if it is blamed for the last time."""
+    await store.change(
+        "UPDATE job SET losses = losses + ?1, state = iif(losses + ?1 >= ?2, 'failed', 'queued'),"
+        " error = iif(losses + ?1 >= ?2, 'internal', NULL)"
+        " WHERE id = ?3 AND attempt = ?4 AND state = 'running'",
+        *(int(blame), attempts, id, attempt),
+    )
+
+
+async def requeue_all(store: Store) -> int:
+    """At the bot's start no worker has a job: all that were running wait again."""
+    return await store.change("UPDATE job SET state = 'queued' WHERE state = 'running'")
+
+
+async def cancel(store: Store, person: int, id: int) -> Job | None:
+    """End one of the person's jobs, whatever a worker still does with it; None if it was over."""
+    row = await store.row(
+        f"UPDATE job SET state = 'cancelled' WHERE id = ? AND person = ? AND state IN {ACTIVE} RETURNING *",
+        *(id, person),
+    )
+    return None if row is None else Job(**dict(row))
+
+
+async def tell(store: Store, id: int) -> None:
+    """Remember that the end of a job has been told."""
+    await store.change("UPDATE job SET told = 1 WHERE id = ?", id)
+
+
+async def show_in(store: Store, id: int, message_id: int) -> None:
+    """Remember the bot's message that shows how a job goes."""
+    await store.change("UPDATE job SET message_id = ? WHERE id = ?", message_id, id)
+
+
+async def samples(store: Store, job: int) -> list[tuple[str, str]]:
+    """(blob, caption) of what a training works on."""
+    rows = await store.rows("SELECT blob, caption FROM job_sample WHERE job = ? ORDER BY position", job)
+    return [(row["blob"], row["caption"]) for row in rows]
+
+
+async def drop_samples(store: Store, job: int) -> list[str]:
+    """Forget what an ended training worked on; gives the blobs that may be unused now."""
+    rows = await store.rows("DELETE FROM job_sample WHERE job = ? RETURNING blob", job)
+    return [row["blob"] for row in rows]
+
+
+async def resume_state(store: Store, job: int) -> str | None:
+    """The blob that a training goes on from, None if it has no checkpoint yet."""
+    found: str | None = await store.value(
+        "SELECT state FROM checkpoint WHERE job = ? ORDER BY step DESC LIMIT 1", job
+    )
+    return found
+
+
+async def add_checkpoint(store: Store, job: Job, *, step: int, adapter: str, state: str) -> list[str]:
+    """Store a checkpoint; only the newest state stays. Gives the blobs that may be unused now.
+
+    A worker that gets this far is not killed by this job, so its losses are forgiven.
+    """
+    async with store.transaction():
+        if await is_mine(store, job.id, job.attempt) is None or job.style is None:
+            return [adapter, state]
+        old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job.id)
+        await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job.id)
+        await store.change(
+            "INSERT INTO checkpoint (job, style, step, adapter, state) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (job, step) DO UPDATE SET adapter = excluded.adapter, state = excluded.state",
+            *(job.id, job.style, step, adapter, state),
+        )
+        await store.change("UPDATE job SET step = ?, losses = 0 WHERE id = ?", step, job.id)
+    return [row["state"] for row in old]
+
+
+async def drop_states(store: Store, job: int) -> list[str]:
+    """An ended training resumes no more; gives the blobs that may be unused now."""
+    async with store.transaction():
+        old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job)
+        await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job)
+    return [row["state"] for row in old]
+
+
+async def add_drawing(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:
+    """Store a sticker of a running attempt; one that is there already stays."""
+    await store.change(
+        "INSERT INTO drawing (job, position, seed, blob) SELECT id, ?3, ?4, ?5 FROM job"
+        " WHERE id = ?1 AND attempt = ?2 AND state = 'running' ON CONFLICT DO NOTHING",
+        *(job, attempt, position, seed, blob),
+    )
+
+
+async def drawings(store: Store, job: int) -> list[Drawing]:
+    """A draw's stickers so far, in order."""
+    rows = await store.rows("SELECT * FROM drawing WHERE job = ? ORDER BY position", job)
+    return [Drawing(**dict(row)) for row in rows]
+
+
+async def drawing(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
+    """One of the person's stickers and the job that drew it."""
+    row = await store.row("SELECT * FROM drawing WHERE id = ?", id)
+    job = None if row is None else await get(store, row["job"])
+    if row is None or job is None or job.person != person:
+        return None
+    return Drawing(**dict(row)), job
+
+
+async def sent(store: Store, drawing: int, message_id: int) -> None:
+    """Remember that a sticker has been sent."""
+    await store.change("UPDATE drawing SET message_id = ? WHERE id = ?", message_id, drawing)

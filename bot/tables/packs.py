@@ -1,0 +1,165 @@
+"""Packs, and the stickers on their way into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """A Telegram sticker set of a person, or the plan of one."""
+
+    id: int
+    person: int
+    keyword: str
+    name: str
+    title: str
+    state: str  # new | live | full | gone
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackSticker:
+    """A sticker that its person wants in a pack."""
+
+    id: int
+    person: int
+    drawing: int
+    pack: int | None
+    state: str  # wanted | uploaded | adding | added | failed
+    file_id: str | None
+    count_before: int | None
+    told: int
+
+
+async def want(store: Store, person: int, drawing: int) -> bool:
+    """Ask for a sticker to be added; False if it was asked for before. One that failed is tried again."""
+    changed = await store.change(
+        "INSERT INTO pack_sticker (person, drawing) VALUES (?, ?) ON CONFLICT (drawing)"
+        " DO UPDATE SET state = iif(file_id IS NULL, 'wanted', 'uploaded'), told = 0 WHERE state = 'failed'",
+        *(person, drawing),
+    )
+    return bool(changed)
+
+
+async def open_of(store: Store, person: int) -> list[PackSticker]:
+    """A person's stickers that are not in yet, oldest first."""
+    rows = await store.rows(
+        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('wanted', 'uploaded', 'adding') ORDER BY id",
+        person,
+    )
+    return [PackSticker(**dict(row)) for row in rows]
+
+
+async def untold_of(store: Store, person: int) -> list[PackSticker]:
+    """A person's stickers whose end, added or failed, has not been told."""
+    rows = await store.rows(
+        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('added', 'failed') AND told = 0 ORDER BY id",
+        person,
+    )
+    return [PackSticker(**dict(row)) for row in rows]
+
+
+async def people_waiting(store: Store) -> list[int]:
+    """Who has stickers on their way, or news of them to hear."""
+    rows = await store.rows(
+        "SELECT DISTINCT person FROM pack_sticker JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+    )
+    return [row[0] for row in rows]
+
+
+async def by_drawing(store: Store, drawing: int) -> PackSticker | None:
+    """How far the sticker of a drawing is, None if nobody asked."""
+    row = await store.row("SELECT * FROM pack_sticker WHERE drawing = ?", drawing)
+    return None if row is None else PackSticker(**dict(row))
+
+
+async def uploaded(store: Store, id: int, file_id: str) -> None:
+    """The file is on Telegram's side; adding this very file twice changes nothing there."""
+    await store.change("UPDATE pack_sticker SET state = 'uploaded', file_id = ? WHERE id = ?", file_id, id)
+
+
+async def adding(store: Store, id: int, pack: int, count_before: int) -> None:
+    """From here on the sticker may be in the pack."""
+    await store.change(
+        "UPDATE pack_sticker SET state = 'adding', pack = ?, count_before = ? WHERE id = ?",
+        *(pack, count_before, id),
+    )
+
+
+async def not_added(store: Store, id: int) -> None:
+    """It is certain that the sticker is in no pack."""
+    await store.change("UPDATE pack_sticker SET state = 'uploaded', pack = NULL WHERE id = ?", id)
+
+
+async def upload_again(store: Store, id: int) -> None:
+    """Telegram does not know the uploaded file any more."""
+    await store.change(
+        "UPDATE pack_sticker SET state = 'wanted', pack = NULL, file_id = NULL WHERE id = ?", id
+    )
+
+
+async def added(store: Store, id: int, pack: int) -> None:
+    """The sticker is in, and so its pack exists."""
+    async with store.transaction():
+        await store.change("UPDATE pack_sticker SET state = 'added' WHERE id = ?", id)
+        await store.change("UPDATE pack SET state = 'live' WHERE id = ? AND state = 'new'", pack)
+
+
+async def failed(store: Store, id: int) -> None:
+    """Telegram refuses the sticker for good."""
+    await store.change("UPDATE pack_sticker SET state = 'failed' WHERE id = ?", id)
+
+
+async def tell(store: Store, ids: list[int]) -> None:
+    """The person has been told how it ended."""
+    await store.change_many("UPDATE pack_sticker SET told = 1 WHERE id = ?", [(id,) for id in ids])
+
+
+async def get(store: Store, id: int) -> Pack:
+    """The pack with this id."""
+    row = await store.row("SELECT * FROM pack WHERE id = ?", id)
+    assert row is not None
+    return Pack(**dict(row))
+
+
+async def current(store: Store, person: int, keyword: str) -> Pack | None:
+    """The pack that a style's next sticker goes into, None if one has to be made."""
+    row = await store.row(
+        "SELECT * FROM pack WHERE person = ? AND keyword = ? AND state IN ('new', 'live') ORDER BY id DESC LIMIT 1",
+        *(person, keyword),
+    )
+    return None if row is None else Pack(**dict(row))
+
+
+async def how_many(store: Store, person: int, keyword: str) -> int:
+    """How many packs there ever were of a person's style: the next one's number is one more."""
+    return int(
+        await store.value("SELECT count(*) FROM pack WHERE person = ? AND keyword = ?", person, keyword)
+    )
+
+
+async def plan(store: Store, person: int, keyword: str, name: str, title: str) -> Pack:
+    """Write down a pack that is about to be made."""
+    row = await store.row(
+        "INSERT INTO pack (person, keyword, name, title, state) VALUES (?, ?, ?, ?, 'new') RETURNING *",
+        *(person, keyword, name, title),
+    )
+    assert row is not None
+    return Pack(**dict(row))
+
+
+async def mark(store: Store, id: int, state: str) -> None:
+    """A pack turned out to be full or gone."""
+    await store.change("UPDATE pack SET state = ? WHERE id = ?", state, id)
+
+
+async def all_of(store: Store, person: int) -> list[tuple[Pack, int]]:
+    """A person's packs with how many stickers the bot has put into each."""
+    rows = await store.rows(
+        "SELECT pack.*, (SELECT count(*) FROM pack_sticker WHERE pack = pack.id AND pack_sticker.state = 'added')"
+        " AS stickers FROM pack WHERE person = ? AND state IN ('live', 'full') ORDER BY id",
+        person,
+    )
+    return [(Pack(**{k: row[k] for k in row.keys() if k != "stickers"}), row["stickers"]) for row in rows]

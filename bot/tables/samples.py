@@ -1,0 +1,159 @@
+"""Samples: the pictures of a style with their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bot.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One picture. ``number`` is its place in the style, as people see it, counted from 1."""
+
+    id: int
+    style: int
+    number: int
+    file_unique_id: str
+    blob: str
+    kind: str  # sticker | photo | file
+    message_id: int
+    answer_id: int | None
+    caption: str | None = field(repr=False)
+    caption_from: str | None  # draft | album | person
+    refused_tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbumItem:
+    """One picture of an album, in the order sent. ``sample`` is None if the picture was refused."""
+
+    message_id: int
+    caption: str | None = field(repr=False)
+    sample: int | None
+    caption_from: str | None
+
+
+_NUMBERED = "SELECT *, row_number() OVER (PARTITION BY style ORDER BY id) AS number FROM sample"
+
+
+async def add(
+    store: Store,
+    *,
+    style: int,
+    file_unique_id: str,
+    blob: str,
+    kind: str,
+    message_id: int,
+    draft: str | None,
+) -> None:
+    """Store a picture, with a drafted caption if there is one. The same message or file adds it once."""
+    await store.change(
+        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, caption, caption_from)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        style,
+        file_unique_id,
+        blob,
+        kind,
+        message_id,
+        draft,
+        "draft" if draft else None,
+    )
+
+
+async def of_style(store: Store, style: int) -> list[Sample]:
+    """All samples of a style in order."""
+    rows = await store.rows(f"SELECT * FROM ({_NUMBERED} WHERE style = ?) ORDER BY id", style)
+    return [Sample(**dict(row)) for row in rows]
+
+
+async def same_file(store: Store, style: int, file_unique_id: str) -> Sample | None:
+    """The style's sample that is this file already."""
+    return next((s for s in await of_style(store, style) if s.file_unique_id == file_unique_id), None)
+
+
+async def by_message(store: Store, person: int, message_id: int) -> list[Sample]:
+    """The samples that a message is about: the person's picture itself, or the bot's words on it."""
+    rows = await store.rows(
+        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?1))"
+        " WHERE message_id = ?2 OR answer_id = ?2 ORDER BY id",
+        person,
+        message_id,
+    )
+    return [Sample(**dict(row)) for row in rows]
+
+
+async def unreported(store: Store, person: int) -> list[Sample]:
+    """A person's samples that no message of the bot has spoken of yet."""
+    rows = await store.rows(
+        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?))"
+        " WHERE answer_id IS NULL ORDER BY id",
+        person,
+    )
+    return [Sample(**dict(row)) for row in rows]
+
+
+async def people_to_answer(store: Store) -> list[int]:
+    """Who has sent pictures that no message has spoken of yet."""
+    rows = await store.rows(
+        "SELECT DISTINCT person FROM sample JOIN style ON style.id = style WHERE answer_id IS NULL"
+    )
+    return [row[0] for row in rows]
+
+
+async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
+    """Remember that a message of the bot spoke of these samples."""
+    await store.change_many("UPDATE sample SET answer_id = ? WHERE id = ?", [(message_id, id) for id in ids])
+
+
+async def caption(store: Store, id: int, text: str, origin: str) -> None:
+    """Store a caption that has been checked; ``origin`` is draft, album or person."""
+    await store.change(
+        "UPDATE sample SET caption = ?, caption_from = ?, refused_tokens = NULL WHERE id = ?", text, origin, id
+    )
+
+
+async def refuse_caption(store: Store, id: int, tokens: int) -> None:
+    """Remember that a caption of ``tokens`` was too long; the one before, if any, stays."""
+    await store.change("UPDATE sample SET refused_tokens = ? WHERE id = ?", tokens, id)
+
+
+async def forget_album_caption(store: Store, id: int) -> None:
+    """Take back a caption that came from an album's lines."""
+    await store.change(
+        "UPDATE sample SET caption = NULL, caption_from = NULL, refused_tokens = NULL"
+        " WHERE id = ? AND caption_from = 'album'",
+        id,
+    )
+
+
+async def keep_drafts(store: Store, style: int) -> int:
+    """Let the drafted captions be the person's own; gives how many there were."""
+    return await store.change(
+        "UPDATE sample SET caption_from = 'person' WHERE style = ? AND caption_from = 'draft'", style
+    )
+
+
+async def remove(store: Store, sample: Sample) -> None:
+    """Delete the row; its blob is the caller's to sweep."""
+    await store.change("DELETE FROM sample WHERE id = ?", sample.id)
+
+
+async def add_album_item(store: Store, person: int, message_id: int, album: str, caption: str | None) -> None:
+    """Count a picture of an album, before it is known whether it can be used."""
+    await store.change(
+        "INSERT INTO album_item VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", person, message_id, album, caption
+    )
+
+
+async def album(store: Store, person: int, album: str) -> Sequence[AlbumItem]:
+    """The album's pictures that have arrived so far, in the order sent."""
+    rows = await store.rows(
+        "SELECT item.message_id, item.caption, own.id AS sample, own.caption_from FROM album_item AS item"
+        " LEFT JOIN (SELECT sample.* FROM sample JOIN style ON style.id = style WHERE person = ?1) AS own"
+        " ON own.message_id = item.message_id WHERE person = ?1 AND album = ?2 ORDER BY item.message_id",
+        person,
+        album,
+    )
+    return [AlbumItem(**dict(row)) for row in rows]
