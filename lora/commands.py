@@ -8,13 +8,14 @@ import math
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 if TYPE_CHECKING:
     from lora.bases import Base
     from lora.jobs import Sample
+    from lora.stickers import StickerMaker
     from lora.train import Plan
 
 
@@ -148,6 +149,7 @@ def draw(args: argparse.Namespace) -> None:
     from lora.adapters import Shelf
     from lora.files import write_whole
 
+    maker = _sticker_maker(args) if args.stickers else None
     items = [
         drawing.Item(
             prompt=prompt,
@@ -163,8 +165,8 @@ def draw(args: argparse.Namespace) -> None:
             path = args.out / f"{drawn.index:03d}.png"
             write_whole(path, _png(drawn.image))
             _say(str(path))
-            if args.stickers:
-                write_whole(path.with_suffix(".webp"), _sticker(drawn, args.outline_px))
+            if maker is not None:
+                write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background))
 
 
 def _png(image: Image.Image) -> bytes:
@@ -173,11 +175,10 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _sticker(drawn: Any, outline_px: int) -> bytes:
-    from lora.cutout import cut_out
-    from lora.fit import encode, fit
+def _sticker_maker(args: argparse.Namespace) -> StickerMaker:
+    from lora.stickers import StickerMaker
 
-    return encode(fit(cut_out(drawn.image, drawn.background), outline_px=outline_px))
+    return StickerMaker(args.cache_dir, args.outline_px)
 
 
 def unpack(args: argparse.Namespace) -> None:

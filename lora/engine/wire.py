@@ -1,0 +1,129 @@
+"""Jobs and events as frames on a pipe: one line of JSON, then the bytes of each picture and file in it.
+
+    {"kind": "Draw", "fields": {"id": 7, ..., "adapter": {"$bytes": 0}}, "sizes": [3224208]}\\n<3224208 bytes>
+
+No pickle: a frame can only become one of the dataclasses named here.
+"""
+
+from __future__ import annotations
+
+import json
+from asyncio import IncompleteReadError, StreamReader
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, BinaryIO
+
+from lora import jobs
+
+MAX_HEADER = 4 * 2**20  # a training's captions fit many times
+MAX_BYTES = 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """Asks the worker to stop a job."""
+
+    job: int
+
+
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        jobs.Train,
+        jobs.Draw,
+        jobs.Sample,
+        jobs.TrainSettings,
+        Cancel,
+        jobs.Ready,
+        jobs.Progress,
+        jobs.Checkpoint,
+        jobs.Trained,
+        jobs.Drawn,
+        jobs.Finished,
+        jobs.Cancelled,
+        jobs.Failed,
+        jobs.Lost,
+    )
+}
+
+
+class WireError(Exception):
+    """What came through the pipe is no frame."""
+
+
+def pack(message: Any) -> bytes:
+    """A job, event or Cancel as one frame."""
+    blobs: list[bytes] = []
+    header = _plain(message, blobs)
+    header["sizes"] = [len(blob) for blob in blobs]
+    return b"".join([json.dumps(header).encode(), b"\n", *blobs])
+
+
+def read(stream: BinaryIO) -> Any | None:
+    """The next message from a blocking pipe, or None at its end."""
+    line = stream.readline(MAX_HEADER)
+    if not line:
+        return None
+    header = _header(line)
+    blobs = [_read_all(stream, size) for size in header["sizes"]]
+    return _message(header, blobs)
+
+
+async def read_async(stream: StreamReader) -> Any | None:
+    """The next message from an asyncio pipe, or None at its end, also at an end in mid-frame."""
+    try:
+        line = await stream.readuntil(b"\n")
+        header = _header(line)
+        blobs = [await stream.readexactly(size) for size in header["sizes"]]
+    except IncompleteReadError:
+        return None
+    return _message(header, blobs)
+
+
+def _read_all(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise WireError("the pipe ended in the middle of a frame")
+    return data
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+        sizes = header["sizes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WireError("no frame header") from error
+    if not all(isinstance(size, int) and size >= 0 for size in sizes) or sum(sizes) > MAX_BYTES:
+        raise WireError("impossible sizes")
+    return dict(header)
+
+
+def _message(header: dict[str, Any], blobs: list[bytes]) -> Any:
+    try:
+        return _whole(header, blobs)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise WireError("a frame of no known kind") from error
+
+
+def _plain(value: Any, blobs: list[bytes]) -> Any:
+    """A dataclass as JSON values; bytes are put aside into ``blobs``."""
+    if is_dataclass(value):
+        named = {entry.name: _plain(getattr(value, entry.name), blobs) for entry in fields(value)}
+        return {"kind": type(value).__name__, "fields": named}
+    if isinstance(value, bytes):
+        blobs.append(value)
+        return {"$bytes": len(blobs) - 1}
+    if isinstance(value, tuple):
+        return [_plain(entry, blobs) for entry in value]
+    return value
+
+
+def _whole(value: Any, blobs: list[bytes]) -> Any:
+    """What ``_plain`` made plain."""
+    if isinstance(value, list):
+        return tuple(_whole(entry, blobs) for entry in value)
+    if isinstance(value, dict) and "$bytes" in value:
+        return blobs[value["$bytes"]]
+    if isinstance(value, dict):
+        kind = KINDS[value["kind"]]
+        return kind(**{name: _whole(entry, blobs) for name, entry in value["fields"].items()})
+    return value

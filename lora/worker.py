@@ -1,0 +1,317 @@
+"""Owns one device: keeps the base warm, draws what people wait for, and trains between two drawings.
+
+    python -m lora.worker --base NAME --cache-dir DIR
+
+Jobs come in on stdin and events go out on stdout (``lora.engine.wire``); the log goes to stderr. It ends when
+stdin does, for then nobody is left to work for: at once, in the middle of a step if need be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from lora import bases, draw, train
+from lora.adapters import Shelf
+from lora.bases import Base
+from lora.engine import wire
+from lora.jobs import (
+    Cancelled,
+    Draw,
+    Drawn,
+    Event,
+    Failed,
+    Finished,
+    JobError,
+    Progress,
+    Ready,
+    Train,
+    Trained,
+)
+from lora.stickers import StickerMaker
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_REPORTS = 1.0
+USUAL_SAMPLES = 30  # what the defaults in Ready are told for, where they depend on the number of samples
+
+MakeSticker = Callable[[Any, tuple[int, int, int]], bytes]  # a drawing and its ground -> a finished file
+
+
+@dataclass(kw_only=True)
+class Drawing:
+    """A draw job and what has become of its pictures."""
+
+    job: Draw
+    left: int
+    errors: list[JobError] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Training:
+    """A training that is under way, and what its next report will say."""
+
+    job: Train
+    events: Iterator[Any]
+    losses: list[float] = field(default_factory=list)
+    reported: float = 0.0
+
+
+class Worker:
+    """The loop of one device. ``inbox`` gives jobs and Cancels; ``say`` takes events."""
+
+    def __init__(
+        self,
+        base: Base,
+        inbox: queue.SimpleQueue[Any],
+        say: Callable[[Event], None],
+        make_sticker: MakeSticker,
+    ) -> None:
+        self._base = base
+        self._shelf = Shelf(base)
+        self._inbox = inbox
+        self._say = say
+        self._make_sticker = make_sticker
+        self._drawings: dict[int, Drawing] = {}
+        self._pictures: deque[tuple[int, int]] = deque()  # (job id, index), first come first drawn
+        self._trainings: deque[Train] = deque()
+        self._training: Training | None = None
+
+    def run(self) -> None:
+        """Work for ever. Whoever waits for a drawing goes first; then a training goes one step further."""
+        while True:
+            self._read_inbox()
+            if self._pictures:
+                self._draw_some()
+            if self._training is None and self._trainings:
+                job = self._trainings.popleft()
+                self._training = Training(job=job, events=train.train(self._base, job))
+            if self._training is not None:
+                self._train_a_step(self._training)
+
+    def _read_inbox(self) -> None:
+        """Take in all that has come; wait only if there is nothing to do."""
+        idle = not self._pictures and not self._trainings and self._training is None
+        while idle or not self._inbox.empty():
+            self._take(self._inbox.get())
+            idle = False
+
+    def _take(self, message: Any) -> None:
+        if isinstance(message, wire.Cancel):
+            self._cancel(message.job)
+        if isinstance(message, Train):
+            self._trainings.append(message)
+        if isinstance(message, Draw):
+            self._drawings[message.id] = Drawing(job=message, left=message.count)
+            self._pictures.extend((message.id, index) for index in range(message.count))
+
+    def _cancel(self, job_id: int) -> None:
+        """Forget a job wherever it is; of one that has ended already, nothing is said."""
+        drawing = self._drawings.pop(job_id, None)
+        if drawing is not None:
+            self._pictures = deque(entry for entry in self._pictures if entry[0] != job_id)
+            self._say(Cancelled(job=job_id, attempt=drawing.job.attempt))
+        for job in [job for job in self._trainings if job.id == job_id]:
+            self._trainings.remove(job)
+            self._say(Cancelled(job=job_id, attempt=job.attempt))
+        if self._training is not None and self._training.job.id == job_id:
+            attempt = self._training.job.attempt
+            self._end_training()
+            self._say(Cancelled(job=job_id, attempt=attempt))
+
+    def _draw_some(self) -> None:
+        """Draw one batch: pictures of one adapter and number of steps, from as many jobs as wait for them."""
+        first = self._drawings[self._pictures[0][0]].job
+        batch = [
+            (job_id, index)
+            for job_id, index in self._pictures
+            if (job := self._drawings[job_id].job).steps == first.steps and job.adapter == first.adapter
+        ][: draw.BATCH]
+        self._pictures = deque(entry for entry in self._pictures if entry not in batch)
+        began = time.monotonic()
+        reported = began
+        items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
+        try:
+            for drawn in draw.draw(self._base, self._shelf, items, steps=first.steps):
+                if isinstance(drawn, draw.Picture):
+                    self._finish_picture(*batch[drawn.index], drawn)
+                elif time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                    reported = time.monotonic()
+                    self._report_drawing(batch, drawn, (reported - began) / drawn.step)
+        except Exception as error:  # whatever it was, these jobs are over and the worker is not
+            for job_id in {job_id for job_id, _ in batch}:
+                self._fail(job_id, error)
+
+    def _report_drawing(self, batch: list[tuple[int, int]], done: draw.Step, seconds_a_step: float) -> None:
+        left = seconds_a_step * (done.steps - done.step)
+        for job_id in dict.fromkeys(job_id for job_id, _ in batch):
+            attempt = self._drawings[job_id].job.attempt
+            self._say(
+                Progress(job=job_id, attempt=attempt, step=done.step, steps=done.steps, seconds_left=left)
+            )
+
+    def _finish_picture(self, job_id: int, index: int, drawn: draw.Picture) -> None:
+        """Cut out, fit and send one picture; the last one ends its job."""
+        drawing = self._drawings[job_id]
+        job = drawing.job
+        try:
+            sticker = self._make_sticker(drawn.image, drawn.background)
+            self._say(
+                Drawn(job=job_id, attempt=job.attempt, index=index, seed=job.seed + index, sticker=sticker)
+            )
+        except JobError as error:  # the other pictures may well be good
+            drawing.errors.append(error)
+        drawing.left -= 1
+        if drawing.left == 0:
+            if drawing.errors:
+                self._fail(job_id, drawing.errors[0])
+                return
+            del self._drawings[job_id]
+            self._say(Finished(job=job_id, attempt=job.attempt))
+
+    def _fail(self, job_id: int, error: Exception) -> None:
+        """End a draw job that cannot be done."""
+        drawing = self._drawings.pop(job_id, None)
+        if drawing is not None:
+            self._pictures = deque(entry for entry in self._pictures if entry[0] != job_id)
+            self._say(failure(drawing.job, error))
+
+    def _train_a_step(self, training: Training) -> None:
+        """Let the training run to its next event and pass that on."""
+        try:
+            event = next(training.events)
+        except Exception as error:  # whatever it was, this training is over and the worker is not
+            self._end_training()
+            self._say(failure(training.job, error))
+            return
+        if isinstance(event, Progress):
+            self._report_training(training, event)
+            return
+        self._say(event)
+        if isinstance(event, Trained):
+            self._end_training()
+
+    def _report_training(self, training: Training, event: Progress) -> None:
+        """About once a second, and for the last step, with the mean loss since the last time."""
+        if event.loss is not None:
+            training.losses.append(event.loss)
+        now = time.monotonic()
+        if now - training.reported < SECONDS_BETWEEN_REPORTS and event.step < event.steps:
+            return
+        mean = sum(training.losses) / len(training.losses) if training.losses else None
+        self._say(replace(event, loss=mean))
+        training.losses.clear()
+        training.reported = now
+
+    def _end_training(self) -> None:
+        if self._training is not None:
+            self._training.events.close()  # type: ignore[attr-defined]  # takes the LoRA off the denoiser
+            self._training = None
+
+
+def _item(job: Draw, index: int) -> draw.Item:
+    return draw.Item(
+        prompt=job.prompt,
+        negative_prompt=job.negative_prompt,
+        adapter=job.adapter,
+        seed=job.seed + index,
+        cfg=job.cfg,
+    )
+
+
+def failure(job: Train | Draw, error: Exception) -> Failed:
+    """What the person is told. Only a JobError speaks for itself; of others, the log has the place."""
+    if isinstance(error, JobError):
+        return Failed(job=job.id, attempt=job.attempt, code=error.code, detail=error.detail)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return Failed(job=job.id, attempt=job.attempt, code="out-of-memory")
+    places = "".join(traceback.format_tb(error.__traceback__))
+    log.error("job %d failed with %s\n%s", job.id, type(error).__name__, places)  # its text may be a person's
+    return Failed(job=job.id, attempt=job.attempt, code="internal", detail=type(error).__name__)
+
+
+def main() -> None:
+    """Set the process up and work until stdin ends."""
+    args = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="worker: %(message)s", stream=sys.stderr)
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, and the bot closes our stdin
+    events = _private_stdout()
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    maker = StickerMaker(args.cache_dir, args.outline_px)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        base = bases.load(args.base, args.cache_dir, args.device)
+    except bases.BaseError as error:
+        log.error("the base cannot be loaded: %s", error)
+        sys.exit(3)
+
+    def say(event: Event) -> None:
+        events.write(wire.pack(event))
+        events.flush()
+
+    say(
+        Ready(
+            base=base.name,
+            base_hash=base.hash,
+            device=str(base.device),
+            defaults=base.profile.defaults(USUAL_SAMPLES),
+        )
+    )
+    Worker(base, inbox, say, maker).run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lora.worker")
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--cache-dir", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--outline-px", type=int, default=8)
+    return parser
+
+
+def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
+    """Pass messages on until stdin ends, and end the process with it: nobody wants the step at hand."""
+    try:
+        while (message := wire.read(stream)) is not None:
+            inbox.put(message)
+    except Exception as error:
+        log.error("stdin: %s", type(error).__name__)
+        os._exit(1)
+    os._exit(0)
+
+
+def _private_stdout() -> BinaryIO:
+    """The pipe for events; what libraries print goes to stderr from now on and cannot break a frame."""
+    private = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(private, "wb")
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel ends us with the bot, should a copy of its pipe's end live on somewhere."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
