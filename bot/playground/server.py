@@ -167,8 +167,8 @@ def application(playground: Playground, *, control: bool) -> web.Application:
     app.router.add_get("/file/bot{token:[^/]+}/{path:.+}", playground.download)
     app.router.add_routes(Chat(playground.world).routes())
     app.router.add_get("/", _page("index.html"))
-    for name in ("app.js", "style.css"):
-        app.router.add_get(f"/{name}", _page(name))
+    for file in PAGE.iterdir():
+        app.router.add_get(f"/{file.name}", _page(file.name))
     if control:
         app.router.add_route("*", "/faults", playground.control)
     return app
@@ -190,8 +190,8 @@ async def serve(
 ) -> AsyncIterator[Playground]:
     """Run the server on 127.0.0.1 for as long as the block lasts. Port 0 takes any free one.
 
-    Without a token one is made up; without a pace there is no limit. ``folder`` keeps the state: a server started again on it goes on where
-    the last one was ended or killed.
+    Without a token one is made up; without a pace there is no limit. ``folder`` keeps the state: a server
+    started again on it goes on where the last one was ended or killed.
     """
     world = World(folder, BotAccount(token=token or new_token()))
     playground = Playground(world=world, faults=Faults(pace))
