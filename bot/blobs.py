@@ -1,54 +1,71 @@
-"""Pictures, adapters and stickers as files named by their content: written whole or not at all."""
+"""Pictures, adapters, stickers and training states as files that are named by their content."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import re
-import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-_SHA = re.compile(r"[0-9a-f]{64}")
+from bot.store import Store
+from lora.files import write_whole
+
+# Every column that names a blob: what none of them names is deleted.
+COLUMNS = (
+    ("sample", "blob"),
+    ("job", "adapter"),
+    ("job_sample", "blob"),
+    ("checkpoint", "adapter"),
+    ("checkpoint", "state"),
+    ("drawing", "blob"),
+)
 
 
 class Blobs:
-    """A folder of immutable files. Only the bot's process writes it."""
+    """Files ``ab/<sha256>`` below ``folder``, written whole. Rows hold the sha256."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._folder = folder
+        self._store = store
+        self._lock = asyncio.Lock()
 
-    async def put(self, data: bytes) -> str:
-        """Store bytes; returns their sha256, which is their name. The same bytes are stored once."""
-        return await asyncio.to_thread(self._put, data)
+    @asynccontextmanager
+    async def keep(self, *contents: bytes) -> AsyncIterator[list[str]]:
+        """Write files and give their names to the block that stores the rows; nothing is swept meanwhile."""
+        async with self._lock:
+            yield [await asyncio.to_thread(self._write, content) for content in contents]
 
-    async def get(self, sha: str) -> bytes:
-        """The bytes of that name. Raises FileNotFoundError."""
-        return await asyncio.to_thread(self.path(sha).read_bytes)
+    async def read(self, name: str) -> bytes:
+        """The content of a blob."""
+        return await asyncio.to_thread(self._path(name).read_bytes)
 
-    async def forget(self, sha: str) -> None:
-        """Delete a file, if it is there."""
-        await asyncio.to_thread(self.path(sha).unlink, missing_ok=True)
+    async def sweep(self, names: Iterable[str]) -> None:
+        """Delete those of ``names`` that no row holds any more."""
+        async with self._lock:
+            for name in set(names):
+                if not await self._wanted(name):
+                    self._path(name).unlink(missing_ok=True)
 
-    def path(self, sha: str) -> Path:
-        """Where that file lies. A name that is no sha256 is a mistake of ours, never a path."""
-        assert _SHA.fullmatch(sha), "not a sha256"
-        return self.folder / sha[:2] / sha
+    async def sweep_all(self) -> None:
+        """Delete every file that no row holds: what a killed process left behind."""
+        found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
+        for half_written in (path for path in found if path.name.startswith(".")):
+            half_written.unlink()
+        await self.sweep(path.name for path in found if not path.name.startswith("."))
 
-    def _put(self, data: bytes) -> str:
-        sha = hashlib.sha256(data).hexdigest()
-        path = self.path(sha)
-        if path.exists():
-            return sha
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
-        return sha
+    async def _wanted(self, name: str) -> bool:
+        for table, column in COLUMNS:
+            query = f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1"  # noqa: S608 - constants only
+            if await self._store.row(query, name):
+                return True
+        return False
+
+    def _write(self, content: bytes) -> str:
+        name = hashlib.sha256(content).hexdigest()
+        if not self._path(name).exists():
+            write_whole(self._path(name), content)
+        return name
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name[:2] / name

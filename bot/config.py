@@ -1,10 +1,11 @@
-"""Strict TOML into frozen dataclasses: an unknown key, a wrong type or a senseless value is an error."""
+"""Strict TOML into frozen dataclasses: what config.toml says, or the same defaults without it."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -14,27 +15,30 @@ from lora.engine import ENGINES
 
 @dataclass(frozen=True, kw_only=True)
 class Telegram:
+    """Which Bot API server to talk to."""
+
     api_url: str = "https://api.telegram.org/bot"
     file_url: str = "https://api.telegram.org/file/bot"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    dir: str = "data"
+    """Where everything is kept that outlives the process."""
 
-    @property
-    def path(self) -> Path:
-        """The folder itself."""
-        return Path(self.dir)
+    dir: Path = Path("data")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
+    """The diffusion model that people's styles are trained on."""
+
     name: str = "sticker-nano"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
+    """What runs the jobs."""
+
     name: str = "local"
     device: str = "auto"
     threads: int = 0
@@ -42,6 +46,8 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
+    """Trainings. 0 steps means the base's own default."""
+
     steps: int = 0
     checkpoint_steps: int = 0
     min_samples: int = 5
@@ -51,6 +57,8 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Sticker:
+    """Drawings."""
+
     cfg: float = 5.0
     steps: int = 20
     max_count: int = 4
@@ -59,13 +67,15 @@ class Sticker:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
+    """What one person, and one job, may take."""
+
     jobs_per_person: int = 3
     attempts: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything in ``config.toml``, section by section."""
+    """All settings, one field per table of the file."""
 
     telegram: Telegram = field(default_factory=Telegram)
     storage: Storage = field(default_factory=Storage)
@@ -76,67 +86,99 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
 
-def load(path: Path) -> Config:
-    """Read a configuration file. Raises ConfigError naming the key, its value and what is allowed."""
+Rule = tuple[Callable[[Any], bool], str]  # what is allowed, and how that is called
+
+ALLOWED: dict[str, Rule] = {
+    "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
+    "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
+    "storage.dir": (lambda v: True, "the path of a folder"),
+    "base.name": (bool, "sticker-nano or the path of a diffusers folder"),
+    "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
+    "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
+    "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
+    "train.steps": (lambda v: v >= 0, "0 (the base's default) or more"),
+    "train.checkpoint_steps": (lambda v: v >= 0, "0 (the base's default) or more"),
+    "train.min_samples": (lambda v: v >= 1, "1 or more"),
+    "train.advised_samples": (lambda v: 1 <= v[0] <= v[1], "two whole numbers, the smaller first"),
+    "train.max_samples": (lambda v: v >= 1, "1 or more"),
+    "sticker.cfg": (lambda v: 1 <= v <= 20, "1 to 20"),
+    "sticker.steps": (lambda v: 1 <= v <= 1000, "1 to 1000"),
+    "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
+    "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
+    "limits.jobs_per_person": (lambda v: v >= 1, "1 or more"),
+    "limits.attempts": (lambda v: v >= 1, "1 or more"),
+}
+
+
+def load(path: Path | None = None) -> Config:
+    """The settings of ``path``; without it those of ./config.toml, or the defaults if there is none.
+
+    Paths in the file count from the file's own folder. Raises ConfigError.
+    """
+    if path is None and not Path("config.toml").exists():
+        return Config()
+    path = path or Path("config.toml")
     try:
-        table = tomllib.loads(path.read_text())
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}") from error
-    config: Config = _build(Config, table, "")
-    _check(config)
-    return config
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return parse(found, folder=path.parent)
 
 
-def _build(kind: type[Any], table: object, prefix: str) -> Any:
-    if not isinstance(table, dict):
-        raise ConfigError(f"{prefix.rstrip('.')} must be a section, not {table!r}")
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {prefix}{near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
-            raise ConfigError(f"unknown setting {prefix}{key}{hint}")
-    return kind(**{key: _value(hints[key], value, f"{prefix}{key}") for key, value in table.items()})
+def parse(found: dict[str, Any], *, folder: Path = Path()) -> Config:
+    """A parsed file as settings. Raises ConfigError for any key or value that is not known."""
+    tables = get_type_hints(Config)
+    _refuse_unknown(found, set(tables), where="table")
+    return Config(**{name: _table(tables[name], name, value, folder) for name, value in found.items()})
 
 
-def _value(kind: Any, value: object, key: str) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _build(kind, value, f"{key}.")
-    if kind == tuple[int, int]:
-        if isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value):
-            return tuple(value)
-        raise ConfigError(f"{key} = {value!r}: two whole numbers in brackets are allowed")
-    if kind is float and type(value) in (int, float):
-        return float(value)  # type: ignore[arg-type]
-    if type(value) is not kind:
-        raise ConfigError(f"{key} = {value!r}: a value of type {kind.__name__} is allowed")
+def every_key() -> dict[str, Any]:
+    """All settings by their dotted name with their defaults."""
+    config = Config()
+    tables = {table.name: getattr(config, table.name) for table in fields(Config)}
+    return {
+        f"{name}.{key.name}": getattr(table, key.name) for name, table in tables.items() for key in fields(table)
+    }
+
+
+def _table(kind: type, name: str, found: object, folder: Path) -> Any:
+    if not isinstance(found, dict):
+        raise ConfigError(f"{name} must be a table: [{name}]")
+    kinds = get_type_hints(kind)
+    _refuse_unknown(found, set(kinds), where=f"key in [{name}]")
+    return kind(**{key: _value(f"{name}.{key}", kinds[key], value, folder) for key, value in found.items()})
+
+
+def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
+    """One value in its type, held against what is allowed."""
+    value = _typed(kind, found)
+    allowed, meaning = ALLOWED[key]
+    if value is None or not allowed(value):
+        raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
+    if key == "storage.dir":
+        return folder / value
+    if key == "base.name" and (folder / value).is_dir():
+        return str(folder / value)
     return value
 
 
-def _check(config: Config) -> None:
-    def need(fine: bool, key: str, value: object, allowed: str) -> None:
-        if not fine:
-            raise ConfigError(f"{key} = {value!r}: {allowed}")
+def _typed(kind: Any, found: Any) -> Any:
+    """The value in the field's type, None if it has another one. True and False are no numbers here."""
+    if kind is float and type(found) in (int, float):
+        return float(found)
+    if kind is Path and isinstance(found, str):
+        return Path(found)
+    if kind == tuple[int, int]:
+        pair = isinstance(found, list) and [type(item) for item in found] == [int, int]
+        return tuple(found) if pair else None
+    return found if type(found) is kind else None
 
-    need(config.engine.name in ENGINES, "engine.name", config.engine.name, f"allowed are {', '.join(ENGINES)}")
-    for key in ("steps", "checkpoint_steps"):
-        need(getattr(config.train, key) >= 0, f"train.{key}", getattr(config.train, key), "0 or more is allowed")
-    low, high = config.train.advised_samples
-    need(
-        1 <= config.train.min_samples <= low <= high <= config.train.max_samples,
-        "train.advised_samples",
-        [low, high],
-        "min_samples <= first <= second <= max_samples is allowed",
-    )
-    need(1 <= config.sticker.cfg <= 20, "sticker.cfg", config.sticker.cfg, "1 to 20 is allowed")
-    need(1 <= config.sticker.steps <= 200, "sticker.steps", config.sticker.steps, "1 to 200 is allowed")
-    need(1 <= config.sticker.max_count <= 10, "sticker.max_count", config.sticker.max_count, "1 to 10 is allowed")
-    need(0 <= config.sticker.outline_px <= 40, "sticker.outline_px", config.sticker.outline_px, "0 to 40 is allowed")
-    need(config.limits.jobs_per_person >= 1, "limits.jobs_per_person", config.limits.jobs_per_person, "1 or more")
-    need(config.limits.attempts >= 1, "limits.attempts", config.limits.attempts, "1 or more is allowed")
-    for key in ("api_url", "file_url"):
-        url = getattr(config.telegram, key)
-        need(url.startswith(("http://", "https://")), f"telegram.{key}", url, "an http or https address is allowed")
+
+def _refuse_unknown(found: dict[str, Any], known: set[str], *, where: str) -> None:
+    for name in found:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+            raise ConfigError(f"unknown {where}: {name!r}; {meant}")

@@ -1,36 +1,22 @@
-"""Errors named for who reads them, and the token kept out of all of them."""
+"""Errors that name their reader: a person who chats, or the operator. Anything else is for the log."""
 
 from __future__ import annotations
 
+Buttons = list[list[tuple[str, str]]]  # rows of (label, callback data or link)
+
 
 class UserError(Exception):
-    """Something the person can mend. ``key`` and ``params`` name a text in ``locales/``."""
+    """The person can do something about it. ``key`` names a text of the locales, ``params`` fill it in.
 
-    def __init__(self, key: str, **params: object) -> None:
+    ``buttons`` are shown with it. The exception's own text holds only the key, because it may reach a log.
+    """
+
+    def __init__(self, key: str, *, buttons: Buttons | None = None, **params: object) -> None:
         super().__init__(key)
         self.key = key
+        self.buttons = buttons
         self.params = params
 
 
 class ConfigError(Exception):
-    """Something the operator can mend: which setting, its value, what is allowed."""
-
-
-class Token:
-    """The bot's token. It shows itself only when asked for by name."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The token itself, for the one place that talks to Telegram."""
-        return self._value
-
-    def scrub(self, text: str) -> str:
-        """``text`` without the token: the Bot API has it in every address."""
-        return text.replace(self._value, "<token>") if self._value else text
-
-    def __repr__(self) -> str:
-        return "Token(<hidden>)"
-
-    __str__ = __repr__
+    """The operator's settings are wrong; the message names the key, the value and what is allowed."""
