@@ -185,6 +185,13 @@ class Person:
         found: Json = await _get(self._http, f"/chat/packs/{name}")
         return found
 
+    async def bot(self) -> Json:
+        """The bot as the person sees it: its user, commands in the person's language, description."""
+        found: Json = await _get(
+            self._http, "/chat/bot", params={"language": self.user.get("language_code", "")}
+        )
+        return found
+
     async def download(self, file_id: str) -> bytes:
         """The bytes of a file in the chat or in a pack."""
         response = await self._http.get(f"/chat/files/{file_id}")

@@ -35,9 +35,9 @@ def photo_sizes(data: bytes) -> list[Picture]:
         if sum(image.size) > limits.PHOTO_SIDES_SUM or max(image.size) > limits.PHOTO_RATIO * min(image.size):
             raise bad_request("PHOTO_INVALID_DIMENSIONS")
         flat = _on_white(_decoded(image))
-    longer = max(flat.size)
-    sides = [side for side in limits.PHOTO_SIZES if side < longer]
-    return [_jpeg(flat, side) for side in [*sides, min(longer, limits.PHOTO_SIZES[-1])]]
+    largest = min(max(flat.size), limits.PHOTO_SIZES[-1])
+    sides = [side for side in limits.PHOTO_SIZES if side < largest]
+    return [_jpeg(flat, side) for side in [*sides, largest]]
 
 
 def static_sticker(data: bytes) -> Picture:

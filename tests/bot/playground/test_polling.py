@@ -1,0 +1,97 @@
+"""getUpdates: real waiting, confirmation by offset, one poller at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import aiogram
+import pytest
+import telegram
+from telegram.error import Conflict
+
+from bot.playground import Person, Playground, serve
+
+
+async def test_updates_stay_until_they_are_confirmed(ptb: telegram.Bot, ada: Person) -> None:
+    """Asking again gives the same updates; only a higher offset removes those before it."""
+    await ada.send("one")
+    await ada.send("two")
+    first = await ptb.get_updates()
+    assert [u.message.text for u in first if u.message] == ["/start", "one", "two"]
+    assert await ptb.get_updates() == first
+    left = await ptb.get_updates(offset=first[1].update_id + 1)
+    assert left == first[2:]
+    assert await ptb.get_updates(offset=0) == first[2:]
+
+
+async def test_limit_and_negative_offset(ptb: telegram.Bot, ada: Person) -> None:
+    """``limit`` cuts from the front; a negative offset keeps only the newest."""
+    for text in "abc":
+        await ada.send(text)
+    assert len(await ptb.get_updates(limit=2)) == 2
+    newest = await ptb.get_updates(offset=-1)
+    assert [u.message.text for u in newest if u.message] == ["c"]
+    assert await ptb.get_updates() == newest
+
+
+async def test_a_poll_waits_and_is_woken(ptb: telegram.Bot, ada: Person) -> None:
+    """A poll with a timeout ends when an update comes, long before the timeout, and else at it."""
+    (old,) = await ptb.get_updates()
+    began = time.monotonic()
+    assert await ptb.get_updates(offset=old.update_id + 1, timeout=1) == ()
+    assert time.monotonic() - began >= 0.9
+    poll = asyncio.create_task(ptb.get_updates(offset=old.update_id + 1, timeout=20))
+    await asyncio.sleep(0.2)
+    await ada.send("wake")
+    (update,) = await asyncio.wait_for(poll, 3)
+    assert update.message is not None
+    assert update.message.text == "wake"
+
+
+async def test_two_pollers_conflict(ptb: telegram.Bot, aio: aiogram.Bot, ada: Person) -> None:
+    """A second poller ends the first, which is told so with 409."""
+    (old,) = await ptb.get_updates()
+    first = asyncio.create_task(ptb.get_updates(offset=old.update_id + 1, timeout=20))
+    await asyncio.sleep(0.2)
+    assert await aio.get_updates(offset=old.update_id + 1) == []
+    with pytest.raises(Conflict, match="terminated by other getUpdates"):
+        await asyncio.wait_for(first, 3)
+
+
+async def test_unwanted_kinds_are_not_queued(ptb: telegram.Bot, ada: Person) -> None:
+    """``allowed_updates`` holds for what happens after it, and until another list is given."""
+    await ptb.get_updates(offset=-1, allowed_updates=["callback_query"])
+    await ada.send("unheard")
+    assert len(await ptb.get_updates()) == 1
+    await ptb.get_updates(allowed_updates=[])
+    await ada.send("heard")
+    assert len(await ptb.get_updates()) == 2
+
+
+async def test_there_are_no_webhooks(ptb: telegram.Bot, ada: Person) -> None:
+    """A webhook is refused rather than accepted and ignored; pending updates are counted and dropped."""
+    with pytest.raises(Conflict, match="no webhooks"):
+        await ptb.set_webhook("https://example.org/")
+    info = await ptb.get_webhook_info()
+    assert (info.url, info.pending_update_count) == ("", 1)
+    await ptb.delete_webhook(drop_pending_updates=True)
+    assert (await ptb.get_webhook_info()).pending_update_count == 0
+
+
+async def test_waiting_polls_do_not_hold_up_the_end(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The server ends at once although a bot and a person wait for something to happen."""
+    async with serve(tmp_path_factory.mktemp("state")) as playground:
+        bot = telegram.Bot(playground.token, playground.api_url)
+        async with bot, Person.join(playground.address) as bob:
+            polls = [asyncio.create_task(bot.get_updates(timeout=30)), asyncio.create_task(bob.read(30))]
+            await asyncio.sleep(0.2)
+            began = time.monotonic()
+            await _end(playground)
+            assert await asyncio.wait_for(asyncio.gather(*polls), 5) == [(), []]
+            assert time.monotonic() - began < 2
+
+
+async def _end(playground: Playground) -> None:
+    playground.world.release()
+    await asyncio.sleep(0)
