@@ -95,7 +95,7 @@ class Worker:
     def run(self) -> None:
         """Work for ever. Whoever waits for a drawing goes first; then a training goes one step further."""
         while True:
-            self._read_inbox()
+            self._read_inbox(wait=not self._pictures and not self._trainings and self._training is None)
             if self._pictures:
                 self._draw_some()
             if self._training is None and self._trainings:
@@ -104,12 +104,11 @@ class Worker:
             if self._training is not None:
                 self._train_a_step(self._training)
 
-    def _read_inbox(self) -> None:
-        """Take in all that has come; wait only if there is nothing to do."""
-        idle = not self._pictures and not self._trainings and self._training is None
-        while idle or not self._inbox.empty():
+    def _read_inbox(self, *, wait: bool) -> None:
+        """Take in all that has come; with ``wait``, at least one message."""
+        while wait or not self._inbox.empty():
             self._take(self._inbox.get())
-            idle = False
+            wait = False
 
     def _take(self, message: Any) -> None:
         if isinstance(message, wire.Cancel):
@@ -148,6 +147,9 @@ class Worker:
         items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
         try:
             for drawn in draw.draw(self._base, self._shelf, items, steps=first.steps):
+                self._read_inbox(wait=False)  # somebody may have cancelled
+                if not any(job_id in self._drawings for job_id, _ in batch):
+                    return
                 if isinstance(drawn, draw.Picture):
                     self._finish_picture(*batch[drawn.index], drawn)
                 elif time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
@@ -159,7 +161,7 @@ class Worker:
 
     def _report_drawing(self, batch: list[tuple[int, int]], done: draw.Step, seconds_a_step: float) -> None:
         left = seconds_a_step * (done.steps - done.step)
-        for job_id in dict.fromkeys(job_id for job_id, _ in batch):
+        for job_id in dict.fromkeys(job_id for job_id, _ in batch if job_id in self._drawings):
             attempt = self._drawings[job_id].job.attempt
             self._say(
                 Progress(job=job_id, attempt=attempt, step=done.step, steps=done.steps, seconds_left=left)
@@ -167,7 +169,9 @@ class Worker:
 
     def _finish_picture(self, job_id: int, index: int, drawn: draw.Picture) -> None:
         """Cut out, fit and send one picture; the last one ends its job."""
-        drawing = self._drawings[job_id]
+        drawing = self._drawings.get(job_id)
+        if drawing is None:  # cancelled meanwhile
+            return
         job = drawing.job
         try:
             sticker = self._make_sticker(drawn.image, drawn.background)

@@ -49,13 +49,14 @@ class LocalEngine:
         """Hand over a job; while the worker is being replaced, this waits for the new one."""
         async with self._started:
             await self._started.wait_for(lambda: self._worker is not None)
+            worker = self._worker
             self._jobs[job.id] = job.attempt
-        await self._send(job)
+        await self._send(worker, job)
 
     async def cancel(self, job_id: int) -> None:
         """Pass the wish on; a job that the worker does not have needs no answer."""
         if job_id in self._jobs:
-            await self._send(wire.Cancel(job=job_id))
+            await self._send(self._worker, wire.Cancel(job=job_id))
 
     async def events(self) -> AsyncIterator[Event]:
         """Everything the worker says, and Lost when it dies."""
@@ -71,9 +72,8 @@ class LocalEngine:
             await self._keeper
         self._keeper = None
 
-    async def _send(self, message: Job | wire.Cancel) -> None:
-        """Write one frame. If the worker dies meanwhile, its Lost names the job."""
-        worker = self._worker
+    async def _send(self, worker: Process | None, message: Job | wire.Cancel) -> None:
+        """Write one frame to this very worker. If it dies meanwhile, its Lost names the job."""
         if worker is None or worker.stdin is None:
             return
         frame = await asyncio.to_thread(wire.pack, message)
@@ -102,8 +102,10 @@ class LocalEngine:
             self._jobs.clear()
             log.error("the worker ended with code %s, %d jobs in hand", worker.returncode, len(lost))
             self._events.put_nowait(Lost(jobs=lost))
-            pause = FIRST_PAUSE if time.monotonic() - began > STEADY_AFTER else min(2 * pause, LONGEST_PAUSE)
+            if time.monotonic() - began > STEADY_AFTER:
+                pause = FIRST_PAUSE
             await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _read(self, worker: Process) -> None:
         """Pass events on until the pipe ends."""
