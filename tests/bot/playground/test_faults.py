@@ -22,7 +22,7 @@ async def test_a_method_is_rate_limited_so_many_times(
     monkeypatch.setenv("PTB_TIMEDELTA", "1")  # without it the library warns of its own future
     playground.faults.add(Fault(method="sendMessage", times=2, retry_after=7))
     for _ in range(2):
-        with pytest.raises(RetryAfter, match="Retry in 7 seconds"):
+        with pytest.raises(RetryAfter, match="Retry in 0:00:07"):
             await ptb.send_message(ada.id, "x")
     await ptb.send_message(ada.id, "y")
     await ada.wait_for("y")
