@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -73,7 +72,8 @@ def weights_of(base: Base, name: str) -> dict[str, nn.Parameter]:
 def remove(base: Base, name: str) -> None:
     """Take an adapter off the denoiser, if it is on it."""
     if name in getattr(base.unet, "peft_config", {}):
-        base.unet.delete_adapters(name)
+        with _several_at_once():
+            base.unet.delete_adapters(name)
         base.active = None
 
 
@@ -173,53 +173,52 @@ def _linear(base: Base, path: str) -> nn.Linear | None:
     return module if isinstance(module, nn.Linear) else None
 
 
-class Shelf:
-    """Adapters that are on the denoiser of one base, by content; the least used leave when it is full."""
+def put_on(base: Base, data: bytes | None) -> About | None:
+    """Let the denoiser use this file alone (None: no adapter), and tell what it says of itself.
 
-    def __init__(self, base: Base) -> None:
-        self._base = base
-        self._loaded: OrderedDict[str, About | None] = OrderedDict()
+    A few files stay loaded, by their content; the one that was not used for longest leaves for a new one.
+    Raises JobError other-base or bad-adapter.
+    """
+    if data is None:
+        activate(base, None)
+        return None
+    name = f"file-{hashlib.sha256(data).hexdigest()[:24]}"
+    if name not in base.loaded:
+        _load(base, name, data)
+        base.loaded.append(name)
+    base.loaded.append(base.loaded.pop(base.loaded.index(name)))
+    activate(base, name)
+    return read_about(data)
 
-    def put_on(self, data: bytes | None) -> About | None:
-        """Load an adapter if it is not loaded, and let the denoiser use it alone (None: use no adapter)."""
-        if data is None:
-            activate(self._base, None)
-            return None
-        name = f"file-{hashlib.sha256(data).hexdigest()[:24]}"
-        if name not in self._loaded:
-            self._load(name, data)
-        self._loaded.move_to_end(name)
-        activate(self._base, name)
-        return self._loaded[name]
 
-    def _load(self, name: str, data: bytes) -> None:
-        state = read_weights(self._base, data)
-        config = read_metadata(data).get("lora_adapter_metadata")
-        while len(self._loaded) >= LOADED_AT_ONCE:
-            oldest, _ = self._loaded.popitem(last=False)
-            remove(self._base, oldest)
-        try:
-            with _several_at_once():
-                self._base.unet.load_lora_adapter(
-                    {key: value.to(self._base.device, self._base.dtype) for key, value in state.items()},
-                    prefix="unet",
-                    adapter_name=name,
-                    metadata=json.loads(config) if config else None,
-                    low_cpu_mem_usage=True,
-                )
-        except (ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
-            remove(self._base, name)
-            raise JobError("bad-adapter", type(error).__name__) from error
-        finally:
-            self._base.active = None
-        self._loaded[name] = read_about(data)
+def _load(base: Base, name: str, data: bytes) -> None:
+    """Add the layers of a file. diffusers may keep the tensors it is given, so it gets copies of its own."""
+    state = read_weights(base, data)
+    config = read_metadata(data).get("lora_adapter_metadata")
+    while len(base.loaded) >= LOADED_AT_ONCE:
+        remove(base, base.loaded.pop(0))
+    try:
+        with _several_at_once():
+            base.unet.load_lora_adapter(
+                {key: value.to(base.device, base.dtype, copy=True) for key, value in state.items()},
+                prefix="unet",
+                adapter_name=name,
+                metadata=json.loads(config) if config else None,
+                low_cpu_mem_usage=True,
+            )
+    except (ValueError, RuntimeError, KeyError, TypeError, ImportError) as error:
+        remove(base, name)
+        raise JobError("bad-adapter", type(error).__name__) from error
+    finally:
+        base.active = None
 
 
 @contextmanager
 def _several_at_once() -> Iterator[None]:
-    """PEFT warns of a second adapter on one model; here that is the rule."""
+    """PEFT warns of a second adapter, and of another one moving up; here each use says which one it wants."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        warnings.filterwarnings("ignore", message="Adapter .* was active which is now deleted")
         yield
 
 

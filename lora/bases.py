@@ -79,7 +79,8 @@ class Base:
     scheduler: Any
     device: torch.device
     dtype: torch.dtype
-    active: str | None = None  # which LoRA the denoiser uses now; only adapters.py changes it
+    active: str | None = None  # which LoRA the denoiser uses now; like the next, only adapters.py changes it
+    loaded: list[str] = field(default_factory=list)  # names of the files on it, the last used one last
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property

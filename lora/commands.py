@@ -146,7 +146,6 @@ def draw(args: argparse.Namespace) -> None:
     adapter = args.adapter.read_bytes() if args.adapter else None
     base = _load(args.base, args)
     from lora import draw as drawing
-    from lora.adapters import Shelf
     from lora.files import write_whole
 
     maker = _sticker_maker(args) if args.stickers else None
@@ -160,7 +159,7 @@ def draw(args: argparse.Namespace) -> None:
         )
         for i, prompt in enumerate(prompts)
     ]
-    for drawn in drawing.draw(base, Shelf(base), items, steps=args.steps):
+    for drawn in drawing.draw(base, items, steps=args.steps):
         if isinstance(drawn, drawing.Picture):
             path = args.out / f"{drawn.index:03d}.png"
             write_whole(path, _png(drawn.image))

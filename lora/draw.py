@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lora.adapters import About, Shelf
+from lora.adapters import About, put_on
 from lora.bases import Base, Colour
 from lora.captions import MAX_TOKENS, count_tokens, with_keyword
 from lora.jobs import JobError
@@ -47,18 +47,18 @@ class Picture:
     background: Colour
 
 
-def draw(base: Base, shelf: Shelf, items: Sequence[Item], *, steps: int) -> Iterator[Step | Picture]:
+def draw(base: Base, items: Sequence[Item], *, steps: int) -> Iterator[Step | Picture]:
     """Draw all items, those of one adapter together, and give each picture when it is done.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
     a CPU generator with its seed. Raises JobError for a prompt over 77 tokens, an unusable adapter, and
     latents that are no numbers. The denoiser must not be used by others between two steps of a batch.
 
-    This is the seam for mixing adapters in one batch: only ``_batches`` and ``shelf.put_on`` know that today
+    This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
     a batch has one adapter.
     """
     for batch in _batches(items):
-        about = shelf.put_on(items[batch[0]].adapter)
+        about = put_on(base, items[batch[0]].adapter)
         background = _background(base, about)
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)

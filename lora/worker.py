@@ -27,7 +27,6 @@ from typing import Any, BinaryIO
 import torch
 
 from lora import bases, draw, train
-from lora.adapters import Shelf
 from lora.bases import Base
 from lora.engine import wire
 from lora.jobs import (
@@ -83,7 +82,6 @@ class Worker:
         make_sticker: MakeSticker,
     ) -> None:
         self._base = base
-        self._shelf = Shelf(base)
         self._inbox = inbox
         self._say = say
         self._make_sticker = make_sticker
@@ -146,7 +144,7 @@ class Worker:
         reported = began
         items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
         try:
-            for drawn in draw.draw(self._base, self._shelf, items, steps=first.steps):
+            for drawn in draw.draw(self._base, items, steps=first.steps):
                 self._read_inbox(wait=False)  # somebody may have cancelled
                 if not any(job_id in self._drawings for job_id, _ in batch):
                     return

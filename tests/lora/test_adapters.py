@@ -1,0 +1,188 @@
+"""LoRA files: what is in them, where they load, what is refused, and that the base stays what it was."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load, save
+from torch import Tensor
+
+from lora import adapters, bases
+from lora.adapters import About, put_on
+from lora.bases import Base
+from lora.jobs import JobError
+
+
+def about(base: Base, **changes: object) -> About:
+    facts = {"keyword": "zorvex", "base": base.name, "base_hash": base.hash, "rank": 4, "alpha": 8.0}
+    return About(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
+
+
+def make(base: Base, seed: int, rank: int = 4, **changes: object) -> bytes:
+    """A file with random weights, as loud as trained ones."""
+    weights = adapters.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in weights:
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.1
+    try:
+        return adapters.save_adapter(base, "made", about(base, rank=rank, alpha=2.0 * rank, **changes))
+    finally:
+        adapters.remove(base, "made")
+
+
+@torch.no_grad()
+def predict(base: Base) -> Tensor:
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    return base.unet(latents, 500, encoder_hidden_states=base.embed(["a cat"])).sample
+
+
+@pytest.fixture
+def bare(base: Base) -> Iterator[Tensor]:
+    """What the base predicts without an adapter; it must predict the same in the end."""
+    adapters.activate(base, None)
+    before = predict(base)
+    yield before
+    adapters.activate(base, None)
+    assert torch.equal(predict(base), before)
+
+
+def test_a_file_loads_to_what_was_saved(base: Base, bare: Tensor) -> None:
+    """An alpha of twice the rank survives: without metadata diffusers would halve the adapter's strength."""
+    weights = adapters.add(base, "live", rank=4, alpha=8, seed=1)
+    for weight in weights:
+        weight.data.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
+    adapters.activate(base, "live")
+    live = predict(base)
+    data = adapters.save_adapter(base, "live", about(base))
+    adapters.remove(base, "live")
+    assert put_on(base, data) == about(base)
+    torch.testing.assert_close(predict(base), live, atol=1e-6, rtol=0)
+    assert (live - bare).abs().max() > 0.01
+
+
+def test_a_file_loads_in_plain_diffusers(base: Base, bare: Tensor, tiny_folder: Path, tmp_path: Path) -> None:
+    """Anybody's StableDiffusionPipeline takes the file, at the right strength, on all kinds of layer."""
+    data = make(base, seed=1)
+    (tmp_path / "a.safetensors").write_bytes(data)
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, safety_checker=None)
+    pipeline.load_lora_weights(tmp_path, weight_name="a.safetensors", adapter_name="a")
+    layers = {name: layer for name, layer in pipeline.unet.named_modules() if isinstance(layer, LoraLayer)}
+    assert {layer.scaling["a"] for layer in layers.values()} == {2.0}
+    assert all(any(name.endswith(f".{target}") for name in layers) for target in adapters.TARGETS)
+    put_on(base, data)
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        theirs = pipeline.unet(latents, 500, encoder_hidden_states=base.embed(["a cat"])).sample
+    torch.testing.assert_close(predict(base), theirs, atol=1e-5, rtol=0)
+
+
+def test_the_reference_scripts_file_loads(base: Base, bare: Tensor) -> None:
+    """A LoRA of diffusers' own script, named down and up and without our metadata, is taken as it is."""
+    tensors = load(make(base, seed=1))
+    theirs = save(
+        {k.replace("lora_A", "lora.down").replace("lora_B", "lora.up"): v for k, v in tensors.items()}
+    )
+    assert put_on(base, theirs) is None
+    assert (predict(base) - bare).abs().max() > 0.01
+
+
+def test_many_adapters_take_turns(base: Base, bare: Tensor) -> None:
+    """More adapters than stay loaded, of different ranks: each draws the same every time."""
+    files = [make(base, seed=number, rank=2 + number % 3) for number in range(adapters.LOADED_AT_ONCE + 3)]
+    first = []
+    for file in files:
+        put_on(base, file)
+        first.append(predict(base))
+    assert len({tuple(prediction.flatten().tolist()) for prediction in first}) == len(files)
+    assert len(base.loaded) <= adapters.LOADED_AT_ONCE
+    for file, before in zip(files, first, strict=True):
+        put_on(base, file)
+        assert torch.equal(predict(base), before)
+
+
+def test_adapters_of_another_base_are_refused(
+    base: Base, bare: Tensor, other_folder: Path, cache_dir: Path
+) -> None:
+    """Drawn with another base a LoRA gives rubbish, even if all shapes fit: it is refused by the base's hash."""
+    other = bases.load(str(other_folder), cache_dir, "cpu")
+    with pytest.raises(JobError) as refused:
+        put_on(base, make(other, seed=1))
+    assert refused.value.code == "other-base"
+
+
+def changed(data: bytes, change: str) -> bytes:
+    """The file with one thing wrong in it."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    tensors, metadata = load(data), header["__metadata__"]
+    name = next(key for key in tensors if "lora_A" in key)
+    match change:
+        case "cut off":
+            return data[: len(data) // 2]
+        case "header only":
+            return data[:40]
+        case "empty":
+            return b""
+        case "a pickle":
+            buffer = io.BytesIO()
+            torch.save(tensors, buffer)
+            return buffer.getvalue()
+        case "no tensors":
+            tensors = {}
+        case "half a pair":
+            del tensors[name]
+        case "a foreign layer":
+            tensors["unet.nowhere.to_q.lora_A.weight"] = tensors[name].clone()
+            tensors["unet.nowhere.to_q.lora_B.weight"] = tensors[name.replace("_A", "_B")].clone()
+        case "a text encoder":
+            tensors["text_encoder.layers.0.lora_A.weight"] = tensors[name].clone()
+        case "another size":
+            tensors[name] = torch.zeros(4, 999)
+        case "not a number":
+            tensors[name] = torch.full_like(tensors[name], float("nan"))
+        case "a broken description":
+            metadata["stickersmith"] = '{"rank": 4}'
+    return save(tensors, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cut off",
+        "header only",
+        "empty",
+        "a pickle",
+        "no tensors",
+        "half a pair",
+        "a foreign layer",
+        "a text encoder",
+        "another size",
+        "not a number",
+        "a broken description",
+    ],
+)
+def test_damaged_files_are_refused(base: Base, bare: Tensor, change: str) -> None:
+    """Whatever is wrong with a file, the person hears that it is bad, and the base goes on as before."""
+    good = make(base, seed=1)
+    with pytest.raises(JobError) as refused:
+        put_on(base, changed(good, change))
+    assert refused.value.code == "bad-adapter"
+    put_on(base, good)
+    assert (predict(base) - bare).abs().max() > 0.01
+
+
+def test_only_a_trained_adapter_collects_gradients(base: Base, bare: Tensor) -> None:
+    """While somebody draws, no gradient is kept; the base's own weights never get one."""
+    put_on(base, make(base, seed=1))
+    assert not any(weight.requires_grad for weight in base.unet.parameters())
+    weights = adapters.add(base, "live", rank=2, alpha=2, seed=1)
+    adapters.activate(base, "live", train=True)
+    trained = {id(weight) for weight in base.unet.parameters() if weight.requires_grad}
+    assert trained == {id(weight) for weight in weights}
+    put_on(base, None)
+    assert not any(weight.requires_grad for weight in base.unet.parameters())
+    adapters.remove(base, "live")

@@ -1,0 +1,103 @@
+"""Base models: where they come from, how they are told apart, what is said when one cannot be had."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lora import bases
+from lora.bases import NANO, USUAL, Base, BaseError
+from lora.jobs import TrainSettings
+from lora.train import plan
+
+
+def test_hash_follows_the_weights_alone(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    """A copy with other file times and metadata is the same base; one changed number makes another."""
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_folder, copy)
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    save_file(weights, file, metadata={"written": "by somebody else"})
+    known = bases.weights_hash(tiny_folder, cache_dir)
+    assert bases.weights_hash(copy, cache_dir) == known
+    assert bases.weights_hash(copy, tmp_path / "empty cache") == known
+    name = next(iter(weights))
+    weights[name] = weights[name] + 1e-3
+    save_file(weights, file)
+    assert bases.weights_hash(copy, cache_dir) != known
+
+
+def test_what_cannot_be_loaded_says_what_to_do(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    """Each mistake has a message with the next step; nothing is looked for in a network."""
+
+    def message(name: str) -> str:
+        with pytest.raises(BaseError) as failed:
+            bases.load(name, cache_dir, "cpu")
+        return str(failed.value)
+
+    assert "hf download some/model" in message("some/model")
+    assert "sd2-community" in message("stabilityai/stable-diffusion-2-1")
+    assert "no diffusers folder" in message(str(tmp_path))
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder, broken)
+    shutil.rmtree(broken / "vae")
+    assert "vae missing" in message(str(broken))
+    index = json.loads((broken / "model_index.json").read_text())
+    (broken / "model_index.json").write_text(json.dumps({**index, "_class_name": "FluxPipeline"}))
+    assert "FluxPipeline" in message(str(broken))
+
+
+def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    """A folder with .bin weights only is refused: such a file can run code."""
+    folder = tmp_path / "pickled"
+    shutil.copytree(tiny_folder, folder)
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(file), file.with_suffix(".bin"))
+    file.unlink()
+    with pytest.raises(BaseError):
+        bases.load(str(folder), cache_dir, "cpu")
+
+
+def test_devices_are_checked() -> None:
+    """auto always works; a GPU that is not there, and a word that is no device, are said to be so."""
+    assert bases.pick_device("cpu").type == "cpu"
+    assert bases.pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(BaseError, match="auto, cpu"):
+        bases.pick_device("toaster")
+    if not torch.cuda.is_available():
+        with pytest.raises(BaseError, match="no GPU"):
+            bases.pick_device("cuda")
+
+
+def test_defaults_fill_what_was_not_asked(base: Base) -> None:
+    """What was asked for wins; the rest is the base's own, by the number of samples."""
+    assert plan(base, TrainSettings(steps=7, rank=2), samples=20).steps == 7
+    assert plan(base, TrainSettings(), samples=20).steps == 1000
+    assert plan(base, TrainSettings(), samples=500).steps == 1600
+    assert plan(base, TrainSettings(), samples=20).resolution == 64
+    nano = NANO.defaults(24)
+    assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (300, 4, 1e-3, 16)
+
+
+def test_grounds_are_named_as_the_base_learned_them(base: Base) -> None:
+    """The bundled base knows its own form of words; an empty text stays empty."""
+    assert NANO.ground.format(text="a cat", name="white") == "a cat, white background"
+    assert base.profile is USUAL
+    assert base.on_ground("a {cat}", "green") == "a {cat}, on a plain green background"
+    assert base.on_ground("", "green") == ""
+
+
+def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
+    """Remembered or fresh, alone or among others, an embedding is the same; texts are normalised first."""
+    alone = base.embed(["don't stop"])
+    again = base.embed(["a cat", "don’t stop", "a dog"])
+    assert alone.shape == (1, 77, 32)
+    torch.testing.assert_close(again[1], alone[0], atol=1e-6, rtol=0)
+    ids = base.tokenizer(["don't stop"], padding="max_length", max_length=77, return_tensors="pt").input_ids
+    with torch.no_grad():
+        torch.testing.assert_close(base.text_encoder(ids)[0], alone, atol=1e-6, rtol=0)
+    base.embed([f"text {i}" for i in range(600)])
+    assert len(base._embeddings) <= 600

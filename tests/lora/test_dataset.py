@@ -1,0 +1,163 @@
+"""Folders of samples, and the flat squares that they become for training."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from lora.dataset import (
+    DatasetError,
+    choose_background,
+    on_flat_ground,
+    open_samples,
+    read_folder,
+    to_tensor,
+    write_folder,
+)
+from lora.jobs import JobError, Sample
+from lora.nano import BACKGROUNDS
+
+MAGENTA = BACKGROUNDS["magenta"]
+
+
+def folder_with(tmp_path: Path, *rows: object, picture: bytes | None = None) -> Path:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (80, 80), "red").save(buffer, "PNG")
+    (tmp_path / "a.png").write_bytes(buffer.getvalue() if picture is None else picture)
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_samples_come_back_as_they_were_written(tmp_path: Path, samples: tuple[Sample, ...]) -> None:
+    """Pictures byte for byte, captions in any script, in their order."""
+    mine = [samples[0], Sample(picture=samples[1].picture, caption='кот "в очках" 🦊')]
+    write_folder(tmp_path, mine)
+    assert read_folder(tmp_path) == mine
+
+
+def test_other_columns_can_be_named(tmp_path: Path) -> None:
+    """Columns are found as in Hugging Face's imagefolder."""
+    folder = folder_with(tmp_path, {"sticker_file_name": "a.png", "caption": "a cat"}, "")
+    (sample,) = read_folder(folder, image_column="sticker", caption_column="caption")
+    assert sample.caption == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{broken", "line 1: not JSON"),
+        ("[1]", "line 1: not a JSON object"),
+        ({"file_name": "a.png"}, "text is missing"),
+        ({"file_name": "a.png", "text": 7}, "text is missing or no text"),
+        ({"file_name": "../a.png", "text": "x"}, "outside"),
+        ({"file_name": "/etc/passwd", "text": "x"}, "outside"),
+        ({"file_name": "b.png", "text": "x"}, "no file 'b.png'"),
+        ({"file_name": "a.png", "text": "cat " * 76}, "78 tokens"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
+    """Whoever has to mend the folder reads which line is wrong and how."""
+    with pytest.raises(DatasetError, match=said):
+        read_folder(folder_with(tmp_path, row))
+
+
+def test_bad_folders_and_pictures_are_named(tmp_path: Path) -> None:
+    """No table, an empty table and a damaged picture are three different messages."""
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing"):
+        read_folder(tmp_path)
+    with pytest.raises(DatasetError, match="no pictures"):
+        read_folder(folder_with(tmp_path))
+    row = {"file_name": "a.png", "text": "x"}
+    with pytest.raises(DatasetError, match=r"a\.png: the picture is cut off"):
+        read_folder(folder_with(tmp_path, row, picture=b"\x89PNG\r\n\x1a\n1234"))
+
+
+def test_a_bad_sample_of_a_job_is_numbered(samples: tuple[Sample, ...]) -> None:
+    """A job has no file names: the person is told the sample's number."""
+    broken = Sample(picture=samples[1].picture[:100], caption="x")
+    with pytest.raises(JobError) as failed:
+        open_samples([samples[0], broken])
+    assert failed.value.code == "bad-picture"
+    assert "sample 2" in failed.value.detail
+
+
+def test_hidden_colours_never_show() -> None:
+    """Green under alpha 0 tints no edge: between red and magenta there is only red and magenta."""
+    image = Image.new("RGBA", (200, 200), (0, 255, 0, 0))
+    ImageDraw.Draw(image).ellipse((30, 30, 170, 170), fill=(255, 0, 0, 255))
+    pixels = np.asarray(on_flat_ground(image, 64, MAGENTA)).astype(int)
+    assert pixels[..., 1].max() <= MAGENTA[1] + 6  # Lanczos may ring by a few levels
+    assert tuple(pixels[0, 0]) == MAGENTA
+
+
+@pytest.mark.parametrize("size", [(400, 100), (100, 400), (64, 200_000)])
+def test_nothing_is_cropped(size: tuple[int, int]) -> None:
+    """A long picture is padded: both of its ends are there, the rest is the flat ground."""
+    image = Image.new("RGBA", size, "blue")
+    ends = [(0, 0, size[0] // 4, size[1] - 1), (0, 0, size[0] - 1, size[1] // 4)][size[1] > size[0]]
+    ImageDraw.Draw(image).rectangle(ends, fill="red")
+    pixels = np.asarray(on_flat_ground(image, 128, (0, 190, 90)))
+    pixels = pixels if size[1] > size[0] else pixels.swapaxes(0, 1)
+    assert pixels.shape == (128, 128, 3)
+    assert pixels[0, :, 0].max() > 200  # the red end
+    assert pixels[-1, :, 2].max() > 200  # the blue end
+    assert (pixels[:, 0] == (0, 190, 90)).all()
+    assert (pixels[:, -1] == (0, 190, 90)).all()
+
+
+def test_a_cut_out_drawing_fills_its_square() -> None:
+    """A small drawing in a wide transparent frame is trimmed, and a margin is left on each side."""
+    image = Image.new("RGBA", (500, 500))
+    ImageDraw.Draw(image).rectangle((200, 200, 259, 259), fill=(0, 0, 0, 255))
+    inked = np.asarray(on_flat_ground(image, 100, (255, 255, 255)).convert("L")) < 128
+    rows = np.flatnonzero(inked.any(axis=1))
+    assert 4 <= rows[0] <= 6
+    assert 93 <= rows[-1] <= 95
+
+
+def test_tensors_run_from_minus_one_to_one() -> None:
+    """Channels first, black is -1, white is 1."""
+    tensor = to_tensor([Image.new("RGB", (4, 2), "black"), Image.new("RGB", (4, 2), "white")])
+    assert tensor.shape == (2, 3, 2, 4)
+    assert (tensor[0] == -1).all()
+    assert (tensor[1] == 1).all()
+
+
+def drawing(fill: tuple[int, int, int], outline: tuple[int, int, int]) -> Image.Image:
+    image = Image.new("RGBA", (200, 200))
+    ImageDraw.Draw(image).ellipse((20, 20, 180, 180), fill=(*fill, 255), outline=(*outline, 255), width=10)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("fill", "outline", "expected"),
+    [
+        ((200, 30, 30), (0, 0, 0), {"white"}),
+        ((250, 250, 250), (255, 255, 255), {"green", "magenta", "blue"}),
+        ((200, 30, 30), (255, 255, 255), {"green", "blue"}),
+        ((0, 190, 90), (255, 255, 255), {"magenta", "blue"}),
+        ((40, 90, 230), (255, 250, 240), {"green", "magenta"}),
+    ],
+)
+def test_the_ground_is_far_from_the_palette(
+    fill: tuple[int, int, int], outline: tuple[int, int, int], expected: set[str]
+) -> None:
+    """Dark drawings are shown on white; white ones on a colour that is none of theirs."""
+    assert choose_background([drawing(fill, outline)] * 3, BACKGROUNDS) in expected
+
+
+def test_one_odd_picture_does_not_decide() -> None:
+    """Each picture counts alike, however large; a single pale one among many dark ones changes nothing."""
+    dark = [drawing((20, 20, 120), (0, 0, 0))] * 30
+    assert choose_background([*dark, drawing((255, 255, 255), (250, 250, 250))], BACKGROUNDS) == "white"
+
+
+def test_opaque_pictures_keep_their_own_ground() -> None:
+    """Photos of stickers on green paper are called green, for that is what the base will see."""
+    photo = Image.new("RGBA", (200, 200), (10, 180, 100, 255))
+    photo.alpha_composite(drawing((255, 255, 255), (255, 255, 255)))
+    assert choose_background([photo, photo], BACKGROUNDS) == "green"

@@ -1,0 +1,281 @@
+"""A LoRA really trains: the loss falls, the base stays, a resume is exact, what cannot be is said."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+from diffusers.training_utils import compute_snr
+from safetensors.torch import load
+from torch import Tensor
+
+from lora import adapters, train
+from lora.adapters import put_on, read_about, read_metadata
+from lora.bases import Base
+from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
+from lora.train import Lessons, Plan, choose_samples, denoising_loss, plan, rate
+
+SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
+
+
+def job(samples: Sequence[Sample], **changes: object) -> Train:
+    return replace(
+        Train(id=1, attempt=1, keyword="zorvex", samples=tuple(samples), settings=SETTINGS), **changes
+    )
+
+
+def weights(base: Base) -> dict[str, Tensor]:
+    """The base's own weights, whatever LoRA layers are round them now."""
+    state = base.unet.state_dict()
+    return {
+        key.replace(".base_layer", ""): value.clone() for key, value in state.items() if ".lora_" not in key
+    }
+
+
+def checkpoints(events: Iterator[object]) -> dict[int, Checkpoint]:
+    return {event.step: event for event in events if isinstance(event, Checkpoint)}
+
+
+@pytest.fixture(scope="module")
+def lessons(base: Base, samples: tuple[Sample, ...]) -> Lessons:
+    """What the training sees, prepared once."""
+    events = train.train(base, job(samples))
+    how = plan(base, SETTINGS, samples=len(samples))
+    images = train.open_samples(samples)
+    prepared = train._prepare(base, job(samples), how, 0, (images, [s.caption for s in samples], "green"))
+    events.close()  # type: ignore[attr-defined]
+    while True:
+        try:
+            next(prepared)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture(scope="module")
+def trained(base: Base, samples: tuple[Sample, ...]) -> list[object]:
+    """All events of one whole training, and proof that the base is what it was."""
+    before = weights(base)
+    events = list(train.train(base, job(samples)))
+    after = weights(base)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    return events
+
+
+def test_events_tell_the_whole_story(trained: list[object]) -> None:
+    """Progress for each step, a checkpoint every 20, one at the end, and then Trained."""
+    steps = [event.step for event in trained if isinstance(event, Progress) and event.loss is not None]
+    assert steps == list(range(1, 61))
+    assert list(checkpoints(iter(trained))) == [20, 40, 60]
+    assert trained[-1] == Trained(job=1, attempt=1, steps=60)
+    assert isinstance(trained[-2], Checkpoint)
+    left = [event.seconds_left for event in trained if isinstance(event, Progress)]
+    assert all(seconds >= 0 for seconds in left)
+    assert left[-1] == 0
+
+
+def test_the_loss_on_fixed_noise_falls(base: Base, lessons: Lessons, trained: list[object]) -> None:
+    """On noise that was drawn once, the trained adapter predicts clearly better than the bare base."""
+    how = replace(plan(base, SETTINGS, samples=6), caption_dropout=0.0)
+
+    @torch.no_grad()
+    def loss() -> float:
+        return sum(float(denoising_loss(base, lessons, how, step)) for step in range(900, 930)) / 30
+
+    put_on(base, None)
+    bare = loss()
+    put_on(base, checkpoints(iter(trained))[20].adapter)
+    early = loss()
+    put_on(base, checkpoints(iter(trained))[60].adapter)
+    late = loss()
+    put_on(base, None)
+    assert late < early < bare
+    assert late < 0.9 * bare
+
+
+def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
+    """Keyword, base, rank, alpha, steps, seed and ground are in the file, and no sample's caption is."""
+    data = checkpoints(iter(trained))[40].adapter
+    said = read_about(data)
+    assert said is not None
+    assert (said.keyword, said.base, said.base_hash) == ("zorvex", "tiny", base.hash)
+    assert (said.rank, said.alpha, said.steps, said.seed) == (4, 4, 40, 5)
+    assert said.background in base.profile.backgrounds
+    assert "lora_adapter_metadata" in read_metadata(data)
+    assert b"ball" not in data[: int.from_bytes(data[:8], "little")]
+    assert all(tensor.dtype == torch.float32 for tensor in load(data).values())
+
+
+@pytest.mark.parametrize("step", [20, 40])
+def test_a_resumed_training_ends_the_same(
+    base: Base, samples: tuple[Sample, ...], trained: list[object], step: int
+) -> None:
+    """From any checkpoint, weights and optimizer end where the unbroken run ended, to 1e-6."""
+    whole = checkpoints(iter(trained))
+    again = checkpoints(train.train(base, job(samples, attempt=2, resume=whole[step].state)))
+    assert set(again) == {s for s in whole if s > step}
+    for mine, theirs in ((again[60].adapter, whole[60].adapter), (again[60].state, whole[60].state)):
+        a, b = load(mine), load(theirs)
+        assert a.keys() == b.keys()
+        assert max(float((a[key] - b[key]).abs().max()) for key in a) <= 1e-6
+
+
+def test_drawing_in_between_changes_nothing(
+    base: Base, samples: tuple[Sample, ...], trained: list[object]
+) -> None:
+    """Somebody else's adapter on the same denoiser between two steps leaves the training as it was."""
+    other = checkpoints(iter(trained))[20].adapter
+    seen = {}
+    for event in train.train(base, job(samples, settings=replace(SETTINGS, steps=20))):
+        put_on(base, other if isinstance(event, Progress) and event.step % 2 else None)
+        with torch.no_grad():
+            base.unet(torch.randn(1, 4, 8, 8), 3, encoder_hidden_states=base.embed(["x"]))
+        if isinstance(event, Checkpoint):
+            seen = load(event.adapter)
+    expected = load(other)
+    assert max(float((seen[key] - expected[key]).abs().max()) for key in seen) <= 1e-6
+
+
+def test_a_training_killed_before_its_last_word_says_it_again(
+    base: Base, samples: tuple[Sample, ...], trained: list[object]
+) -> None:
+    """Resumed from the very last checkpoint, it gives that checkpoint once more, and Trained."""
+    last = checkpoints(iter(trained))[60]
+    events = list(train.train(base, job(samples, resume=last.state)))
+    assert [type(event) for event in events if not isinstance(event, Progress)] == [Checkpoint, Trained]
+    assert load(events[-2].adapter).keys() == load(last.adapter).keys()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("case", ["other samples", "other seed", "other rank", "damaged", "no state"])
+def test_a_strangers_checkpoint_is_refused(
+    base: Base, samples: tuple[Sample, ...], trained: list[object], case: str
+) -> None:
+    """Only a training's own checkpoint continues it; a mix-up would train quietly on."""
+    state = checkpoints(iter(trained))[20].state
+    jobs = {
+        "other samples": job(samples[:5], resume=state),
+        "other seed": job(samples, settings=replace(SETTINGS, seed=6), resume=state),
+        "other rank": job(samples, settings=replace(SETTINGS, rank=8), resume=state),
+        "damaged": job(samples, resume=state[:-1000]),
+        "no state": job(samples, resume=b"nothing"),
+    }
+    with pytest.raises(JobError) as refused:
+        list(train.train(base, jobs[case]))
+    assert refused.value.code == "bad-adapter"
+    assert "train-1-1" not in base.unet.peft_config
+
+
+def test_a_diverging_training_stops(base: Base, samples: tuple[Sample, ...]) -> None:
+    """A loss that is no number ends the training before it spoils a checkpoint."""
+    how = replace(plan(base, SETTINGS, samples=6), learning_rate=1e30, warmup_steps=0)
+    with pytest.raises(JobError) as failed:
+        list(train.train(base, job(samples), how))
+    assert failed.value.code == "not-a-number"
+
+
+def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
+    """A truncated picture and a caption that is too long name their sample."""
+    bad = {
+        "bad-picture": Sample(picture=samples[0].picture[:200], caption="x"),
+        "caption-too-long": Sample(picture=samples[0].picture, caption="cat " * 75),
+    }
+    for code, sample in bad.items():
+        with pytest.raises(JobError) as failed:
+            list(train.train(base, job([*samples, sample])))
+        assert failed.value.code == code
+        assert "sample 7" in failed.value.detail
+
+
+def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -> None:
+    """The reference script's clipping does nothing; here a tiny limit changes what is learned."""
+    how = plan(base, replace(SETTINGS, steps=1), samples=6)
+    loud = replace(
+        how, adam_epsilon=1.0, warmup_steps=0
+    )  # with a large epsilon AdamW feels a gradient's size
+    free, clipped = (
+        load(checkpoints(train.train(base, job(samples), replace(loud, max_grad_norm=limit)))[1].adapter)
+        for limit in (1e9, 1e-9)
+    )
+    key = next(key for key in free if "lora_B" in key)
+    assert clipped[key].abs().max() < 1e-6 * free[key].abs().max()
+
+
+@pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
+def test_the_loss_is_that_of_diffusers(base: Base, lessons: Lessons, kind: str) -> None:
+    """Noising, target and min-SNR weight agree with diffusers' scheduler and its reference script."""
+    adapters.activate(base, None)
+    scheduler = DDIMScheduler.from_config(base.scheduler.config, prediction_type=kind)
+    how = replace(plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
+    heard = {}
+
+    def unet(noisy: Tensor, times: Tensor, encoder_hidden_states: Tensor) -> object:
+        heard.update(noisy=noisy, times=times, texts=encoder_hidden_states)
+        return type("Output", (), {"sample": torch.zeros_like(noisy)})
+
+    pretender = replace(base, unet=unet, scheduler=scheduler)
+    lit = replace(lessons, std=torch.zeros_like(lessons.std))
+    loss = denoising_loss(pretender, lit, replace(how, random_flip=False, caption_dropout=0.0), 3)
+    picked, times = choose_samples(how, 3, 6), heard["times"]
+    clean = lessons.mean[0, picked]
+    alphas = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
+    noise = (heard["noisy"] - alphas.sqrt() * clean) / (1 - alphas).sqrt()
+    torch.testing.assert_close(scheduler.add_noise(clean, noise, times), heard["noisy"])
+    target = noise if kind == "epsilon" else scheduler.get_velocity(clean, noise, times)
+    snr = compute_snr(scheduler, times)
+    weight = snr.clamp(max=5) / (snr if kind == "epsilon" else snr + 1)
+    torch.testing.assert_close(loss, (target.square().mean(dim=(1, 2, 3)) * weight).mean())
+    assert abs(float(noise.mean())) < 0.2
+    assert 0.85 < float(noise.std()) < 1.15
+    torch.testing.assert_close(heard["texts"], lessons.texts[picked])
+
+
+def test_chance_comes_from_seed_and_step_alone(base: Base, lessons: Lessons) -> None:
+    """The same step of the same training is the same on any day; another step or seed is not."""
+    adapters.activate(base, None)
+    how = plan(base, SETTINGS, samples=6)
+    with torch.no_grad():
+        first, again = (float(denoising_loss(base, lessons, how, 7)) for _ in range(2))
+        torch.manual_seed(1)
+        later = float(denoising_loss(base, lessons, how, 7))
+        other_step = float(denoising_loss(base, lessons, how, 8))
+        other_seed = float(denoising_loss(base, lessons, replace(how, seed=6), 7))
+    assert first == again == later
+    assert len({first, other_step, other_seed}) == 3
+
+
+def test_every_sample_is_seen_alike(base: Base) -> None:
+    """Whatever the batch, after a whole number of rounds each sample has been seen equally often."""
+    how: Plan = replace(plan(base, SETTINGS, samples=7), batch_size=4)
+    seen = [index for step in range(7) for index in choose_samples(how, step, 7)]
+    assert [seen.count(index) for index in range(7)] == [4] * 7
+    assert seen[:7] != seen[7:14]
+
+
+def test_the_warm_up_is_real(base: Base) -> None:
+    """The reference's constant schedule has no warm-up; here each schedule starts low and rises evenly."""
+    for schedule in train.SCHEDULES:
+        how = replace(plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
+        assert [rate(how, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+        assert rate(how, 10) == 1.0
+    assert rate(replace(how, schedule="constant"), 99) == 1.0
+    assert rate(replace(how, schedule="linear"), 99) < 0.02
+    assert rate(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
+
+
+def test_half_precision_bases_train_in_float32(
+    base: Base, samples: tuple[Sample, ...], tiny_folder: object
+) -> None:
+    """On a bfloat16 base the LoRA and the optimizer are float32 still, and they move."""
+    from lora import bases
+
+    half = bases.load(str(tiny_folder), base.folder.parent, "cpu")
+    half.unet.to(torch.bfloat16)
+    half.text_encoder.to(torch.bfloat16)
+    half.dtype = torch.bfloat16
+    done = checkpoints(train.train(half, job(samples, settings=replace(SETTINGS, steps=3))))[3]
+    state = load(done.state)
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+    moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]
+    assert all(float(value.abs().max()) > 0 for value in moved)
+    assert {weight.dtype for weight in half.unet.parameters()} == {torch.bfloat16}
