@@ -139,7 +139,9 @@ def every_key() -> dict[str, Any]:
     config = Config()
     tables = {table.name: getattr(config, table.name) for table in fields(Config)}
     return {
-        f"{name}.{key.name}": getattr(table, key.name) for name, table in tables.items() for key in fields(table)
+        f"{name}.{key.name}": getattr(table, key.name)
+        for name, table in tables.items()
+        for key in fields(table)
     }
 
 

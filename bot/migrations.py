@@ -25,9 +25,11 @@ CREATE TABLE sample (
     blob TEXT NOT NULL,
     kind TEXT NOT NULL,                     -- sticker | photo | file
     message_id INTEGER NOT NULL,            -- the person's message with the picture
+    sent_at REAL NOT NULL,                  -- seconds since 1970
     answer_id INTEGER,                      -- the bot's newest message about it; NULL = not reported yet
     caption TEXT,                           -- with the keyword; NULL = none yet
     caption_from TEXT,                      -- draft | album | person
+    captioned_by INTEGER,                   -- the message that gave the caption, so that it gives only one
     refused_tokens INTEGER,                 -- length of a caption that was too long
     UNIQUE (style, file_unique_id)
 ) STRICT;
@@ -58,6 +60,7 @@ CREATE TABLE job (
     steps INTEGER,                          -- NULL = the base's default
     count INTEGER NOT NULL DEFAULT 1,       -- draw: stickers; train: samples
     step INTEGER NOT NULL DEFAULT 0,        -- train: of the last checkpoint
+    note TEXT,                              -- a key of the locales, shown with the job
     error TEXT,                             -- a key of lora.jobs.JOB_ERRORS
     message_id INTEGER,                     -- the bot's message that shows how it goes
     told INTEGER NOT NULL DEFAULT 0,        -- its end has been told to the person
@@ -130,6 +133,12 @@ CREATE INDEX sample_blob ON sample (blob);
 CREATE INDEX job_adapter ON job (adapter);
 CREATE INDEX job_sample_blob ON job_sample (blob);
 CREATE INDEX drawing_blob ON drawing (blob);
+
+CREATE TABLE deed (                         -- what must not be done again when its update is worked off twice
+    person INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    PRIMARY KEY (person, origin)
+) STRICT;
 
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """

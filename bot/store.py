@@ -13,6 +13,7 @@ import aiosqlite
 
 from bot.migrations import MIGRATIONS
 
+Clash = sqlite3.IntegrityError  # a row that may exist only once exists already
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000")
 
 

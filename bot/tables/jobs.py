@@ -29,6 +29,7 @@ class Job:
     steps: int | None
     count: int
     step: int
+    note: str | None
     error: str | None
     message_id: int | None
     told: int
@@ -64,12 +65,13 @@ async def ask_draw(
     seed: int,
     steps: int,
     count: int,
+    note: str | None,
 ) -> None:
     """Insert a draw; the same origin asks once."""
     await store.change(
-        "INSERT INTO job (person, kind, origin, style, adapter, keyword, prompt, cfg, seed, steps, count)"
-        " VALUES (?, 'draw', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
-        *(person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count),
+        "INSERT INTO job (person, kind, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note)"
+        " VALUES (?, 'draw', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        *(person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note),
     )
 
 
@@ -152,9 +154,7 @@ async def running(store: Store, kind: str) -> list[Job]:
 
 async def is_mine(store: Store, id: int, attempt: int) -> Job | None:
     """The job if this attempt is the one that is running; None for a voice from the past."""
-    row = await store.row(
-        "SELECT * FROM job WHERE id = ? AND attempt = ? AND state = 'running'", id, attempt
-    )
+    row = await store.row("SELECT * FROM job WHERE id = ? AND attempt = ? AND state = 'running'", id, attempt)
     return None if row is None else Job(**dict(row))
 
 

@@ -19,9 +19,11 @@ class Sample:
     blob: str
     kind: str  # sticker | photo | file
     message_id: int
+    sent_at: float
     answer_id: int | None
     caption: str | None = field(repr=False)
     caption_from: str | None  # draft | album | person
+    captioned_by: int | None
     refused_tokens: int | None
 
 
@@ -46,20 +48,17 @@ async def add(
     blob: str,
     kind: str,
     message_id: int,
+    sent_at: float,
     draft: str | None,
-) -> None:
-    """Store a picture, with a drafted caption if there is one. The same message or file adds it once."""
-    await store.change(
-        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, caption, caption_from)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        style,
-        file_unique_id,
-        blob,
-        kind,
-        message_id,
-        draft,
-        "draft" if draft else None,
+) -> int:
+    """Store a picture, with a drafted caption if there is one; gives its id."""
+    row = await store.row(
+        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, caption, caption_from)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        *(style, file_unique_id, blob, kind, message_id, sent_at, draft, "draft" if draft else None),
     )
+    assert row is not None
+    return int(row["id"])
 
 
 async def of_style(store: Store, style: int) -> list[Sample]:
@@ -107,11 +106,22 @@ async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
     await store.change_many("UPDATE sample SET answer_id = ? WHERE id = ?", [(message_id, id) for id in ids])
 
 
-async def caption(store: Store, id: int, text: str, origin: str) -> None:
-    """Store a caption that has been checked; ``origin`` is draft, album or person."""
+async def caption(store: Store, id: int, text: str, origin: str, *, message_id: int | None = None) -> None:
+    """Store a caption that has been checked. ``origin`` is draft, album or person; the message said it."""
     await store.change(
-        "UPDATE sample SET caption = ?, caption_from = ?, refused_tokens = NULL WHERE id = ?", text, origin, id
+        "UPDATE sample SET caption = ?, caption_from = ?, captioned_by = ?, refused_tokens = NULL WHERE id = ?",
+        *(text, origin, message_id, id),
     )
+
+
+async def captioned_by(store: Store, person: int, message_id: int) -> list[Sample]:
+    """The samples that a message has captioned already."""
+    rows = await store.rows(
+        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?))"
+        " WHERE captioned_by = ? ORDER BY id",
+        *(person, message_id),
+    )
+    return [Sample(**dict(row)) for row in rows]
 
 
 async def refuse_caption(store: Store, id: int, tokens: int) -> None:
@@ -135,15 +145,23 @@ async def keep_drafts(store: Store, style: int) -> int:
     )
 
 
-async def remove(store: Store, sample: Sample) -> None:
-    """Delete the row; its blob is the caller's to sweep."""
-    await store.change("DELETE FROM sample WHERE id = ?", sample.id)
+async def remove(store: Store, person: int, sample: Sample, origin: str) -> bool:
+    """Delete the row, whose blob is the caller's to sweep; False if ``origin`` has removed one already."""
+    async with store.transaction():
+        if not await store.change("INSERT INTO deed VALUES (?, ?) ON CONFLICT DO NOTHING", person, origin):
+            return False
+        await store.change("DELETE FROM sample WHERE id = ?", sample.id)
+    return True
 
 
 async def add_album_item(store: Store, person: int, message_id: int, album: str, caption: str | None) -> None:
     """Count a picture of an album, before it is known whether it can be used."""
     await store.change(
-        "INSERT INTO album_item VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", person, message_id, album, caption
+        "INSERT INTO album_item VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        person,
+        message_id,
+        album,
+        caption,
     )
 
 

@@ -71,7 +71,9 @@ async def remove(store: Store, style: Style) -> list[str]:
             " UNION SELECT state FROM checkpoint WHERE style = ?1 AND state IS NOT NULL",
             style.id,
         )
-        await store.change("DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id)
+        await store.change(
+            "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id
+        )
         await store.change("UPDATE job SET adapter = NULL WHERE style = ?", style.id)
         await store.change("DELETE FROM style WHERE id = ?", style.id)
     return [row[0] for row in names]

@@ -1,0 +1,75 @@
+"""``python -m bot [--config FILE]`` runs the bot on Telegram; ``python -m bot playground`` without it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+
+from bot.errors import ConfigError
+from bot.secret import Scrubbed, Token, take_token
+
+log = logging.getLogger("bot")
+
+
+def main(argv: list[str]) -> int:
+    """The process's exit code: 0 ended, 1 failed, 2 the operator has to mend something."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    parser.add_argument("--config", type=Path, help="a TOML file in place of ./config.toml")
+    parser.add_argument("command", nargs="?", choices=["playground"], help="run without Telegram")
+    chosen, rest = parser.parse_known_args(argv)
+    try:
+        if chosen.command == "playground":
+            from bot import playground
+
+            return playground.main(rest, chosen.config)
+        if rest:
+            parser.error(f"unknown arguments: {' '.join(rest)}")
+        return _run(chosen.config)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _run(path: Path | None) -> int:
+    from bot import app, config
+
+    settings = config.load(path)
+    token = take_token()
+    _log_to_stderr(token)
+    try:
+        asyncio.run(_until_told(app.run(settings, token)))
+    except ConfigError:
+        raise
+    except Exception as error:
+        log.critical("the bot failed", exc_info=error)
+        return 1
+    return 0
+
+
+async def _until_told(work: Coroutine[None, None, None]) -> None:
+    """Run until it ends or the process is asked to end, by Ctrl-C or by SIGTERM."""
+    task = asyncio.create_task(work)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("the bot has ended")
+
+
+def _log_to_stderr(token: Token) -> None:
+    """One line per event, never the token. httpx would log every URL, which holds it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Scrubbed(token))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

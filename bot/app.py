@@ -1,0 +1,159 @@
+"""The whole bot on one page: its parts, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from telegram import Bot, BotCommand
+from telegram.error import InvalidToken, NetworkError
+from telegram.request import HTTPXRequest
+
+from bot.blobs import Blobs
+from bot.collect import Collect
+from bot.config import Config
+from bot.context import Parts
+from bot.deliver import Deliver
+from bot.dispatch import Dispatch
+from bot.errors import ConfigError
+from bot.handlers import MENU, ROUTES
+from bot.inbox import Inbox
+from bot.locales import LANGUAGES
+from bot.pace import Pacer
+from bot.packs import Packs
+from bot.post import Post
+from bot.secret import VARIABLE, Token
+from bot.serve import apologise, serve
+from bot.store import Store
+from bot.words import Words
+from lora.engine import ENGINES, Engine, EngineSettings
+
+log = logging.getLogger(__name__)
+
+CONNECT_PAUSE = 5.0  # seconds between tries to reach Telegram at the start
+CALL_SECONDS = 30.0  # what a call may take; python-telegram-bot's own 5 s gives up on calls that succeed
+
+
+async def run(config: Config, token: Token) -> None:
+    """Run the bot until cancelled. Raises ConfigError for what only the operator can mend."""
+    with _only_one(config.storage.dir):
+        async with build(config, token) as (parts, inbox):
+            log.info("the bot is running")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(parts.dispatch.run())
+                group.create_task(parts.deliver.run())
+                group.create_task(inbox.run())
+
+
+@asynccontextmanager
+async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
+    """All parts, joined together, connected to Telegram, and going on with what a kill has interrupted."""
+    store = await Store.open(config.storage.dir / "bot.sqlite")
+    bot = _bot(config, token)
+    try:
+        await _connect(bot)
+        blobs = Blobs(config.storage.dir / "blobs", store)
+        await blobs.sweep_all()
+        pacer = Pacer()
+        post = Post(bot, pacer)
+        deliver = Deliver(store=store, blobs=blobs, post=post, config=config)
+        dispatch = Dispatch(
+            engine=_engine(config), store=store, blobs=blobs, config=config, tell=deliver.wake
+        )
+        deliver.outlook = dispatch.outlook
+        parts = Parts(
+            config=config,
+            store=store,
+            blobs=blobs,
+            post=post,
+            collect=Collect(store=store, post=post, settings=config.train),
+            dispatch=dispatch,
+            deliver=deliver,
+            packs=Packs(bot=bot, pacer=pacer, post=post, store=store, blobs=blobs),
+        )
+        inbox = Inbox(
+            bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
+        )
+        try:
+            await parts.packs.resume()
+            await parts.collect.resume()
+            yield parts, inbox
+        finally:
+            await parts.packs.close()
+            await parts.collect.close()
+    finally:
+        await bot.shutdown()
+        await store.close()
+
+
+def _bot(config: Config, token: Token) -> Bot:
+    """The connection to the Bot API server; nothing is asked yet."""
+    return Bot(
+        token.reveal(),
+        base_url=config.telegram.api_url,
+        base_file_url=config.telegram.file_url,
+        request=HTTPXRequest(
+            connection_pool_size=64,
+            read_timeout=CALL_SECONDS,
+            write_timeout=CALL_SECONDS,
+            connect_timeout=CALL_SECONDS,
+            pool_timeout=CALL_SECONDS,
+        ),
+        get_updates_request=HTTPXRequest(connection_pool_size=1, read_timeout=CALL_SECONDS),
+    )
+
+
+def _engine(config: Config) -> Engine:
+    settings = EngineSettings(
+        base=config.base.name,
+        cache_dir=config.storage.dir / "cache",
+        device=config.engine.device,
+        threads=config.engine.threads,
+        outline_px=config.sticker.outline_px,
+    )
+    return ENGINES[config.engine.name](settings)
+
+
+async def _connect(bot: Bot) -> None:
+    """Wait for Telegram, then tell it how updates are fetched and what the menu holds."""
+    while True:
+        try:
+            await bot.initialize()
+            await bot.delete_webhook(drop_pending_updates=False)  # what came while the bot was down counts
+            for name in LANGUAGES:
+                words = Words(name)
+                menu = [BotCommand(command, words.plain(f"menu-{command}")) for command in MENU]
+                await bot.set_my_commands(menu, language_code=None if name == "en" else name)
+            return
+        except InvalidToken as error:
+            raise ConfigError(
+                f"Telegram does not know the token in {VARIABLE}; ask @BotFather for it"
+            ) from error
+        except NetworkError as error:
+            log.warning("Telegram cannot be reached, trying again: %s", error)
+            await asyncio.sleep(CONNECT_PAUSE)
+
+
+class _only_one:
+    """Holds the data folder for this process; the lock goes with the process, however that ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "bot.lock"
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._handle)
+            raise ConfigError(f"another bot is running on {self._path.parent}") from error
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)

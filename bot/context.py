@@ -1,0 +1,110 @@
+"""What every handler needs, typed: the bot's parts, the person, their update, and how to answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from telegram import CallbackQuery, Message, Update
+
+from bot.blobs import Blobs
+from bot.collect import Collect
+from bot.config import Config
+from bot.deliver import Deliver
+from bot.dispatch import Dispatch
+from bot.errors import Buttons, UserError
+from bot.packs import Packs
+from bot.post import Post
+from bot.store import Store
+from bot.tables import people, styles
+from bot.tables.people import Person
+from bot.tables.styles import Style
+from bot.words import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The bot's parts that handlers use. ``app.build`` makes them."""
+
+    config: Config
+    store: Store
+    blobs: Blobs
+    post: Post
+    collect: Collect
+    dispatch: Dispatch
+    deliver: Deliver
+    packs: Packs
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One update of one person in their private chat."""
+
+    parts: Parts
+    person: Person
+    words: Words
+    message: Message  # what they wrote, or the bot's message whose button they pressed
+    press: CallbackQuery | None
+    answered: bool = False
+
+    @classmethod
+    async def of(cls, parts: Parts, update: Update) -> Context:
+        """The context of an update from a private chat, whose person is known from here on."""
+        user, message = update.effective_user, update.effective_message
+        assert user is not None
+        assert isinstance(message, Message)
+        language = user.language_code or "en"
+        person = await people.see(parts.store, id=user.id, name=user.first_name, language=language)
+        return cls(
+            parts=parts,
+            person=person,
+            words=Words(person.language),
+            message=message,
+            press=update.callback_query,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Names the deed for good, so that a job which it asks for is asked for once."""
+        return f"press {self.press.id}" if self.press else f"message {self.message.message_id}"
+
+    @property
+    def argument(self) -> str:
+        """What follows the command."""
+        return re.sub(r"^\S+\s*", "", self.message.text or "")
+
+    @property
+    def data(self) -> list[str]:
+        """What follows the name in a pressed button's data."""
+        assert self.press is not None
+        return (self.press.data or "").split(":")[1:]
+
+    async def say(
+        self, key: str, *, buttons: Buttons | None = None, reply_to: int | None = None, **values: object
+    ) -> int:
+        """Send a text of the locales; gives its message id."""
+        return await self.send(self.words(key, **values), buttons=buttons, reply_to=reply_to)
+
+    async def send(self, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None) -> int:
+        """Send HTML."""
+        await self.answer()
+        self.parts.collect.close_burst(self.person.id)
+        return await self.parts.post.text(self.person.id, text, buttons=buttons, reply_to=reply_to)
+
+    async def replace(self, text: str, buttons: Buttons | None = None) -> None:
+        """Put HTML in place of the message whose button was pressed."""
+        await self.answer()
+        await self.parts.post.edit(self.person.id, self.message.message_id, text, buttons=buttons)
+
+    async def answer(self, key: str | None = None) -> None:
+        """Answer the press, with a small notice if there is a text. Once; the first counts."""
+        if self.press is not None and not self.answered:
+            self.answered = True
+            await self.parts.post.answer(self.press.id, self.words.plain(key) if key else "")
+
+    async def style(self) -> Style:
+        """The style that the person works on. Raises UserError if there is none."""
+        found = await styles.get(self.parts.store, self.person.id, self.person.style)
+        if found is None:
+            raise UserError("no-style")
+        return found

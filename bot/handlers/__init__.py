@@ -1,0 +1,46 @@
+"""Everything that the bot reacts to, in the order in which it is tried."""
+
+from __future__ import annotations
+
+from telegram.ext import filters
+
+from bot.handlers import jobs, packs, samples, start, sticker, styles, train
+from bot.routes import Command, Kind, Press, Route
+
+ROUTES: tuple[Route, ...] = (
+    Command("start", start.start),
+    Command("help", start.help),
+    Command("new", styles.new),
+    Command("styles", styles.show),
+    Command("delete", styles.delete),
+    Command("samples", samples.show),
+    Command("caption", samples.recaption),
+    Command("train", train.train),
+    Command("sticker", sticker.sticker),
+    Command("packs", packs.show),
+    Command("status", jobs.status),
+    Command("cancel", jobs.cancel),
+    Press("new", styles.new_pressed),
+    Press("style", styles.switch),
+    Press("delete", styles.delete_pressed),
+    Press("drafts", samples.keep_drafts),
+    Press("samples", samples.page),
+    Press("remove", samples.remove_pressed),
+    Press("train", train.train_pressed),
+    Press("again", sticker.again),
+    Press("cfg", sticker.other_cfg),
+    Press("add", packs.add),
+    Press("addall", packs.add_all),
+    Press("cancel", jobs.cancel_pressed),
+    # Below the commands: a picture is a sample, a text is a caption, the rest has no use yet.
+    Kind(filters.Sticker.ALL, samples.sticker),
+    Kind(filters.PHOTO, samples.photo),
+    Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
+    Kind(filters.COMMAND, start.unknown),
+    Kind(filters.TEXT, samples.text),
+    Kind(filters.StatusUpdate.ALL, start.nothing),
+    Kind(filters.ALL, start.other),
+)
+
+# What the app's menu offers, in this order; each has a text "menu-<name>".
+MENU = ("new", "samples", "train", "sticker", "packs", "styles", "status", "cancel", "help")

@@ -1,0 +1,67 @@
+"""/status and /cancel: what is going on, and ending it."""
+
+from __future__ import annotations
+
+from bot.context import Context
+from bot.errors import Buttons, UserError
+from bot.progress import number, under_way
+from bot.tables import jobs, packs, styles
+from bot.tables.jobs import Job
+from bot.words import clip
+
+
+async def status(context: Context) -> None:
+    """The person's jobs, style and packs, and the next step."""
+    store = context.parts.store
+    lines = [await _style_line(context)]
+    everybody = await jobs.active(store)
+    for job in await jobs.active_of(store, context.person.id):
+        standing = context.parts.dispatch.outlook.standing(job, everybody)
+        lines.append(under_way(context.words, job, standing, context.parts.config)[0])
+    if len(lines) == 1:
+        lines.append(context.words("status-idle"))
+    found = await packs.all_of(store, context.person.id)
+    lines += [context.words("pack-line", title=pack.title, n=n) for pack, n in found]
+    await context.send("\n\n".join(lines))
+
+
+async def cancel(context: Context) -> None:
+    """End the one job there is; ask which if there are several."""
+    found = await jobs.active_of(context.parts.store, context.person.id)
+    if not found:
+        raise UserError("nothing-to-cancel")
+    if len(found) == 1:
+        await _end(context, found[0].id)
+        return
+    buttons: Buttons = [[(_label(context, job), f"cancel:{job.id}")] for job in found]
+    await context.say("cancel-which", buttons=buttons)
+
+
+async def cancel_pressed(context: Context) -> None:
+    """End the job of this button."""
+    await context.answer("notice-cancelling")
+    await _end(context, int(context.data[0]))
+
+
+async def _end(context: Context, id: int) -> None:
+    """The job's own message says that it has ended."""
+    job = await context.parts.dispatch.cancel(context.person.id, id)
+    context.parts.deliver.wake(context.person.id)
+    if job is None:
+        await context.say("cancel-too-late")
+    elif context.press is None:
+        await context.say("cancelled")
+
+
+async def _style_line(context: Context) -> str:
+    style = await styles.get(context.parts.store, context.person.id, context.person.style)
+    if style is None:
+        return context.words("no-style")
+    state = context.words.plain("style-ready" if style.adapter else "style-untrained")
+    return context.words("status-style", keyword=style.keyword, n=style.samples, state=state)
+
+
+def _label(context: Context, job: Job) -> str:
+    if job.kind == "train":
+        return context.words.plain("cancel-train", keyword=job.keyword)
+    return context.words.plain("cancel-draw", prompt=clip(job.prompt, 40), cfg=number(job.cfg))

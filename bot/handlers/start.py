@@ -1,0 +1,32 @@
+"""/start, /help, and what to say to things that have no use here."""
+
+from __future__ import annotations
+
+from bot.context import Context
+from bot.tables import styles
+
+
+async def start(context: Context) -> None:
+    """A welcome that names the one next step."""
+    known = await styles.all_of(context.parts.store, context.person.id)
+    await context.say("start-again" if known else "start", name=context.person.name)
+
+
+async def help(context: Context) -> None:
+    """All commands, each with an example."""
+    least, most = context.parts.config.train.advised_samples
+    await context.say("help", least=least, most=most, count=context.parts.config.sticker.max_count)
+
+
+async def unknown(context: Context) -> None:
+    """A command that does not exist."""
+    await context.say("unknown-command")
+
+
+async def nothing(context: Context) -> None:
+    """Pinned messages, changed pictures: nobody expects an answer."""
+
+
+async def other(context: Context) -> None:
+    """Voices, places, polls."""
+    await context.say("cannot-use")

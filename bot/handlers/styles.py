@@ -1,0 +1,93 @@
+"""/new, /styles, /delete: a person's named looks."""
+
+from __future__ import annotations
+
+from bot.context import Context
+from bot.errors import Buttons, UserError
+from bot.tables import jobs, styles
+from bot.tables.styles import Style
+from bot.words import clip
+from lora import captions
+
+SUGGESTED = 3
+
+
+async def new(context: Context) -> None:
+    """Make a style, or go back to the one of that name; without a keyword, suggest some."""
+    word = context.argument.strip().lower()
+    if not word:
+        await context.say("new-suggest", buttons=_suggestions(context))
+        return
+    await _make(context, word)
+
+
+async def new_pressed(context: Context) -> None:
+    """A suggested keyword was pressed."""
+    await _make(context, context.data[0])
+
+
+async def show(context: Context) -> None:
+    """All styles, with a button for each."""
+    found = await styles.all_of(context.parts.store, context.person.id)
+    if not found:
+        raise UserError("no-style")
+    lines = [context.words("styles")] + [_line(context, style) for style in found]
+    buttons: Buttons = [[(style.keyword, f"style:{style.id}")] for style in found]
+    await context.send("\n".join(lines), buttons=buttons)
+
+
+async def switch(context: Context) -> None:
+    """Work on another style."""
+    style = await _pressed(context)
+    await styles.add(context.parts.store, context.person.id, style.keyword)
+    await context.say("style-switched", keyword=style.keyword, n=style.samples)
+
+
+async def delete(context: Context) -> None:
+    """Ask before a style is deleted."""
+    style = await context.style()
+    buttons = context.words.buttons([[("button-delete", f"delete:{style.id}")]])
+    await context.say("delete-sure", keyword=style.keyword, n=style.samples, buttons=buttons)
+
+
+async def delete_pressed(context: Context) -> None:
+    """Delete a style with its samples and adapters; its packs stay on Telegram."""
+    style, store = await _pressed(context), context.parts.store
+    for job in await jobs.active_of(store, context.person.id):
+        if job.style == style.id:
+            await context.parts.dispatch.cancel(context.person.id, job.id)
+    await context.parts.blobs.sweep(await styles.remove(store, style))
+    await context.replace(context.words("delete-done", keyword=style.keyword))
+
+
+async def _make(context: Context, word: str) -> None:
+    if (problem := captions.keyword_problem(word)) is not None:
+        raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
+    made = await styles.add(context.parts.store, context.person.id, word)
+    least, most = context.parts.config.train.advised_samples
+    if made:
+        await context.say("new-made", keyword=word, least=least, most=most)
+        return
+    found = next(s for s in await styles.all_of(context.parts.store, context.person.id) if s.keyword == word)
+    await context.say("style-switched", keyword=word, n=found.samples)
+
+
+async def _pressed(context: Context) -> Style:
+    style = await styles.get(context.parts.store, context.person.id, int(context.data[0]))
+    if style is None:
+        raise UserError("style-gone")
+    return style
+
+
+def _suggestions(context: Context) -> Buttons:
+    words = captions.suggest_keywords(SUGGESTED, seed=context.message.message_id)
+    return [[(word, f"new:{word}") for word in words]]
+
+
+def _line(context: Context, style: Style) -> str:
+    """One style: its keyword, its pictures, whether it can draw; the current one marked."""
+    current = "▸" if style.id == context.person.style else "•"
+    state = "style-ready" if style.adapter else "style-untrained"
+    return context.words(
+        "style-line", mark=current, keyword=style.keyword, n=style.samples, state=context.words.plain(state)
+    )

@@ -1,0 +1,230 @@
+"""English: everything that the bot says. HTML; values are escaped. ``{n:one|many}`` counts, ``{n:ordinal}`` ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def plural(n: int, forms: Sequence[str]) -> str:
+    """The form of a word for ``n`` things: one, many."""
+    return forms[0] if n == 1 else forms[1]
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th …"""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{'th' if 10 < n % 100 < 14 else ending}"
+
+
+TEXTS = {
+    # start and help
+    "start": (
+        "Hello {name}! I learn the look of your stickers and then draw new ones in it.\n\n"
+        "1. Give your style a name: /new\n"
+        "2. Send me stickers or pictures that have the look, with a few words on each\n"
+        "3. /train, and I learn it\n"
+        "4. /sticker <i>a fox drinking coffee</i>, and I draw it for your own sticker pack\n\n"
+        "Begin with /new."
+    ),
+    "start-again": (
+        "Welcome back, {name}! /status tells where you are, /sticker <i>a fox drinking coffee</i> draws, "
+        "/help explains the rest."
+    ),
+    "help": (
+        "<b>Teach me a look</b>\n"
+        "/new <i>keyword</i> starts a style. Its keyword is a made-up word that stands for the look.\n"
+        "Then send stickers, pictures as files (best), or photos. {least}–{most} are best. Say what is on each: "
+        "in its caption, in a reply to it, or in your next message.\n"
+        "/samples shows them; /samples remove <i>3</i> and /caption <i>3 a red fox</i> correct them.\n"
+        "/train makes me learn.\n\n"
+        "<b>Draw</b>\n"
+        "/sticker <i>a fox drinking coffee</i>\n"
+        "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
+        "<code>--seed 42</code> draws the same again\n"
+        "<code>--n 3</code> draws several at once (up to {count})\n"
+        "The buttons below a sticker put it into your pack or draw it another way. /packs lists your packs.\n\n"
+        "<b>Keep an eye on things</b>\n"
+        "/status · /cancel · /styles to switch · /delete to remove a style"
+    ),
+    "unknown-command": "I do not know that command. /help lists what I can do.",
+    "cannot-use": "I cannot use that. Send me stickers or pictures that have your look, or see /help.",
+    "private-only": "I work in private chats only, for now. Open my profile and write /start there.",
+    "sorry": "Sorry, something went wrong on my side. If it happens again, tell my operator this number: {number}.",
+    "menu-new": "Start a style",
+    "menu-samples": "Show this style's pictures",
+    "menu-train": "Learn this style",
+    "menu-sticker": "Draw: /sticker a fox drinking coffee",
+    "menu-packs": "Your sticker packs",
+    "menu-styles": "Switch between styles",
+    "menu-status": "What is going on",
+    "menu-cancel": "Stop what is going on",
+    "menu-help": "How it all works",
+    # styles
+    "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
+    "new-suggest": (
+        "A style needs a keyword: a made-up word that stands for the look, so that it means nothing else to me. "
+        "Take one of these, or write your own: /new <i>keyword</i>"
+    ),
+    "new-made": (
+        "Your style <b>{keyword}</b> is open. Now send me {least}–{most} stickers or pictures that have the look. "
+        "Files keep their transparency, photos lose it.\n"
+        "Say what is on each, like <i>a red fox waving</i>: in its caption, in a reply, or in your next message."
+    ),
+    "style-switched": "You are in style <b>{keyword}</b> now, with {n:picture|pictures}.",
+    "style-gone": "That style is not here any more. /styles lists yours.",
+    "styles": "Your styles; press one to switch to it:",
+    "style-line": "{mark} <b>{keyword}</b>: {n:picture|pictures}, {state}",
+    "style-ready": "ready to draw",
+    "style-untrained": "not trained yet",
+    "delete-sure": (
+        "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "
+        "This cannot be undone. Packs on Telegram stay."
+    ),
+    "delete-done": "Style <b>{keyword}</b> is deleted.",
+    "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
+    "keyword-characters": (
+        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits that begins with a letter. "
+        "/new alone suggests some."
+    ),
+    "keyword-ordinary": (
+        "“{word}” means something already, so your look would get mixed up with it. "
+        "Take a word that nobody uses; /new alone suggests some."
+    ),
+    "keyword-too-many-tokens": "“{word}” is too hard to read for me. Take something shorter; /new alone suggests some.",
+    # samples
+    "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",
+    "samples-repeated": "{n:picture was|pictures were} here before; I keep each once.",
+    "sample-called": "Picture {number}: <i>{caption}</i>",
+    "sample-drafted": "Picture {number}, from its emoji: <i>{caption}</i>. Better words? Just write them.",
+    "samples-drafted": (
+        "{n:caption is|captions are} drafted from emoji, like <i>{example}</i>. "
+        "Reply to a picture with better words, or keep the drafts."
+    ),
+    "samples-lacking": "Without words yet: {numbers}. What is on picture {number}? Just write it.",
+    "samples-photo": "Photos lose their transparency on Telegram. Sent as files, pictures keep it.",
+    "sample-caption-refused": (
+        "The caption of picture {number} is too long: {tokens} tokens, and I can read 77. "
+        "Reply to the picture with a shorter one."
+    ),
+    "next-more": "{n:more picture|more pictures} and you can /train; {least}–{most} in all are best.",
+    "next-train-or-more": "You can /train now, but {least}–{most} pictures teach me much better.",
+    "next-train": "That is enough: /train",
+    "drafts-kept": "{n:draft|drafts} kept.",
+    "keyword-added": "I put your keyword <b>{keyword}</b> in front.",
+    "caption-next": "And what is on picture {number}? ({n:picture waits|pictures wait} for words)",
+    "caption-too-long": (
+        "That caption for picture {number} is too long: {tokens} tokens, and I can read 77. "
+        "The picture is kept; send a shorter caption."
+    ),
+    "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
+    "caption-usage": "Like this: /caption 3 a red fox waving",
+    "text-unclear": (
+        "No picture waits for words. To draw: /sticker <i>a fox drinking coffee</i>. "
+        "To change a caption, reply to its picture."
+    ),
+    "sample-number": "There is no picture {number}; this style has {n:picture|pictures}. /samples shows them.",
+    "sample-gone": "That picture is not here any more. /samples shows the others.",
+    "sample-removed": "Picture {number} is removed; {n:is|are} left. /samples shows them.",
+    "remove-which": "Which picture shall go?",
+    "samples-none": "Style <b>{keyword}</b> has no pictures yet. Send me some that have the look.",
+    "samples-page": "<b>{keyword}</b>, {n:picture|pictures}",
+    "sample-line": "{number}. {caption}",
+    "sample-line-none": "{number}. — no words yet",
+    "too-many-samples": "A style can have {most} pictures, and yours is full. /samples lets you remove some.",
+    "sticker-moves": "That one moves. I can only learn from still stickers and pictures.",
+    "picture-empty": "That file is empty.",
+    "picture-too-many-bytes": "That file is over 20 MB, which is more than Telegram lets me fetch.",
+    "picture-format": "I cannot read that file. I need PNG, WebP or JPEG pictures.",
+    "picture-animated": "That one moves. I can only learn from still pictures.",
+    "picture-too-many-pixels": "That picture is too large ({detail}): at most 16 megapixels, please.",
+    "picture-too-small": "That picture is too small ({detail}) to learn from: its shorter side needs 64 pixels.",
+    "picture-damaged": "That picture is cut off or damaged. Please send it again.",
+    "picture-blank": "That picture is fully transparent; there is nothing on it.",
+    # training
+    "too-few-samples": (
+        "{n:picture is|pictures are} too few to learn from: send at least {min}. {least}–{most} are best."
+    ),
+    "captions-lacking": (
+        "{n:picture has|pictures have} no words yet: {numbers}. What is on picture {number}? Just write it. "
+        "Or train with only the keyword <b>{keyword}</b> for them."
+    ),
+    "already-training": "I am learning <b>{keyword}</b> already. /status tells how far I am.",
+    "too-many-jobs": "You have {most} things going on already. Let one end first, or /cancel one.",
+    "train-headline": "Learning <b>{keyword}</b> from {n:picture|pictures}",
+    "train-advice": "With {least}–{most} pictures I learn a look much better than with {n}.",
+    "train-bar": "{bar}\nStep {step} of {steps}{left}{loss}",
+    "train-loss": " · loss {loss}",
+    "train-done": "✓ I have learned <b>{keyword}</b>.",
+    "train-cancelled": "Learning <b>{keyword}</b> was cancelled.",
+    "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>a fox drinking coffee</i>",
+    "train-failed": "I could not learn <b>{keyword}</b>. Your pictures are all still here.",
+    # the line
+    "queue-place": "You are {place:ordinal} in line{about}.",
+    "queue-next": "You are next{about}.",
+    "starting": "Starting{about} …",
+    "about": ", about {time}",
+    "left": " · about {time} left",
+    "seconds": "{n:second|seconds}",
+    "minutes": "{n:minute|minutes}",
+    "hours": "{n:hour|hours}",
+    # drawing
+    "sticker-usage": "Tell me what to draw: /sticker <i>a fox drinking coffee</i>",
+    "option-unknown": (
+        "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? "
+        "Like this: /sticker a fox --cfg 7 --seed 42 --n 2"
+    ),
+    "option-cfg": "<code>--cfg</code> takes a number from 1 to 20, not “{value}”: /sticker a fox --cfg 7",
+    "option-seed": "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker a fox --seed 42",
+    "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker a fox --n 2",
+    "prompt-too-long": "That is too long: {tokens} tokens, and I can read 77. Say it with fewer words.",
+    "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
+    "draw-bar": "{bar}{left}",
+    "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",
+    "draw-cancelled": "Drawing <i>{prompt}</i> was cancelled.",
+    "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",
+    "note-no-style": "Drawn without a style: you have none yet. /new starts one.",
+    "note-untrained": "Drawn without your style: it is not trained yet. Send pictures, then /train.",
+    "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
+    "notice-drawing": "Drawing …",
+    # packs
+    "notice-adding": "Adding to your pack …",
+    "notice-added-before": "That is in your pack, or on its way.",
+    "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
+    "pack-refused": "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again.",
+    "no-packs": "You have no pack yet. Draw with /sticker and press “Add to pack”.",
+    "packs": "Your packs:",
+    "pack-line": "{title}: {n:sticker|stickers}",
+    # status and cancelling
+    "status-style": "Style <b>{keyword}</b>: {n:picture|pictures}, {state}.",
+    "status-idle": "Nothing is going on. /sticker draws, /train learns.",
+    "nothing-to-cancel": "Nothing is going on that could be cancelled.",
+    "cancel-which": "Which one?",
+    "cancel-train": "Learning {keyword}",
+    "cancel-draw": "{prompt} · CFG {cfg}",
+    "cancel-too-late": "That one is over already.",
+    "cancelled": "Cancelled.",
+    "notice-cancelling": "Cancelling …",
+    # why a job failed, by the keys of lora.jobs.JOB_ERRORS
+    "error-bad-picture": "One of the pictures cannot be read. /samples shows them; remove the broken one.",
+    "error-caption-too-long": "A caption or the prompt is too long for me.",
+    "error-other-base": "This style was learned on another model. /train it again.",
+    "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
+    "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
+    "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
+    "error-out-of-memory": "My machine ran out of memory. Try again later, or with fewer pictures.",
+    "error-internal": "Something went wrong on my side. Try again later.",
+    # buttons
+    "button-cancel": "✕ Cancel",
+    "button-add": "➕ Add to pack",
+    "button-added": "✓ In your pack",
+    "button-add-all": "➕ Add all to pack",
+    "button-again": "🔁 Again",
+    "button-cfg": "CFG {cfg}",
+    "button-cfg-current": "• CFG {cfg} •",
+    "button-open-pack": "Open the pack",
+    "button-keep-drafts": "✓ Keep the drafts",
+    "button-train-bare": "Train with the keyword only",
+    "button-train-again": "🔁 Train again",
+    "button-remove": "✕ Remove a picture",
+    "button-delete": "Delete it",
+}

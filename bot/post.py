@@ -1,0 +1,157 @@
+"""What the bot says to people: texts, edits, pictures, stickers; all of it paced."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden
+
+from bot.errors import Buttons
+from bot.pace import Pacer, Result
+
+SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
+
+
+class Post:
+    """Writes to people. Texts are HTML, as ``Words`` makes them. Ids are Telegram's message ids."""
+
+    def __init__(self, bot: Bot, pacer: Pacer) -> None:
+        self._bot = bot
+        self._paced = pacer
+
+    async def text(
+        self, person: int, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None
+    ) -> int:
+        """Send a text; gives its message id."""
+
+        async def write() -> int:
+            sent = await self._bot.send_message(
+                person,
+                text,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                reply_parameters=_reply(reply_to),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def edit(self, person: int, message_id: int, text: str, *, buttons: Buttons | None = None) -> bool:
+        """Put a text in an old one's place; False if that message cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_text(
+                text,
+                chat_id=person,
+                message_id=message_id,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+
+        return await self._edited(person, write)
+
+    async def edit_buttons(self, person: int, message_id: int, buttons: Buttons | None) -> bool:
+        """Change only the buttons below a message; False if it cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_reply_markup(
+                chat_id=person, message_id=message_id, reply_markup=keyboard(buttons)
+            )
+
+        return await self._edited(person, write)
+
+    async def sticker(self, person: int, data: bytes, *, buttons: Buttons | None = None) -> int:
+        """Send a WebP as a real sticker."""
+
+        async def write() -> int:
+            sent = await self._bot.send_sticker(
+                person,
+                InputFile(data, filename="sticker.webp"),
+                reply_markup=keyboard(buttons),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def photo(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
+        """Send a JPEG with a caption of at most 1024 characters."""
+
+        async def write() -> int:
+            sent = await self._bot.send_photo(
+                person,
+                InputFile(data, filename="picture.jpg"),
+                caption=caption,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def answer(self, press_id: str, text: str = "") -> None:
+        """Answer a button press; too late is no error."""
+        try:
+            await self._bot.answer_callback_query(press_id, text[:200] or None)
+        except BadRequest as error:
+            if "query is too old" not in str(error).lower():
+                raise
+
+    async def download(self, file_id: str) -> bytes:
+        """The bytes of a file that somebody sent, at most 20 MB."""
+        file = await self._bot.get_file(file_id)
+        return bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+
+    async def _to(self, person: int, write: Callable[[], Awaitable[Result]]) -> Result:
+        """Write to a person. Raises Forbidden where nothing can be, whatever Telegram calls it."""
+        try:
+            return await self._paced(person, write)
+        except BadRequest as error:
+            if "chat not found" in str(error).lower():
+                raise Forbidden(str(error)) from error
+            raise
+
+    async def _edited(self, person: int, write: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            await self._to(person, write)
+        except BadRequest as error:
+            if "message is not modified" in str(error).lower():
+                return True
+            if "message" in str(error).lower():  # to edit not found | can't be edited
+                return False
+            raise
+        return True
+
+
+def keyboard(buttons: Buttons | None) -> InlineKeyboardMarkup | None:
+    """Rows of (label, callback data), or (label, https link)."""
+    if not buttons:
+        return None
+    return InlineKeyboardMarkup([[_button(label, data) for label, data in row] for row in buttons])
+
+
+def _button(label: str, data: str) -> InlineKeyboardButton:
+    if data.startswith("https://"):
+        return InlineKeyboardButton(label, url=data)
+    assert len(data.encode()) <= 64, "Telegram's limit on callback data, which its server only reports late"
+    return InlineKeyboardButton(label, callback_data=data)
+
+
+def _reply(message_id: int | None) -> ReplyParameters | None:
+    if message_id is None:
+        return None
+    return ReplyParameters(message_id, allow_sending_without_reply=True)

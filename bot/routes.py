@@ -1,0 +1,61 @@
+"""What a handler can be registered for: a command, a button, or a kind of message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from telegram import Update
+from telegram.ext.filters import BaseFilter
+
+from bot.context import Context
+
+Handler = Callable[[Context], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """``/name``, also as ``/name@bot``."""
+
+    name: str
+    handler: Handler
+
+    def matches(self, update: Update) -> bool:
+        """Whether the message is this command."""
+        return command_of(update) == self.name
+
+
+@dataclass(frozen=True)
+class Press:
+    """A button whose data is ``name`` or begins with ``name:``."""
+
+    name: str
+    handler: Handler
+
+    def matches(self, update: Update) -> bool:
+        """Whether it is one of these buttons that was pressed."""
+        query = update.callback_query
+        return query is not None and (query.data or "").split(":")[0] == self.name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Any message that passes a filter of python-telegram-bot."""
+
+    filter: BaseFilter
+    handler: Handler
+
+    def matches(self, update: Update) -> bool:
+        """Whether the filter lets the message through."""
+        return update.message is not None and bool(self.filter.check_update(update))
+
+
+Route = Command | Press | Kind
+
+
+def command_of(update: Update) -> str | None:
+    """The command that a message is, without slash and bot; None for any other update."""
+    text = (update.message.text if update.message else None) or ""
+    found = re.match(r"/([A-Za-z0-9_]+)(@\w+)?(\s|$)", text)
+    return found[1].lower() if found else None

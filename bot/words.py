@@ -1,0 +1,74 @@
+"""Texts in the person's language. Values are escaped for HTML on the way in, so people's words stay words."""
+
+from __future__ import annotations
+
+import html
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.errors import Buttons
+from bot.locales import LANGUAGES
+
+
+class Html(str):
+    """A value that is HTML already."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """One language: its texts by key, and what no table can say."""
+
+    texts: Mapping[str, str]
+    plural: Callable[[int, Sequence[str]], str]  # (number, forms) -> the right form
+    ordinal: Callable[[int], str]
+
+
+class Words:
+    """The texts of one language. ``words(key, name=value)`` is HTML, ``words.plain(...)`` is for buttons."""
+
+    def __init__(self, language: str = "en") -> None:
+        found = LANGUAGES.get(language.split("-")[0], LANGUAGES["en"])
+        self._language = Language(texts=found.TEXTS, plural=found.plural, ordinal=found.ordinal)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text as HTML. In texts ``{n:picture|pictures}`` counts and ``{n:ordinal}`` ranks."""
+        return _Fill(self._language, escape=True).vformat(self._language.texts[key], (), values)
+
+    def plain(self, key: str, **values: object) -> str:
+        """The text where Telegram knows no HTML: buttons and answers to their presses."""
+        return _Fill(self._language, escape=False).vformat(self._language.texts[key], (), values)
+
+    def buttons(self, rows: Sequence[Sequence[tuple[str, str]]]) -> Buttons:
+        """Rows of (key, callback data) with the keys' texts in their place."""
+        return [[(self.plain(key), data) for key, data in row] for row in rows]
+
+    def duration(self, seconds: float) -> str:
+        """A time as people say it, rounded up: 40 seconds, 6 minutes, 2 hours."""
+        if seconds < 55:
+            return self("seconds", n=max(5, -int(-seconds // 5) * 5))
+        if seconds < 90 * 60:
+            return self("minutes", n=max(1, round(seconds / 60)))
+        return self("hours", n=round(seconds / 3600))
+
+
+def clip(text: str, length: int = 200) -> str:
+    """A text cut to a length that a message has room for."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+class _Fill(string.Formatter):
+    def __init__(self, language: Language, *, escape: bool) -> None:
+        self._language = language
+        self._escape = escape
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec:
+            return f"{value} {self._language.plural(value, format_spec.split('|'))}"
+        if format_spec == "ordinal":
+            return self._language.ordinal(value)
+        text = format(value, format_spec)
+        return text if isinstance(value, Html) or not self._escape else html.escape(text, quote=False)

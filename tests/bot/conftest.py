@@ -1,0 +1,84 @@
+"""The whole bot in this process, against the playground's server, with an engine that needs no model."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot import app
+from bot.config import Config, Engine, Storage, Telegram
+from bot.context import Parts
+from bot.playground import Person, Playground, serve
+from bot.secret import Token
+from bot.store import Store
+from lora.engine import ENGINES
+from tests.bot.fake_engine import FakeEngine
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A bot that is running."""
+
+    parts: Parts
+    engine: FakeEngine
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A playground and the folder of a bot that may be started on it again and again."""
+
+    playground: Playground
+    config: Config
+    monkeypatch: pytest.MonkeyPatch
+
+    @asynccontextmanager
+    async def bot(self, engine: FakeEngine | None = None, **tables: object) -> AsyncIterator[Running]:
+        """Run the bot for as long as the block lasts; its end is as abrupt as a kill's for what is under way."""
+        engine = engine or FakeEngine()
+        self.monkeypatch.setitem(ENGINES, "fake", lambda settings: engine)
+        config = dataclasses.replace(self.config, **tables)
+        async with app.build(config, Token(self.playground.token)) as (parts, inbox):
+            work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
+            try:
+                yield Running(parts=parts, engine=engine)
+                assert not work.done(), work.exception()
+            finally:
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """A playground without a bot yet, and a person to be."""
+    monkeypatch.setattr("bot.collect.QUIET_SECONDS", 0.2)
+    monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
+    monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
+    async with serve(tmp_path / "playground", control=True) as playground:
+        config = Config(
+            telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
+            storage=Storage(dir=tmp_path / "data"),
+            engine=Engine(name="fake"),
+        )
+        yield Stage(playground=playground, config=config, monkeypatch=monkeypatch)
+
+
+@pytest.fixture
+async def ada(stage: Stage) -> AsyncIterator[Person]:
+    """Somebody who has not written to the bot yet."""
+    async with Person.join(stage.playground.address, "Ada") as person:
+        yield person
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty database."""
+    store = await Store.open(tmp_path / "bot.sqlite")
+    yield store
+    await store.close()

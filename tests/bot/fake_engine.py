@@ -1,0 +1,116 @@
+"""An engine that says what real ones say, at once and without a model: real events, made-up pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+
+from PIL import Image
+
+from lora.jobs import (
+    Cancelled,
+    Checkpoint,
+    Draw,
+    Drawn,
+    Event,
+    Finished,
+    Job,
+    Lost,
+    Progress,
+    Ready,
+    Train,
+    Trained,
+    TrainSettings,
+)
+
+STEPS = 4
+
+
+class FakeEngine:
+    """Runs each job in a task of its own. ``hold`` stops all of them; ``jobs`` lists what was submitted."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.running: dict[int, asyncio.Task[None]] = {}
+        self.go = asyncio.Event()
+        self.go.set()
+        self.checkpointed = asyncio.Event()
+        self.hold_after_checkpoint = False
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def start(self) -> None:
+        self._events.put_nowait(self.ready())
+
+    @staticmethod
+    def ready() -> Ready:
+        defaults = TrainSettings(steps=STEPS, batch_size=1, learning_rate=1e-3, rank=4, checkpoint_steps=2)
+        return Ready(base="fake", base_hash="0" * 64, device="cpu", defaults=defaults)
+
+    async def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        work = self._train(job) if isinstance(job, Train) else self._draw(job)
+        self.running[job.id] = asyncio.create_task(work)
+
+    async def cancel(self, job_id: int) -> None:
+        if (task := self.running.pop(job_id, None)) is not None and not task.done():
+            task.cancel()
+            attempt = next(job.attempt for job in reversed(self.jobs) if job.id == job_id)
+            self.say(Cancelled(job=job_id, attempt=attempt))
+
+    async def events(self) -> AsyncIterator[Event]:
+        while True:
+            yield await self._events.get()
+
+    async def close(self) -> None:
+        for task in self.running.values():
+            task.cancel()
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+
+    def say(self, event: Event) -> None:
+        self._events.put_nowait(event)
+
+    async def die(self) -> None:
+        """As a SIGKILL of the worker: what it had in hand is lost, another one starts."""
+        lost = [job for job in self.jobs if job.id in self.running and not self.running[job.id].done()]
+        for job in lost:
+            self.running.pop(job.id).cancel()
+        self.say(Lost(jobs=tuple((job.id, job.attempt) for job in lost)))
+        self.say(self.ready())
+
+    async def _train(self, job: Train) -> None:
+        await self.go.wait()
+        first = int(job.resume.decode()) if job.resume else 0
+        for step in range(first + 1, STEPS + 1):
+            names = {"job": job.id, "attempt": job.attempt}
+            self.say(Progress(**names, step=step, steps=STEPS, seconds_left=2.0 * (STEPS - step), loss=0.5))
+            if step % 2 == 0:
+                adapter = f"adapter of {job.keyword} at {step}".encode()
+                self.say(Checkpoint(**names, step=step, adapter=adapter, state=str(step).encode()))
+                self.checkpointed.set()
+                if self.hold_after_checkpoint:
+                    await asyncio.Event().wait()
+        self.say(Trained(**names, steps=STEPS))
+
+    async def _draw(self, job: Draw) -> None:
+        await self.go.wait()
+        names = {"job": job.id, "attempt": job.attempt}
+        for index in range(job.count):
+            seed = job.seed + index
+            self.say(Drawn(**names, index=index, seed=seed, sticker=sticker(seed)))
+        self.say(Finished(**names))
+
+
+def sticker(seed: int) -> bytes:
+    """A valid sticker: WebP, 512 px."""
+    return picture(512, 512, seed, "WEBP")
+
+
+def picture(width: int, height: int, seed: int, format: str = "PNG") -> bytes:
+    """A picture that no other seed has: a blob of one colour on transparency."""
+    image = Image.new("RGBA", (width, height))
+    colour = (seed * 37 % 256, seed * 91 % 256, seed // 256 % 256, 255)
+    image.paste(colour, (width // 4, height // 4, width // 4 * 3, height // 4 * 3))
+    out = io.BytesIO()
+    image.save(out, format)
+    return out.getvalue()
