@@ -98,7 +98,18 @@ def save_adapter(base: Base, name: str, about: About) -> bytes:
         "lora_adapter_metadata": json.dumps({f"unet.{key}": value for key, value in config.items()}),
         "stickersmith": json.dumps(asdict(about)),
     }
-    return save(state, metadata=metadata)
+    return to_bytes(state, metadata)
+
+
+def to_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """A safetensors file; its bytes depend on its content alone (the library orders metadata at random)."""
+    data = save(tensors, metadata=metadata)
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format wants tensors to begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read_about(data: bytes) -> About | None:

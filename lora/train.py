@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from PIL import Image, ImageOps
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from lora import adapters
@@ -283,7 +283,7 @@ def _state(base: Base, name: str, optimizer: torch.optim.Optimizer, step: int, f
         for moment in ("exp_avg", "exp_avg_sq"):
             tensors[f"{moment}/{key}"] = optimizer.state[weight][moment]
     metadata = {"step": str(step), "fingerprint": fingerprint}
-    return save({key: value.cpu().contiguous() for key, value in tensors.items()}, metadata=metadata)
+    return adapters.to_bytes({key: value.cpu().contiguous() for key, value in tensors.items()}, metadata)
 
 
 def _restore(base: Base, name: str, optimizer: torch.optim.Optimizer, state: bytes, fingerprint: str) -> int:

@@ -57,7 +57,7 @@ class Drawing:
     """A draw job and what has become of its pictures."""
 
     job: Draw
-    left: int
+    done: set[int] = field(default_factory=set)  # indices of pictures that were sent, or cannot be
     errors: list[JobError] = field(default_factory=list)
 
 
@@ -114,7 +114,7 @@ class Worker:
         if isinstance(message, Train):
             self._trainings.append(message)
         if isinstance(message, Draw):
-            self._drawings[message.id] = Drawing(job=message, left=message.count)
+            self._drawings[message.id] = Drawing(job=message)
             self._pictures.extend((message.id, index) for index in range(message.count))
 
     def _cancel(self, job_id: int) -> None:
@@ -132,7 +132,7 @@ class Worker:
             self._say(Cancelled(job=job_id, attempt=attempt))
 
     def _draw_some(self) -> None:
-        """Draw one batch: pictures of one adapter and number of steps, from as many jobs as wait for them."""
+        """Take one batch: pictures of one adapter and number of steps, from as many jobs as wait for them."""
         first = self._drawings[self._pictures[0][0]].job
         batch = [
             (job_id, index)
@@ -140,22 +140,36 @@ class Worker:
             if (job := self._drawings[job_id].job).steps == first.steps and job.adapter == first.adapter
         ][: draw.BATCH]
         self._pictures = deque(entry for entry in self._pictures if entry not in batch)
-        began = time.monotonic()
-        reported = began
-        items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
+        self._draw_batch(batch, first.steps)
+
+    def _draw_batch(self, batch: list[tuple[int, int]], steps: int) -> None:
+        """Draw one batch. If that fails, draw each job's part by itself, so that only the bad job fails."""
         try:
-            for drawn in draw.draw(self._base, items, steps=first.steps):
-                self._read_inbox(wait=False)  # somebody may have cancelled
-                if not any(job_id in self._drawings for job_id, _ in batch):
-                    return
-                if isinstance(drawn, draw.Picture):
-                    self._finish_picture(*batch[drawn.index], drawn)
-                elif time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                    reported = time.monotonic()
-                    self._report_drawing(batch, drawn, (reported - began) / drawn.step)
-        except Exception as error:  # whatever it was, these jobs are over and the worker is not
-            for job_id in {job_id for job_id, _ in batch}:
-                self._fail(job_id, error)
+            self._draw_to_the_end(batch, steps)
+        except Exception as error:  # whatever it was, the worker goes on
+            jobs = list(dict.fromkeys(job_id for job_id, _ in batch))
+            if len(jobs) == 1:
+                self._fail(jobs[0], error)
+                return
+            for job_id in jobs:
+                drawing = self._drawings.get(job_id)
+                if drawing is not None:
+                    left = [(owner, i) for owner, i in batch if owner == job_id and i not in drawing.done]
+                    self._draw_batch(left, steps)
+
+    def _draw_to_the_end(self, batch: list[tuple[int, int]], steps: int) -> None:
+        """Draw and finish these pictures, as long as somebody still wants them."""
+        reported = began = time.monotonic()
+        items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
+        for drawn in draw.draw(self._base, items, steps=steps):
+            self._read_inbox(wait=False)  # somebody may have cancelled
+            if not any(job_id in self._drawings for job_id, _ in batch):
+                return
+            if isinstance(drawn, draw.Picture):
+                self._finish_picture(*batch[drawn.index], drawn)
+            elif time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                self._report_drawing(batch, drawn, (reported - began) / drawn.step)
 
     def _report_drawing(self, batch: list[tuple[int, int]], done: draw.Step, seconds_a_step: float) -> None:
         left = seconds_a_step * (done.steps - done.step)
@@ -178,13 +192,14 @@ class Worker:
             )
         except JobError as error:  # the other pictures may well be good
             drawing.errors.append(error)
-        drawing.left -= 1
-        if drawing.left == 0:
-            if drawing.errors:
-                self._fail(job_id, drawing.errors[0])
-                return
-            del self._drawings[job_id]
-            self._say(Finished(job=job_id, attempt=job.attempt))
+        drawing.done.add(index)
+        if len(drawing.done) < job.count:
+            return
+        if drawing.errors:
+            self._fail(job_id, drawing.errors[0])
+            return
+        del self._drawings[job_id]
+        self._say(Finished(job=job_id, attempt=job.attempt))
 
     def _fail(self, job_id: int, error: Exception) -> None:
         """End a draw job that cannot be done."""
@@ -204,9 +219,9 @@ class Worker:
         if isinstance(event, Progress):
             self._report_training(training, event)
             return
-        self._say(event)
         if isinstance(event, Trained):
             self._end_training()
+        self._say(event)
 
     def _report_training(self, training: Training, event: Progress) -> None:
         """About once a second, and for the last step, with the mean loss since the last time."""

@@ -108,7 +108,7 @@ def test_many_adapters_take_turns(base: Base, bare: Tensor) -> None:
 def test_adapters_of_another_base_are_refused(
     base: Base, bare: Tensor, other_folder: Path, cache_dir: Path
 ) -> None:
-    """Drawn with another base a LoRA gives rubbish, even if all shapes fit: it is refused by the base's hash."""
+    """Drawn with another base a LoRA gives rubbish, though all shapes fit: the hash refuses it."""
     other = bases.load(str(other_folder), cache_dir, "cpu")
     with pytest.raises(JobError) as refused:
         put_on(base, make(other, seed=1))

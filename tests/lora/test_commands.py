@@ -1,0 +1,208 @@
+"""The command line: known flags, files in their places, one line for a mistake, a kill that costs nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from lora.__main__ import LATER, main
+from lora.adapters import read_about
+from lora.dataset import write_folder
+from lora.jobs import Sample
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, samples: tuple[Sample, ...]) -> Path:
+    folder = tmp_path_factory.mktemp("samples")
+    write_folder(folder, samples)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def train_flags(data: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
+    flags = {
+        "pretrained_model_name_or_path": tiny_folder,
+        "train_data_dir": data,
+        "caption_column": "text",
+        "keyword": "zorvex",
+        "train_batch_size": 2,
+        "learning_rate": "1e-03",
+        "lr_scheduler": "constant",
+        "lr_warmup_steps": 5,
+        "rank": 4,
+        "seed": 42,
+        "cache_dir": cache_dir,
+        "device": "cpu",
+    }
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+@pytest.fixture(scope="module")
+def trained(train_flags: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a whole run."""
+    output = tmp_path_factory.mktemp("trained")
+    flags = [*train_flags, "--max_train_steps=120", "--checkpointing_steps=40", "--random_flip"]
+    assert main(["train", *flags, f"--output_dir={output}"]) == 0
+    return output
+
+
+def test_a_training_leaves_its_files(trained: Path) -> None:
+    """Checkpoints, the last adapter and a line of figures for each step, as promised; nothing else."""
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "checkpoint-120",
+        "checkpoint-40",
+        "checkpoint-80",
+        "metrics.jsonl",
+        "pytorch_lora_weights.safetensors",
+    ]
+    last = (trained / "pytorch_lora_weights.safetensors").read_bytes()
+    assert last == (trained / "checkpoint-120" / "pytorch_lora_weights.safetensors").read_bytes()
+    about = read_about(last)
+    assert about is not None
+    assert (about.keyword, about.steps, about.rank, about.seed) == ("zorvex", 120, 4, 42)
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 121))
+    assert lines[0]["lr"] == pytest.approx(2e-4)
+    assert lines[4]["lr"] == lines[-1]["lr"] == pytest.approx(1e-3)
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    trained: Path, train_flags: list[str], tmp_path: Path
+) -> None:
+    """SIGKILL in the middle, --resume_from_checkpoint latest: the weights of the run that was not killed."""
+    flags = [*train_flags, "--max_train_steps=120", "--checkpointing_steps=40", f"--output_dir={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lora", "train", *flags], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not _steps(tmp_path) > 45:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "pytorch_lora_weights.safetensors").exists()
+    assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+    mine = load_file(tmp_path / "pytorch_lora_weights.safetensors")
+    theirs = load_file(trained / "pytorch_lora_weights.safetensors")
+    assert mine.keys() == theirs.keys()
+    assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
+    assert _steps(tmp_path) == 120  # no line twice, none left out
+
+
+def _steps(output: Path) -> int:
+    metrics = output / "metrics.jsonl"
+    return metrics.read_text().count("\n") if metrics.exists() else 0
+
+
+def test_a_first_start_may_ask_for_the_latest(train_flags: list[str], tmp_path: Path) -> None:
+    """A script can always say latest: without a checkpoint the training starts; a wrong name is an error."""
+    flags = [*train_flags, "--num_train_epochs=1", f"--output_dir={tmp_path}"]
+    assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+    assert _steps(tmp_path) == 3  # six samples, two at a time
+    assert main(["train", *flags, "--resume_from_checkpoint=checkpoint-7"]) == 2
+
+
+def draw(tiny_folder: Path, cache_dir: Path, out: Path, *flags: str) -> int:
+    prompts = out.with_suffix(".txt")
+    prompts.write_text("a cat\n\nкот в очках\n", encoding="utf-8")
+    fixed = ["--base", str(tiny_folder), "--prompts", str(prompts), "--cache_dir", str(cache_dir)]
+    return main(["draw", *fixed, "--out", str(out), "--steps", "4", *flags])
+
+
+def test_drawing_fills_a_folder(trained: Path, tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    """A PNG for each prompt, numbered; the same command draws the same bytes; picture i has seed + i."""
+    adapter = ["--adapter", str(trained / "pytorch_lora_weights.safetensors")]
+    assert draw(tiny_folder, cache_dir, tmp_path / "a", *adapter, "--cfg", "5", "--seed", "7") == 0
+    assert draw(tiny_folder, cache_dir, tmp_path / "b", *adapter, "--cfg", "5", "--seed", "7") == 0
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["000.png", "001.png"]
+    assert all((tmp_path / "a" / n).read_bytes() == (tmp_path / "b" / n).read_bytes() for n in names)
+    with Image.open(tmp_path / "a" / "000.png") as image:
+        assert (image.size, image.mode) == ((64, 64), "RGB")
+    (tmp_path / "one.txt").write_text("кот в очках", encoding="utf-8")
+    flags = ["--prompts", str(tmp_path / "one.txt"), "--seed", "8", "--out", str(tmp_path / "c")]
+    assert draw(tiny_folder, cache_dir, tmp_path / "d", *adapter, *flags) == 0
+    pairs = zip(_pixels(tmp_path / "c/000.png"), _pixels(tmp_path / "a/001.png"), strict=True)
+    assert max(abs(one - other) for one, other in pairs) <= 1
+
+
+def _pixels(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
+def test_check_says_what_it_found(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Number, transparency, captions without the keyword, and the ground they will be shown on."""
+    assert main(["check", "--train_data_dir", str(data), "--keyword", "sticker"]) == 0
+    said = capsys.readouterr().out
+    assert "6 pictures, 0 of them without transparency" in said
+    assert "6 captions lack the keyword" in said
+    assert "ordinary" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["train", "--train_data_dir", "{data}/nowhere"], "metadata.jsonl: missing"),
+        (
+            ["train", "--train_data_dir", "{data}", "--pretrained_model_name_or_path", "a/b"],
+            "hf download a/b",
+        ),
+        (["train", "--train_data_dir", "{data}", "--device", "toaster"], "device toaster"),
+        (["train", "--train_data_dir", "{data}", "--resolution", "65"], "multiple of 16"),
+        (["draw", "--prompts", "{data}/none.txt", "--out", "x"], "none.txt"),
+        (["draw", "--prompts", "{data}/metadata.jsonl", "--adapter", "{data}/000.png", "--out", "x"], "LoRA"),
+        (["unpack", "sticker-nano", "{data}"], "no diffusers folder"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    flags: list[str], said: str, data: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, the reason on stderr, and no traceback."""
+    flags = [flag.format(data=data) for flag in flags]
+    name = {"train": "--pretrained_model_name_or_path", "draw": "--base"}.get(flags[0])
+    if name and name not in flags:
+        flags += [name, str(tiny_folder)]
+    assert main(flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=polynomial"])
+def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of the reference script is swallowed: what has no effect here is an error with a reason."""
+    with pytest.raises(SystemExit) as refused:
+        main(["train", "--train_data_dir", str(data), f"--{flag}"])
+    assert refused.value.code == 2
+    assert flag.split("=")[0] in capsys.readouterr().err
+
+
+def test_all_flags_of_the_reference_script_are_known() -> None:
+    """Each of its flags is either taken or refused with a reason: none is unknown."""
+    from lora.__main__ import _parser
+
+    reference = (
+        "pretrained_model_name_or_path revision variant dataset_name dataset_config_name train_data_dir "
+        "image_column caption_column validation_prompt num_validation_images validation_epochs "
+        "max_train_samples output_dir cache_dir seed resolution center_crop random_flip train_batch_size "
+        "num_train_epochs max_train_steps gradient_accumulation_steps gradient_checkpointing learning_rate "
+        "scale_lr lr_scheduler lr_warmup_steps snr_gamma use_8bit_adam allow_tf32 dataloader_num_workers "
+        "adam_beta1 adam_beta2 adam_weight_decay adam_epsilon max_grad_norm push_to_hub hub_token "
+        "prediction_type hub_model_id logging_dir mixed_precision report_to local_rank checkpointing_steps "
+        "checkpoints_total_limit resume_from_checkpoint enable_xformers_memory_efficient_attention "
+        "noise_offset rank image_interpolation_mode"
+    )
+    verbs = next(action for action in _parser()._actions if action.dest == "command")
+    assert isinstance(verbs.choices, dict)
+    known = {name.removeprefix("--") for name in verbs.choices["train"]._option_string_actions}
+    assert set(reference.split()) <= known

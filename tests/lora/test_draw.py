@@ -1,0 +1,145 @@
+"""Drawing: a picture is its own item's and nobody else's, and the sampling is that of diffusers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from lora import draw, train
+from lora.bases import Base
+from lora.draw import Item, Picture, Step
+from lora.jobs import Checkpoint, JobError, Sample, Train, TrainSettings
+
+CAT = Item(prompt="a cat", seed=3, cfg=5.0)
+
+
+def pictures(base: Base, *items: Item, steps: int = 8) -> list[Image.Image]:
+    drawn = [event for event in draw.draw(base, items, steps=steps) if isinstance(event, Picture)]
+    return [picture.image for picture in sorted(drawn, key=lambda picture: picture.index)]
+
+
+def far(one: Image.Image, other: Image.Image) -> int:
+    return int(np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max())
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Base, samples: tuple[Sample, ...]) -> bytes:
+    """A trained adapter of the tiny base."""
+    settings = TrainSettings(steps=30, batch_size=4, learning_rate=5e-3, rank=4, checkpoint_steps=30)
+    job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings)
+    (done,) = (event for event in train.train(base, job) if isinstance(event, Checkpoint))
+    return done.adapter
+
+
+def test_a_picture_does_not_depend_on_its_batch(base: Base, adapter: bytes) -> None:
+    """Alone, or among six others with other adapters, prompts and CFGs: the same picture."""
+    mine = replace(CAT, adapter=adapter)
+    (alone,) = pictures(base, mine)
+    others = [replace(CAT, seed=seed, cfg=cfg) for seed, cfg in ((1, 1.0), (2, 9.0), (4, 3.0))]
+    among = pictures(
+        base, *others, mine, *(replace(item, adapter=adapter, prompt="a dog") for item in others)
+    )
+    assert far(alone, among[3]) <= 1
+    assert alone.size == (64, 64)
+    assert alone.mode == "RGB"
+
+
+def test_everything_in_an_item_matters(base: Base, adapter: bytes) -> None:
+    """Seed, prompt, CFG, negative prompt and adapter each change the picture; doing it again does not."""
+    changes = [
+        {},
+        {"seed": 4},
+        {"prompt": "a dog"},
+        {"cfg": 9.0},
+        {"negative_prompt": "blue"},
+        {"adapter": adapter},
+    ]
+    drawn = [pictures(base, replace(CAT, **change))[0] for change in changes]
+    assert len({image.tobytes() for image in drawn}) == len(changes)
+    assert pictures(base, CAT)[0].tobytes() == drawn[0].tobytes()
+
+
+def test_without_guidance_no_second_pass(base: Base) -> None:
+    """CFG 1 is the plain prediction: the negative prompt is not even looked at."""
+    plain = replace(CAT, cfg=1.0)
+    assert (
+        pictures(base, plain)[0].tobytes() == pictures(base, replace(plain, negative_prompt="x"))[0].tobytes()
+    )
+    mixed = pictures(base, plain, CAT)  # in one batch with a guided one, it goes through the guided path
+    assert far(mixed[0], pictures(base, plain)[0]) <= 1
+
+
+def test_steps_are_reported_before_each_picture(base: Base) -> None:
+    """Every denoising step is an event, so that the caller can report or stop between two of them."""
+    events = list(draw.draw(base, [CAT], steps=5))
+    assert events[:5] == [Step(step=number, steps=5) for number in range(1, 6)]
+    assert isinstance(events[5], Picture)
+    assert events[5].background == (255, 255, 255)
+
+
+def test_the_styles_keyword_and_ground_are_used(base: Base, adapter: bytes) -> None:
+    """An adapter's keyword is put into a prompt that lacks it, and its samples' ground is asked for."""
+    said = replace(CAT, adapter=adapter, prompt="zorvex a cat")
+    unsaid = replace(CAT, adapter=adapter, prompt="a cat")
+    assert pictures(base, said)[0].tobytes() == pictures(base, unsaid)[0].tobytes()
+    (picture,) = (event for event in draw.draw(base, [said], steps=1) if isinstance(event, Picture))
+    about = draw.put_on(base, adapter)
+    assert about is not None
+    assert picture.background == base.profile.backgrounds[about.background]
+
+
+@pytest.mark.parametrize("zero_snr", [False, True])
+def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
+    """StableDiffusionPipeline with the same scheduler, noise and texts draws the same picture."""
+    scheduler = base.scheduler
+    if zero_snr:
+        scheduler = DDIMScheduler.from_config(
+            base.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing"
+        )
+    mine = replace(base, scheduler=scheduler)
+    draw.put_on(base, None)
+    pipeline = StableDiffusionPipeline(
+        vae=base.vae,
+        unet=base.unet,
+        text_encoder=base.text_encoder,
+        tokenizer=base.tokenizer,
+        scheduler=draw.sampler(mine, 8),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        theirs = pipeline(
+            base.on_ground("a cat", "white"),
+            negative_prompt="blue",
+            num_inference_steps=8,
+            guidance_scale=5.0,
+            latents=torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(3))[None],
+        ).images[0]
+    ours = pictures(mine, replace(CAT, negative_prompt="blue"))[0]
+    assert far(ours, theirs) <= 1
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        (replace(CAT, prompt="cat " * 76), "caption-too-long"),
+        (replace(CAT, negative_prompt="cat " * 76), "caption-too-long"),
+        (replace(CAT, adapter=b"nothing"), "bad-adapter"),
+        (replace(CAT, cfg=1e38), "not-a-number"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(base: Base, item: Item, code: str) -> None:
+    """Too long, a bad adapter, or numbers out of bounds: a code, and no picture."""
+    with pytest.raises(JobError) as failed:
+        pictures(base, item)
+    assert failed.value.code == code
+    assert "cat" not in str(failed.value)
+    assert pictures(base, CAT)

@@ -1,0 +1,181 @@
+"""The engine and its real worker process, over real pipes: crashes, restarts and ends."""
+
+import asyncio
+import contextlib
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from lora.engine import ENGINES, EngineSettings
+from lora.engine.local import LocalEngine, _environment
+from lora.jobs import (
+    Cancelled,
+    Checkpoint,
+    Draw,
+    Drawn,
+    Event,
+    Finished,
+    Lost,
+    Progress,
+    Ready,
+    Sample,
+    Train,
+    TrainSettings,
+)
+
+ROOT = Path(__file__).parents[2]
+LONG = TrainSettings(steps=100_000, batch_size=2, rank=2, checkpoint_steps=5)
+
+
+@pytest.fixture
+def settings(tiny_folder: Path, cache_dir: Path) -> EngineSettings:
+    return EngineSettings(base=str(tiny_folder), cache_dir=cache_dir, device="cpu", threads=1)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: EngineSettings) -> AsyncIterator[tuple[LocalEngine, AsyncIterator[Event]]]:
+    engine = ENGINES["local"](settings)
+    assert isinstance(engine, LocalEngine)
+    await engine.start()
+    try:
+        yield engine, engine.events()
+    finally:
+        await engine.close()
+
+
+async def until(events: AsyncIterator[Event], *kinds: type[Event]) -> Event:
+    """The next event of one of these kinds."""
+    async with asyncio.timeout(60):
+        async for event in events:
+            if isinstance(event, kinds):
+                return event
+    raise AssertionError
+
+
+async def test_a_killed_worker_loses_its_jobs_and_comes_back(
+    settings: EngineSettings, samples: tuple[Sample, ...], base: object
+) -> None:
+    """SIGKILL: Lost names its jobs, a new worker is Ready, and the training goes on from its checkpoint."""
+    job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
+    async with running(settings) as (engine, events):
+        await engine.submit(job)  # before it is ready: it waits in the worker
+        ready = await until(events, Ready, Progress)
+        assert isinstance(ready, Ready)
+        assert ready.base == "tiny"
+        assert ready.device == "cpu"
+        assert ready.defaults.steps is not None
+        checkpoint = await until(events, Checkpoint)
+        assert isinstance(checkpoint, Checkpoint)
+        first = engine.pid
+        os.kill(first, signal.SIGKILL)
+        assert await until(events, Lost) == Lost(jobs=((1, 1),))
+        await engine.submit(replace(job, attempt=2, resume=checkpoint.state))
+        assert await until(events, Ready) == ready
+        assert engine.pid != first
+        again = await until(events, Checkpoint)
+        assert isinstance(again, Checkpoint)
+        assert (again.attempt, again.step) == (2, checkpoint.step + 5)
+        worker = engine.pid
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert not psutil.pid_exists(worker)
+
+
+async def test_a_worker_ends_with_its_parent(
+    settings: EngineSettings, samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    """Who started the engine is SIGKILLed in the middle of a training: no worker is left over."""
+    code = f"""
+import asyncio
+from pathlib import Path
+from lora.dataset import read_folder
+from lora.engine import EngineSettings
+from lora.engine.local import LocalEngine
+from lora.jobs import Progress, Train, TrainSettings
+async def main():
+    engine = LocalEngine(EngineSettings(base={settings.base!r}, cache_dir=Path({str(settings.cache_dir)!r})))
+    await engine.start()
+    samples = tuple(read_folder(Path({str(tmp_path)!r})))
+    settings = TrainSettings(steps=100000, checkpoint_steps=100000)
+    await engine.submit(Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings))
+    async for event in engine.events():
+        if isinstance(event, Progress):
+            print(engine.pid, flush=True)
+asyncio.run(main())
+"""
+    from lora.dataset import write_folder
+
+    write_folder(tmp_path, samples)
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    worker = int(await parent.stdout.readline())
+    assert psutil.pid_exists(worker)
+    parent.kill()
+    await parent.wait()
+    deadline = time.monotonic() + 3
+    while psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def test_a_worker_ends_with_its_stdin(settings: EngineSettings, tiny_folder: Path) -> None:
+    """Without the kernel's help too: a closed stdin ends it in the middle of whatever it does."""
+    command = [sys.executable, "-m", "lora.worker", "--base", str(tiny_folder)]
+    worker = await asyncio.create_subprocess_exec(
+        *command, "--cache-dir", str(settings.cache_dir), stdin=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert await asyncio.wait_for(worker.wait(), 10) == 0
+
+
+async def test_a_base_that_cannot_be_loaded_is_logged(
+    settings: EngineSettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The operator reads why; the engine tries again, for the folder may be put right meanwhile."""
+    async with running(replace(settings, base=str(tmp_path))) as (_, events):
+        assert await until(events, Ready, Lost) == Lost(jobs=())
+    assert "no diffusers folder" in capfd.readouterr().err
+
+
+def test_the_worker_gets_nobodys_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot's token stays in the bot's process; no hub is asked for anything."""
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:abc")
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    environment = _environment()
+    assert not {"TELEGRAM_BOT_TOKEN", "HF_TOKEN"} & environment.keys()
+    assert environment["HF_HUB_OFFLINE"] == "1"
+
+
+async def test_a_sticker_comes_in_the_middle_of_a_training(
+    settings: EngineSettings, samples: tuple[Sample, ...]
+) -> None:
+    """A draw asked for during a training is answered with finished stickers while the training goes on."""
+    job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
+    async with running(settings) as (engine, events):
+        await engine.submit(job)
+        await until(events, Checkpoint)
+        await engine.submit(Draw(id=2, attempt=1, prompt="a cat", cfg=5.0, seed=1, steps=4, count=2))
+        drawn = [await until(events, Drawn), await until(events, Drawn)]
+        await until(events, Finished)
+        await until(events, Checkpoint)
+        await engine.cancel(1)
+        assert await until(events, Cancelled) == Cancelled(job=1, attempt=1)
+    for sticker in drawn:
+        assert isinstance(sticker, Drawn)
+        assert len(sticker.sticker) <= 512 * 1024
+        with Image.open(io.BytesIO(sticker.sticker)) as image:
+            assert image.format == "WEBP"
+            assert max(image.size) == 512
+            assert image.mode == "RGBA"

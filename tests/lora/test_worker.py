@@ -1,0 +1,228 @@
+"""The worker's loop: who goes first, what is grouped, what is said, and that one bad job spoils no other."""
+
+import io
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from lora import train
+from lora.bases import Base
+from lora.engine.wire import Cancel
+from lora.jobs import (
+    Cancelled,
+    Checkpoint,
+    Draw,
+    Drawn,
+    Event,
+    Failed,
+    Finished,
+    JobError,
+    Progress,
+    Sample,
+    Train,
+    Trained,
+    TrainSettings,
+)
+from lora.worker import Worker
+
+DRAW = Draw(id=10, attempt=1, prompt="a cat", cfg=5.0, seed=1, steps=3)
+
+
+def as_png(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Stop(BaseException):
+    """Ends a worker's loop: it leaves through ``say``."""
+
+
+class Desk:
+    """A worker in this process: jobs are put in, and its events are kept until the last one is there."""
+
+    def __init__(self, base: Base, make_sticker: Callable[..., bytes] = as_png) -> None:
+        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = lambda event: None
+        self._enough: Callable[[list[Event]], bool] = lambda events: False
+        self._worker = Worker(base, self.inbox, self._hear, make_sticker)
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_event(event)
+        if self._enough(self.events):
+            raise Stop
+
+    def run(self, *jobs: object, ends: int) -> list[Event]:
+        """Work until ``ends`` jobs have come to an end."""
+        over = (Finished, Trained, Cancelled, Failed)
+        self._enough = lambda events: sum(isinstance(event, over) for event in events) >= ends
+        for job in jobs:
+            self.inbox.put(job)
+        timer = threading.Timer(30, self.inbox.put, args=["give up"])
+        timer.start()
+        try:
+            self._worker.run()
+        except Stop:
+            pass
+        finally:
+            timer.cancel()
+        return self.events
+
+
+@pytest.fixture
+def desk(base: Base) -> Iterator[Desk]:
+    desk = Desk(base)
+    yield desk
+    desk._worker._end_training()
+
+
+def training(samples: tuple[Sample, ...], **changes: object) -> Train:
+    settings = TrainSettings(steps=12, batch_size=2, rank=2, checkpoint_steps=6)
+    job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings)
+    return replace(job, **changes)
+
+
+def test_a_draw_is_drawn(desk: Desk) -> None:
+    """Each picture with its index and seed, then Finished; the attempt is in every event."""
+    events = desk.run(replace(DRAW, count=6, attempt=3), ends=1)
+    drawn = [event for event in events if isinstance(event, Drawn)]
+    assert [(event.index, event.seed) for event in drawn] == [(i, 1 + i) for i in range(6)]
+    assert events[-1] == Finished(job=10, attempt=3)
+    assert len({event.sticker for event in drawn}) == 6
+    assert all(event.attempt == 3 for event in drawn)
+
+
+def test_draws_of_several_people_share_a_batch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting pictures of one adapter and number of steps go through the denoiser together, others do not."""
+    sizes = []
+    whole = desk._worker._base.unet.forward
+
+    def counting(latents: object, *args: object, **kwargs: object) -> object:
+        sizes.append(len(latents))  # type: ignore[arg-type]
+        return whole(latents, *args, **kwargs)
+
+    monkeypatch.setattr(desk._worker._base.unet, "forward", counting)
+    jobs = [replace(DRAW, id=10 + i, cfg=3.0 + i, count=1 + i) for i in range(3)]
+    desk.run(*jobs, replace(DRAW, id=20, steps=2), ends=4)
+    assert sizes == [8] * 3 + [4] * 3 + [2] * 2  # 4 of 6 pictures, 2 of 6, the odd one; twice each for CFG
+
+
+def test_a_draw_goes_between_two_training_steps(desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """Whoever asks for a sticker during a training has it before the training's next step but one."""
+    steps: list[int] = []
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Progress) and event.job == 1:
+            steps.append(event.step)
+            if len(steps) == 1:
+                desk.inbox.put(DRAW)
+
+    desk.on_event = ask
+    events = desk.run(training(samples), ends=2)
+    order = [type(event).__name__ for event in events if not isinstance(event, Progress)]
+    assert order == ["Drawn", "Finished", "Checkpoint", "Checkpoint", "Trained"]
+
+
+def test_drawing_changes_no_training(desk: Desk, base: Base, samples: tuple[Sample, ...]) -> None:
+    """The adapter is the one that the training alone would have made."""
+    for seed in range(3):
+        desk.inbox.put(replace(DRAW, id=30 + seed, seed=seed))
+    events = desk.run(training(samples), ends=4)
+    mixed = [event.adapter for event in events if isinstance(event, Checkpoint)]
+    alone = [event.adapter for event in train.train(base, training(samples)) if isinstance(event, Checkpoint)]
+    assert mixed == alone
+
+
+def test_progress_is_humane(desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """About one report a second, the last step always, with the mean loss of the steps between."""
+    events = desk.run(training(samples), ends=1)
+    reports = [event for event in events if isinstance(event, Progress)]
+    assert 2 <= len(reports) <= 6
+    assert reports[-1].step == reports[-1].steps == 12
+    assert reports[-1].loss is not None
+
+
+def test_trainings_wait_for_each_other(desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """First come, first trained; the second starts when the first has ended."""
+    events = desk.run(training(samples), training(samples, id=2), ends=2)
+    assert [e.job for e in events if isinstance(e, Checkpoint | Trained)] == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("victim", ["running training", "waiting training", "waiting draw", "running draw"])
+def test_cancel_stops_a_job_wherever_it_is(desk: Desk, samples: tuple[Sample, ...], victim: str) -> None:
+    """Cancelled is the last word of a job; the others go on; a LoRA under training leaves the denoiser."""
+    jobs: list[object] = [training(samples), training(samples, id=2), replace(DRAW, count=8, steps=3)]
+    target = {"running training": 1, "waiting training": 2, "waiting draw": 10, "running draw": 10}[victim]
+    moment: type[Event] = Drawn if victim == "running draw" else Progress
+    if victim == "waiting draw":
+        jobs.append(Cancel(job=10))
+    asked: list[int] = []
+
+    def cancel(event: Event) -> None:
+        if isinstance(event, moment) and not asked and victim != "waiting draw":
+            asked.append(1)
+            desk.inbox.put(Cancel(job=target))
+
+    desk.on_event = cancel
+    events = desk.run(*jobs, ends=3)
+    said = [event for event in events if getattr(event, "job", None) == target]
+    assert said[-1] == Cancelled(job=target, attempt=1)
+    ended = {event.job for event in events if isinstance(event, Finished | Trained)}
+    assert ended == {1, 2, 10} - {target}
+    assert not any(name.startswith("train-") for name in getattr(desk._worker._base.unet, "peft_config", {}))
+    if victim == "running draw":
+        assert sum(isinstance(event, Drawn) for event in events) < 8
+
+
+def test_cancelling_what_is_over_says_nothing(desk: Desk) -> None:
+    """A cancel that comes too late, or for a job never seen, is not answered and breaks nothing."""
+    events = desk.run(Cancel(job=99), DRAW, ends=1)
+    desk.run(Cancel(job=10), replace(DRAW, id=11), ends=2)
+    assert not any(isinstance(event, Cancelled) for event in events)
+
+
+def test_a_bad_job_spoils_no_other(desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """Each failure has its code; the jobs before and after it are done."""
+    bad = {
+        11: replace(DRAW, id=11, adapter=b"nothing"),
+        12: replace(DRAW, id=12, prompt="cat " * 80),
+        13: training(samples, id=13, resume=b"nothing"),
+        14: training((*samples, Sample(picture=b"GIF89a", caption="x")), id=14),
+    }
+    events = desk.run(DRAW, *bad.values(), replace(DRAW, id=15), training(samples), ends=7)
+    codes = {event.job: event.code for event in events if isinstance(event, Failed)}
+    assert codes == {11: "bad-adapter", 12: "caption-too-long", 13: "bad-adapter", 14: "bad-picture"}
+    assert {event.job for event in events if isinstance(event, Finished | Trained)} == {10, 15, 1}
+
+
+def test_one_empty_picture_fails_its_job_after_the_others(base: Base) -> None:
+    """If nothing is left of one drawing, the good ones are still sent, and the job says why it failed."""
+    made: list[int] = []
+
+    def second_is_empty(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+        made.append(1)
+        if len(made) == 2:
+            raise JobError("empty-cutout")
+        return as_png(image, background)
+
+    events = Desk(base, second_is_empty).run(replace(DRAW, count=3), ends=1)
+    assert [event.index for event in events if isinstance(event, Drawn)] == [0, 2]
+    assert events[-1] == Failed(job=10, attempt=1, code="empty-cutout")
+
+
+def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.LogCaptureFixture) -> None:
+    """Other errors are internal: the person gets a kind, the log gets the place, nobody gets the prompt."""
+
+    def fails(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+        raise RuntimeError(DRAW.prompt)
+
+    events = Desk(base, fails).run(DRAW, ends=1)
+    assert events[-1] == Failed(job=10, attempt=1, code="internal", detail="RuntimeError")
+    assert "test_worker.py" in caplog.text
+    assert "cat" not in caplog.text
