@@ -15,8 +15,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from lora.bases import Base
     from lora.jobs import Sample
+    from lora.plan import Plan
     from lora.stickers import StickerMaker
-    from lora.train import Plan
 
 
 class UsageError(Exception):
@@ -76,7 +76,7 @@ def train(args: argparse.Namespace) -> None:
 def _plan(args: argparse.Namespace, base: Base, samples: int) -> Plan:
     """The base's own plan with what the command line says otherwise."""
     from lora.jobs import TrainSettings
-    from lora.train import plan
+    from lora.plan import plan
 
     asked = TrainSettings(
         steps=args.max_train_steps,

@@ -6,54 +6,22 @@ checkpoint as if nothing had happened, and its steps could be spread over severa
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TypeVar
+from dataclasses import dataclass
 
 import torch
 from PIL import Image, ImageOps
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
 from lora import adapters
-from lora.adapters import About
 from lora.bases import Base
 from lora.captions import MAX_TOKENS, count_tokens, with_keyword
+from lora.checkpoints import Run, checkpoint, restore
 from lora.dataset import choose_background, on_flat_ground, open_samples, to_tensor
-from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
-
-Number = TypeVar("Number", int, float)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train, every value decided. ``steps`` and ``checkpoint_steps`` may change when it is resumed."""
-
-    steps: int
-    checkpoint_steps: int
-    batch_size: int
-    learning_rate: float
-    rank: int
-    alpha: float
-    seed: int
-    resolution: int
-    warmup_steps: int
-    schedule: str = "constant"  # after the warm-up; a key of SCHEDULES
-    random_flip: bool = True
-    caption_dropout: float = 0.1  # so that the adapter also learns the side that CFG subtracts
-    snr_gamma: float | None = None
-    noise_offset: float = 0.0
-    max_grad_norm: float = 1.0
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    adam_epsilon: float = 1e-8
-    adam_weight_decay: float = 1e-2
-
+from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
+from lora.plan import Plan, plan
 
 SCHEDULES = {
     "constant": lambda done: 1.0,
@@ -70,30 +38,6 @@ class Lessons:
     std: Tensor
     texts: Tensor  # [n, 77, width]
     empty: Tensor  # [77, width]
-
-
-def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
-    """The plan for what was asked, with the base's own values for the rest."""
-    usual = base.profile.defaults(samples)
-    rank = _decide(asked.rank, usual.rank)
-    return Plan(
-        steps=_decide(asked.steps, usual.steps),
-        checkpoint_steps=_decide(asked.checkpoint_steps, usual.checkpoint_steps),
-        batch_size=_decide(asked.batch_size, usual.batch_size),
-        learning_rate=_decide(asked.learning_rate, usual.learning_rate),
-        rank=rank,
-        alpha=rank,
-        seed=asked.seed,
-        resolution=base.resolution,
-        warmup_steps=base.profile.warmup_steps,
-        snr_gamma=base.profile.snr_gamma,
-    )
-
-
-def _decide(asked: Number | None, usual: Number | None) -> Number:
-    value = usual if asked is None else asked
-    assert value is not None, "a profile's defaults leave nothing open"
-    return value
 
 
 def train(base: Base, job: Train, how: Plan | None = None) -> Iterator[Progress | Checkpoint | Trained]:
@@ -118,9 +62,9 @@ def train(base: Base, job: Train, how: Plan | None = None) -> Iterator[Progress 
             weight_decay=how.adam_weight_decay,
             fused=True,
         )
-        fingerprint = _fingerprint(base, job, how)
-        start = _restore(base, name, optimizer, job.resume, fingerprint) if job.resume else 0
-        lessons = yield from _prepare(base, job, how, start, (images, captions, background))
+        run = Run(base=base, job=job, how=how, background=background, adapter=name, optimizer=optimizer)
+        start = restore(run, job.resume) if job.resume else 0
+        lessons = yield from _prepare(run, start, images, captions)
         clock = _Clock()
         for step in range(start, how.steps):
             adapters.activate(base, name, train=True)  # a drawing may have put on another one meanwhile
@@ -134,19 +78,11 @@ def train(base: Base, job: Train, how: Plan | None = None) -> Iterator[Progress 
                 raise JobError("not-a-number", f"at step {step + 1}")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            left = clock.stop() * (how.steps - step - 1)
-            yield Progress(
-                job=job.id,
-                attempt=job.attempt,
-                step=step + 1,
-                steps=how.steps,
-                seconds_left=left,
-                loss=loss.item(),
-            )
+            yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), loss.item())
             if (step + 1) % how.checkpoint_steps == 0 or step + 1 == how.steps:
-                yield _checkpoint(base, job, how, name, optimizer, step + 1, background, fingerprint)
+                yield checkpoint(run, step + 1)
         if start >= how.steps:  # it was killed between its last checkpoint and its last word
-            yield _checkpoint(base, job, how, name, optimizer, start, background, fingerprint)
+            yield checkpoint(run, start)
         yield Trained(job=job.id, attempt=job.attempt, steps=max(start, how.steps))
     finally:
         adapters.remove(base, name)
@@ -225,98 +161,35 @@ def _caption(sample: Sample, number: int, keyword: str) -> str:
 
 
 def _prepare(
-    base: Base, job: Train, how: Plan, start: int, shown: tuple[Sequence[Image.Image], Sequence[str], str]
+    run: Run, start: int, images: Sequence[Image.Image], captions: Sequence[str]
 ) -> Generator[Progress, None, Lessons]:
     """Encode every picture both ways round, and every caption, once: VAE and text encoder then rest."""
-    images, captions, background = shown
-    colour = base.profile.backgrounds[background]
+    base, colour = run.base, run.base.profile.backgrounds[run.background]
     moments = []
     for number, image in enumerate(images):
         began = time.monotonic()
-        square = on_flat_ground(image, how.resolution, colour)
+        square = on_flat_ground(image, run.how.resolution, colour)
         moments.append(base.encode(to_tensor([square, ImageOps.mirror(square)])))
         took = time.monotonic() - began
-        guess = took * (len(images) - number - 1 + 2 * (how.steps - start))  # until a step has been timed
-        yield Progress(job=job.id, attempt=job.attempt, step=start, steps=how.steps, seconds_left=guess)
+        guess = took * (len(images) - number - 1 + 2 * (run.how.steps - start))  # until a step has been timed
+        yield _progress(run, start, guess)
     return Lessons(
         mean=torch.stack([mean for mean, _ in moments], dim=1),
         std=torch.stack([std for _, std in moments], dim=1),
-        texts=base.embed([base.on_ground(caption, background) for caption in captions]),
+        texts=base.embed([base.on_ground(caption, run.background) for caption in captions]),
         empty=base.embed([""])[0],
     )
 
 
-def _checkpoint(
-    base: Base,
-    job: Train,
-    how: Plan,
-    name: str,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    background: str,
-    fingerprint: str,
-) -> Checkpoint:
-    about = About(
-        keyword=job.keyword,
-        base=base.name,
-        base_hash=base.hash,
-        rank=how.rank,
-        alpha=how.alpha,
-        steps=step,
-        seed=how.seed,
-        background=background,
-    )
-    return Checkpoint(
-        job=job.id,
-        attempt=job.attempt,
+def _progress(run: Run, step: int, seconds_left: float, loss: float | None = None) -> Progress:
+    return Progress(
+        job=run.job.id,
+        attempt=run.job.attempt,
         step=step,
-        adapter=adapters.save_adapter(base, name, about),
-        state=_state(base, name, optimizer, step, fingerprint),
+        steps=run.how.steps,
+        seconds_left=seconds_left,
+        loss=loss,
     )
-
-
-def _state(base: Base, name: str, optimizer: torch.optim.Optimizer, step: int, fingerprint: str) -> bytes:
-    """What a resume needs: weights, both of Adam's moments, the step, and which training it is."""
-    tensors = {}
-    for key, weight in adapters.weights_of(base, name).items():
-        tensors[f"weight/{key}"] = weight.detach()
-        for moment in ("exp_avg", "exp_avg_sq"):
-            tensors[f"{moment}/{key}"] = optimizer.state[weight][moment]
-    metadata = {"step": str(step), "fingerprint": fingerprint}
-    return adapters.to_bytes({key: value.cpu().contiguous() for key, value in tensors.items()}, metadata)
-
-
-def _restore(base: Base, name: str, optimizer: torch.optim.Optimizer, state: bytes, fingerprint: str) -> int:
-    """Put weights and optimizer back where ``state`` left them; returns how many steps were done."""
-    metadata = adapters.read_metadata(state)
-    if metadata.get("fingerprint") != fingerprint:
-        raise JobError(
-            "bad-adapter", "the checkpoint is of another training: samples, base or settings differ"
-        )
-    try:
-        tensors = load(state)
-        step = int(metadata["step"])
-        for key, weight in adapters.weights_of(base, name).items():
-            weight.data.copy_(tensors[f"weight/{key}"])
-            optimizer.state[weight] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": tensors[f"exp_avg/{key}"].to(base.device),
-                "exp_avg_sq": tensors[f"exp_avg_sq/{key}"].to(base.device),
-            }
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise JobError("bad-adapter", "the checkpoint to go on from is damaged") from error
-    return step
-
-
-def _fingerprint(base: Base, job: Train, how: Plan) -> str:
-    """Names a training: equal ones, and only they, may go on from each other's checkpoints."""
-    fixed = {key: value for key, value in asdict(how).items() if key not in ("steps", "checkpoint_steps")}
-    digest = hashlib.sha256(json.dumps([base.hash, job.keyword, fixed], sort_keys=True).encode())
-    for sample in job.samples:
-        digest.update(
-            hashlib.sha256(sample.picture).digest() + hashlib.sha256(sample.caption.encode()).digest()
-        )
-    return digest.hexdigest()
 
 
 class _Clock:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from lora import bases
 from lora.bases import NANO, USUAL, Base, BaseError
 from lora.jobs import TrainSettings
-from lora.train import plan
+from lora.plan import plan
 
 
 def test_hash_follows_the_weights_alone(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:

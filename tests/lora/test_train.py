@@ -10,11 +10,14 @@ from diffusers.training_utils import compute_snr
 from safetensors.torch import load
 from torch import Tensor
 
-from lora import adapters, train
+from lora import adapters, draw, train
 from lora.adapters import put_on, read_about, read_metadata
 from lora.bases import Base
+from lora.checkpoints import Run
+from lora.dataset import open_samples
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
-from lora.train import Lessons, Plan, choose_samples, denoising_loss, plan, rate
+from lora.plan import Plan, plan
+from lora.train import Lessons, choose_samples, denoising_loss, rate
 
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
 
@@ -40,11 +43,10 @@ def checkpoints(events: Iterator[object]) -> dict[int, Checkpoint]:
 @pytest.fixture(scope="module")
 def lessons(base: Base, samples: tuple[Sample, ...]) -> Lessons:
     """What the training sees, prepared once."""
-    events = train.train(base, job(samples))
     how = plan(base, SETTINGS, samples=len(samples))
-    images = train.open_samples(samples)
-    prepared = train._prepare(base, job(samples), how, 0, (images, [s.caption for s in samples], "green"))
-    events.close()  # type: ignore[attr-defined]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    run = Run(base=base, job=job(samples), how=how, background="green", adapter="none", optimizer=optimizer)
+    prepared = train._prepare(run, 0, open_samples(samples), [sample.caption for sample in samples])
     while True:
         try:
             next(prepared)
@@ -279,3 +281,5 @@ def test_half_precision_bases_train_in_float32(
     moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]
     assert all(float(value.abs().max()) > 0 for value in moved)
     assert {weight.dtype for weight in half.unet.parameters()} == {torch.bfloat16}
+    item = draw.Item(prompt="a cat", adapter=done.adapter, seed=1, cfg=5.0)
+    assert isinstance([*draw.draw(half, [item], steps=3)][-1], draw.Picture)
