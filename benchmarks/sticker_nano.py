@@ -31,6 +31,7 @@ HELD_OUT_DRAWINGS = 200
 CONCEPTS = 60
 SEEDS = (0, 1, 2)
 STYLES = tuple(SETS)
+CFG, STEPS = 5.0, 20
 
 
 def chosen_concepts(folder: Path) -> list[str]:
@@ -54,7 +55,7 @@ def vae(folder: Path, cache: Path) -> None:
 def concepts(folder: Path, cache: Path, sheet: Path) -> None:
     from benchmarks.features import features, nearest
     from lora.bases import load
-    from lora.draw import Item, draw
+    from lora.draw import Item, Picture, draw
 
     names = chosen_concepts(folder)
     rows = json.loads((folder / "drawings.json").read_text())
@@ -72,10 +73,8 @@ def concepts(folder: Path, cache: Path, sheet: Path) -> None:
     print(f"real drawings: {right(references, real_concepts, real_styles, True):.1%} (chance {1 / CONCEPTS:.1%})")
     base = load("sticker-nano", cache, "cpu")
     wanted = [(name, STYLES[(i + seed) % 6], seed) for seed in SEEDS for i, name in enumerate(names)]
-    items = [Item(prompt=f"{style} {name}", cfg=5.0, seed=seed, steps=20) for name, style, seed in wanted]
-    pictures = []
-    for start in range(0, len(items), 6):
-        pictures += list(draw(base, items[start : start + 6]))
+    items = [Item(prompt=f"{style} {name}", cfg=CFG, seed=seed) for name, style, seed in wanted]
+    pictures = [p.image for p in draw(base, items, steps=STEPS) if isinstance(p, Picture)]
     drawn = features(pictures)
     words, styles = [w[0] for w in wanted], [w[1] for w in wanted]
     print(f"concepts: {right(drawn, words, styles, True):.1%} among the five other sets, "
@@ -103,16 +102,17 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
 
 def speed(cache: Path) -> None:
     from lora.bases import load
-    from lora.cutout import cut_out
-    from lora.draw import Item, draw
-    from lora.fit import encode, fit
+    from lora.draw import Item, Picture, draw
+    from lora.stickers import StickerMaker
 
     base = load("sticker-nano", cache, "cpu")
+    maker = StickerMaker(cache, outline_px=8)
 
     def sticker(seed: int) -> float:
         start = time.perf_counter()
-        (picture,) = draw(base, [Item(prompt="noto cat", cfg=5.0, seed=seed, steps=20)])
-        encode(fit(cut_out(picture)))
+        for picture in draw(base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=STEPS):
+            if isinstance(picture, Picture):
+                maker(picture.image, picture.background)
         return time.perf_counter() - start
 
     sticker(0)
