@@ -31,6 +31,7 @@ from bot.post import Post
 from bot.secret import VARIABLE, Token
 from bot.serve import apologise, serve
 from bot.store import Store
+from bot.tables import jobs
 from bot.words import Words
 from lora.engine import ENGINES, Engine, EngineSettings
 
@@ -59,6 +60,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     try:
         await _connect(bot)
         blobs = Blobs(config.storage.dir / "blobs", store)
+        await jobs.tidy_ended(store)
         await blobs.sweep_all()
         pacer = Pacer()
         post = Post(bot, pacer)
@@ -94,6 +96,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
 
 def _bot(config: Config, token: Token) -> Bot:
     """The connection to the Bot API server; nothing is asked yet."""
+    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else each 429 makes the library warn of its own future
     return Bot(
         token.reveal(),
         base_url=config.telegram.api_url,

@@ -107,6 +107,8 @@ class Dispatch:
         if job.kind == "draw" and len(await jobs.running(self._store, "draw")) == 1:
             self._handed_over[job.id] = time.monotonic()
         await self._engine.submit(request)
+        if await jobs.is_mine(self._store, job.id, job.attempt) is None:
+            await self._engine.cancel(job.id)  # cancelled while it was being handed over
 
     async def _draw(self, job: Job) -> Draw:
         return Draw(

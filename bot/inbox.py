@@ -12,9 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from telegram import Bot, Update
-from telegram.error import BadRequest, Conflict, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import Conflict, Forbidden, NetworkError, RetryAfter, TelegramError
 
 from bot.lanes import Lanes
+from bot.pace import passes
 from bot.store import Store
 from bot.tables import inbox
 from bot.tables.inbox import Letter
@@ -76,7 +77,7 @@ class Inbox:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             await self.take_in(updates)
-            # None after an empty batch, not the old number: after a quiet week Telegram starts from another one.
+            # None after an empty batch: after a quiet week Telegram counts from another number.
             offset, pause = (updates[-1].update_id + 1 if updates else None), 1.0
 
     async def _work_off(self, person: int) -> None:
@@ -98,7 +99,7 @@ class Inbox:
                 return
             except Exception as error:
                 last = error
-                crashes += not _passes(error)
+                crashes += not passes(error)
                 log.warning("update %d, try %d: %s", letter.update_id, number + 1, type(error).__name__)
             if crashes == CRASHES:
                 break
@@ -110,11 +111,6 @@ class Inbox:
             await self._give_up(update, error)
         except TelegramError as second:
             log.warning("update %d: no apology was possible: %s", update.update_id, second)
-
-
-def _passes(error: Exception) -> bool:
-    """Whether waiting may help."""
-    return isinstance(error, NetworkError | RetryAfter) and not isinstance(error, BadRequest)
 
 
 def _person(update: Update) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from telegram.error import BadRequest
+
 from bot import captioning
 from bot.blobs import Blobs
 from bot.errors import UserError
@@ -54,7 +56,12 @@ async def _fetch(post: Post, offer: Offer) -> bytes:
     """The picture's bytes, if they are a picture that can be used."""
     if offer.bytes > pictures.MAX_BYTES:
         raise UserError("picture-too-many-bytes")
-    data = await post.download(offer.file_id)
+    try:
+        data = await post.download(offer.file_id)
+    except BadRequest as error:
+        if "too big" in str(error).lower():
+            raise UserError("picture-too-many-bytes") from error
+        raise
     async with DECODING:
         try:
             await asyncio.to_thread(pictures.open_rgba, data)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from bot.pace import passes
+
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds after work that failed, doubling
@@ -22,15 +24,19 @@ class Lanes:
         self._slots = asyncio.Semaphore(at_once)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._dirty: set[int] = set()
+        self._closed = False
 
     def wake(self, person: int) -> None:
         """There is something to do for this person."""
+        if self._closed:
+            return  # the next start finds it in the store
         self._dirty.add(person)
         if person not in self._tasks:
             self._tasks[person] = asyncio.create_task(self._run(person))
 
     async def close(self) -> None:
         """End all work where it stands."""
+        self._closed = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -46,7 +52,10 @@ class Lanes:
                         await self._work(person)
                     pause = FIRST_PAUSE
                 except Exception as error:
-                    log.warning("work for one person failed, again in %.0f s", pause, exc_info=error)
+                    why = type(error).__name__ if passes(error) else ""
+                    log.warning(
+                        "work for one person failed, again in %.0f s %s", pause, why, exc_info=not why
+                    )
                     self._dirty.add(person)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)

@@ -29,10 +29,14 @@ CREATE TABLE sample (
     answer_id INTEGER,                      -- the bot's newest message about it; NULL = not reported yet
     caption TEXT,                           -- with the keyword; NULL = none yet
     caption_from TEXT,                      -- draft | album | person
-    captioned_by INTEGER,                   -- the message that gave the caption, so that it gives only one
+    captioned_by INTEGER,                   -- the message with the caption: it gives only one
     refused_tokens INTEGER,                 -- length of a caption that was too long
     UNIQUE (style, file_unique_id)
 ) STRICT;
+
+CREATE VIEW numbered_sample AS              -- with the number that people see, counted from 1 in each style
+    SELECT sample.*, style.person, row_number() OVER (PARTITION BY style.person, sample.style ORDER BY sample.id)
+        AS number FROM sample JOIN style ON style.id = sample.style;
 
 CREATE TABLE album_item (                   -- every picture of an album, refused ones too: lines are counted
     person INTEGER NOT NULL,
@@ -70,7 +74,7 @@ CREATE INDEX job_state ON job (state, kind, id);
 CREATE UNIQUE INDEX job_one_training ON job (style)
     WHERE kind = 'train' AND state IN ('queued', 'running');
 
-CREATE TABLE job_sample (                   -- what a training works on, whatever happens to the style meanwhile
+CREATE TABLE job_sample (                   -- what a training works on, also if the style changes
     job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
     position INTEGER NOT NULL,
     blob TEXT NOT NULL,

@@ -23,7 +23,7 @@ PAUSES = (0.5, 2.0, 5.0)  # seconds between tries on a broken connection
 
 
 class Pacer:
-    """A bucket per person: ``burst`` writes at once, then ``per_second``. One person's wait is only theirs."""
+    """A bucket per person: ``burst`` writes at once, then ``per_second``. Nobody waits for another."""
 
     def __init__(self, *, per_second: float = 1.0, burst: int = 5) -> None:
         self._per_second = per_second
@@ -72,14 +72,17 @@ async def _patiently(write: Callable[[], Awaitable[Result]], pauses: tuple[float
             if waited > PATIENCE_SECONDS:
                 raise
             log.info("Telegram asks to wait %.0f s", pause)
-        except BadRequest:  # a NetworkError to python-telegram-bot, but no later try would do better
-            raise
-        except NetworkError:
-            if broken == len(pauses):
+        except NetworkError as error:
+            if broken == len(pauses) or not passes(error):
                 raise
             pause = pauses[broken]
             broken += 1
         await asyncio.sleep(pause)
+
+
+def passes(error: Exception) -> bool:
+    """Whether waiting may help. BadRequest is a NetworkError to python-telegram-bot, but stays a refusal."""
+    return isinstance(error, NetworkError | RetryAfter) and not isinstance(error, BadRequest)
 
 
 def _seconds(retry_after: int | timedelta) -> float:

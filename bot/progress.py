@@ -28,8 +28,9 @@ def over(words: Words, job: Job, drawings: list[Drawing]) -> View:
     """What the message of a job that has ended shows, for good."""
     if job.kind == "draw" and drawings:
         return _drawn(words, job, drawings)
-    if job.state == "failed":
-        return f"{_headline(words, job)}\n{words(f'error-{job.error}')}", []
+    if job.state == "failed" or (job.kind == "draw" and job.state == "done"):
+        why = words(f"error-{job.error or 'internal'}")
+        return f"{_headline(words, job)}\n{why}", []
     return words(f"{job.kind}-{job.state}", keyword=job.keyword, prompt=clip(job.prompt)), []
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     """Run the first handler whose route matches. What people can mend is told to them; the rest is raised."""
     if update.effective_chat is None or not isinstance(update.effective_message, Message):
+        if update.callback_query is not None:  # of a message that is gone
+            await parts.post.answer(update.callback_query.id)
         return
     if update.effective_chat.type != ChatType.PRIVATE:
         await _decline(parts, update)
@@ -37,7 +39,7 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
 
 
 async def apologise(parts: Parts, update: Update, error: BaseException | None) -> None:
-    """The bot's own fault: the log gets the traceback, the person a number to name. Nobody's text is logged."""
+    """The bot's own fault: the log gets the traceback, the person a number to name."""
     number = secrets.token_hex(3)
     log.error("update %d was given up, reference %s", update.update_id, number, exc_info=error)
     chat, user = update.effective_chat, update.effective_user

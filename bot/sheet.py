@@ -1,4 +1,4 @@
-"""A contact sheet of samples: numbered pictures with the beginnings of their captions. Blocking; use a thread."""
+"""A contact sheet of samples: numbered pictures with their captions' beginnings. Blocking; use a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""English: everything that the bot says. HTML; values are escaped. ``{n:one|many}`` counts, ``{n:ordinal}`` ranks."""
+"""English: everything that the bot says.
+
+Texts are HTML, values are escaped. ``{n:picture|pictures}`` counts, ``{n:ordinal}`` ranks.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ TEXTS = {
     "help": (
         "<b>Teach me a look</b>\n"
         "/new <i>keyword</i> starts a style. Its keyword is a made-up word that stands for the look.\n"
-        "Then send stickers, pictures as files (best), or photos. {least}–{most} are best. Say what is on each: "
+        "Then send stickers, pictures as files (best), or photos. {least}–{most} are best. Say what "
+        "is on each: "
         "in its caption, in a reply to it, or in your next message.\n"
         "/samples shows them; /samples remove <i>3</i> and /caption <i>3 a red fox</i> correct them.\n"
         "/train makes me learn.\n\n"
@@ -42,14 +46,17 @@ TEXTS = {
         "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
         "<code>--seed 42</code> draws the same again\n"
         "<code>--n 3</code> draws several at once (up to {count})\n"
-        "The buttons below a sticker put it into your pack or draw it another way. /packs lists your packs.\n\n"
+        "The buttons below a sticker put it into your pack or draw it another way. /packs lists "
+        "your packs.\n\n"
         "<b>Keep an eye on things</b>\n"
         "/status · /cancel · /styles to switch · /delete to remove a style"
     ),
     "unknown-command": "I do not know that command. /help lists what I can do.",
     "cannot-use": "I cannot use that. Send me stickers or pictures that have your look, or see /help.",
     "private-only": "I work in private chats only, for now. Open my profile and write /start there.",
-    "sorry": "Sorry, something went wrong on my side. If it happens again, tell my operator this number: {number}.",
+    "sorry": (
+        "Sorry, something went wrong on my side. If it happens again, tell my operator this number: {number}."
+    ),
     "menu-new": "Start a style",
     "menu-samples": "Show this style's pictures",
     "menu-train": "Learn this style",
@@ -62,13 +69,16 @@ TEXTS = {
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
     "new-suggest": (
-        "A style needs a keyword: a made-up word that stands for the look, so that it means nothing else to me. "
+        "A style needs a keyword: a made-up word that stands for the look, so that it means nothing "
+        "else to me. "
         "Take one of these, or write your own: /new <i>keyword</i>"
     ),
     "new-made": (
-        "Your style <b>{keyword}</b> is open. Now send me {least}–{most} stickers or pictures that have the look. "
+        "Your style <b>{keyword}</b> is open. Now send me {least}–{most} stickers or pictures that "
+        "have the look. "
         "Files keep their transparency, photos lose it.\n"
-        "Say what is on each, like <i>a red fox waving</i>: in its caption, in a reply, or in your next message."
+        "Say what is on each, like <i>a red fox waving</i>: in its caption, in a reply, or in your "
+        "next message."
     ),
     "style-switched": "You are in style <b>{keyword}</b> now, with {n:picture|pictures}.",
     "style-gone": "That style is not here any more. /styles lists yours.",
@@ -83,14 +93,17 @@ TEXTS = {
     "delete-done": "Style <b>{keyword}</b> is deleted.",
     "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
     "keyword-characters": (
-        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits that begins with a letter. "
+        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits that begins "
+        "with a letter. "
         "/new alone suggests some."
     ),
     "keyword-ordinary": (
         "“{word}” means something already, so your look would get mixed up with it. "
         "Take a word that nobody uses; /new alone suggests some."
     ),
-    "keyword-too-many-tokens": "“{word}” is too hard to read for me. Take something shorter; /new alone suggests some.",
+    "keyword-too-many-tokens": (
+        "“{word}” is too hard to read for me. Take something shorter; /new alone suggests some."
+    ),
     # samples
     "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",
     "samples-repeated": "{n:picture was|pictures were} here before; I keep each once.",
@@ -122,7 +135,9 @@ TEXTS = {
         "No picture waits for words. To draw: /sticker <i>a fox drinking coffee</i>. "
         "To change a caption, reply to its picture."
     ),
-    "sample-number": "There is no picture {number}; this style has {n:picture|pictures}. /samples shows them.",
+    "sample-number": (
+        "There is no picture {number}; this style has {n:picture|pictures}. /samples shows them."
+    ),
     "sample-gone": "That picture is not here any more. /samples shows the others.",
     "sample-removed": "Picture {number} is removed; {n:is|are} left. /samples shows them.",
     "remove-which": "Which picture shall go?",
@@ -130,14 +145,18 @@ TEXTS = {
     "samples-page": "<b>{keyword}</b>, {n:picture|pictures}",
     "sample-line": "{number}. {caption}",
     "sample-line-none": "{number}. — no words yet",
-    "too-many-samples": "A style can have {most} pictures, and yours is full. /samples lets you remove some.",
+    "too-many-samples": (
+        "A style can have {most} pictures, and yours is full. /samples lets you remove some."
+    ),
     "sticker-moves": "That one moves. I can only learn from still stickers and pictures.",
     "picture-empty": "That file is empty.",
     "picture-too-many-bytes": "That file is over 20 MB, which is more than Telegram lets me fetch.",
     "picture-format": "I cannot read that file. I need PNG, WebP or JPEG pictures.",
     "picture-animated": "That one moves. I can only learn from still pictures.",
     "picture-too-many-pixels": "That picture is too large ({detail}): at most 16 megapixels, please.",
-    "picture-too-small": "That picture is too small ({detail}) to learn from: its shorter side needs 64 pixels.",
+    "picture-too-small": (
+        "That picture is too small ({detail}) to learn from: its shorter side needs 64 pixels."
+    ),
     "picture-damaged": "That picture is cut off or damaged. Please send it again.",
     "picture-blank": "That picture is fully transparent; there is nothing on it.",
     # training
@@ -174,7 +193,9 @@ TEXTS = {
         "Like this: /sticker a fox --cfg 7 --seed 42 --n 2"
     ),
     "option-cfg": "<code>--cfg</code> takes a number from 1 to 20, not “{value}”: /sticker a fox --cfg 7",
-    "option-seed": "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker a fox --seed 42",
+    "option-seed": (
+        "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker a fox --seed 42"
+    ),
     "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker a fox --n 2",
     "prompt-too-long": "That is too long: {tokens} tokens, and I can read 77. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
@@ -190,7 +211,9 @@ TEXTS = {
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
-    "pack-refused": "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again.",
+    "pack-refused": (
+        "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again."
+    ),
     "no-packs": "You have no pack yet. Draw with /sticker and press “Add to pack”.",
     "packs": "Your packs:",
     "pack-line": "{title}: {n:sticker|stickers}",

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from bot.store import Store
 
-ACTIVE = "('queued', 'running')"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -69,8 +67,9 @@ async def ask_draw(
 ) -> None:
     """Insert a draw; the same origin asks once."""
     await store.change(
-        "INSERT INTO job (person, kind, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note)"
-        " VALUES (?, 'draw', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        "INSERT INTO job"
+        " (kind, person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note)"
+        " VALUES ('draw', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
         *(person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note),
     )
 
@@ -78,7 +77,7 @@ async def ask_draw(
 async def ask_train(
     store: Store, *, person: int, origin: str, style: int, keyword: str, steps: int | None, seed: int
 ) -> None:
-    """Insert a training on the style's samples as they are now; those without a caption get the keyword."""
+    """Insert a training on the samples as they are now; one without a caption gets the keyword as its own."""
     async with store.transaction():
         row = await store.row(
             "INSERT INTO job (person, kind, origin, style, keyword, steps, seed, count) VALUES"
@@ -107,13 +106,17 @@ async def by_origin(store: Store, person: int, origin: str) -> Job | None:
 
 async def active(store: Store) -> list[Job]:
     """All waiting and running jobs in the order in which they are served."""
-    rows = await store.rows(f"SELECT * FROM job WHERE state IN {ACTIVE} ORDER BY kind = 'train', id")
+    rows = await store.rows(
+        "SELECT * FROM job WHERE state IN ('queued', 'running') ORDER BY kind = 'train', id"
+    )
     return [Job(**dict(row)) for row in rows]
 
 
 async def active_of(store: Store, person: int) -> list[Job]:
     """A person's waiting and running jobs, oldest first."""
-    rows = await store.rows(f"SELECT * FROM job WHERE person = ? AND state IN {ACTIVE} ORDER BY id", person)
+    rows = await store.rows(
+        "SELECT * FROM job WHERE person = ? AND state IN ('queued', 'running') ORDER BY id", person
+    )
     return [Job(**dict(row)) for row in rows]
 
 
@@ -185,7 +188,8 @@ async def requeue_all(store: Store) -> int:
 async def cancel(store: Store, person: int, id: int) -> Job | None:
     """End one of the person's jobs, whatever a worker still does with it; None if it was over."""
     row = await store.row(
-        f"UPDATE job SET state = 'cancelled' WHERE id = ? AND person = ? AND state IN {ACTIVE} RETURNING *",
+        "UPDATE job SET state = 'cancelled'"
+        " WHERE id = ? AND person = ? AND state IN ('queued', 'running') RETURNING *",
         *(id, person),
     )
     return None if row is None else Job(**dict(row))
@@ -246,6 +250,14 @@ async def drop_states(store: Store, job: int) -> list[str]:
         old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job)
         await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job)
     return [row["state"] for row in old]
+
+
+async def tidy_ended(store: Store) -> None:
+    """What a kill kept from being tidied: ended trainings need neither samples nor states."""
+    ended = "SELECT id FROM job WHERE state NOT IN ('queued', 'running')"
+    async with store.transaction():
+        await store.change(f"DELETE FROM job_sample WHERE job IN ({ended})")  # noqa: S608 - constants only
+        await store.change(f"UPDATE checkpoint SET state = NULL WHERE job IN ({ended})")  # noqa: S608
 
 
 async def add_drawing(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:

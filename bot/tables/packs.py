@@ -46,7 +46,8 @@ async def want(store: Store, person: int, drawing: int) -> bool:
 async def open_of(store: Store, person: int) -> list[PackSticker]:
     """A person's stickers that are not in yet, oldest first."""
     rows = await store.rows(
-        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('wanted', 'uploaded', 'adding') ORDER BY id",
+        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('wanted', 'uploaded', 'adding')"
+        " ORDER BY id",
         person,
     )
     return [PackSticker(**dict(row)) for row in rows]
@@ -55,7 +56,8 @@ async def open_of(store: Store, person: int) -> list[PackSticker]:
 async def untold_of(store: Store, person: int) -> list[PackSticker]:
     """A person's stickers whose end, added or failed, has not been told."""
     rows = await store.rows(
-        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('added', 'failed') AND told = 0 ORDER BY id",
+        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('added', 'failed') AND told = 0"
+        " ORDER BY id",
         person,
     )
     return [PackSticker(**dict(row)) for row in rows]
@@ -64,7 +66,8 @@ async def untold_of(store: Store, person: int) -> list[PackSticker]:
 async def people_waiting(store: Store) -> list[int]:
     """Who has stickers on their way, or news of them to hear."""
     rows = await store.rows(
-        "SELECT DISTINCT person FROM pack_sticker JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+        "SELECT DISTINCT person FROM pack_sticker JOIN person ON person.id = person"
+        " WHERE told = 0 AND NOT blocked"
     )
     return [row[0] for row in rows]
 
@@ -127,7 +130,8 @@ async def get(store: Store, id: int) -> Pack:
 async def current(store: Store, person: int, keyword: str) -> Pack | None:
     """The pack that a style's next sticker goes into, None if one has to be made."""
     row = await store.row(
-        "SELECT * FROM pack WHERE person = ? AND keyword = ? AND state IN ('new', 'live') ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM pack WHERE person = ? AND keyword = ? AND state IN ('new', 'live')"
+        " ORDER BY id DESC LIMIT 1",
         *(person, keyword),
     )
     return None if row is None else Pack(**dict(row))
@@ -158,8 +162,13 @@ async def mark(store: Store, id: int, state: str) -> None:
 async def all_of(store: Store, person: int) -> list[tuple[Pack, int]]:
     """A person's packs with how many stickers the bot has put into each."""
     rows = await store.rows(
-        "SELECT pack.*, (SELECT count(*) FROM pack_sticker WHERE pack = pack.id AND pack_sticker.state = 'added')"
-        " AS stickers FROM pack WHERE person = ? AND state IN ('live', 'full') ORDER BY id",
-        person,
+        "SELECT * FROM pack WHERE person = ? AND state IN ('live', 'full') ORDER BY id", person
     )
-    return [(Pack(**{k: row[k] for k in row.keys() if k != "stickers"}), row["stickers"]) for row in rows]
+    found = [Pack(**dict(row)) for row in rows]
+    return [(pack, await how_many_in(store, pack.id)) for pack in found]
+
+
+async def how_many_in(store: Store, pack: int) -> int:
+    """How many stickers the bot has put into a pack."""
+    counted = "SELECT count(*) FROM pack_sticker WHERE pack = ? AND state = 'added'"
+    return int(await store.value(counted, pack))

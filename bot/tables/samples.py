@@ -13,6 +13,7 @@ class Sample:
     """One picture. ``number`` is its place in the style, as people see it, counted from 1."""
 
     id: int
+    person: int
     style: int
     number: int
     file_unique_id: str
@@ -35,9 +36,6 @@ class AlbumItem:
     caption: str | None = field(repr=False)
     sample: int | None
     caption_from: str | None
-
-
-_NUMBERED = "SELECT *, row_number() OVER (PARTITION BY style ORDER BY id) AS number FROM sample"
 
 
 async def add(
@@ -63,7 +61,7 @@ async def add(
 
 async def of_style(store: Store, style: int) -> list[Sample]:
     """All samples of a style in order."""
-    rows = await store.rows(f"SELECT * FROM ({_NUMBERED} WHERE style = ?) ORDER BY id", style)
+    rows = await store.rows("SELECT * FROM numbered_sample WHERE style = ? ORDER BY id", style)
     return [Sample(**dict(row)) for row in rows]
 
 
@@ -75,8 +73,7 @@ async def same_file(store: Store, style: int, file_unique_id: str) -> Sample | N
 async def by_message(store: Store, person: int, message_id: int) -> list[Sample]:
     """The samples that a message is about: the person's picture itself, or the bot's words on it."""
     rows = await store.rows(
-        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?1))"
-        " WHERE message_id = ?2 OR answer_id = ?2 ORDER BY id",
+        "SELECT * FROM numbered_sample WHERE person = ?1 AND (message_id = ?2 OR answer_id = ?2) ORDER BY id",
         person,
         message_id,
     )
@@ -86,8 +83,7 @@ async def by_message(store: Store, person: int, message_id: int) -> list[Sample]
 async def unreported(store: Store, person: int) -> list[Sample]:
     """A person's samples that no message of the bot has spoken of yet."""
     rows = await store.rows(
-        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?))"
-        " WHERE answer_id IS NULL ORDER BY id",
+        "SELECT * FROM numbered_sample WHERE person = ? AND answer_id IS NULL ORDER BY id",
         person,
     )
     return [Sample(**dict(row)) for row in rows]
@@ -109,7 +105,8 @@ async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
 async def caption(store: Store, id: int, text: str, origin: str, *, message_id: int | None = None) -> None:
     """Store a caption that has been checked. ``origin`` is draft, album or person; the message said it."""
     await store.change(
-        "UPDATE sample SET caption = ?, caption_from = ?, captioned_by = ?, refused_tokens = NULL WHERE id = ?",
+        "UPDATE sample SET caption = ?, caption_from = ?, captioned_by = ?, refused_tokens = NULL"
+        " WHERE id = ?",
         *(text, origin, message_id, id),
     )
 
@@ -117,8 +114,7 @@ async def caption(store: Store, id: int, text: str, origin: str, *, message_id: 
 async def captioned_by(store: Store, person: int, message_id: int) -> list[Sample]:
     """The samples that a message has captioned already."""
     rows = await store.rows(
-        f"SELECT * FROM ({_NUMBERED} WHERE style IN (SELECT id FROM style WHERE person = ?))"
-        " WHERE captioned_by = ? ORDER BY id",
+        "SELECT * FROM numbered_sample WHERE person = ? AND captioned_by = ? ORDER BY id",
         *(person, message_id),
     )
     return [Sample(**dict(row)) for row in rows]

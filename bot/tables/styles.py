@@ -42,7 +42,8 @@ async def add(store: Store, person: int, keyword: str) -> bool:
             "INSERT INTO style (person, keyword) VALUES (?, ?) ON CONFLICT DO NOTHING", person, keyword
         )
         await store.change(
-            "UPDATE person SET style = (SELECT id FROM style WHERE person = ?1 AND keyword = ?2) WHERE id = ?1",
+            "UPDATE person SET style = (SELECT id FROM style WHERE person = ?1 AND keyword = ?2)"
+            " WHERE id = ?1",
             person,
             keyword,
         )

@@ -14,6 +14,7 @@ import pytest
 from bot import app
 from bot.config import Config, Engine, Storage, Telegram
 from bot.context import Parts
+from bot.pace import Pacer
 from bot.playground import Person, Playground, serve
 from bot.secret import Token
 from bot.store import Store
@@ -39,7 +40,7 @@ class Stage:
 
     @asynccontextmanager
     async def bot(self, engine: FakeEngine | None = None, **tables: object) -> AsyncIterator[Running]:
-        """Run the bot for as long as the block lasts; its end is as abrupt as a kill's for what is under way."""
+        """Run the bot for as long as the block lasts; what is under way then is cut off."""
         engine = engine or FakeEngine()
         self.monkeypatch.setitem(ENGINES, "fake", lambda settings: engine)
         config = dataclasses.replace(self.config, **tables)
@@ -60,6 +61,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr("bot.collect.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
+    monkeypatch.setattr("bot.app.Pacer", lambda: Pacer(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(
             telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),

@@ -1,0 +1,72 @@
+"""Settings are strict, and config.toml tells the truth about them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot import config
+from bot.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[2] / "config.toml"
+
+
+def test_config_toml_lists_every_setting_with_its_default() -> None:
+    """Whoever reads config.toml has seen all there is, and deleting it changes nothing."""
+    import tomllib
+
+    tables = tomllib.loads(SHIPPED.read_text())
+    listed = {f"{table}.{key}" for table, keys in tables.items() for key in keys}
+    assert listed == set(config.every_key())
+    assert config.parse(tables) == config.Config()
+
+
+def test_every_setting_has_one_line_of_why() -> None:
+    """Each line of config.toml that sets something says what for."""
+    settings = [line for line in SHIPPED.read_text().splitlines() if re.match(r"\w+ = ", line)]
+    assert len(settings) == len(config.every_key())
+    assert all("# " in line for line in settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[train]\nmin_sample = 3", "did you mean 'min_samples'?"),
+        ("[trian]\n", "did you mean 'train'?"),
+        ("[train]\nmin_samples = '3'", "train.min_samples = '3' is not allowed: it must be 1 or more"),
+        ("[train]\nmin_samples = true", "train.min_samples = True"),
+        ("[train]\nadvised_samples = [50, 20]", "the smaller first"),
+        ("[sticker]\ncfg = 25", "sticker.cfg = 25 is not allowed: it must be 1 to 20"),
+        ("[sticker]\nmax_count = 0", "it must be 1 to 10"),
+        ("[engine]\nname = 'cloud'", "engine.name = 'cloud'"),
+        ("[engine]\ndevice = 'gpu'", "auto, cpu, cuda or cuda:N"),
+        ("[telegram]\napi_url = 'example.org'", "a http or https address"),
+        ("train = 3", "[train]"),
+        ("[train", "not valid TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, told: str) -> None:
+    """The error names the key, the value and what is allowed."""
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        config.load(path)
+
+
+def test_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
+    """A configuration can be moved together with its data, and be named from anywhere."""
+    (tmp_path / "my-base").mkdir()
+    path = tmp_path / "my.toml"
+    path.write_text("[storage]\ndir = 'data'\n[base]\nname = 'my-base'\n[sticker]\ncfg = 4")
+    found = config.load(path)
+    assert found.storage.dir == tmp_path / "data"
+    assert found.base.name == str(tmp_path / "my-base")
+    assert found.sticker.cfg == 4.0
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """A mistyped --config does not silently mean the defaults."""
+    with pytest.raises(ConfigError, match=r"cannot read .*gone\.toml"):
+        config.load(tmp_path / "gone.toml")

@@ -1,0 +1,166 @@
+"""Updates are stored before Telegram forgets them, and worked off once, in order, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from telegram import Bot, Update
+from telegram.error import BadRequest, Forbidden, TimedOut
+
+from bot import inbox as module
+from bot.inbox import Inbox
+from bot.playground import Person
+from bot.store import Store
+from bot.tables import inbox
+from tests.bot.conftest import Stage
+
+
+class Desk:
+    """Notes what is handled and given up; fails as told."""
+
+    def __init__(self) -> None:
+        self.handled: list[int] = []
+        self.given_up: list[int] = []
+        self.errors: dict[int, list[Exception]] = {}
+        self.slow: dict[int, float] = {}
+
+    async def handle(self, update: Update) -> None:
+        await asyncio.sleep(self.slow.get(update.update_id, 0))
+        if self.errors.get(update.update_id):
+            raise self.errors[update.update_id].pop(0)
+        self.handled.append(update.update_id)
+
+    async def give_up(self, update: Update, error: Exception | None) -> None:
+        self.given_up.append(update.update_id)
+
+
+def letter(number: int, person: int = 1, text: str = "hello") -> Update:
+    user = {"id": person, "is_bot": False, "first_name": "x"}
+    chat = {"id": person, "type": "private", "first_name": "x"}
+    message = {"message_id": number, "date": 1, "chat": chat, "from": user, "text": text}
+    found = Update.de_json({"update_id": number, "message": message}, None)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def box(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    box = Inbox(bot=Bot("1:a"), store=store, handle=desk.handle, give_up=desk.give_up)
+    yield box
+    await box._lanes.close()
+
+
+async def settled(store: Store) -> None:
+    for _ in range(300):
+        if not await inbox.people_waiting(store):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("updates are still waiting")
+
+
+async def test_one_persons_updates_keep_their_order(box: Inbox, store: Store, desk: Desk) -> None:
+    """A caption never overtakes its picture; another person does not wait for it."""
+    desk.slow = {1: 0.1}
+    await box.take_in((letter(1), letter(2), letter(3, person=2), letter(4)))
+    await settled(store)
+    assert desk.handled == [3, 1, 2, 4]
+
+
+async def test_an_update_that_comes_twice_is_worked_off_once(box: Inbox, store: Store, desk: Desk) -> None:
+    """Telegram sends again what it has not heard confirmed."""
+    await box.take_in((letter(1), letter(2)))
+    await settled(store)
+    await box.take_in((letter(1), letter(2), letter(3)))
+    await settled(store)
+    assert desk.handled == [1, 2, 3]
+
+
+async def test_what_a_person_wrote_is_forgotten_when_done(box: Inbox, store: Store) -> None:
+    """The inbox is no chat log."""
+    await box.take_in((letter(1, text="a secret"),))
+    await settled(store)
+    assert [row["body"] for row in await store.rows("SELECT body FROM inbox")] == [""]
+
+
+async def test_a_crash_is_tried_again_then_told(box: Inbox, store: Store, desk: Desk) -> None:
+    """Three times; then the person hears of it, and their next update gets its turn."""
+    desk.errors = {1: [ValueError()] * 2, 2: [ValueError()] * 3}
+    await box.take_in((letter(1), letter(2), letter(3)))
+    await settled(store)
+    assert desk.handled == [1, 3]
+    assert desk.given_up == [2]
+
+
+async def test_a_broken_connection_is_waited_for(box: Inbox, store: Store, desk: Desk) -> None:
+    """Telegram's absence is not the update's fault; a refusal is."""
+    desk.errors = {1: [TimedOut()] * 6, 2: [BadRequest("no")] * 3, 3: [Forbidden("blocked")]}
+    await box.take_in((letter(1), letter(2), letter(3)))
+    await settled(store)
+    assert desk.handled == [1]
+    assert desk.given_up == [2]
+
+
+async def test_an_update_that_kills_the_process_does_not_do_so_for_ever(
+    box: Inbox, store: Store, desk: Desk
+) -> None:
+    """Tries are counted before they begin, over restarts."""
+    await inbox.put(store, [(1, 1, letter(1).to_json()), (2, 1, letter(2).to_json())])
+    for _ in range(module.TRIES):
+        await inbox.begin(store, 1)
+    box._lanes.wake(1)
+    await settled(store)
+    assert desk.given_up == [1]
+    assert desk.handled == [2]
+
+
+async def test_old_updates_are_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Done ones are kept only as long as Telegram may send them again."""
+    await inbox.put(store, [(1, 1, "{}"), (2, 1, "{}")])
+    await inbox.done(store, 1)
+    await inbox.forget_old(store)
+    assert await store.value("SELECT count(*) FROM inbox") == 2
+    monkeypatch.setattr(inbox, "KEEP_SECONDS", -1)
+    await inbox.forget_old(store)
+    assert [row["update_id"] for row in await store.rows("SELECT * FROM inbox")] == [2]
+
+
+async def test_updates_survive_the_way_through_the_store() -> None:
+    """What comes out of the inbox is what Telegram sent."""
+    update = letter(7, text="ünïcödé <b> \U0001f98a")
+    assert Update.de_json(json.loads(update.to_json()), None) == update
+    assert Update.de_json(json.loads(update.to_json()), None).to_dict() == update.to_dict()
+
+
+async def test_nothing_is_confirmed_before_it_is_stored(
+    stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bot that dies between fetching and storing is given the same updates again."""
+
+    async def dies(self: Inbox, updates: tuple[Update, ...]) -> None:
+        raise RuntimeError("killed")
+
+    await ada.send("/start")
+    monkeypatch.setattr(Inbox, "take_in", dies)
+    with pytest.raises(RuntimeError, match="killed"):
+        async with stage.bot():
+            await asyncio.sleep(0.5)
+    assert stage.playground.world.updates.waiting() == 1
+    monkeypatch.undo()
+
+
+async def test_what_came_while_the_bot_was_away_is_answered(stage: Stage, ada: Person) -> None:
+    """No pending update is dropped at the start."""
+    await ada.send("/start")
+    await ada.send("/new zuvix")
+    async with stage.bot():
+        await ada.wait_for("Your style zuvix is open")
+        assert [m.id for m in ada.messages if m.from_bot and "Begin with /new" in m.text]

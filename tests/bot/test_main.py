@@ -1,0 +1,100 @@
+"""python -m bot: what the operator reads, and what nobody may read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot import app, secret
+from bot.config import Config, Storage, Telegram
+from bot.errors import ConfigError
+from bot.playground import Playground, serve
+from bot.secret import Scrubbed, Token, take_token
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "123456:AAsecretsecretsecretsecretsecret"
+
+
+def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, without a token unless one is given."""
+    kept = {name: value for name, value in os.environ.items() if name != secret.VARIABLE}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=ROOT,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_no_token_is_one_clear_screen() -> None:
+    """It names what to do with Telegram and without, and is no traceback."""
+    done = start()
+    assert done.returncode == 2
+    assert "make demo" in done.stderr
+    assert "@BotFather" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) < 20
+
+
+def test_what_is_no_token_is_not_repeated() -> None:
+    """Whatever was put there may be another secret."""
+    done = start(TELEGRAM_BOT_TOKEN="hunter2-password")
+    assert done.returncode == 2
+    assert "@BotFather" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_wrong_setting_ends_with_2(tmp_path: Path) -> None:
+    """The operator reads which one, not a traceback."""
+    (tmp_path / "c.toml").write_text("[sticker]\ncgf = 3")
+    done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "unknown key in [sticker]: 'cgf'; did you mean 'cfg'?"
+
+
+async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:
+    """python-telegram-bot's own error holds the token; ours does not."""
+    async with serve(tmp_path / "playground") as playground:
+        with pytest.raises(ConfigError) as caught:
+            await app.run(_config(playground, tmp_path), Token(TOKEN))
+    assert "@BotFather" in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+async def test_two_bots_on_one_folder(tmp_path: Path) -> None:
+    """The second one says so and changes nothing."""
+    async with serve(tmp_path / "playground") as playground:
+        config = _config(playground, tmp_path)
+        with app._only_one(config.storage.dir), pytest.raises(ConfigError, match="another bot is running"):
+            await app.run(config, Token(playground.token))
+
+
+def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a repr, a text, the environment of children, or a log line with a traceback."""
+    monkeypatch.setenv(secret.VARIABLE, TOKEN)
+    token = take_token()
+    assert token.reveal() == TOKEN
+    assert secret.VARIABLE not in os.environ
+    assert "AAsecret" not in f"{token!r} {token} {[token]}"
+    try:
+        raise ValueError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "url %s", (f"bot{TOKEN}",), sys.exc_info())
+    line = Scrubbed(token).format(record)
+    assert "AAsecret" not in line
+    assert "Traceback" in line
+    assert "bot<token>/getMe" in line
+
+
+def _config(playground: Playground, folder: Path) -> Config:
+    return Config(
+        telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
+        storage=Storage(dir=folder / "data"),
+    )

@@ -1,0 +1,214 @@
+"""Packs on Telegram's rules, and every sticker in exactly once, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot import lanes, pace, packs
+from bot.playground import Fault, Person
+from bot.tables import jobs, styles
+from bot.tables import packs as rows
+from tests.bot.conftest import Running, Stage
+from tests.bot.fake_engine import sticker
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(packs, "LAG", (0.02, 0.02))
+    monkeypatch.setattr(pace, "PAUSES", (0.02, 0.02))
+
+
+@asynccontextmanager
+async def drawn(stage: Stage, ada: Person, count: int = 3) -> AsyncIterator[Running]:
+    """A bot that has drawn stickers for Ada, whose ids are 1 to ``count``."""
+    async with stage.bot() as running:
+        await ada.send("/start")
+        await ada.wait_for("/new")
+        await ada.send(f"/sticker a red fox drinking coffee --seed 1 --n {count}")
+        await ada.wait_for("seed 1")
+        yield running
+
+
+def stickers(ada: Person) -> list[str]:
+    """Telegram's names of the stickers that Ada has been sent, with the labels below them."""
+    return [m.buttons[0].label for m in ada.messages if m.kind == "sticker"]
+
+
+async def test_the_first_sticker_makes_the_pack_and_the_next_go_in(stage: Stage, ada: Person) -> None:
+    """Named on Telegram's rules, found by emoji and words of the prompt, linked where it was drawn."""
+    async with drawn(stage, ada):
+        for message in [m for m in ada.messages if m.kind == "sticker"]:
+            await ada.press(message, "add:")
+            await ada.wait_for("added to your pack")
+        (pack,) = await ada.packs()
+        found = await ada.pack(pack["name"])
+        assert len(found["stickers"]) == 3
+        assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+_by_playground_bot", pack["name"])
+        assert found["stickers"][0]["emoji_list"] == ["🦊"] or "🦊" in found["stickers"][0]["emoji_list"]
+        assert "coffee" in found["stickers"][0]["keywords"]
+        assert stickers(ada) == ["✓ In your pack"] * 3
+
+
+async def test_pressing_twice_adds_once(stage: Stage, ada: Person) -> None:
+    """The second press says so."""
+    async with drawn(stage, ada, 1):
+        message = next(m for m in ada.messages if m.kind == "sticker")
+        await ada.press(message, "add:")
+        await ada.press(message, "add:")
+        await ada.wait_for("1 sticker added")
+        assert "on its way" in await ada.wait_for_notice() or "on its way" in await ada.wait_for_notice()
+        (pack,) = await ada.packs()
+        assert len(pack["stickers"]) == 1
+
+
+@pytest.mark.parametrize(
+    "method", ["uploadStickerFile", "createNewStickerSet", "addStickerToSet", "getStickerSet"]
+)
+@pytest.mark.parametrize("how", ["drop", "429", "500"])
+async def test_no_failure_adds_twice_or_loses_one(stage: Stage, ada: Person, method: str, how: str) -> None:
+    """A lost answer, a limit, a server error at each call: three wanted, three in, each once."""
+    async with drawn(stage, ada):
+        fault = {
+            "drop": Fault(method=method, drop=True, times=2),
+            "429": Fault(method=method, retry_after=0, times=2),
+            "500": Fault(method=method, error=(500, "Internal Server Error"), times=2),
+        }[how]
+        stage.playground.faults.add(fault)
+        await ada.press(next(m for m in ada.messages if m.button("addall")), "addall")
+        await ada.wait_for("added to your pack")
+        found = [sticker for pack in await ada.packs() for sticker in pack["stickers"]]
+        assert len(found) == 3
+        assert fault.times < 2, "the fault never befell anything"
+
+
+async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> None:
+    """Whatever state the rows were left in, and whether Telegram had heard the call or not."""
+    async with drawn(stage, ada, 2) as running:
+        store, bot = running.parts.store, running.parts.packs._bot
+        file = await bot.upload_sticker_file(ada.id, sticker(1), "static")
+        assert await rows.want(store, ada.id, 1)
+        await rows.uploaded(store, 1, file.file_id)
+        plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
+        await rows.adding(store, 1, plan.id, 0)  # killed here, the call was heard:
+        found = await jobs.drawing(store, ada.id, 1)
+        assert found is not None
+        await running.parts.packs._write(plan, (await rows.open_of(store, ada.id))[0], found[1])
+    async with stage.bot() as running:
+        await ada.wait_for("added to your pack")
+        (pack,) = await ada.packs()
+        assert len(pack["stickers"]) == 1
+        store = running.parts.store
+        assert await rows.want(store, ada.id, 2)
+        await rows.uploaded(store, 2, file.file_id)
+        await rows.adding(store, 2, plan.id, 1)  # killed here, the call was not heard
+    async with stage.bot():
+        await ada.send("/status")
+        await ada.wait_for(lambda m: "1 sticker added" in m.text)
+    (pack,) = await ada.packs()
+    assert len(pack["stickers"]) == 1  # the very same file: Telegram keeps it once
+
+
+async def test_a_full_pack_is_followed_by_the_next(
+    stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """120 is Telegram's limit; here two."""
+    monkeypatch.setattr(packs, "MAX_STICKERS", 2)
+    async with drawn(stage, ada):
+        await ada.press(next(m for m in ada.messages if m.button("addall")), "addall")
+        await ada.wait_for("1 sticker added")
+        assert [len(pack["stickers"]) for pack in await ada.packs()] == [2, 1]
+
+
+async def test_a_pack_deleted_on_telegram_is_made_anew(stage: Stage, ada: Person) -> None:
+    """Its owner may delete it at any time; the next sticker finds a new one."""
+    async with drawn(stage, ada) as running:
+        first, second, _ = [m for m in ada.messages if m.kind == "sticker"]
+        await ada.press(first, "add:")
+        await ada.wait_for("1 sticker added")
+        (pack,) = await ada.packs()
+        await running.parts.packs._bot.delete_sticker_set(pack["name"])
+        await ada.press(second, "add:")
+        await ada.wait_for("1 sticker added")
+        (new,) = await ada.packs()
+        assert new["name"] != pack["name"]
+        assert len(new["stickers"]) == 1
+
+
+async def test_an_occupied_name_is_left_alone(stage: Stage, ada: Person) -> None:
+    """A set from an earlier database keeps its stickers; ours takes the next name."""
+    async with drawn(stage, ada, 1) as running:
+        bot = running.parts.packs._bot
+        taken = packs.set_name("", ada.id, 1, bot.username)
+        one = packs.InputSticker(sticker(99), ["🎨"], "static")
+        await bot.create_new_sticker_set(ada.id, taken, "old", [one])
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
+        await ada.wait_for("1 sticker added")
+        assert sorted(len(pack["stickers"]) for pack in await ada.packs()) == [1, 1]
+
+
+async def test_emoji_that_telegram_does_not_know(stage: Stage, ada: Person) -> None:
+    """The default emoji takes their place, and the sticker goes in."""
+    async with drawn(stage, ada, 1):
+        stage.playground.faults.add(
+            Fault(method="createNewStickerSet", error=(400, "Bad Request: invalid sticker emojis"))
+        )
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
+        await ada.wait_for("1 sticker added")
+        (pack,) = await ada.packs()
+        assert (await ada.pack(pack["name"]))["stickers"][0]["emoji_list"] == packs.DEFAULT_EMOJI
+
+
+async def test_a_sticker_refused_for_good_is_told_and_can_be_tried_again(stage: Stage, ada: Person) -> None:
+    """No endless loop, no silence; the button works once more."""
+    async with drawn(stage, ada, 1):
+        message = next(m for m in ada.messages if m.kind == "sticker")
+        refusal = Fault(method="createNewStickerSet", error=(400, "Bad Request: STICKER_PNG_DIMENSIONS"))
+        stage.playground.faults.add(refusal)
+        await ada.press(message, "add:")
+        await ada.wait_for("did not take 1 sticker")
+        await ada.press(message, "add:")
+        await ada.wait_for("1 sticker added")
+
+
+async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> None:
+    """A button's number is not a key."""
+    async with drawn(stage, ada, 1) as running, Person.join(stage.playground.address, "Ben") as ben:
+        await ben.send("/start")
+        await ben.wait_for("/new")
+        await ben.send("/sticker a cat --seed 5")
+        await ben.wait_for("seed 5")
+        assert await jobs.drawing(running.parts.store, ada.id, 2) is None
+        assert await styles.get(running.parts.store, ada.id, 1) is None
+
+
+@pytest.mark.parametrize("username", ["b_bot", "a_very_long_username_of_32_chars"])
+@pytest.mark.parametrize("person", [1, 5_000_000_000, 2**52])
+@pytest.mark.parametrize("keyword", ["", "zuvix", "a" * 20, "9__..//x"])
+def test_every_name_obeys_the_rules(username: str, person: int, keyword: str) -> None:
+    """1-64 characters, starts with a letter, no double underscore, the bot's suffix whole."""
+    for number in (1, 999):
+        name = packs.set_name(keyword, person, number, username)
+        assert re.fullmatch(r"[a-z][a-zA-Z0-9_]{0,63}", name)
+        assert "__" not in name
+        assert name.endswith(f"_by_{username}")
+        assert 1 <= len(packs.set_title("👩" * 70, keyword, number)) <= 64
+
+
+def test_names_of_two_people_differ() -> None:
+    """Names are global on Telegram."""
+    names = {packs.set_name("zuvix", person, n, "x_bot") for person in range(1, 50) for n in range(1, 9)}
+    assert len(names) == 49 * 8
+
+
+def test_keywords_obey_the_limits() -> None:
+    """At most 20, at most 64 characters in all, no small words, none twice."""
+    assert packs.keywords_for("a red fox, a red fox & the coffee") == ["red", "fox", "coffee"]
+    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)))
+    assert len(many) <= 20
+    assert sum(map(len, many)) <= 64
+    assert packs.emoji_for("nothing that has a picture xyzzy") == packs.DEFAULT_EMOJI

@@ -1,0 +1,142 @@
+"""The database and the blobs: nothing half, nothing mixed up, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot import store as store_module
+from bot.blobs import COLUMNS, Blobs
+from bot.migrations import MIGRATIONS
+from bot.store import Store
+from bot.tables import people, samples, styles
+
+
+async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of an older version gets the steps it lacks, and keeps what it holds."""
+    first = await Store.open(tmp_path / "a.sqlite")
+    await people.see(first, id=7, name="Ada", language="en")
+    await first.close()
+    added = "ALTER TABLE person ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
+    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, added))
+    for _ in range(2):
+        again = await Store.open(tmp_path / "a.sqlite")
+        assert await again.value("SELECT colour FROM person WHERE id = 7") == "red"
+        await again.close()
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a step is no step: the next start finds the old shape."""
+    await (await Store.open(tmp_path / "a.sqlite")).close()
+    monkeypatch.setattr(
+        store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE extra (a); CREATE TABLE broken (")
+    )
+    with pytest.raises(sqlite3.OperationalError):
+        await Store.open(tmp_path / "a.sqlite")
+    with sqlite3.connect(tmp_path / "a.sqlite") as db:
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        assert "extra" not in names
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    db.close()
+
+
+async def test_a_newer_database_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older bot does not write into a shape that it does not know."""
+    await (await Store.open(tmp_path / "a.sqlite")).close()
+    monkeypatch.setattr(store_module, "MIGRATIONS", ())
+    with pytest.raises(sqlite3.DatabaseError, match="newer version"):
+        await Store.open(tmp_path / "a.sqlite")
+
+
+async def test_a_commit_is_on_the_disk(store: Store) -> None:
+    """FULL: what was confirmed to Telegram survives a power cut, not only a kill."""
+    assert await store.value("PRAGMA synchronous") == 2
+    assert await store.value("PRAGMA journal_mode") == "wal"
+    assert await store.value("PRAGMA foreign_keys") == 1
+
+
+async def test_transactions_of_two_tasks_do_not_mix(store: Store) -> None:
+    """One that fails takes nothing of its neighbour along, although both use one connection."""
+
+    async def fails() -> None:
+        async with store.transaction():
+            await people.see(store, id=1, name="lost", language="en")
+            await asyncio.sleep(0.02)
+            raise ValueError
+
+    async def works() -> None:
+        await asyncio.sleep(0.01)
+        await people.see(store, id=2, name="kept", language="en")
+
+    outcomes = await asyncio.gather(fails(), works(), return_exceptions=True)
+    assert isinstance(outcomes[0], ValueError)
+    assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
+
+
+async def test_a_cancelled_transaction_leaves_the_connection_usable(store: Store) -> None:
+    """A task that is cancelled inside is rolled back, and the next one can begin."""
+
+    async def hangs() -> None:
+        async with store.transaction():
+            await people.see(store, id=1, name="lost", language="en")
+            await asyncio.Event().wait()
+
+    for pause in (0.0, 0.001, 0.01):
+        task = asyncio.create_task(hangs())
+        await asyncio.sleep(pause)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await people.see(store, id=2, name="kept", language="en")
+    assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
+
+
+async def test_every_column_that_names_a_blob_is_known_to_the_sweep(store: Store) -> None:
+    """A column that is forgotten here would have its files deleted."""
+    tables = await store.rows(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    )
+    found = set()
+    for table in tables:
+        for column in await store.rows(f"PRAGMA table_info({table['name']})"):
+            if column["name"] in ("blob", "adapter") or (table["name"], column["name"]) == (
+                "checkpoint",
+                "state",
+            ):
+                found.add((table["name"], column["name"]))
+    assert found == set(COLUMNS)
+
+
+async def test_blobs_live_as_long_as_a_row_names_them(store: Store, tmp_path: Path) -> None:
+    """Equal contents are one file; it goes with the last row; what a kill left behind goes at the start."""
+    blobs = Blobs(tmp_path / "blobs", store)
+    await people.see(store, id=1, name="Ada", language="en")
+    await styles.add(store, 1, "zuvix")
+    for number in range(2):
+        async with blobs.keep(b"same") as (name,):
+            await samples.add(
+                store,
+                style=1,
+                file_unique_id=str(number),
+                blob=name,
+                kind="file",
+                message_id=number,
+                sent_at=0,
+                draft=None,
+            )
+    async with blobs.keep(b"orphan"):
+        pass
+    (tmp_path / "blobs" / name[:2] / f".{name}-half").write_bytes(b"sa")
+    await blobs.sweep_all()
+    assert [path.name for path in (tmp_path / "blobs").glob("*/*")] == [name]
+    first, second = await samples.of_style(store, 1)
+    await samples.remove(store, 1, first, "a")
+    await blobs.sweep([name])
+    assert await blobs.read(name) == b"same"
+    await samples.remove(store, 1, second, "b")
+    await blobs.sweep([name])
+    assert not list((tmp_path / "blobs").glob("*/*"))
