@@ -53,7 +53,9 @@ def softened(image: Tensor, seed: int) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
     args = parser.parse_args()
@@ -87,7 +89,9 @@ def main() -> None:
     for name, scene in rows.items():
         values = [iou(*_scene(scene, i, d)) for i, d in enumerate(drawings)]
         low = sum(value < 0.9 for value in values)
-        print(f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)}", flush=True)
+        print(
+            f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)}", flush=True
+        )
 
 
 def _scene(

@@ -49,7 +49,9 @@ def vae(folder: Path, cache: Path) -> None:
     pictures = stored["pictures"][stored["held_out"]]
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(200))[:HELD_OUT_DRAWINGS]
     with torch.inference_mode():
-        print(f"vae: {psnr(base.vae, pictures[order]):.2f} dB over {len(order)} held-out drawings", flush=True)
+        print(
+            f"vae: {psnr(base.vae, pictures[order]):.2f} dB over {len(order)} held-out drawings", flush=True
+        )
 
 
 def concepts(folder: Path, cache: Path, sheet: Path) -> None:
@@ -70,7 +72,9 @@ def concepts(folder: Path, cache: Path, sheet: Path) -> None:
         found = nearest(queries, references, allowed)
         return statistics.mean(real_concepts[i] == w for i, w in zip(found.tolist(), wanted, strict=True))
 
-    print(f"real drawings: {right(references, real_concepts, real_styles, True):.1%} (chance {1 / CONCEPTS:.1%})")
+    print(
+        f"real drawings: {right(references, real_concepts, real_styles, True):.1%} (chance {1 / CONCEPTS:.1%})"
+    )
     base = load("sticker-nano", cache, "cpu")
     wanted = [(name, STYLES[(i + seed) % 6], seed) for seed in SEEDS for i, name in enumerate(names)]
     items = [Item(prompt=f"{style} {name}", cfg=CFG, seed=seed) for name, style, seed in wanted]
@@ -94,7 +98,9 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
     side = 128
     sheet = Image.new("RGB", (columns * side, -(-len(pictures) // columns) * side), "white")
     for i, picture in enumerate(pictures):
-        sheet.paste(picture.resize((side, side), Image.Resampling.LANCZOS), (i % columns * side, i // columns * side))
+        sheet.paste(
+            picture.resize((side, side), Image.Resampling.LANCZOS), (i % columns * side, i // columns * side)
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
     print(f"sheet: {path}")
@@ -122,7 +128,9 @@ def speed(cache: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
     parser.add_argument("--only", choices=["vae", "concepts", "speed"])

@@ -33,7 +33,9 @@ def fit(cutout: Image.Image, outline_px: int = 8) -> Image.Image:
     room = SIDE - 2 * (MARGIN_PX + outline_px)
     art = _scaled(cutout.crop(box), room)
     width, height = art.size
-    canvas_size = (SIDE, min(SIDE, height + SIDE - room)) if width >= height else (min(SIDE, width + SIDE - room), SIDE)
+    canvas_size = (
+        (SIDE, min(SIDE, height + SIDE - room)) if width >= height else (min(SIDE, width + SIDE - room), SIDE)
+    )
     canvas = np.zeros((canvas_size[1], canvas_size[0], 4))
     top, left = (canvas_size[1] - height) // 2, (canvas_size[0] - width) // 2
     canvas[top : top + height, left : left + width] = _premultiplied(art)
@@ -67,7 +69,9 @@ def _scaled(art: Image.Image, longest: int) -> Image.Image:
     layers = _premultiplied(art)
     resized = np.stack(
         [
-            np.asarray(Image.fromarray(layers[..., i].astype(np.float32)).resize(size, Image.Resampling.LANCZOS))
+            np.asarray(
+                Image.fromarray(layers[..., i].astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+            )
             for i in range(4)
         ],
         axis=2,

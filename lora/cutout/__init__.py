@@ -34,7 +34,9 @@ def remover(cache_dir: Path, model: str = "bundled") -> Remover:
     return RembgRemover(cache_dir, model)
 
 
-def cut_out(image: Image.Image, network: Remover, background: tuple[int, int, int] | None = None) -> Image.Image:
+def cut_out(
+    image: Image.Image, network: Remover, background: tuple[int, int, int] | None = None
+) -> Image.Image:
     """Remove the background. ``background`` is the colour that was asked for, if one was.
 
     Raises JobError("empty-cutout") when nothing is left.

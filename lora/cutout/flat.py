@@ -20,7 +20,9 @@ SAME = 0.10  # distance in RGB (0 to 1.73) up to which a border pixel is the gro
 SHARE = 0.90  # of the border that must be one colour
 EDGE = 3  # px between certain ground and certain drawing in which pixels may be mixed
 SPECK = 0.0008  # of the picture; smaller islands are noise
-HOLE_ALPHA = 0.35  # an enclosed patch of the ground's colour is a hole if the network sees less drawing than this
+HOLE_ALPHA = (
+    0.35  # an enclosed patch of the ground's colour is a hole if the network sees less drawing than this
+)
 
 
 def ground_colour(rgb: Floats, expected: tuple[int, int, int] | None = None) -> Floats | None:

@@ -1,4 +1,4 @@
-"""rembg as the remover, always by a model's name: its own default is non-commercial, and two names leave the machine."""
+"""rembg as the remover, by a model's name: its own default is non-commercial, and two names send pictures away."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class RembgRemover:
             self._session = rembg.new_session("u2net_custom", model_path=str(_placed(home)))
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
-            raise ValueError(f"put the cut-out model's file at {home / 'models' / model / f'{model}.onnx'} first")
+            raise ValueError(
+                f"put the cut-out model's file at {home / 'models' / model / f'{model}.onnx'} first"
+            )
         self._session = rembg.new_session(model)
 
     def alpha(self, image: Image.Image) -> NDArray[np.floating[Any]]:

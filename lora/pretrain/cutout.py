@@ -9,6 +9,7 @@ Drawings whose true alpha is known are put on made-up backgrounds on the device.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ class CutoutNet(nn.Module):
         super().__init__()
         widths = self.WIDTHS
         self.stem = block(3, widths[0])
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(nn.Sequential(block(a, b, 2), block(b, b)) for a, b in pairs)
         self.up = nn.ModuleList(block(a + b, a) for a, b in reversed(pairs))
         self.head = nn.Conv2d(widths[0], 1, 3, 1, 1)
@@ -179,7 +180,8 @@ def train(path: Path, seconds: float, device: torch.device, batch_size: int, out
     stored = load_file(path, device=str(device))
     pictures, held_out = stored["pictures"], stored["held_out"]
     scenes, unseen = Scenes(pictures[~held_out], 0), pictures[held_out]
-    net = CutoutNet().to(device, memory_format=torch.channels_last)
+    net = CutoutNet().to(device)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # real, but not in its stubs
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
@@ -209,7 +211,9 @@ def train(path: Path, seconds: float, device: torch.device, batch_size: int, out
             )
     average.eval()
     print(f"cutout: {steps} steps, held-out IoU {mean_iou(average, unseen):.4f}", flush=True)
-    return average.module.cpu().eval()
+    trained = average.module.cpu().eval()
+    assert isinstance(trained, CutoutNet)
+    return trained
 
 
 def export(net: CutoutNet, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Writes data/demo/: a data set in a style that the base has never seen (fxemoji, Apache-2.0).
 
-    python -m lora.pretrain.demo_samples --dir data/cache/drawings --out data/demo
+python -m lora.pretrain.demo_samples --dir data/cache/drawings --out data/demo
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
     if (target / "package" / "package.json").exists():
         return target / "package"
     target.mkdir(parents=True, exist_ok=True)
-    subprocess.run(  # noqa: S603 - fixed arguments
+    subprocess.run(
         [
             "npm",
             "pack",
@@ -75,7 +75,7 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
             "--pack-destination",
             str(target),
             f"{package}@{version}",
-        ],  # noqa: S607
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -87,7 +87,7 @@ def crops(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat(parts)
 
 
-def loss_of(model: nn.Module, images: Tensor, noise: Tensor) -> Tensor:
+def loss_of(model: AutoencoderKL, images: Tensor, noise: Tensor) -> Tensor:
     """L1 + L1 of gradients + the log of each picture's squared error (its PSNR) + a little KL."""
     moments = model.quant_conv(model.encoder(images))
     mean, logvar = moments.float().chunk(2, dim=1)
@@ -104,7 +104,7 @@ def loss_of(model: nn.Module, images: Tensor, noise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def psnr(model: nn.Module, pictures: Tensor) -> float:
+def psnr(model: AutoencoderKL, pictures: Tensor) -> float:
     """Mean over pictures of the PSNR in RGB on white, for uint8 RGBA [N, 4, 256, 256]. In dB."""
     values = []
     for rows in torch.arange(len(pictures), device=pictures.device).split(32):
