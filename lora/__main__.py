@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,8 +55,10 @@ class _Refused(argparse.Action):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # before torch is imported; lora/engine/local.py says why
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from lora.bases import BaseError
     from lora.dataset import DatasetError
