@@ -66,7 +66,8 @@ async def _fetch(post: Post, offer: Offer) -> bytes:
         try:
             await asyncio.to_thread(pictures.open_rgba, data)
         except PictureError as error:
-            raise UserError(f"picture-{error.code}", detail=error.detail) from error
+            detail = f" ({error.detail})" if error.detail else ""
+            raise UserError(f"picture-{error.code}", detail=detail) from error
     return data
 
 

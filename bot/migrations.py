@@ -35,8 +35,9 @@ CREATE TABLE sample (
 ) STRICT;
 
 CREATE VIEW numbered_sample AS              -- with the number that people see, counted from 1 in each style
-    SELECT sample.*, style.person, row_number() OVER (PARTITION BY style.person, sample.style ORDER BY sample.id)
-        AS number FROM sample JOIN style ON style.id = sample.style;
+    SELECT sample.*, style.person,
+        row_number() OVER (PARTITION BY style.person, sample.style ORDER BY sample.id) AS number
+    FROM sample JOIN style ON style.id = sample.style;
 
 CREATE TABLE album_item (                   -- every picture of an album, refused ones too: lines are counted
     person INTEGER NOT NULL,

@@ -153,9 +153,9 @@ TEXTS = {
     "picture-too-many-bytes": "That file is over 20 MB, which is more than Telegram lets me fetch.",
     "picture-format": "I cannot read that file. I need PNG, WebP or JPEG pictures.",
     "picture-animated": "That one moves. I can only learn from still pictures.",
-    "picture-too-many-pixels": "That picture is too large ({detail}): at most 16 megapixels, please.",
+    "picture-too-many-pixels": "That picture is too large{detail}: at most 16 megapixels, please.",
     "picture-too-small": (
-        "That picture is too small ({detail}) to learn from: its shorter side needs 64 pixels."
+        "That picture is too small{detail} to learn from: its shorter side needs 64 pixels."
     ),
     "picture-damaged": "That picture is cut off or damaged. Please send it again.",
     "picture-blank": "That picture is fully transparent; there is nothing on it.",

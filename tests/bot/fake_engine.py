@@ -72,7 +72,8 @@ class FakeEngine:
 
     async def die(self) -> None:
         """As a SIGKILL of the worker: what it had in hand is lost, another one starts."""
-        lost = [job for job in self.jobs if job.id in self.running and not self.running[job.id].done()]
+        newest = {job.id: job for job in self.jobs if job.id in self.running}
+        lost = [job for job in newest.values() if not self.running[job.id].done()]
         for job in lost:
             self.running.pop(job.id).cancel()
         self.say(Lost(jobs=tuple((job.id, job.attempt) for job in lost)))
