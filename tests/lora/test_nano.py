@@ -1,0 +1,62 @@
+"""The bundled base as a base: found by name, the same when unpacked, and really trained and drawn with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from diffusers import StableDiffusionPipeline
+
+from lora import bases, draw, train
+from lora.__main__ import main
+from lora.bases import NANO, Base
+from lora.dataset import read_folder
+from lora.jobs import Checkpoint, Train, TrainSettings
+
+DEMO = Path(__file__).parents[2] / "data" / "demo"
+
+
+@pytest.fixture(scope="module")
+def nano(cache_dir: Path) -> Base:
+    return bases.load("sticker-nano", cache_dir, "cpu")
+
+
+def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_path: Path) -> None:
+    """`unpack` writes a plain diffusers folder; given as --base it has the same hash, grounds and defaults."""
+    folder = tmp_path / "nano"
+    assert main(["unpack", "sticker-nano", str(folder)]) == 0
+    assert main(["unpack", "sticker-nano", str(folder)]) == 0
+    copy = bases.load(str(folder), cache_dir, "cpu")
+    assert copy.hash == nano.hash
+    assert copy.profile is nano.profile is NANO
+    assert nano.resolution == 256
+    assert isinstance(
+        StableDiffusionPipeline.from_pretrained(folder, safety_checker=None), StableDiffusionPipeline
+    )
+
+
+def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
+    """The corners of a drawing are the flat colour that the cut-out will look for."""
+    adapterless = draw.Item(prompt="noto red heart", seed=1, cfg=5.0)
+    *_, picture = draw.draw(nano, [adapterless], steps=10)
+    assert isinstance(picture, draw.Picture)
+    pixels = np.asarray(picture.image, dtype=int)
+    corners = pixels[[2, 2, -3, -3], [2, -3, 2, -3]]
+    assert picture.image.size == (256, 256)
+    assert np.abs(corners - picture.background).max() < 40
+    middle = pixels[108:148, 108:148].reshape(-1, 3).mean(axis=0)
+    assert middle[0] > 180  # red, and not the white of the ground
+    assert middle[1] < 120
+
+
+def test_it_trains_on_the_demo_set(nano: Base) -> None:
+    """A few real steps on real samples: finite, saved, and another picture than before."""
+    samples = tuple(read_folder(DEMO))[:4]
+    settings = TrainSettings(steps=4, checkpoint_steps=4)
+    job = Train(id=1, attempt=1, keyword="bomux", samples=samples, settings=settings)
+    (done,) = (event for event in train.train(nano, job) if isinstance(event, Checkpoint))
+    item = {"prompt": "bomux fox", "seed": 1, "cfg": 1.0}
+    *_, before = draw.draw(nano, [draw.Item(**item)], steps=2)
+    *_, after = draw.draw(nano, [draw.Item(**item, adapter=done.adapter)], steps=2)
+    assert isinstance(before, draw.Picture)
+    assert isinstance(after, draw.Picture)
+    assert before.image.tobytes() != after.image.tobytes()
