@@ -5,6 +5,7 @@ For tests: ``async with serve(folder) as playground, Person.join(playground.addr
 
 from bot.playground.faults import Fault, Pace
 from bot.playground.person import Message, Person, Picture
+from bot.playground.run import main
 from bot.playground.server import Playground, serve
 
-__all__ = ["Fault", "Message", "Pace", "Person", "Picture", "Playground", "serve"]
+__all__ = ["Fault", "Message", "Pace", "Person", "Picture", "Playground", "main", "serve"]

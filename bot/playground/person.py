@@ -64,8 +64,11 @@ class Picture:
 class Person:
     """One person with one chat. ``messages`` is the chat as last read; sending does not wait for answers."""
 
-    def __init__(self, http: httpx.AsyncClient, user: Json) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, user: Json, watch: Callable[[Json], None] | None = None
+    ) -> None:
         self._http = http
+        self._watch = watch
         self.user = user
         self.id = int(user["id"])
         self.notices: list[str] = []  # what the bot said to button presses
@@ -76,15 +79,29 @@ class Person:
     @classmethod
     @asynccontextmanager
     async def join(
-        cls, address: str, name: str = "Ada", *, language_code: str = "en", id: int | None = None
+        cls,
+        address: str,
+        name: str = "Ada",
+        *,
+        language_code: str = "en",
+        id: int | None = None,
+        watch: Callable[[Json], None] | None = None,
     ) -> AsyncIterator[Person]:
-        """A new person at the playground at ``address``, or the one with ``id`` coming back."""
+        """A new person at the playground at ``address``, or the one with ``id`` coming back.
+
+        ``watch`` is called with every event that is read, such as to print it.
+        """
         async with httpx.AsyncClient(base_url=address, timeout=60.0) as http:
             wish = {"first_name": name, "language_code": language_code}
             user = await _post(http, "/chat/people", data=wish) if id is None else {"id": id}
-            person = cls(http, user)
+            person = cls(http, user, watch)
             await person._catch_up()
             yield person
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event that was read."""
+        return self._seq
 
     @property
     def messages(self) -> list[Message]:
@@ -222,6 +239,8 @@ class Person:
 
     def _take_in(self, event: Json) -> None:
         self._seq = int(event["seq"])
+        if self._watch is not None:
+            self._watch(event)
         if event["kind"] in ("message", "edit"):
             self._messages[event["message"]["message_id"]] = _message(event["message"], self._seq)
         if event["kind"] == "delete":

@@ -1,0 +1,183 @@
+"""``python -m bot playground``: the server, and the real bot as a process of its own that talks to it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from bot import config
+from bot.config import Config, Telegram
+from bot.errors import ConfigError
+from bot.playground.server import Playground, serve
+from bot.playground.visit import VisitError, visit
+
+DEFAULT_PORT = 8081
+END_SECONDS = 20.0  # what the bot gets to end by itself
+SAMPLES = Path(__file__).parents[2] / "data" / "demo"
+
+
+def main(argv: list[str], config_path: Path | None) -> int:
+    """The process's exit code: 0 ended, 1 the bot or the visit failed, 2 something is to be mended first."""
+    chosen = _arguments(argv)
+    settings = config.load(config_path)
+    if chosen.dir is not None:
+        settings = replace(settings, storage=config.Storage(dir=chosen.dir))
+    stay = chosen.stay or (sys.stdin.isatty() and sys.stdout.isatty()) or not chosen.demo
+    try:
+        return asyncio.run(_until_told(settings, port=chosen.port, demo=chosen.demo, stay=stay))
+    except OSError as error:
+        raise ConfigError(f"cannot listen on port {chosen.port}: {error.strerror}; try --port 0") from error
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bot playground", description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; 0 = any free one")
+    parser.add_argument("--dir", type=Path, help="the storage folder, in place of the configuration's")
+    parser.add_argument("--demo", action="store_true", help="let a scripted person use the bot, then end")
+    parser.add_argument("--stay", action="store_true", help="keep the page open after the demo")
+    return parser.parse_args(argv)
+
+
+async def _until_told(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
+    """Run until it ends or the process is asked to end, by Ctrl-C or by SIGTERM."""
+    task = asyncio.create_task(_run(settings, port=port, demo=demo, stay=stay))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        say("\nThe playground has ended.")
+        return 0
+
+
+async def _run(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
+    home = _home(settings, demo=demo)
+    async with (
+        serve(home / "telegram", port=port) as playground,
+        _bot(playground, settings, home, quiet=demo) as bot,
+    ):
+        say(f"The playground is open at {playground.address}/")
+        if not demo:
+            return await _wait(bot)
+        if not await _visit_while_alive(playground, settings, bot):
+            say(f"The bot's log: {home / 'bot.log'}")
+            return 1
+        if stay:
+            say("The page stays open; Ctrl-C ends it.")
+            return await _wait(bot)
+        return 0
+
+
+def _home(settings: Config, *, demo: bool) -> Path:
+    """The playground's folder: its own state beside the bot's. A demo starts with an empty one each time."""
+    home = settings.storage.dir.resolve() / "playground"
+    if demo:
+        home = home / "demo"
+        shutil.rmtree(home, ignore_errors=True)
+    (home / "bot").mkdir(parents=True, exist_ok=True)
+    _share_cache(settings.storage.dir.resolve() / "cache", home / "bot" / "cache")
+    return home
+
+
+def _share_cache(cache: Path, link: Path) -> None:
+    """Unpacked weights are large and the same for every bot on this machine."""
+    cache.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink() and not link.exists():
+        link.symlink_to(cache, target_is_directory=True)
+
+
+@asynccontextmanager
+async def _bot(
+    playground: Playground, settings: Config, home: Path, *, quiet: bool
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot's process. It ends with the block; ``quiet`` sends its log to a file."""
+    file = _write_settings(playground, settings, home)
+    environment = os.environ | {"TELEGRAM_BOT_TOKEN": playground.token}
+    with (home / "bot.log").open("ab") as log:
+        bot = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "--config", str(file)),
+            env=environment,
+            stderr=log if quiet else None,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the bot in order
+        )
+    try:
+        yield bot
+    finally:
+        await _end(bot)
+
+
+def _write_settings(playground: Playground, settings: Config, home: Path) -> Path:
+    """The bot's configuration: the operator's, but for where Telegram is and where things are kept."""
+    telegram = Telegram(api_url=playground.api_url, file_url=playground.file_url)
+    moved = replace(settings, telegram=telegram, storage=config.Storage(dir=home / "bot"))
+    file = home / "config.toml"
+    file.write_text(toml(asdict(moved)), encoding="utf-8")
+    return file
+
+
+def toml(tables: dict[str, dict[str, object]]) -> str:
+    """Tables of strings, numbers and lists of numbers as TOML, of which JSON's literals are a part."""
+    lines: list[str] = []
+    for name, table in tables.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {json.dumps(value, default=str)}" for key, value in table.items()]
+    return "\n".join([*lines, ""])
+
+
+async def _end(bot: asyncio.subprocess.Process) -> None:
+    """SIGTERM, and SIGKILL for what does not end of itself."""
+    if bot.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        bot.terminate()
+    try:
+        await asyncio.wait_for(bot.wait(), END_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            bot.kill()
+        await bot.wait()
+
+
+async def _wait(bot: asyncio.subprocess.Process) -> int:
+    """Until the bot ends, which it should not do by itself."""
+    code = await bot.wait()
+    say(f"The bot has ended by itself, with code {code}.")
+    return 1
+
+
+async def _visit_while_alive(
+    playground: Playground, settings: Config, bot: asyncio.subprocess.Process
+) -> bool:
+    """The scripted visit; whether all went as it should. A bot that ends meanwhile ends the visit."""
+    out = settings.storage.dir.resolve() / "demo-out"
+    visitor = asyncio.create_task(visit(playground.address, samples=SAMPLES, out=out, say=say))
+    death = asyncio.create_task(bot.wait())
+    try:
+        await asyncio.wait({visitor, death}, return_when=asyncio.FIRST_COMPLETED)
+        if not visitor.done():
+            say(f"The bot has ended during the visit, with code {bot.returncode}.")
+            return False
+        visitor.result()
+        return True
+    except VisitError as error:
+        say(f"\nThe visit failed: {error}")
+        return False
+    finally:
+        for task in (visitor, death):
+            task.cancel()
+        await asyncio.gather(visitor, death, return_exceptions=True)
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
