@@ -179,7 +179,7 @@ class Visit:
         """Read along until it is so. Raises VisitError when nothing at all has happened for too long."""
         quiet = time.monotonic()
         while not reached():
-            if await self._ada.read(5.0):
+            if await self._ada.read(min(5.0, QUIET_SECONDS)):
                 quiet = time.monotonic()
             if time.monotonic() - quiet > QUIET_SECONDS:
                 raise VisitError(f"{what} did not come: nothing happened for {QUIET_SECONDS:.0f} s")

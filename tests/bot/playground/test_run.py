@@ -1,0 +1,96 @@
+"""``python -m bot playground``: the settings it gives the bot, and the two processes' common end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from bot import config
+from bot.errors import ConfigError
+from bot.playground import Person, main
+from bot.playground.run import toml
+
+
+def test_settings_survive_the_file(tmp_path: Path) -> None:
+    """Whatever the operator has set reaches the bot as it was, odd characters in paths too."""
+    settings = replace(
+        config.Config(),
+        storage=config.Storage(dir=tmp_path / 'a "quoted" \\ päth'),
+        train=config.Train(steps=7, advised_samples=(3, 9)),
+        sticker=config.Sticker(cfg=2.5),
+    )
+    file = tmp_path / "config.toml"
+    file.write_text(toml(asdict(settings)), encoding="utf-8")
+    assert config.load(file) == settings
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    """The operator is told which port is in use, and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}.*--port 0"):
+            main(["--port", str(port), "--dir", str(tmp_path)], None)
+
+
+async def _start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "playground", "--port", "0", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _token_of(pid: int) -> bytes:
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return next(one for one in environment if one.startswith(b"TELEGRAM_BOT_TOKEN=")).partition(b"=")[2]
+
+
+def _holding(folder: Path, secret: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+async def test_both_processes_begin_and_end_together(tmp_path: Path) -> None:
+    """The page's address is printed, the real bot answers, SIGTERM ends both with 0, no token is stored."""
+    running = await _start("--dir", str(tmp_path))
+    assert running.stdout is not None
+    line = (await asyncio.wait_for(running.stdout.readline(), 30)).decode()
+    address = line.split()[-1].rstrip("/")
+    async with Person.join(address, "Ada") as ada:
+        await ada.send("/start")
+        await ada.wait_for("/new", timeout=30)
+    (bot,) = _children(running.pid)
+    token = _token_of(bot)
+    running.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(running.wait(), 30) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(bot, 0)
+    assert not _holding(tmp_path, token)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+async def test_a_bot_that_dies_ends_the_playground(tmp_path: Path) -> None:
+    """Nobody is left chatting with a dead bot: the playground ends with an error."""
+    running = await _start("--dir", str(tmp_path), "--demo")
+    assert running.stdout is not None
+    await asyncio.wait_for(running.stdout.readline(), 30)
+    (bot,) = _children(running.pid)
+    os.kill(bot, signal.SIGKILL)
+    said = (await asyncio.wait_for(running.stdout.read(), 30)).decode()
+    assert await running.wait() == 1
+    assert "ended during the visit" in said
+    assert str(tmp_path / "playground" / "demo" / "bot.log") in said
