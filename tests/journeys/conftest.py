@@ -1,0 +1,56 @@
+"""A playground, the bot's process at it, and a tiny random base that trains and draws in seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.playground import Person, Playground, serve
+from tests.journeys.bot_process import QUIET, ROOT, BotProcess, running
+
+Settings = dict[str, dict[str, object]]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base as a diffusers folder, made in a process of its own: this one needs no torch."""
+    folder = tmp_path_factory.mktemp("bases") / "tiny"
+    command = [sys.executable, "-m", "tests.tiny_base", str(folder)]
+    subprocess.run(command, cwd=ROOT, env=os.environ | QUIET, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def settings(tiny_folder: Path) -> Settings:
+    """What ``config.toml`` says beside Telegram's address and the storage; tests change it before the bot starts."""
+    return {
+        "base": {"name": str(tiny_folder)},
+        "engine": {"device": "cpu", "threads": 1},
+        "train": {"steps": 40, "checkpoint_steps": 10},
+        "sticker": {"steps": 4},
+    }
+
+
+@pytest.fixture
+async def playground(tmp_path: Path) -> AsyncIterator[Playground]:
+    async with serve(tmp_path / "telegram") as playground:
+        yield playground
+
+
+@pytest.fixture
+async def bot(playground: Playground, tmp_path: Path, settings: Settings) -> AsyncIterator[BotProcess]:
+    """The running bot. Its worker may still be loading."""
+    async with running(playground, tmp_path / "bot", settings) as bot:
+        yield bot
+
+
+@pytest.fixture
+async def ada(playground: Playground) -> AsyncIterator[Person]:
+    """Somebody who has not written to the bot yet."""
+    async with Person.join(playground.address, "Ada") as person:
+        yield person
