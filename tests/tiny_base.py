@@ -22,12 +22,17 @@ RESOLUTION = 64
 STEPS = 200  # of the decoder's schooling
 
 
-def make(folder: Path, *, seed: int = 0) -> Path:
-    """Write the base for ``seed`` as a plain diffusers folder and return it; about 11 MB, two seconds."""
+def make(folder: Path, *, seed: int = 0, steps: int = STEPS) -> Path:
+    """Write the base for ``seed`` as a plain diffusers folder and return it; about 11 MB, two seconds.
+
+    Without any ``steps`` of schooling it draws noise.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks so small only wait for a second one
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pipeline = StableDiffusionPipeline(
-            vae=_vae(),
+            vae=_vae(steps),
             unet=_unet(),
             text_encoder=_text_encoder(),
             tokenizer=_tokenizer(),
@@ -36,6 +41,7 @@ def make(folder: Path, *, seed: int = 0) -> Path:
             feature_extractor=None,
             requires_safety_checker=False,
         )
+    torch.set_num_threads(threads)
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -54,14 +60,14 @@ def _unet() -> UNet2DConditionModel:
     )
 
 
-def _vae() -> AutoencoderKL:
+def _vae(steps: int) -> AutoencoderKL:
     """A random encoder; a decoder that has learned one thing, a disc on white coloured by the latents."""
     vae = _random_vae()
     across = torch.linspace(-1, 1, RESOLUTION)
     inside = ((across[None] ** 2 + across[:, None] ** 2).sqrt() < 0.62).float()
     weights = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
     optimizer = torch.optim.Adam(weights, lr=4e-3)
-    for _ in range(STEPS):
+    for _ in range(steps):
         lean = torch.randn(4, 4, 1, 1) * torch.exp(torch.rand(4, 1, 1, 1) * 2 - 1)
         colour = 0.5 * torch.tanh(lean[:, :3]) - 0.4
         drawn = vae.decode(lean + 0.5 * torch.randn(4, 4, 8, 8)).sample

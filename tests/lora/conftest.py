@@ -5,11 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from lora import bases
 from lora.jobs import Sample
 from tests import tiny_base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Networks so small only wait for a second thread, for seconds if the machine has other work."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +28,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another one of the same shape with other weights."""
-    return tiny_base.make(tmp_path_factory.mktemp("bases") / "other", seed=1)
+    return tiny_base.make(tmp_path_factory.mktemp("bases") / "other", seed=1, steps=0)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ def train_flags(data: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
         "seed": 42,
         "cache_dir": cache_dir,
         "device": "cpu",
+        "threads": 1,
     }
     return [f"--{name}={value}" for name, value in flags.items()]
 

@@ -102,7 +102,7 @@ from lora.engine import EngineSettings
 from lora.engine.local import LocalEngine
 from lora.jobs import Progress, Train, TrainSettings
 async def main():
-    engine = LocalEngine(EngineSettings(base={settings.base!r}, cache_dir=Path({str(settings.cache_dir)!r})))
+    engine = LocalEngine(EngineSettings(base={settings.base!r}, cache_dir=Path({str(settings.cache_dir)!r}), threads=1))
     await engine.start()
     samples = tuple(read_folder(Path({str(tmp_path)!r})))
     settings = TrainSettings(steps=100000, checkpoint_steps=100000)
