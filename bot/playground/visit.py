@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 KEYWORD = "bomux"
 SAMPLES = 24
-PROMPTS = ("a cat", "a pizza", "a rocket")
+PROMPTS = ("a fox", "a car", "a house")
 CFGS = (3, 5, 8)
 SEED = 7
 TRIES = 3  # of a drawing of which nothing was left after cutting it out

@@ -20,6 +20,8 @@ SAME = 0.10  # distance in RGB (0 to 1.73) up to which a border pixel is the gro
 SHARE = 0.90  # of the border that must be one colour
 EDGE = 3  # px between certain ground and certain drawing in which pixels may be mixed
 SPECK = 0.0008  # of the picture; smaller islands are noise
+SATURATED = 0.4  # of the ground's largest minus its smallest channel
+KEY_TOLERANCE = 0.22  # distance in RGB that still is such a ground
 HOLE_ALPHA = (
     0.35  # an enclosed patch of the ground's colour is a hole if the network sees less drawing than this
 )
@@ -52,7 +54,7 @@ def key(rgb: Floats, ground: Floats, opinion: Floats) -> tuple[Floats, Floats]:
     in the drawing (the middle of a doughnut) or part of it (the white of an eye).
     """
     distance = np.linalg.norm(rgb - ground, axis=2)
-    tolerance = _tolerance(distance)
+    tolerance = _tolerance(distance, ground)
     outside = _background(distance < tolerance, opinion)
     drawing = _without_specks(~outside)
     outside = ~drawing
@@ -89,8 +91,14 @@ def local_ground(rgb: Floats, alpha: Floats) -> Floats:
     return _spread(rgb, certain) if certain.any() else rgb
 
 
-def _tolerance(distance: Floats) -> float:
-    """Up to where a colour counts as the ground: above its own noise, at most a little."""
+def _tolerance(distance: Floats, ground: Floats) -> float:
+    """Up to where a colour counts as the ground: above its own noise, at most a little.
+
+    A saturated ground was chosen for being far from the drawing's palette, so what is like it may be
+    more of it: a drawing's soft shadow on it, or what its decoder smeared.
+    """
+    if ground.max() - ground.min() > SATURATED:
+        return KEY_TOLERANCE
     border = np.concatenate([distance[:RING].ravel(), distance[-RING:].ravel(), distance[:, :RING].ravel()])
     return float(np.clip(3 * np.percentile(border, 75) + 0.02, 0.035, 0.09))
 

@@ -1,0 +1,121 @@
+"""The background goes, the drawing stays: keyed exactly on flat grounds, by the bundled network elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lora.cutout import Remover, cut_out, flat, remover
+from lora.jobs import JobError
+
+GROUND = (40, 90, 230)
+
+
+class Opinion:
+    """A remover that says what it was told to say."""
+
+    def __init__(self, alpha: np.ndarray) -> None:
+        self._alpha = alpha
+
+    def alpha(self, image: Image.Image) -> np.ndarray:
+        return self._alpha
+
+
+def disc(side: int, radius: float) -> np.ndarray:
+    """Alpha of a centred disc with a soft edge, float [side, side]."""
+    ys, xs = np.mgrid[0:side, 0:side] - (side - 1) / 2
+    return np.clip(radius + 0.5 - np.hypot(ys, xs), 0, 1)
+
+
+def painted(alpha: np.ndarray, colour: tuple[int, int, int], ground: tuple[int, int, int]) -> np.ndarray:
+    """A flat drawing composited onto a ground, float RGB."""
+    a = alpha[..., None]
+    return (a * np.array(colour) + (1 - a) * np.array(ground)) / 255
+
+
+def picture(rgb: np.ndarray) -> Image.Image:
+    return Image.fromarray((rgb * 255).round().astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Remover:
+    return remover(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), GROUND, (0, 190, 90)])
+def test_edges_are_unmixed_without_a_halo(ground: tuple[int, int, int]) -> None:
+    """Alpha is within a hundredth of the truth on average, and no pixel keeps the ground's colour."""
+    alpha = disc(128, 40)
+    rgb = painted(alpha, (220, 60, 20), ground)
+    found = np.asarray(cut_out(picture(rgb), Opinion(alpha), ground), dtype=float) / 255
+    assert np.abs(found[..., 3] - alpha).mean() < 0.01
+    visible = found[..., 3] > 0.1
+    assert np.abs(found[visible][:, :3] - np.array([220, 60, 20]) / 255).max() < 0.12
+
+
+def test_white_eyes_stay_and_a_ring_has_its_hole() -> None:
+    """An enclosed patch of the ground's colour goes only if the network calls it background."""
+    ring, hole = disc(128, 50), disc(128, 20)
+    rgb = painted(ring - hole, (20, 20, 20), (255, 255, 255))
+    eye = np.asarray(cut_out(picture(rgb), Opinion(ring)))
+    assert tuple(eye[64, 64]) == (255, 255, 255, 255)
+    doughnut = np.asarray(cut_out(picture(rgb), Opinion(ring - hole)))
+    assert doughnut[64, 64, 3] == 0
+
+
+def test_specks_of_noise_are_dropped_and_parts_are_kept() -> None:
+    """A lone dot is noise; a star beside the drawing belongs to it."""
+    rgb = painted(disc(128, 40), (220, 60, 20), GROUND)
+    rgb[5, 60] = (1, 1, 0)
+    rgb[10:20, 108:118] = (1, 1, 0)
+    alpha = np.asarray(cut_out(picture(rgb), Opinion(disc(128, 40))))[..., 3]
+    assert alpha[5, 60] == 0
+    assert alpha[15, 112] == 255
+
+
+def test_a_border_of_two_colours_is_left_to_the_network() -> None:
+    """No colour is keyed where the border is not flat."""
+    rgb = painted(disc(128, 40), (220, 60, 20), GROUND)
+    half = rgb.copy()
+    half[:, :64] = np.where(disc(128, 40)[:, :64, None] > 0, half[:, :64], 1.0)
+    assert flat.ground_colour(rgb) is not None
+    assert flat.ground_colour(half) is None
+    found = np.asarray(cut_out(picture(half), Opinion(disc(128, 40))))[..., 3]
+    assert np.abs(found / 255 - disc(128, 40)).mean() < 0.01
+
+
+def test_nothing_left_is_told() -> None:
+    """An empty drawing is an error with a name, not an invisible sticker."""
+    with pytest.raises(JobError) as caught:
+        cut_out(Image.new("RGB", (128, 128), GROUND), Opinion(np.zeros((128, 128))), GROUND)
+    assert caught.value.code == "empty-cutout"
+
+
+def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> None:
+    """The bundled network finds a real sample on a background that no key could remove."""
+    art = Image.new("RGBA", (256, 256))
+    with Image.open(Path(__file__).parents[2] / "data" / "demo" / "strawberry.png") as file:
+        art.paste(file.convert("RGBA").resize((200, 200)), (28, 28))
+    ramp = np.linspace(30, 220, 256).astype(np.uint8)
+    ground = Image.fromarray(np.dstack([*np.meshgrid(ramp, ramp), np.full((256, 256), 90)]).astype(np.uint8))
+    ground = ground.convert("RGBA")
+    ground.alpha_composite(art)
+    found = np.asarray(cut_out(ground.convert("RGB"), network).getchannel("A")) > 127
+    true = np.asarray(art.getchannel("A")) > 127
+    assert (found & true).sum() / (found | true).sum() > 0.9
+
+
+@pytest.mark.parametrize("name", ["bria-rmbg", "withoutbg", "atlascloud"])
+def test_models_that_cost_freedom_or_privacy_are_refused(name: str, tmp_path: Path) -> None:
+    """The refusal says why."""
+    with pytest.raises(ValueError, match="not used here"):
+        remover(tmp_path, name)
+
+
+def test_a_model_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:
+    """The error names the place where the file belongs."""
+    with pytest.raises(ValueError, match="put the cut-out model's file at"):
+        remover(tmp_path, "isnet-general-use")
