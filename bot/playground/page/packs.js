@@ -36,14 +36,21 @@ function stickerButton(sticker, pick) {
   return button;
 }
 
+function toggle(open) {
+  document.body.classList.toggle("with-packs", open);
+  $("packs-toggle").setAttribute("aria-expanded", String(open));
+}
+
 export function setUpPanel() {
   const narrow = matchMedia("(max-width: 900px)");
-  const toggle = (open) => {
-    document.body.classList.toggle("with-packs", open);
-    $("packs-toggle").setAttribute("aria-expanded", String(open));
-  };
   toggle(!narrow.matches);
   narrow.addEventListener("change", () => toggle(!narrow.matches));
   $("packs-toggle").addEventListener("click", () => toggle(!document.body.classList.contains("with-packs")));
   $("packs-close").addEventListener("click", () => toggle(false));
+  // Links to a pack would lead to Telegram, where the playground's packs are not.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.('a[href^="https://t.me/addstickers/"]')) return;
+    event.preventDefault();
+    toggle(true);
+  });
 }
