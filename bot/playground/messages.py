@@ -113,10 +113,14 @@ async def delete_message(world: World, call: Call) -> bool:
 async def delete_messages(world: World, call: Call) -> bool:
     """Removes up to 100 messages; those that do not exist are skipped."""
     ids = call.json("message_ids")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= limits.DELETE_MESSAGES:
+    if (
+        not isinstance(ids, list)
+        or not 1 <= len(ids) <= limits.DELETE_MESSAGES
+        or set(map(type, ids)) != {int}
+    ):
         raise bad_request("message identifiers are not specified")
     for message_id in ids:
-        world.delete(call.int("chat_id"), int(message_id))
+        world.delete(call.int("chat_id"), message_id)
     return True
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import secrets
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -68,6 +69,10 @@ class Playground:
             return refusal(error)
         except web.HTTPRequestEntityTooLarge:
             return refusal(ApiError(413, "Request Entity Too Large"))
+        except Exception as error:  # a bug here must not look like a bug of the bot
+            where = "".join(traceback.format_tb(error.__traceback__))  # the message may quote people's words
+            log.error("%s failed with %s\n%s", request.match_info["method"], type(error).__name__, where)
+            return refusal(ApiError(500, "Internal Server Error"))
 
     async def _perform(self, request: web.Request, call: Call) -> web.StreamResponse:
         method = METHODS.get(call.method)
@@ -140,6 +145,8 @@ async def _local_only(request: web.Request, handler: Handler) -> web.StreamRespo
 @web.middleware
 async def _chat_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refusals on the people's side as ``{"error": ...}``."""
+    if not request.path.startswith("/chat/"):
+        return await handler(request)
     try:
         return await handler(request)
     except ApiError as error:

@@ -152,15 +152,13 @@ class Visit:
             self._transcript.press(button.label)
             await self._ada.press(sticker, "add:")
             await self._ada.wait_for_notice()
-        count = 0
-        quiet = time.monotonic()
-        while count < len(stickers):
-            await self._ada.read(2.0)
-            now = sum(len(pack["stickers"]) for pack in await self._ada.packs())
-            if now > count:
-                count, quiet = now, time.monotonic()
-            if time.monotonic() - quiet > QUIET_SECONDS:
-                raise VisitError(f"only {count} of {len(stickers)} stickers got into the pack")
+        await self._until(lambda: not self._with_button("add:"), "the stickers' way into the pack")
+        packed = sum(len(pack["stickers"]) for pack in await self._ada.packs())
+        if packed != len(stickers):
+            raise VisitError(f"{packed} of {len(stickers)} stickers got into the pack")
+
+    def _with_button(self, data: str) -> list[Message]:
+        return [message for message in self._ada.messages if message.button(data)]
 
     async def _sticker(self, message: Message) -> bytes:
         """A sticker's file, held once more against Telegram's rules."""

@@ -314,3 +314,27 @@ async def test_json_bodies_are_read_too(playground: Playground, ada: Person) -> 
         answers = [await http.post("/sendMessage", json=body), await http.get("/sendmessage", params=query)]
     assert [answer.json()["result"]["text"] for answer in answers] == ["json", "query"]
     assert answers[0].json()["result"]["reply_markup"] == keyboard
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("sendMessage", {"chat_id": "ada", "text": "x"}),
+        ("sendMessage", {"text": "x"}),
+        ("sendMessage", {"chat_id": 1, "text": "x", "reply_markup": "{"}),
+        ("deleteMessages", {"chat_id": 1, "message_ids": '["x"]'}),
+        ("sendMediaGroup", {"chat_id": 1, "media": '{"a": 1}'}),
+        ("addStickerToSet", {"user_id": 1, "name": "x", "sticker": "no JSON"}),
+        ("setMyCommands", {"commands": '["start"]'}),
+        ("editMessageText", {"chat_id": 1, "text": "x"}),
+        ("getFile", {}),
+    ],
+)
+async def test_malformed_parameters_are_400(
+    playground: Playground, method: str, params: dict[str, str]
+) -> None:
+    """Whatever nonsense is sent, the answer is a refusal in Telegram's form."""
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(f"{playground.api_url}{playground.token}/{method}", data=params)
+    assert answer.status_code == answer.json()["error_code"] == 400
+    assert answer.json()["description"].startswith("Bad Request: ")
