@@ -56,9 +56,12 @@ async def test_the_visit_ends_with_nine_stickers(stage: Stage, tmp_path: Path) -
 
 async def test_an_empty_drawing_is_asked_for_again(stage: Stage, tmp_path: Path) -> None:
     """A drawing of which nothing was left is drawn with another seed, as a person would."""
-    engine = Failing(
-        lambda job: not isinstance(job, Train) and job.seed in visit.PROMPTS.values() and job.cfg == 5
-    )
+
+    def fails(job: Job) -> bool:
+        first = {f"{visit.KEYWORD} {prompt}": seed for prompt, seed in visit.PROMPTS.items()}
+        return not isinstance(job, Train) and job.cfg == 5 and job.seed == first[job.prompt]
+
+    engine = Failing(fails)
     async with stage.bot(engine):
         await visit.visit(
             stage.playground.address, samples=SAMPLES, out=tmp_path / "out", say=lambda line: None
