@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -108,11 +109,20 @@ async def _bot(
             env=environment,
             stderr=log if quiet else None,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the bot in order
+            preexec_fn=_mortal(),
         )
     try:
         yield bot
     finally:
         await _end(bot)
+
+
+def _mortal() -> Callable[[], None] | None:
+    """Makes Linux end the bot when this process is killed, which could then no longer do it itself."""
+    if sys.platform != "linux":
+        return None
+    set_death_signal = ctypes.CDLL(None).prctl
+    return lambda: set_death_signal(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
 
 
 def _write_settings(playground: Playground, settings: Config, home: Path) -> Path:

@@ -94,3 +94,25 @@ async def test_a_bot_that_dies_ends_the_playground(tmp_path: Path) -> None:
     assert await running.wait() == 1
     assert "ended during the visit" in said
     assert str(tmp_path / "playground" / "demo" / "bot.log") in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
+async def test_a_killed_playground_leaves_no_bot_behind(tmp_path: Path) -> None:
+    """The next playground on the same folder would find it in the way."""
+    running = await _start("--dir", str(tmp_path))
+    assert running.stdout is not None
+    await asyncio.wait_for(running.stdout.readline(), 30)
+    (bot,) = _children(running.pid)
+    running.kill()
+    await running.wait()
+    async with asyncio.timeout(30):
+        while _alive(bot):  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    """A zombie, which nobody has waited for in a container without an init, is not alive."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
