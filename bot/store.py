@@ -34,11 +34,15 @@ class Store:
         """Open or make the database file and bring it to the newest shape."""
         path.parent.mkdir(parents=True, exist_ok=True)
         db = await aiosqlite.connect(path, isolation_level=None)
-        db.row_factory = sqlite3.Row
-        for pragma in PRAGMAS:
-            await db.execute(f"PRAGMA {pragma}")
-        store = cls(db)
-        await store._migrate()
+        try:
+            db.row_factory = sqlite3.Row
+            for pragma in PRAGMAS:
+                await db.execute(f"PRAGMA {pragma}")
+            store = cls(db)
+            await store._migrate()
+        except BaseException:
+            await db.close()  # its thread would keep the process from ending
+            raise
         return store
 
     async def close(self) -> None:
