@@ -11,17 +11,14 @@ from contextlib import asynccontextmanager, closing
 import psutil
 import pytest
 
-from bot.playground import Fault, Person, Playground
+from bot.playground import Person, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.visitor import (
     PATIENCE,
     arrive,
     captions_in_order,
-    check_pack,
     collect,
-    draw,
-    packed,
     picture,
 )
 
@@ -31,7 +28,7 @@ ALARMING = ("sorry", "wrong", "could not", "error", "again")
 async def until(happened: Callable[[], bool]) -> None:
     """Look often until something has happened."""
     async with asyncio.timeout(PATIENCE):
-        while not happened():
+        while not happened():  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.02)
 
 
