@@ -22,12 +22,13 @@ from bot.playground.server import Playground, serve
 from bot.playground.visit import VisitError, visit
 
 DEFAULT_PORT = 8081
+INTERRUPTED = 130  # as shells have it
 END_SECONDS = 20.0  # what the bot gets to end by itself
 SAMPLES = Path(__file__).parents[2] / "data" / "demo"
 
 
 def main(argv: list[str], config_path: Path | None) -> int:
-    """The process's exit code: 0 ended, 1 the bot or the visit failed, 2 something is to be mended first."""
+    """The process's exit code: 0 ended, 1 the bot or the visit failed, 130 a visit was interrupted."""
     chosen = _arguments(argv)
     settings = config.load(config_path)
     if chosen.dir is not None:
@@ -51,13 +52,21 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 async def _until_told(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
     """Run until it ends or the process is asked to end, by Ctrl-C or by SIGTERM."""
     task = asyncio.create_task(_run(settings, port=port, demo=demo, stay=stay))
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    told: list[str] = []
+
+    def end(name: str) -> None:
+        told.append(name)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end, number.name)
     try:
         return await task
     except asyncio.CancelledError:
-        say("\nThe playground has ended.")
-        return 0
+        if not told:
+            raise
+        say(f"\nEnded before it was done, by {told[0]}.")
+        return INTERRUPTED
 
 
 async def _run(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
@@ -158,8 +167,12 @@ async def _end(bot: asyncio.subprocess.Process) -> None:
 
 
 async def _wait(bot: asyncio.subprocess.Process) -> int:
-    """Until the bot ends, which it should not do by itself."""
-    code = await bot.wait()
+    """Until this process is told to end. The bot should not do so by itself before."""
+    try:
+        code = await bot.wait()
+    except asyncio.CancelledError:
+        say("\nThe playground ends.")
+        return 0
     say(f"The bot has ended by itself, with code {code}.")
     return 1
 

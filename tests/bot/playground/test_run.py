@@ -96,6 +96,15 @@ async def test_a_bot_that_dies_ends_the_playground(tmp_path: Path) -> None:
     assert str(tmp_path / "playground" / "demo" / "bot.log") in said
 
 
+async def test_an_interrupted_demo_is_no_success(tmp_path: Path) -> None:
+    """Who stops the visit halfway does not get the exit code of one that went through."""
+    running = await _start("--dir", str(tmp_path), "--demo")
+    assert running.stdout is not None
+    await asyncio.wait_for(running.stdout.readuntil(b"/start"), 30)
+    running.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(running.wait(), 30) == 130
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
 async def test_a_killed_playground_leaves_no_bot_behind(tmp_path: Path) -> None:
     """The next playground on the same folder would find it in the way."""
