@@ -23,6 +23,7 @@ const pressed = new Map(); // query id -> the button that waits for its answer
 const acts = {
   command: (text) => send(text, 0),
   reply: composer.reply,
+  now: (message) => messages.get(message.message_id) ?? message,
   view: (url) => { $("viewer-image").src = url; $("viewer").showModal(); },
   jump: (id) => {
     const element = $("log").querySelector(`[data-id="${Number(id)}"]`);
@@ -75,9 +76,11 @@ function units() {
 // An element is made once and kept for as long as nothing about its messages changes.
 function unitElement(unit) {
   const old = drawn.get(unit[0].message_id);
-  if (old && old.unit.length === unit.length && unit.every((message, i) => message === old.unit[i])) return old.element;
+  const replied = unit[0].reply_to_message && acts.now(unit[0].reply_to_message);
+  const same = old?.unit.length === unit.length && unit.every((message, i) => message === old.unit[i]);
+  if (same && old.replied === replied) return old.element;
   const element = unit.length === 1 ? messageElement(unit[0], acts) : albumElement(unit, acts);
-  drawn.set(unit[0].message_id, {unit, element});
+  drawn.set(unit[0].message_id, {unit, replied, element});
   return element;
 }
 

@@ -14,12 +14,13 @@ const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-di
 const day = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "long"});
 export const dayOf = (message) => day.format(message.date * 1000);
 
-// ``acts``: press(message, button, element), reply(message), command(text), view(url), jump(id)
+// ``acts``: press(message, button, element), reply(message), command(text), view(url), jump(id), and
+// now(message), which is that message after its last edit
 export function messageElement(message, acts) {
   const item = make("li", `message ${message.from.is_bot ? "theirs" : "mine"}`);
   item.dataset.id = message.message_id;
   const bubble = make("div", message.sticker ? "bare" : "bubble");
-  if (message.reply_to_message) bubble.append(quote(message.reply_to_message, acts));
+  if (message.reply_to_message) bubble.append(quote(acts.now(message.reply_to_message), acts));
   bubble.append(...media(message, acts));
   const text = message.text ?? message.caption;
   if (text) bubble.append(textElement(message, text, acts));
