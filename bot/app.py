@@ -24,6 +24,7 @@ from bot.dispatch import Dispatch
 from bot.errors import ConfigError
 from bot.handlers import MENU, ROUTES
 from bot.inbox import Inbox
+from bot.intake import Intake
 from bot.locales import LANGUAGES
 from bot.pace import Pacer
 from bot.packs import Packs
@@ -31,7 +32,7 @@ from bot.post import Post
 from bot.secret import VARIABLE, Token
 from bot.serve import apologise, serve
 from bot.store import Store
-from bot.tables import jobs
+from bot.tables import trainings
 from bot.words import Words
 from lora.engine import ENGINES, Engine, EngineSettings
 
@@ -60,7 +61,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     try:
         await _connect(bot)
         blobs = Blobs(config.storage.dir / "blobs", store)
-        await jobs.tidy_ended(store)
+        await trainings.tidy_ended(store)
         await blobs.sweep_all()
         pacer = Pacer()
         post = Post(bot, pacer)
@@ -74,6 +75,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             store=store,
             blobs=blobs,
             post=post,
+            intake=Intake(store=store, blobs=blobs, post=post),
             collect=Collect(store=store, post=post, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,

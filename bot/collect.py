@@ -109,7 +109,7 @@ def summary(
         if s.refused_tokens
     ]
     drafts = [sample for sample in everything if sample.caption_from == "draft"]
-    if drafts:
+    if drafts and not (len(burst) == 1 and drafts == burst):
         example = clip(drafts[-1].caption or "", 80)
         lines.append(words("samples-drafted", n=len(drafts), example=example))
     if first_photo(everything, burst):

@@ -13,6 +13,7 @@ from bot.config import Config
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import Buttons, UserError
+from bot.intake import Intake
 from bot.packs import Packs
 from bot.post import Post
 from bot.store import Store
@@ -30,6 +31,7 @@ class Parts:
     store: Store
     blobs: Blobs
     post: Post
+    intake: Intake
     collect: Collect
     dispatch: Dispatch
     deliver: Deliver

@@ -20,8 +20,9 @@ from bot.outlook import Outlook
 from bot.post import Post
 from bot.progress import number, over, under_way
 from bot.store import Store
-from bot.tables import jobs, packs, people
-from bot.tables.jobs import Drawing, Job
+from bot.tables import drawings, jobs, packs, people
+from bot.tables.drawings import Drawing
+from bot.tables.jobs import Job
 from bot.words import Words
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,11 @@ class Deliver:
         words = Words((await people.get(self._store, person)).language)
         try:
             for job in await jobs.to_tell(self._store, person):
+                if job.active:
+                    await self._show(words, job)
                 await self._send_drawings(words, job)
-                await (self._show(words, job) if job.active else self._end(words, job))
+                if not job.active:
+                    await self._end(words, job)
         except Forbidden:  # blocked: it waits until they write again
             await people.block(self._store, person)
 
@@ -73,13 +77,12 @@ class Deliver:
         old, at = self._shown.get(job.id, ("", float("-inf")))
         if text == old or (job.message_id and time.monotonic() - at < EDIT_SECONDS):
             return
-        await self._put(job, text, buttons)
+        await self._put(job, text, buttons)  # its stickers are replies to it: it comes first
         self._shown[job.id] = (text, time.monotonic())
 
     async def _end(self, words: Words, job: Job) -> None:
         """The last edit, and for a training a message of its own, because edits ring no bell."""
-        drawings = await jobs.drawings(self._store, job.id)
-        await self._put(job, *over(words, job, drawings))
+        await self._put(job, *over(words, job, await drawings.of_job(self._store, job.id)))
         self._shown.pop(job.id, None)
         if job.kind == "train" and job.state in ("done", "failed"):
             await self._announce(words, job)
@@ -98,17 +101,17 @@ class Deliver:
         await self._post.text(job.person, words("train-failed", keyword=job.keyword), buttons=again)
 
     async def _send_drawings(self, words: Words, job: Job) -> None:
-        for drawing in await jobs.drawings(self._store, job.id):
+        for drawing in await drawings.of_job(self._store, job.id):
             if drawing.message_id is None:
                 data = await self._blobs.read(drawing.blob)
-                await jobs.sent(
+                await drawings.sent(
                     self._store, drawing.id, await self._send(job, data, below(words, job, drawing))
                 )
 
     async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> int:
         """The message id; 0 for a sticker that Telegram refuses, which no later try would change."""
         try:
-            return await self._post.sticker(job.person, sticker, buttons=buttons)
+            return await self._post.sticker(job.person, sticker, buttons=buttons, reply_to=job.message_id)
         except BadRequest as error:
             log.error("a sticker of job %d was refused: %s", job.id, error)
             return 0

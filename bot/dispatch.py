@@ -11,7 +11,7 @@ from bot.blobs import Blobs
 from bot.config import Config
 from bot.outlook import Outlook
 from bot.store import Store
-from bot.tables import jobs
+from bot.tables import drawings, jobs, trainings
 from bot.tables.jobs import Job
 from lora.engine import Engine
 from lora.jobs import (
@@ -123,8 +123,8 @@ class Dispatch:
         )
 
     async def _train(self, job: Job) -> Train:
-        state = await jobs.resume_state(self._store, job.id)
-        found = await jobs.samples(self._store, job.id)
+        state = await trainings.resume_state(self._store, job.id)
+        found = await trainings.samples(self._store, job.id)
         return Train(
             id=job.id,
             attempt=job.attempt,
@@ -162,13 +162,13 @@ class Dispatch:
                 self.outlook.progress(job.kind, event)
             case Checkpoint():
                 async with self._blobs.keep(event.adapter, event.state) as (adapter, state):
-                    unused = await jobs.add_checkpoint(
+                    unused = await trainings.add_checkpoint(
                         self._store, job, step=event.step, adapter=adapter, state=state
                     )
                 await self._blobs.sweep(unused)
             case Drawn():
                 async with self._blobs.keep(event.sticker) as (sticker,):
-                    await jobs.add_drawing(
+                    await drawings.add(
                         self._store, job.id, job.attempt, position=event.index, seed=event.seed, blob=sticker
                     )
             case Trained():
@@ -211,7 +211,7 @@ class Dispatch:
         await self.outlook.ended(job.id)
         now = await jobs.get(self._store, job.id)
         if job.kind == "train" and now is not None and not now.active:
-            unused = await jobs.drop_samples(self._store, job.id) + await jobs.drop_states(
+            unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(
                 self._store, job.id
             )
             await self._blobs.sweep(unused)

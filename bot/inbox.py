@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 50
 KINDS = ["message", "callback_query"]
-PEOPLE_AT_ONCE = 16
+PEOPLE_AT_ONCE = 32
 CRASHES = 3  # of one handler on one update, before it is given up
 TRIES = 20  # with kills and broken connections; one that kills the process must not do so for ever
 LONGEST_PAUSE = 30.0  # seconds

@@ -21,7 +21,7 @@ from bot.lanes import Lanes
 from bot.pace import Pacer
 from bot.post import SECONDS, Post
 from bot.store import Store
-from bot.tables import jobs, packs, people
+from bot.tables import drawings, packs, people
 from bot.tables.jobs import Job
 from bot.tables.packs import Pack, PackSticker
 from bot.words import Html, Words
@@ -106,7 +106,7 @@ class Packs:
             await self._refused(sticker, error)
 
     async def _upload(self, sticker: PackSticker) -> None:
-        found = await jobs.drawing(self._store, sticker.person, sticker.drawing)
+        found = await drawings.get(self._store, sticker.person, sticker.drawing)
         assert found is not None
         data = await self._blobs.read(found[0].blob)
         file = await self._paced(
@@ -123,7 +123,7 @@ class Packs:
 
     async def _put(self, sticker: PackSticker) -> None:
         """Add to the current pack, or make the next one with this sticker as its first."""
-        found = await jobs.drawing(self._store, sticker.person, sticker.drawing)
+        found = await drawings.get(self._store, sticker.person, sticker.drawing)
         assert found is not None
         job = found[1]
         pack = await packs.current(self._store, sticker.person, job.keyword)
@@ -235,7 +235,7 @@ class Packs:
         await self._post.text(pack.person, text, buttons=[[(words.plain("button-open-pack"), link)]])
 
     async def _mark_button(self, words: Words, sticker: PackSticker) -> None:
-        found = await jobs.drawing(self._store, sticker.person, sticker.drawing)
+        found = await drawings.get(self._store, sticker.person, sticker.drawing)
         if found is None or not found[0].message_id or sticker.pack is None:
             return
         pack = await packs.get(self._store, sticker.pack)

@@ -71,7 +71,9 @@ class Post:
 
         return await self._edited(person, write)
 
-    async def sticker(self, person: int, data: bytes, *, buttons: Buttons | None = None) -> int:
+    async def sticker(
+        self, person: int, data: bytes, *, buttons: Buttons | None = None, reply_to: int | None = None
+    ) -> int:
         """Send a WebP as a real sticker."""
 
         async def write() -> int:
@@ -79,6 +81,7 @@ class Post:
                 person,
                 InputFile(data, filename="sticker.webp"),
                 reply_markup=keyboard(buttons),
+                reply_parameters=_reply(reply_to),
                 write_timeout=SECONDS,
                 read_timeout=SECONDS,
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.config import Config
 from bot.errors import Buttons
 from bot.outlook import Standing
-from bot.tables.jobs import Drawing, Job
+from bot.tables.drawings import Drawing
+from bot.tables.jobs import Job
 from bot.words import Html, Words, clip
 
 View = tuple[str, Buttons]  # HTML text, buttons
@@ -42,11 +43,9 @@ def _headline(words: Words, job: Job) -> str:
 
 def _place(words: Words, job: Job, standing: Standing) -> str:
     """Place in line, or a bar; and the time left, once that can be told."""
-    if standing.place > 1 or (standing.place == 1 and job.state == "queued" and standing.seconds is None):
+    if standing.place:
         key = "queue-place" if standing.place > 1 else "queue-next"
         return words(key, place=standing.place, about=_about(words, standing.seconds))
-    if standing.place == 1:
-        return words("queue-next", about=_about(words, standing.seconds))
     if not standing.steps or not standing.step:
         return words("starting", about=_about(words, standing.seconds))
     bar = _bar(standing.step / standing.steps)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.tables import jobs, packs
+from bot.tables import drawings, jobs, packs
 
 
 async def add(context: Context) -> None:
     """Put one sticker into the pack."""
-    found = await jobs.drawing(context.parts.store, context.person.id, int(context.data[0]))
+    found = await drawings.get(context.parts.store, context.person.id, int(context.data[0]))
     if found is None:
         raise UserError("drawing-gone")
     wanted = await packs.want(context.parts.store, context.person.id, found[0].id)
@@ -23,7 +23,7 @@ async def add_all(context: Context) -> None:
     if job is None or job.person != context.person.id:
         raise UserError("drawing-gone")
     wanted = [
-        await packs.want(store, job.person, drawing.id) for drawing in await jobs.drawings(store, job.id)
+        await packs.want(store, job.person, drawing.id) for drawing in await drawings.of_job(store, job.id)
     ]
     await context.answer("notice-adding" if any(wanted) else "notice-added-before")
     context.parts.packs.wake(context.person.id)

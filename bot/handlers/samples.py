@@ -8,7 +8,7 @@ import re
 from telegram import Document, Message, PhotoSize
 from telegram import Sticker as TelegramSticker
 
-from bot import captioning, intake, sheet
+from bot import captioning, sheet
 from bot.collect import called, lacking, next_step
 from bot.context import Context
 from bot.errors import Buttons, UserError
@@ -123,7 +123,7 @@ async def _take(
         caption=(message.caption or "").strip() or None,
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
     )
-    fresh = await intake.take(parts.store, parts.blobs, parts.post, style, offer)
+    fresh = await parts.intake.take(style, offer)
     parts.collect.poke(context.person.id, repeated=not fresh)
 
 

@@ -8,8 +8,9 @@ from bot import wish
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
-from bot.tables import jobs, styles
-from bot.tables.jobs import Drawing, Job
+from bot.tables import drawings, jobs, styles
+from bot.tables.drawings import Drawing
+from bot.tables.jobs import Job
 from bot.tables.styles import Style
 from bot.wish import Wish
 from lora import captions
@@ -81,7 +82,7 @@ def _note(style: Style | None) -> str | None:
 
 
 async def _pressed(context: Context) -> tuple[Drawing, Job]:
-    found = await jobs.drawing(context.parts.store, context.person.id, int(context.data[0]))
+    found = await drawings.get(context.parts.store, context.person.id, int(context.data[0]))
     if found is None:
         raise UserError("drawing-gone")
     return found

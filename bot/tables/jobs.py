@@ -1,4 +1,4 @@
-"""Jobs: durable rows that ask for a train or a draw. Claims, fences, checkpoints, drawings."""
+"""Jobs: durable rows that ask for a train or a draw; claims and fences."""
 
 from __future__ import annotations
 
@@ -36,18 +36,6 @@ class Job:
     def active(self) -> bool:
         """Waiting or running."""
         return self.state in ("queued", "running")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """One finished sticker."""
-
-    id: int
-    job: int
-    position: int
-    seed: int
-    blob: str
-    message_id: int | None
 
 
 async def ask_draw(
@@ -203,87 +191,3 @@ async def tell(store: Store, id: int) -> None:
 async def show_in(store: Store, id: int, message_id: int) -> None:
     """Remember the bot's message that shows how a job goes."""
     await store.change("UPDATE job SET message_id = ? WHERE id = ?", message_id, id)
-
-
-async def samples(store: Store, job: int) -> list[tuple[str, str]]:
-    """(blob, caption) of what a training works on."""
-    rows = await store.rows("SELECT blob, caption FROM job_sample WHERE job = ? ORDER BY position", job)
-    return [(row["blob"], row["caption"]) for row in rows]
-
-
-async def drop_samples(store: Store, job: int) -> list[str]:
-    """Forget what an ended training worked on; gives the blobs that may be unused now."""
-    rows = await store.rows("DELETE FROM job_sample WHERE job = ? RETURNING blob", job)
-    return [row["blob"] for row in rows]
-
-
-async def resume_state(store: Store, job: int) -> str | None:
-    """The blob that a training goes on from, None if it has no checkpoint yet."""
-    found: str | None = await store.value(
-        "SELECT state FROM checkpoint WHERE job = ? ORDER BY step DESC LIMIT 1", job
-    )
-    return found
-
-
-async def add_checkpoint(store: Store, job: Job, *, step: int, adapter: str, state: str) -> list[str]:
-    """Store a checkpoint; only the newest state stays. Gives the blobs that may be unused now.
-
-    A worker that gets this far is not killed by this job, so its losses are forgiven.
-    """
-    async with store.transaction():
-        if await is_mine(store, job.id, job.attempt) is None or job.style is None:
-            return [adapter, state]
-        old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job.id)
-        await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job.id)
-        await store.change(
-            "INSERT INTO checkpoint (job, style, step, adapter, state) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (job, step) DO UPDATE SET adapter = excluded.adapter, state = excluded.state",
-            *(job.id, job.style, step, adapter, state),
-        )
-        await store.change("UPDATE job SET step = ?, losses = 0 WHERE id = ?", step, job.id)
-    return [row["state"] for row in old]
-
-
-async def drop_states(store: Store, job: int) -> list[str]:
-    """An ended training resumes no more; gives the blobs that may be unused now."""
-    async with store.transaction():
-        old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job)
-        await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job)
-    return [row["state"] for row in old]
-
-
-async def tidy_ended(store: Store) -> None:
-    """What a kill kept from being tidied: ended trainings need neither samples nor states."""
-    ended = "SELECT id FROM job WHERE state NOT IN ('queued', 'running')"
-    async with store.transaction():
-        await store.change(f"DELETE FROM job_sample WHERE job IN ({ended})")  # noqa: S608 - constants only
-        await store.change(f"UPDATE checkpoint SET state = NULL WHERE job IN ({ended})")  # noqa: S608
-
-
-async def add_drawing(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:
-    """Store a sticker of a running attempt; one that is there already stays."""
-    await store.change(
-        "INSERT INTO drawing (job, position, seed, blob) SELECT id, ?3, ?4, ?5 FROM job"
-        " WHERE id = ?1 AND attempt = ?2 AND state = 'running' ON CONFLICT DO NOTHING",
-        *(job, attempt, position, seed, blob),
-    )
-
-
-async def drawings(store: Store, job: int) -> list[Drawing]:
-    """A draw's stickers so far, in order."""
-    rows = await store.rows("SELECT * FROM drawing WHERE job = ? ORDER BY position", job)
-    return [Drawing(**dict(row)) for row in rows]
-
-
-async def drawing(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
-    """One of the person's stickers and the job that drew it."""
-    row = await store.row("SELECT * FROM drawing WHERE id = ?", id)
-    job = None if row is None else await get(store, row["job"])
-    if row is None or job is None or job.person != person:
-        return None
-    return Drawing(**dict(row)), job
-
-
-async def sent(store: Store, drawing: int, message_id: int) -> None:
-    """Remember that a sticker has been sent."""
-    await store.change("UPDATE drawing SET message_id = ? WHERE id = ?", message_id, drawing)

@@ -10,7 +10,7 @@ import pytest
 
 from bot.config import Limits, Sticker
 from bot.playground import Fault, Person
-from bot.tables import jobs, styles
+from bot.tables import drawings, jobs, styles
 from lora.jobs import JOB_ERRORS, Draw, Failed, Finished, Progress, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine, picture
@@ -337,7 +337,7 @@ async def test_stickers_drawn_before_a_kill_are_delivered_after_it(stage: Stage,
         await ada.send("/sticker a fox --seed 1 --n 2")
         await until(lambda: fault.times < 99)
         await asyncio.sleep(0.1)
-        assert len(await jobs.drawings(running.parts.store, 1)) == 2
+        assert len(await drawings.of_job(running.parts.store, 1)) == 2
     stage.playground.faults.clear()
     async with stage.bot():
         await ada.wait_for("seed 1–2")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.store import Clash, Store
-from bot.tables import jobs, people, samples, styles
+from bot.tables import drawings, jobs, people, samples, styles, trainings
 
 ADA, BEN = 1, 2
 
@@ -74,7 +74,7 @@ async def test_a_training_works_on_the_samples_of_its_moment(store: Store) -> No
     await train(store)
     await samples.remove(store, ADA, (await samples.of_style(store, ADA))[0], "x")
     await samples.caption(store, 2, "zuvix cat", "person")
-    assert await jobs.samples(store, 1) == [("blob0", "zuvix"), ("blob1", "zuvix fox")]
+    assert await trainings.samples(store, 1) == [("blob0", "zuvix"), ("blob1", "zuvix fox")]
     job = await jobs.get(store, 1)
     assert job is not None
     assert job.count == 2
@@ -100,11 +100,11 @@ async def test_a_voice_from_the_past_changes_nothing(store: Store) -> None:
     await jobs.claim(store, "train")
     await jobs.claim(store, "draw")
     assert not await jobs.end(store, old_train.id, old_train.attempt, "failed", "internal")
-    assert await jobs.add_checkpoint(store, old_train, step=5, adapter="a", state="s") == ["a", "s"]
-    await jobs.add_drawing(store, old_draw.id, old_draw.attempt, position=0, seed=1, blob="b")
+    assert await trainings.add_checkpoint(store, old_train, step=5, adapter="a", state="s") == ["a", "s"]
+    await drawings.add(store, old_draw.id, old_draw.attempt, position=0, seed=1, blob="b")
     await jobs.lose(store, old_draw.id, old_draw.attempt, blame=True, attempts=1)
-    assert await jobs.drawings(store, old_draw.id) == []
-    assert await jobs.resume_state(store, old_train.id) is None
+    assert await drawings.of_job(store, old_draw.id) == []
+    assert await trainings.resume_state(store, old_train.id) is None
     assert [job.state for job in await jobs.active(store)] == ["running", "running"]
     assert await jobs.end(store, old_train.id, old_train.attempt + 1, "done")
 
@@ -114,14 +114,14 @@ async def test_only_the_newest_state_of_a_training_is_kept(store: Store) -> None
     await train(store)
     job = await jobs.claim(store, "train")
     assert job is not None
-    assert await jobs.add_checkpoint(store, job, step=100, adapter="a1", state="s1") == []
-    assert await jobs.add_checkpoint(store, job, step=200, adapter="a2", state="s2") == ["s1"]
-    assert await jobs.resume_state(store, job.id) == "s2"
+    assert await trainings.add_checkpoint(store, job, step=100, adapter="a1", state="s1") == []
+    assert await trainings.add_checkpoint(store, job, step=200, adapter="a2", state="s2") == ["s1"]
+    assert await trainings.resume_state(store, job.id) == "s2"
     found = await styles.get(store, ADA, ADA)
     assert found is not None
     assert (found.adapter, found.adapter_step, found.finished) == ("a2", 200, 0)
     await jobs.end(store, job.id, job.attempt, "done")
-    assert await jobs.drop_states(store, job.id) == ["s2"]
+    assert await trainings.drop_states(store, job.id) == ["s2"]
     found = await styles.get(store, ADA, ADA)
     assert found is not None
     assert (found.adapter, found.finished) == ("a2", 1)
@@ -132,12 +132,12 @@ async def test_a_finished_adapter_is_not_replaced_by_an_unfinished_one(store: St
     await train(store, "first")
     job = await jobs.claim(store, "train")
     assert job is not None
-    await jobs.add_checkpoint(store, job, step=300, adapter="finished", state="s")
+    await trainings.add_checkpoint(store, job, step=300, adapter="finished", state="s")
     await jobs.end(store, job.id, job.attempt, "done")
     await train(store, "second")
     job = await jobs.claim(store, "train")
     assert job is not None
-    await jobs.add_checkpoint(store, job, step=100, adapter="halfway", state="t")
+    await trainings.add_checkpoint(store, job, step=100, adapter="halfway", state="t")
     found = await styles.get(store, ADA, ADA)
     assert found is not None
     assert found.adapter == "finished"
@@ -152,7 +152,7 @@ async def test_losing_workers_is_forgiven_after_a_checkpoint(store: Store) -> No
         await jobs.lose(store, job.id, job.attempt, blame=True, attempts=3)
     job = await jobs.claim(store, "train")
     assert job is not None
-    await jobs.add_checkpoint(store, job, step=100, adapter="a", state="s")
+    await trainings.add_checkpoint(store, job, step=100, adapter="a", state="s")
     for expected in ("queued", "queued", "failed"):
         await jobs.lose(store, job.id, job.attempt, blame=True, attempts=3)
         now = await jobs.get(store, job.id)
@@ -174,7 +174,7 @@ async def test_deleting_a_style_names_all_its_blobs(store: Store) -> None:
     await train(store)
     job = await jobs.claim(store, "train")
     assert job is not None
-    await jobs.add_checkpoint(store, job, step=1, adapter="a", state="s")
+    await trainings.add_checkpoint(store, job, step=1, adapter="a", state="s")
     style = await styles.get(store, ADA, ADA)
     assert style is not None
     assert sorted(await styles.remove(store, style)) == ["a", "blob0", "blob1", "s"]

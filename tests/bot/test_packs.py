@@ -10,7 +10,7 @@ import pytest
 
 from bot import lanes, pace, packs
 from bot.playground import Fault, Person
-from bot.tables import jobs, styles
+from bot.tables import drawings, styles
 from bot.tables import packs as rows
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import sticker
@@ -95,7 +95,7 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         await rows.uploaded(store, 1, file.file_id)
         plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
         await rows.adding(store, 1, plan.id, 0)  # killed here, the call was heard:
-        found = await jobs.drawing(store, ada.id, 1)
+        found = await drawings.get(store, ada.id, 1)
         assert found is not None
         await running.parts.packs._write(plan, (await rows.open_of(store, ada.id))[0], found[1])
     async with stage.bot() as running:
@@ -182,7 +182,7 @@ async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> No
         await ben.wait_for("/new")
         await ben.send("/sticker a cat --seed 5")
         await ben.wait_for("seed 5")
-        assert await jobs.drawing(running.parts.store, ada.id, 2) is None
+        assert await drawings.get(running.parts.store, ada.id, 2) is None
         assert await styles.get(running.parts.store, ada.id, 1) is None
 
 

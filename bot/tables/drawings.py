@@ -1,0 +1,50 @@
+"""What a draw has brought forth: stickers on their way to the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.store import Store
+from bot.tables import jobs
+from bot.tables.jobs import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """One finished sticker."""
+
+    id: int
+    job: int
+    position: int
+    seed: int
+    blob: str
+    message_id: int | None
+
+
+async def add(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:
+    """Store a sticker of a running attempt; one that is there already stays."""
+    await store.change(
+        "INSERT INTO drawing (job, position, seed, blob) SELECT id, ?3, ?4, ?5 FROM job"
+        " WHERE id = ?1 AND attempt = ?2 AND state = 'running' ON CONFLICT DO NOTHING",
+        *(job, attempt, position, seed, blob),
+    )
+
+
+async def of_job(store: Store, job: int) -> list[Drawing]:
+    """A draw's stickers so far, in order."""
+    rows = await store.rows("SELECT * FROM drawing WHERE job = ? ORDER BY position", job)
+    return [Drawing(**dict(row)) for row in rows]
+
+
+async def get(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
+    """One of the person's stickers and the job that drew it."""
+    row = await store.row("SELECT * FROM drawing WHERE id = ?", id)
+    job = None if row is None else await jobs.get(store, row["job"])
+    if row is None or job is None or job.person != person:
+        return None
+    return Drawing(**dict(row)), job
+
+
+async def sent(store: Store, drawing: int, message_id: int) -> None:
+    """Remember that a sticker has been sent."""
+    await store.change("UPDATE drawing SET message_id = ? WHERE id = ?", message_id, drawing)
