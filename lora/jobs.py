@@ -55,10 +55,19 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A checkpoint of an interrupted training, as it is handed back to be compared with the later ones."""
+
+    step: int
+    adapter: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
     """Asks for an adapter that draws in the look of ``samples``.
 
-    ``resume`` is the ``state`` of the last ``Checkpoint`` of this job, if it was interrupted.
+    ``resume`` is the ``state`` of the last ``Checkpoint`` of this job, if it was interrupted, and ``earlier``
+    are all its checkpoints so far.
     ``attempt`` counts from 1; events carry it, so that a worker thought dead cannot speak for its successor.
     """
 
@@ -68,6 +77,7 @@ class Train:
     samples: tuple[Sample, ...]
     settings: TrainSettings = TrainSettings()
     resume: bytes | None = field(default=None, repr=False)
+    earlier: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +136,36 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Score:
+    """What the drawings of one checkpoint are worth; ``lora.choose`` says how each is measured."""
+
+    step: int
+    style: float  # closeness to the samples' look; more is better
+    prompt: float  # how well the prompts are followed; more is better
+    diversity: float  # of drawings among themselves, as a share of the samples' own
+    memorised: float  # share of drawings that are copies of a sample, 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """All checkpoints drew the same prompts with the same seeds. ``chosen`` is the step of the best one.
+
+    ``sheet`` is a PNG: a row for each checkpoint, a column for each prompt, the chosen row marked.
+    """
+
+    job: int
+    attempt: int
+    chosen: int
+    sheet: bytes = field(repr=False)
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The training is over; the last ``Checkpoint`` before this event is its end."""
+    """The training is over; the last ``Checkpoint`` before this event is its end.
+
+    A ``Compared`` came before, unless there was only one checkpoint or they could not be compared.
+    """
 
     job: int
     attempt: int
@@ -178,4 +216,4 @@ class Lost:
     jobs: tuple[tuple[int, int], ...]  # (job id, attempt)
 
 
-Event = Ready | Progress | Checkpoint | Trained | Drawn | Finished | Cancelled | Failed | Lost
+Event = Ready | Progress | Checkpoint | Compared | Trained | Drawn | Finished | Cancelled | Failed | Lost

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from lora.__main__ import LATER, main
+from lora.__main__ import main
 from lora.adapters import read_about
+from lora.commands.train import LATER
 from lora.dataset import write_folder
 from lora.jobs import Sample
 
