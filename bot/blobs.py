@@ -19,6 +19,7 @@ COLUMNS = (
     ("checkpoint", "adapter"),
     ("checkpoint", "state"),
     ("drawing", "blob"),
+    ("comparison", "sheet"),
 )
 
 

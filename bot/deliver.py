@@ -12,6 +12,7 @@ import time
 
 from telegram.error import BadRequest, Forbidden
 
+from bot import choice
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.errors import Buttons
@@ -20,7 +21,7 @@ from bot.outlook import Outlook
 from bot.post import Post
 from bot.progress import number, over, under_way
 from bot.store import Store
-from bot.tables import drawings, jobs, packs, people
+from bot.tables import comparisons, drawings, jobs, packs, people
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.words import Words
@@ -95,10 +96,21 @@ class Deliver:
 
     async def _announce(self, words: Words, job: Job) -> None:
         if job.state == "done":
-            await self._post.text(job.person, words("train-announce", keyword=job.keyword))
+            await self._announce_done(words, job)
             return
         again = words.buttons([[("button-train-again", "train:again")]])
         await self._post.text(job.person, words("train-failed", keyword=job.keyword), buttons=again)
+
+    async def _announce_done(self, words: Words, job: Job) -> None:
+        """With the sheet of its checkpoints, if they were compared."""
+        ready = words("train-announce", keyword=job.keyword)
+        found = await comparisons.of_job(self._store, job.id)
+        if found is None:
+            await self._post.text(job.person, ready)
+            return
+        text = f"{ready}\n\n{choice.caption(words, found)}"
+        sheet = await self._blobs.read(found.sheet)
+        await self._post.sheet(job.person, sheet, text, buttons=choice.buttons(words, found))
 
     async def _send_drawings(self, words: Words, job: Job) -> None:
         for drawing in await drawings.of_job(self._store, job.id):

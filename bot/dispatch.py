@@ -11,17 +11,19 @@ from bot.blobs import Blobs
 from bot.config import Config
 from bot.outlook import Outlook
 from bot.store import Store
-from bot.tables import drawings, jobs, trainings
+from bot.tables import comparisons, drawings, jobs, trainings
 from bot.tables.jobs import Job
 from lora.engine import Engine
 from lora.jobs import (
     Cancelled,
     Checkpoint,
+    Compared,
     Draw,
     Drawn,
     Event,
     Failed,
     Finished,
+    Kept,
     Lost,
     Progress,
     Ready,
@@ -50,11 +52,16 @@ class Dispatch:
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._handed_over: dict[int, float] = {}  # draws alone with the worker -> monotonic seconds
+        self.base: str | None = None  # hash of the base that the worker draws on, once one has told
         self.outlook = Outlook(store)
 
     def wake(self) -> None:
         """There may be a job to hand over."""
         self._wake.set()
+
+    def draws_on_other_base(self, base: str | None) -> bool:
+        """Whether an adapter of ``base`` would be refused, as far as is known by now."""
+        return None not in (base, self.base) and base != self.base
 
     async def run(self) -> None:
         """Start the engine and work until cancelled."""
@@ -125,6 +132,7 @@ class Dispatch:
     async def _train(self, job: Job) -> Train:
         state = await trainings.resume_state(self._store, job.id)
         found = await trainings.samples(self._store, job.id)
+        earlier = await trainings.checkpoints(self._store, job.id)
         return Train(
             id=job.id,
             attempt=job.attempt,
@@ -134,6 +142,7 @@ class Dispatch:
                 steps=job.steps, checkpoint_steps=self._config.train.checkpoint_steps or None, seed=job.seed
             ),
             resume=await self._blobs.read(state) if state else None,
+            earlier=tuple([Kept(step=step, adapter=await self._blobs.read(b)) for step, b in earlier]),
         )
 
     async def _listen(self) -> None:
@@ -144,6 +153,7 @@ class Dispatch:
         match event:
             case Ready():
                 log.info("worker ready: %s on %s", event.base, event.device)
+                self.base = event.base_hash
                 await self.outlook.ready(event)
                 self._ready.set()
                 self.wake()
@@ -163,7 +173,13 @@ class Dispatch:
             case Checkpoint():
                 async with self._blobs.keep(event.adapter, event.state) as (adapter, state):
                     unused = await trainings.add_checkpoint(
-                        self._store, job, step=event.step, adapter=adapter, state=state
+                        self._store, job, step=event.step, adapter=adapter, state=state, base=self.base
+                    )
+                await self._blobs.sweep(unused)
+            case Compared():
+                async with self._blobs.keep(event.sheet) as (sheet,):
+                    unused = await comparisons.add(
+                        self._store, job, best=event.chosen, scores=event.scores, sheet=sheet
                     )
                 await self._blobs.sweep(unused)
             case Drawn():
@@ -214,5 +230,6 @@ class Dispatch:
             unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(
                 self._store, job.id
             )
+            unused += await trainings.drop_outdated(self._store)
             await self._blobs.sweep(unused)
         self.wake()

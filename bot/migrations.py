@@ -148,4 +148,16 @@ CREATE TABLE deed (                         -- what must not be done again when 
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
-MIGRATIONS = (FIRST,)
+CHECKPOINTS_COMPARED = """
+CREATE TABLE comparison (
+    job INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    best INTEGER NOT NULL,                  -- the step that the scores speak for
+    scores TEXT NOT NULL,                   -- JSON: a lora.jobs.Score for each checkpoint
+    sheet TEXT NOT NULL                     -- blob: a PNG with a row for each checkpoint
+) STRICT;
+ALTER TABLE checkpoint ADD COLUMN used INTEGER NOT NULL DEFAULT 0;  -- 1: drawn with; none 1 = the last
+ALTER TABLE checkpoint ADD COLUMN base TEXT;  -- hash of the base it draws on; NULL = not written down then
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED)

@@ -19,6 +19,8 @@ from bot.errors import Buttons
 from bot.pace import Pacer, Result
 
 SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
+PHOTO_BYTES = 10 << 20  # the largest file that Telegram takes as a photo
+PHOTO_SIDE = 2000  # px; photos are shrunk to 1280, and more than this would be mush
 
 
 class Post:
@@ -90,7 +92,7 @@ class Post:
         return await self._to(person, write)
 
     async def photo(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
-        """Send a JPEG with a caption of at most 1024 characters."""
+        """Send a picture as a photo, with a caption of at most 1024 characters."""
 
         async def write() -> int:
             sent = await self._bot.send_photo(
@@ -105,6 +107,43 @@ class Post:
             return sent.message_id
 
         return await self._to(person, write)
+
+    async def sheet(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
+        """Send a PNG with a caption: as a photo, or as a file where a photo would lose its details."""
+        if len(data) > PHOTO_BYTES or max(_size(data)) > PHOTO_SIDE:
+            return await self._document(person, data, caption, buttons)
+        return await self.photo(person, data, caption, buttons=buttons)
+
+    async def _document(self, person: int, data: bytes, caption: str, buttons: Buttons | None) -> int:
+        async def write() -> int:
+            sent = await self._bot.send_document(
+                person,
+                InputFile(data, filename="looks.png"),
+                caption=caption,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def edit_caption(
+        self, person: int, message_id: int, caption: str, *, buttons: Buttons | None = None
+    ) -> bool:
+        """Change a picture's caption and buttons; False if it cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_caption(
+                chat_id=person,
+                message_id=message_id,
+                caption=caption,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+            )
+
+        return await self._edited(person, write)
 
     async def answer(self, press_id: str, text: str = "") -> None:
         """Answer a button press; too late is no error."""
@@ -138,6 +177,11 @@ class Post:
                 return False
             raise
         return True
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Width and height, from the header of a PNG that a worker has made."""
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def keyboard(buttons: Buttons | None) -> InlineKeyboardMarkup | None:

@@ -29,6 +29,9 @@ def over(words: Words, job: Job, drawings: list[Drawing]) -> View:
     """What the message of a job that has ended shows, for good."""
     if job.kind == "draw" and drawings:
         return _drawn(words, job, drawings)
+    if job.error == "other-base" and job.style is not None:
+        again = [[("button-train-again", f"train:again:{job.style}")]]
+        return f"{_headline(words, job)}\n{words('error-other-base')}", words.buttons(again)
     if job.state == "failed" or (job.kind == "draw" and job.state == "done"):
         why = words(f"error-{job.error or 'internal'}")
         return f"{_headline(words, job)}\n{why}", []
@@ -51,6 +54,9 @@ def _place(words: Words, job: Job, standing: Standing) -> str:
     bar = _bar(standing.step / standing.steps)
     if job.kind == "draw":
         return words("draw-bar", bar=bar, left=_left(words, standing.seconds))
+    if standing.step >= standing.steps:  # what comes after the last step
+        left = _left(words, standing.seconds or None)
+        return words("train-comparing", bar=bar, left=left)
     loss = Html("") if standing.loss is None else Html(words("train-loss", loss=f"{standing.loss:.3f}"))
     return words(
         "train-bar",

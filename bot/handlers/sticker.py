@@ -53,6 +53,9 @@ async def _ask(context: Context, wanted: Wish, style: Style | None) -> None:
         prompt = captions.with_keyword(prompt, trained.keyword)
     if (tokens := captions.count_tokens(prompt)) > captions.MAX_TOKENS:
         raise UserError("prompt-too-long", tokens=tokens)
+    if trained and context.parts.dispatch.draws_on_other_base(trained.base):
+        again = [[("button-train-again", f"train:again:{trained.id}")]]
+        raise UserError("other-base", keyword=trained.keyword, buttons=again)
     await check_room(context)
     await jobs.ask_draw(
         store,

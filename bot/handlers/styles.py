@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.tables import jobs, styles
+from bot.tables import comparisons, jobs, styles
 from bot.tables.styles import Style
 from bot.words import clip
 from lora import captions
@@ -32,7 +32,7 @@ async def show(context: Context) -> None:
     if not found:
         raise UserError("no-style")
     lines = [context.words("styles")] + [_line(context, style) for style in found]
-    buttons: Buttons = [[(style.keyword, f"style:{style.id}")] for style in found]
+    buttons = [await _row(context, style) for style in found]
     await context.send("\n".join(lines), buttons=buttons)
 
 
@@ -84,10 +84,20 @@ def _suggestions(context: Context) -> Buttons:
     return [[(word, f"new:{word}") for word in words]]
 
 
+async def _row(context: Context, style: Style) -> list[tuple[str, str]]:
+    """The button that switches to a style, and one for its looks where there are several."""
+    row = [(style.keyword, f"style:{style.id}")]
+    if await comparisons.of_style(context.parts.store, style.id):
+        row.append((context.words.plain("button-looks"), f"looks:{style.id}"))
+    return row
+
+
 def _line(context: Context, style: Style) -> str:
     """One style: its keyword, its pictures, whether it can draw; the current one marked."""
     current = "▸" if style.id == context.person.style else "•"
     state = "style-ready" if style.adapter else "style-untrained"
+    if context.parts.dispatch.draws_on_other_base(style.base):
+        state = "style-outdated"
     return context.words(
         "style-line", mark=current, keyword=style.keyword, n=style.samples, state=context.words.plain(state)
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.collect import lacking, numbers
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
 from bot.store import Clash
-from bot.tables import jobs, samples
+from bot.tables import jobs, people, samples, styles
 
 
 async def train(context: Context) -> None:
@@ -16,8 +18,21 @@ async def train(context: Context) -> None:
 
 
 async def train_pressed(context: Context) -> None:
-    """The same from a button; ``bare``: pictures without a caption get the keyword alone."""
+    """The same from a button; ``bare``: pictures without a caption get the keyword alone.
+
+    A button that names a style makes it the current one.
+    """
+    if len(context.data) > 1:
+        await _work_on(context, int(context.data[1]))
     await _ask(context, bare=context.data[0] == "bare")
+
+
+async def _work_on(context: Context, id: int) -> None:
+    style = await styles.get(context.parts.store, context.person.id, id)
+    if style is None:
+        raise UserError("style-gone")
+    await people.work_on(context.parts.store, context.person.id, id)
+    context.person = replace(context.person, style=id)
 
 
 async def _ask(context: Context, *, bare: bool) -> None:

@@ -86,6 +86,7 @@ TEXTS = {
     "style-line": "{mark} <b>{keyword}</b>: {n:picture|pictures}, {state}",
     "style-ready": "ready to draw",
     "style-untrained": "not trained yet",
+    "style-outdated": "to be trained again for my new drawing model",
     "delete-sure": (
         "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "
         "This cannot be undone. Packs on Telegram stay."
@@ -173,9 +174,30 @@ TEXTS = {
     "train-advice": "With {least}–{most} pictures I learn a look much better than with {n}.",
     "train-bar": "{bar}\nStep {step} of {steps}{left}{loss}",
     "train-loss": " · loss {loss}",
+    "train-comparing": "{bar}\nComparing what I have learned, to pick the best{left} …",
     "train-done": "✓ I have learned <b>{keyword}</b>.",
     "train-cancelled": "Learning <b>{keyword}</b> was cancelled.",
     "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>a fox drinking coffee</i>",
+    "looks": (
+        "Here is <b>{keyword}</b> at {n:stage|stages} of learning: each row is one, "
+        "with the same things drawn in it."
+    ),
+    "looks-chosen": "I draw with the row <b>after {step} steps</b>. Another one looks better? Press it.",
+    "looks-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
+    "looks-why-closest": "It looks most like your pictures.",
+    "looks-why-copies": "Later ones copy your pictures instead of drawing new things.",
+    "looks-why-words": "Others look a little more like your pictures, but listen less to your words.",
+    "looks-why-enough": "It has your look already; learning longer added little.",
+    "look-older": (
+        "That sheet is of an earlier training of <b>{keyword}</b>, which is gone. "
+        "/styles shows the looks that there are now."
+    ),
+    "looks-none": "<b>{keyword}</b> has only one look so far. /train makes more to choose from.",
+    "notice-look": "I draw with that one from now on.",
+    "other-base": (
+        "I have a new drawing model, and <b>{keyword}</b> was learned on the one before. "
+        "Your pictures are all still here: one tap, and I learn it again."
+    ),
     "train-failed": "I could not learn <b>{keyword}</b>. Your pictures are all still here.",
     # the line
     "queue-place": "You are {place:ordinal} in line{about}.",
@@ -230,7 +252,10 @@ TEXTS = {
     # why a job failed, by the keys of lora.jobs.JOB_ERRORS
     "error-bad-picture": "One of the pictures cannot be read. /samples shows them; remove the broken one.",
     "error-caption-too-long": "A caption or the prompt is too long for me.",
-    "error-other-base": "This style was learned on another model. /train it again.",
+    "error-other-base": (
+        "I have a new drawing model, and this style was learned on the one before. "
+        "Your pictures are all still here: /train teaches it to me again."
+    ),
     "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
     "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
@@ -247,6 +272,9 @@ TEXTS = {
     "button-open-pack": "Open the pack",
     "button-keep-drafts": "✓ Keep the drafts",
     "button-train-bare": "Train with the keyword only",
+    "button-look": "after {step} steps",
+    "button-look-used": "✓ after {step} steps",
+    "button-looks": "🎨 Choose its look",
     "button-train-again": "🔁 Train again",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",

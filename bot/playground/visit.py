@@ -117,7 +117,7 @@ class Visit:
         if progress.button("cancel:") is None:
             raise VisitError(f"the training did not start: {progress.text}")
         last = await self._heard("the end of the training", lambda message: message.id > progress.id)
-        if last.buttons:
+        if last.button("train:"):
             raise VisitError(f"the training failed: {last.text}")
 
     async def _draw(self, prompt: str) -> list[Message]:

@@ -11,7 +11,8 @@ from bot.store import Store
 class Style:
     """One look. ``samples`` counts its pictures, ``adapter`` is the blob that draws in it, if any yet.
 
-    ``adapter_step`` is the training step of that adapter, ``finished`` whether its training has ended.
+    ``adapter_step`` is the training step of that adapter, ``base`` the hash of the base that it was trained on
+    (None = not known), ``finished`` whether its training has ended.
     """
 
     id: int
@@ -20,17 +21,20 @@ class Style:
     samples: int
     adapter: str | None
     adapter_step: int | None
+    base: str | None
     finished: int
 
 
-# The last checkpoint of the last finished training; before there is one, the newest checkpoint of all.
+# The used checkpoint of the last finished training, else its last one; before there is a finished training,
+# the same of the newest unfinished one.
 _STYLE = """
 SELECT style.*, (SELECT count(*) FROM sample WHERE sample.style = style.id) AS samples,
-    newest.adapter, newest.step AS adapter_step, coalesce(job.state = 'done', 0) AS finished
+    newest.adapter, newest.step AS adapter_step, newest.base, coalesce(job.state = 'done', 0) AS finished
 FROM style
 LEFT JOIN checkpoint AS newest ON newest.id = (
     SELECT checkpoint.id FROM checkpoint JOIN job ON job.id = checkpoint.job
-    WHERE checkpoint.style = style.id ORDER BY job.state = 'done' DESC, checkpoint.id DESC LIMIT 1)
+    WHERE checkpoint.style = style.id
+    ORDER BY job.state = 'done' DESC, job.id DESC, checkpoint.used DESC, checkpoint.step DESC LIMIT 1)
 LEFT JOIN job ON job.id = newest.job
 """
 
@@ -69,6 +73,7 @@ async def remove(store: Store, style: Style) -> list[str]:
             "SELECT blob FROM sample WHERE style = ?1"
             " UNION SELECT job_sample.blob FROM job_sample JOIN job ON job.id = job WHERE style = ?1"
             " UNION SELECT adapter FROM checkpoint WHERE style = ?1"
+            " UNION SELECT sheet FROM comparison WHERE style = ?1"
             " UNION SELECT state FROM checkpoint WHERE style = ?1 AND state IS NOT NULL",
             style.id,
         )

@@ -27,7 +27,15 @@ async def resume_state(store: Store, job: int) -> str | None:
     return found
 
 
-async def add_checkpoint(store: Store, job: Job, *, step: int, adapter: str, state: str) -> list[str]:
+async def checkpoints(store: Store, job: int) -> list[tuple[int, str]]:
+    """(step, adapter's blob) of a training so far, oldest first."""
+    rows = await store.rows("SELECT step, adapter FROM checkpoint WHERE job = ? ORDER BY step", job)
+    return [(row["step"], row["adapter"]) for row in rows]
+
+
+async def add_checkpoint(
+    store: Store, job: Job, *, step: int, adapter: str, state: str, base: str | None = None
+) -> list[str]:
     """Store a checkpoint; only the newest state stays. Gives the blobs that may be unused now.
 
     A worker that gets this far is not killed by this job, so its losses are forgiven.
@@ -38,9 +46,10 @@ async def add_checkpoint(store: Store, job: Job, *, step: int, adapter: str, sta
         old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job.id)
         await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job.id)
         await store.change(
-            "INSERT INTO checkpoint (job, style, step, adapter, state) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (job, step) DO UPDATE SET adapter = excluded.adapter, state = excluded.state",
-            *(job.id, job.style, step, adapter, state),
+            "INSERT INTO checkpoint (job, style, step, adapter, state, base) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (job, step) DO UPDATE SET adapter = excluded.adapter, state = excluded.state,"
+            " base = excluded.base",
+            *(job.id, job.style, step, adapter, state, base),
         )
         await store.change("UPDATE job SET step = ?, losses = 0 WHERE id = ?", step, job.id)
     return [row["state"] for row in old]
@@ -54,9 +63,34 @@ async def drop_states(store: Store, job: int) -> list[str]:
     return [row["state"] for row in old]
 
 
+async def drop_outdated(store: Store) -> list[str]:
+    """Forget trainings that a newer finished one has replaced; gives the blobs that may be unused now.
+
+    Draws that still wait keep the adapter that they were asked for with.
+    """
+    newest = "SELECT job.style, max(job.id) AS id FROM job JOIN checkpoint ON job = job.id WHERE job.state = 'done'"
+    outdated = (
+        f"SELECT old.id FROM job AS old JOIN ({newest} GROUP BY job.style) AS newest"  # noqa: S608 - constants
+        " ON newest.style = old.style WHERE old.kind = 'train' AND old.id < newest.id"
+    )
+    async with store.transaction():
+        old = await store.rows(
+            f"DELETE FROM checkpoint WHERE job IN ({outdated}) RETURNING adapter"  # noqa: S608 - constants
+        )
+        sheets = await store.rows(
+            f"DELETE FROM comparison WHERE job IN ({outdated}) RETURNING sheet"  # noqa: S608 - constants
+        )
+        await store.change_many(
+            "UPDATE job SET adapter = NULL WHERE adapter = ? AND state NOT IN ('queued', 'running')",
+            [(row["adapter"],) for row in old],
+        )
+    return [row[0] for row in [*old, *sheets]]
+
+
 async def tidy_ended(store: Store) -> None:
     """What a kill kept from being tidied: ended trainings need neither samples nor states."""
     ended = "SELECT id FROM job WHERE state NOT IN ('queued', 'running')"
     async with store.transaction():
+        await drop_outdated(store)
         await store.change(f"DELETE FROM job_sample WHERE job IN ({ended})")  # noqa: S608 - constants only
         await store.change(f"UPDATE checkpoint SET state = NULL WHERE job IN ({ended})")  # noqa: S608

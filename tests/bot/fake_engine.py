@@ -11,6 +11,7 @@ from PIL import Image
 from lora.jobs import (
     Cancelled,
     Checkpoint,
+    Compared,
     Draw,
     Drawn,
     Event,
@@ -19,6 +20,7 @@ from lora.jobs import (
     Lost,
     Progress,
     Ready,
+    Score,
     Train,
     Trained,
     TrainSettings,
@@ -30,7 +32,9 @@ STEPS = 4
 class FakeEngine:
     """Runs each job in a task of its own. ``hold`` stops all of them; ``jobs`` lists what was submitted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, base_hash: str = "0" * 64, compares: int | None = None) -> None:
+        self.base_hash = base_hash
+        self.compares = compares  # the step that is found to be the best; None = says nothing of it
         self.jobs: list[Job] = []
         self.running: dict[int, asyncio.Task[None]] = {}
         self.go = asyncio.Event()
@@ -42,10 +46,9 @@ class FakeEngine:
     async def start(self) -> None:
         self._events.put_nowait(self.ready())
 
-    @staticmethod
-    def ready() -> Ready:
+    def ready(self) -> Ready:
         defaults = TrainSettings(steps=STEPS, batch_size=1, learning_rate=1e-3, rank=4, checkpoint_steps=2)
-        return Ready(base="fake", base_hash="0" * 64, device="cpu", defaults=defaults)
+        return Ready(base="fake", base_hash=self.base_hash, device="cpu", defaults=defaults)
 
     async def submit(self, job: Job) -> None:
         self.jobs.append(job)
@@ -91,6 +94,8 @@ class FakeEngine:
                 self.checkpointed.set()
                 if self.hold_after_checkpoint:
                     await asyncio.Event().wait()
+        if self.compares is not None:
+            self.say(comparison(job, self.compares))
         self.say(Trained(**names, steps=STEPS))
 
     async def _draw(self, job: Draw) -> None:
@@ -100,6 +105,16 @@ class FakeEngine:
             seed = job.seed + index
             self.say(Drawn(**names, index=index, seed=seed, sticker=sticker(seed)))
         self.say(Finished(**names))
+
+
+def comparison(job: Train, best: int) -> Compared:
+    """A sheet of two rows; the later checkpoint copies."""
+    scores = [
+        Score(step=step, style=0.5 + step / 10, prompt=0.5, diversity=1.0, memorised=(step - 2) / 10)
+        for step in (2, 4)
+    ]
+    sheet = picture(900, 300, job.attempt)
+    return Compared(job=job.id, attempt=job.attempt, chosen=best, sheet=sheet, scores=tuple(scores))
 
 
 def sticker(seed: int) -> bytes:
