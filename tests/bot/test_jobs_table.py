@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.store import Clash, Store
-from bot.tables import drawings, jobs, people, samples, styles, trainings
+from bot.tables import comparisons, drawings, jobs, people, samples, styles, trainings
 
 ADA, BEN = 1, 2
 
@@ -181,3 +181,24 @@ async def test_deleting_a_style_names_all_its_blobs(store: Store) -> None:
     assert await styles.all_of(store, ADA) == []
     assert len(await samples.of_style(store, BEN)) == 2
     assert (await people.get(store, ADA)).style is None
+
+
+async def test_a_finished_training_replaces_the_one_before(store: Store) -> None:
+    """Its checkpoints and sheet go; a draw that waits keeps its adapter, one that is over does not."""
+    for origin, adapter in (("first", "old"), ("second", "new")):
+        await train(store, origin)
+        job = await jobs.claim(store, "train")
+        assert job is not None
+        await trainings.add_checkpoint(store, job, step=100, adapter=adapter, state="s")
+        assert await comparisons.add(store, job, best=100, scores=(), sheet=f"{adapter} sheet") == []
+        if origin == "second":
+            assert await trainings.drop_outdated(store) == [], "it is not finished yet"
+        await jobs.end(store, job.id, job.attempt, "done")
+        await draw(store, f"draw {origin}")
+        await store.change("UPDATE job SET adapter = ? WHERE origin = ?", adapter, f"draw {origin}")
+    assert sorted(await trainings.drop_outdated(store)) == ["old", "old sheet"]
+    assert await store.value("SELECT adapter FROM job WHERE origin = 'draw first'") == "old"
+    assert await trainings.drop_outdated(store) == []
+    style = await styles.get(store, ADA, ADA)
+    assert style is not None
+    assert style.adapter == "new"

@@ -7,7 +7,7 @@ import asyncio
 from bot import choice
 from bot.playground import Message, Person
 from bot.tables.comparisons import Comparison
-from lora.jobs import Draw, Kept, Progress, Score, Train
+from lora.jobs import Draw, Failed, Kept, Progress, Score, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.test_jobs_chat import held, ready_to_train, until
@@ -133,6 +133,22 @@ async def test_a_new_base_asks_for_a_new_training(stage: Stage, ada: Person) -> 
         await ada.press(told, "train:again:")
         await ada.wait_for("Your style zuvix is ready")
         assert await drawn_with(ada, running) == b"adapter of zuvix at 4"
+
+
+async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada: Person) -> None:
+    """Where the bot could not know: an adapter whose base was never written down."""
+    engine = FakeEngine()
+    async with ready_to_train(stage, ada, engine) as running:
+        await trained(ada)
+        await running.parts.store.change("UPDATE checkpoint SET base = NULL")
+        engine.go.clear()
+        await ada.send("/sticker a fox")
+        await until(lambda: len(engine.jobs) == 2)
+        engine.say(Failed(job=2, attempt=1, code="other-base"))
+        told = await ada.wait_for("new drawing model")
+        engine.go.set()
+        await ada.press(told, "train:again:1")
+        await ada.wait_for("Your style zuvix is ready")
 
 
 def test_buttons_are_few() -> None:

@@ -74,7 +74,8 @@ function picture(file, className, most, acts) {
 }
 
 function photo(sizes, acts) {
-  return picture(sizes.at(-1), "photo", 340, acts);
+  const file = sizes.at(-1);
+  return picture(file, "photo", file.width > file.height ? 480 : 340, acts);  // sheets are wide and full of detail
 }
 
 function sticker(file, acts) {

@@ -54,6 +54,16 @@ async def test_the_visit_ends_with_nine_stickers(stage: Stage, tmp_path: Path) -
     assert "The whole visit took" in said
 
 
+async def test_the_visit_shows_the_sheet_of_checkpoints(stage: Stage, tmp_path: Path) -> None:
+    """A training that ends with a choice is no failed one; the transcript has the sheet and its buttons."""
+    lines: list[str] = []
+    async with stage.bot(FakeEngine(compares=2)):
+        await visit.visit(stage.playground.address, samples=SAMPLES, out=tmp_path / "out", say=lines.append)
+    said = "\n".join(lines)
+    assert "[photo] Your style bomux is ready" in said
+    assert "[✓ after 2 steps] [after 4 steps]" in said
+
+
 async def test_an_empty_drawing_is_asked_for_again(stage: Stage, tmp_path: Path) -> None:
     """A drawing of which nothing was left is drawn with another seed, as a person would."""
 
