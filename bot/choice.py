@@ -18,6 +18,7 @@ def caption(words: Words, found: Comparison) -> str:
     lines.append(words(key, step=found.used))
     if found.used == found.best and (why := reason(found)):
         lines.append(words(why))
+    lines.append(words("looks-ask"))
     return "\n".join(lines)
 
 

@@ -182,7 +182,8 @@ TEXTS = {
         "Here is <b>{keyword}</b> at {n:stage|stages} of learning: each row is one, "
         "with the same things drawn in it."
     ),
-    "looks-chosen": "I draw with the row <b>after {step} steps</b>. Another one looks better? Press it.",
+    "looks-chosen": "I draw with the row <b>after {step} steps</b>.",
+    "looks-ask": "Like another one better? Press it.",
     "looks-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
     "looks-why-closest": "It looks most like your pictures.",
     "looks-why-copies": "Later ones copy your pictures instead of drawing new things.",
