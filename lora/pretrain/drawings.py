@@ -4,7 +4,8 @@
     python -m lora.pretrain.drawings render --dir data/cache/drawings   # -> drawings.safetensors, drawings.json
 
 Six openly licensed sets share their concepts' names, so that one subject exists in several styles. Names
-and tags come from emojibase (MIT). Concepts in ``held_out`` are kept out of every training.
+and tags come from emojibase (MIT). Concepts in ``held_out`` are kept out of every training. Four more sets, the
+``UNSEEN`` ones, are kept out whole: styles that measurements bring as a person would.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from lora.pretrain.unseen_names import BY_STYLE
+
 # style name in captions -> (npm package, version, licence)
 SETS = {
     "noto": ("@iconify-json/noto", "1.2.9", "Apache-2.0"),
@@ -34,12 +37,19 @@ SETS = {
     "twemoji": ("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0"),
     "emojione": ("@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
 }
-# Never trained on: the style a "user" brings in demos and measurements.
-UNSEEN = {"fxemoji": ("@iconify-json/fxemoji", "1.2.2", "Apache-2.0")}
+# Never trained on. fxemoji is the style a "user" brings in the demo; all four are what measurements learn.
+UNSEEN = {
+    "fxemoji": ("@iconify-json/fxemoji", "1.2.2", "Apache-2.0"),
+    "flat color icons": ("@iconify-json/flat-color-icons", "1.2.3", "MIT"),
+    "streamline stickies": ("@iconify-json/streamline-stickies-color", "1.2.2", "CC-BY-4.0"),
+    "streamline kameleon": ("@iconify-json/streamline-kameleon-color", "1.2.2", "CC-BY-4.0"),
+}
 NAMES = ("emojibase-data", "17.0.0", "MIT")
 
 GROUPS = (0, 1, 3, 4, 5, 6, 7)  # smileys, people, animals, food, travel, activities, objects
+NO_GROUP = -1  # of what only an unseen set draws
 SIZE = 256
+FULL = 0.98  # mean alpha from which on a drawing fills the square, so that nothing of it can be cut out
 HELD_OUT_CONCEPTS = 40  # of those that all six sets share, so at least 200 drawings
 
 
@@ -87,27 +97,41 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
 
 
 def named_drawings(folder: Path) -> list[Drawing]:
-    """Every icon of the six sets and of ``UNSEEN`` whose name is an emoji's name, without skin tones."""
+    """Every icon of the six sets and of ``UNSEEN`` that has a name, without skin tones.
+
+    The six sets and fxemoji are named by emojibase; the other unseen sets by ``unseen_names``.
+    """
     emoji = json.loads((npm_pack(NAMES[0], NAMES[1], folder) / "en" / "data.json").read_text())
-    wanted = {slug(e["label"]): e for e in emoji if e.get("group") in GROUPS}
-    run_together = {name.replace("-", ""): entry for name, entry in wanted.items()}
+    entries = [e for e in emoji if e.get("group") in GROUPS]
     found = []
     for style, (package, version, _) in {**SETS, **UNSEEN}.items():
         icons = json.loads((npm_pack(package, version, folder) / "icons.json").read_text())
-        names = run_together if style in UNSEEN else wanted
-        for name, icon in icons["icons"].items():
-            if name in names and not icon.get("hidden"):
-                entry = names[name]
-                found.append(
-                    Drawing(
-                        style=style,
-                        concept=entry["label"].lower(),
-                        tags=tuple(entry.get("tags", ())),
-                        group=entry["group"],
-                        svg=_svg(icon, icons),
-                    )
-                )
+        names = _names(style, entries)
+        found += [
+            _drawing(style, names[name], _svg(icon, icons))
+            for name, icon in icons["icons"].items()
+            if name in names and not icon.get("hidden")
+        ]
     return found
+
+
+def _names(style: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Icon name -> emojibase's entry, or one with a label alone for what no emoji shows."""
+    if style in BY_STYLE:
+        labels = {entry["label"].lower(): entry for entry in entries}
+        return {icon: labels.get(words, {"label": words}) for icon, words in BY_STYLE[style].items()}
+    run_together = style == "fxemoji"
+    return {slug(e["label"]).replace("-", "" if run_together else "-"): e for e in entries}
+
+
+def _drawing(style: str, entry: dict[str, Any], svg: str) -> Drawing:
+    return Drawing(
+        style=style,
+        concept=entry["label"].lower(),
+        tags=tuple(entry.get("tags", ())),
+        group=entry.get("group", NO_GROUP),
+        svg=svg,
+    )
 
 
 def _svg(icon: dict[str, Any], icons: dict[str, Any]) -> str:
@@ -147,6 +171,28 @@ def render(svg: str, size: int = SIZE) -> np.ndarray[Any, Any]:
     return rgba
 
 
+def unseen(folder: Path, style: str, size: int = SIZE) -> tuple[list[Drawing], list[np.ndarray[Any, Any]]]:
+    """An ``UNSEEN`` style's drawings, one a concept, sorted by it, and each as RGBA (as ``render`` gives it).
+
+    Those that fill the square are left out. Needs no npm, only what ``fetch`` wrote.
+    """
+    if style not in UNSEEN:
+        raise ValueError(f"{style!r}: the unseen styles are {', '.join(UNSEEN)}")
+    first: dict[str, Drawing] = {}
+    for drawing in load_named(folder):
+        if drawing.style == style:
+            first.setdefault(drawing.concept, drawing)
+    drawings = [first[concept] for concept in sorted(first)]
+    pictures = [render(drawing.svg, size) for drawing in drawings]
+    cut = [i for i, picture in enumerate(pictures) if is_cut_out(picture)]
+    return [drawings[i] for i in cut], [pictures[i] for i in cut]
+
+
+def is_cut_out(rgba: np.ndarray[Any, Any]) -> bool:
+    """Whether something is to be seen, and something is transparent."""
+    return bool(rgba.any()) and float(rgba[..., 3].mean()) <= FULL * 255
+
+
 def fetch(folder: Path) -> Path:
     """Write ``named.json.xz``: all that rendering needs, small enough to take to another machine."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,8 +212,8 @@ def load_named(folder: Path) -> list[Drawing]:
 def render_all(folder: Path) -> None:
     """Write ``drawings.safetensors`` (pictures uint8 [N, 4, 256, 256], held_out bool [N]) and ``drawings.json``.
 
-    Drawings that fill the square (alpha mean over 0.98) are left out: nothing of them can be cut out.
-    ``UNSEEN`` drawings are not in this file.
+    Drawings that fill the square are left out: nothing of them can be cut out. ``UNSEEN``
+    drawings are not in this file.
     """
     import torch
     from safetensors.torch import save_file
@@ -181,7 +227,7 @@ def render_all(folder: Path) -> None:
         rendered = dict(
             zip(order, pool.map(render, [drawings[i].svg for i in order], chunksize=8), strict=True)
         )
-    kept = [i for i in range(len(drawings)) if rendered[i][..., 3].mean() <= 0.98 * 255 and rendered[i].any()]
+    kept = [i for i in range(len(drawings)) if is_cut_out(rendered[i])]
     pictures = torch.from_numpy(np.stack([rendered[i] for i in kept])).permute(0, 3, 1, 2).contiguous()
     mask = torch.tensor([drawings[i].concept in out for i in kept])
     (folder / "drawings.json").write_text(
