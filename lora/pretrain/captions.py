@@ -4,22 +4,65 @@ from __future__ import annotations
 
 from random import Random
 
+from lora.pretrain.held_out_words import SYNONYMS
+from lora.pretrain.scenes import Scene
+
 ARTICLES = ("", "", "a ", "the ")
+NUMBERS = {2: ("two", "2", "a pair of"), 3: ("three", "3", "many")}
+Drawing = dict[str, object]  # a row of drawings.json
 
 
-def subject(concept: str, tags: tuple[str, ...], rng: Random) -> str:
-    """The concept's own name most of the time, else one or two of its tags."""
-    draw = rng.random()
-    if draw < 0.62 or not tags:
-        return rng.choice(ARTICLES) + concept
-    if draw < 0.86:
-        return rng.choice(ARTICLES) + rng.choice(tags)
-    return " ".join(rng.sample(tags, min(2, len(tags))))
+def name(drawing: Drawing, rng: Random) -> str:
+    """The concept's own name most of the time, else one of its tags, but never a word kept for measuring."""
+    tags = [tag for tag in drawing["tags"] if tag not in SYNONYMS]  # type: ignore[attr-defined]
+    if tags and rng.random() > 0.68:
+        return str(rng.choice(tags))
+    return str(drawing["concept"])
 
 
-def caption(style: str, concept: str, tags: tuple[str, ...], ground: str, rng: Random) -> str:
-    """One way to ask for this drawing. ``ground`` is the background's colour name; white is mostly left unsaid."""
-    what = subject(concept, tags, rng)
+def subject(drawing: Drawing, rng: Random) -> str:
+    """What a drawing of one thing shows: its name, or two of its tags side by side."""
+    tags: tuple[str, ...] = tuple(drawing["tags"])  # type: ignore[arg-type]
+    if len(tags) > 1 and rng.random() < 0.12:
+        return " ".join(rng.sample(tags, 2))
+    return rng.choice(ARTICLES) + name(drawing, rng)
+
+
+def shown(drawing: Drawing, scene: Scene, drawings: list[Drawing], rng: Random) -> str:
+    """What a scene shows, in words."""
+    if scene.kind == "coloured":
+        what = name(drawing, rng)
+        forms = (f"{scene.colour} {what}", a(f"{scene.colour} {what}"), f"{what} in {scene.colour}")
+        return rng.choice((*forms, f"{scene.colour} {drawing['concept']}"))
+    if scene.kind == "several":
+        return f"{rng.choice(NUMBERS[scene.count])} {plural(name(drawing, rng))}"
+    if scene.kind in ("beside", "with", "wearing"):
+        first, second = name(drawing, rng), str(drawings[scene.other]["concept"])
+        return rng.choice(_JOINED[scene.kind]).format(first, second, a(first), a(second))
+    return subject(drawing, rng)
+
+
+_JOINED = {
+    "beside": ("{0} and {1}", "{2} and {3}", "{0} beside {1}"),
+    "with": ("{0} with {1}", "{2} with {3}", "{0} with {3}"),
+    "wearing": ("{0} with {1}", "{0} wearing {1}", "{2} in {3}"),
+}
+
+
+def a(words: str) -> str:
+    """With the article that English's letters ask for."""
+    return f"{'an' if words[:1] in 'aeiou' else 'a'} {words}"
+
+
+def plural(words: str) -> str:
+    """English's usual plural of the last word."""
+    if words.endswith(("s", "x", "sh", "ch")):
+        return f"{words}es"
+    return f"{words}s"
+
+
+def styled(style: str, what: str, ground: str, rng: Random) -> str:
+    """One way to ask for it. ``ground`` is the background's colour name; white is mostly left unsaid."""
     text = rng.choice(
         (
             f"{style} {what}",

@@ -1,97 +1,41 @@
 """Trains sticker-nano's denoiser and text encoder together, in the latents of the trained VAE.
 
-    python -m lora.pretrain.text_to_image --dir data/cache/drawings --vae OUT/vae --seconds 960 --out OUT
+    torchrun --nproc_per_node 2 -m lora.pretrain.text_to_image --vae OUT/vae --seconds 960 --out OUT [--warm]
 
 v-prediction with zero terminal SNR (Lin et al. 2023, arXiv 2305.08891), so that a flat background can be truly
 flat; loss weighted by min-SNR 5 (Hang et al. 2023, arXiv 2303.09556). A tenth of the captions are empty for
-classifier-free guidance. The vocabulary is CLIP's, but only tokens that occur have a row of their own;
-every other token shares one, which is trained by putting it in the place of random words.
+classifier-free guidance. Beside the pictures, the text encoder learns to tell what a larger one says of words and
+names (``lora.pretrain.words``). ``--warm`` begins with the bundled weights. One process a GPU; each makes its own
+variants of the drawings and gradients are averaged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
-from random import Random
+from typing import Any
 
-import numpy as np
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from lora.captions import encode
-from lora.nano import SCHEDULER, TEXT_ENCODER, UNET
-from lora.pretrain.augment import GROUNDS, ground_colours, jittered, on_ground, premultiplied
-from lora.pretrain.captions import caption
+from lora.nano import SCHEDULER, TEXT_ENCODER, UNET, WEIGHTS, load_quantized
 from lora.pretrain.vae import wait_for
+from lora.pretrain.variants import Variants, Vocabulary
+from lora.pretrain.words import SIZE
 
-BOS, EOS, LENGTH = 49406, 49407, 77
-VARIANTS = 16  # placements of each drawing kept as latents
-FORMS = 6  # captions of each placement
-EMPTY, REPLACED = 0.1, 0.03
-SAVE_SECONDS = 180
-
-
-def padded(text: str) -> list[int]:
-    """CLIP token ids of a caption, padded with EOS to 77 as the pipeline does."""
-    ids = encode(text)[:LENGTH]
-    return ids + [EOS] * (LENGTH - len(ids))
-
-
-class Captions:
-    """Token ids of every (drawing, ground, form), in a compact vocabulary whose row 0 is shared by all others."""
-
-    def __init__(self, drawings: list[dict[str, object]], device: torch.device) -> None:
-        rng = Random(0)
-        texts = [
-            padded(caption(d["style"], d["concept"], tuple(d["tags"]), ground, rng))  # type: ignore[arg-type]
-            for d in drawings
-            for ground in GROUNDS
-            for _ in range(FORMS)
-        ]
-        ids = np.array(texts, dtype=np.int32)
-        self.kept = sorted({BOS, EOS, *np.unique(ids).tolist()})
-        row = np.zeros(EOS + 1, dtype=np.int64)
-        row[self.kept] = np.arange(1, len(self.kept) + 1)
-        self.row = row
-        self.table = (
-            torch.from_numpy(row[ids]).short().to(device).view(len(drawings), len(GROUNDS), FORMS, LENGTH)
-        )
-
-    def rows(self, text: str) -> list[int]:
-        """Rows of a new text's tokens in the compact vocabulary."""
-        return self.row[padded(text)].tolist()
-
-    @property
-    def empty(self) -> list[int]:
-        """Rows of the empty caption."""
-        return self.rows("")
-
-
-@torch.no_grad()
-def encode_variants(
-    vae: AutoencoderKL, pictures: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Latents bf16 [N, V, 8, 32, 32] of jittered drawings on random named grounds, and the grounds [N, V]."""
-    device = pictures.device
-    colours = ground_colours(device)
-    latents = torch.empty(len(pictures), VARIANTS, 8, 32, 32, dtype=torch.bfloat16, device=device)
-    grounds = torch.randint(1, len(GROUNDS), (len(pictures), VARIANTS), generator=generator, device=device)
-    grounds[torch.rand(grounds.shape, generator=generator, device=device) < 0.5] = 0
-    for variant in range(VARIANTS):
-        for rows in torch.arange(len(pictures), device=device).split(128):
-            rgba = jittered(premultiplied(pictures[rows]), generator)
-            images = on_ground(rgba, colours[grounds[rows, variant]]).contiguous(
-                memory_format=torch.channels_last
-            )
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                latents[rows, variant] = vae.encode(images).latent_dist.mode().bfloat16()
-    return latents, grounds
+EMPTY, REPLACED = 0.1, 0.02
+TAUGHT, TEACH_WEIGHT = 256, 0.02  # texts a step, and how much they count beside the pictures
+PEAK = 6e-4
+SAVE_SECONDS = 120
 
 
 def predict(unet: nn.Module, text: nn.Module, noisy: Tensor, steps: Tensor, ids: Tensor) -> Tensor:
@@ -122,20 +66,53 @@ class Averages:
             value.copy_(kept)
 
 
+class Model(nn.Module):
+    """Denoiser, text encoder with a compact vocabulary, and the head that tells what the teacher says."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.unet = UNet2DConditionModel(**UNET).to(memory_format=torch.channels_last)
+        # Only the pooled output, which nothing uses, would look at the special ids.
+        compact = {"vocab_size": len(vocabulary.kept) + 1} | dict.fromkeys(
+            ("bos_token_id", "eos_token_id", "pad_token_id"), 0
+        )
+        self.text = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **compact}))
+        self.head = nn.Linear(TEXT_ENCODER["hidden_size"], SIZE)
+
+    def told(self, ids: Tensor, eos: int) -> Tensor:
+        """What the encoder says of texts [B, L] at their first end token: float [B, SIZE], of length 1."""
+        hidden = self.text(ids)[0]
+        first = (ids == eos).int().argmax(dim=1)
+        return F.normalize(self.head(hidden[torch.arange(len(ids), device=ids.device), first]).float(), dim=1)
+
+    @torch.no_grad()
+    def warm_up(self, vocabulary: Vocabulary) -> None:
+        """Begin with the bundled weights; tokens that they do not know begin as the shared one."""
+        parts = load_quantized(WEIGHTS)
+        self.unet.load_state_dict(parts["unet"])
+        state = {key.removeprefix("text_model."): value for key, value in parts["text_encoder"].items()}
+        (name,) = [key for key in state if key.endswith("token_embedding.weight")]
+        old = dict(zip(parts["tokens"]["kept"].tolist(), state[name][1:], strict=True))
+        rows = [state[name][0]] + [old.get(token, state[name][0]) for token in vocabulary.kept]
+        state[name] = torch.stack(rows)
+        fresh = torch.tensor([token not in old for token in [-1, *vocabulary.kept]])
+        state[name][fresh] += 0.01 * torch.randn(int(fresh.sum()), state[name].shape[1])
+        prefix = "text_model." if any(k.startswith("text_model.") for k in self.text.state_dict()) else ""
+        self.text.load_state_dict({prefix + key: value for key, value in state.items()})
+
+
 @torch.no_grad()
-def sample(
-    parts: tuple[nn.Module, nn.Module, AutoencoderKL], rows: list[list[int]], empty: list[int]
-) -> Tensor:
+def sample(model: Model, vae: AutoencoderKL, rows: list[list[int]], empty: list[int]) -> Tensor:
     """Pictures for caption rows: 20 DDIM steps at CFG 5, one seed. uint8 [B, 256, 256, 3] on the CPU."""
-    unet, text, vae = parts
-    device = next(unet.parameters()).device
+    device = next(model.parameters()).device
     scheduler = DDIMScheduler(**SCHEDULER)
     scheduler.set_timesteps(20)
     ids = torch.tensor(rows + [empty] * len(rows), device=device)
     latents = torch.randn(len(rows), 8, 32, 32, generator=torch.Generator().manual_seed(7)).to(device)
     for t in scheduler.timesteps:
-        both = predict(unet, text, torch.cat([latents, latents]), t.to(device).expand(len(ids)), ids).float()
-        with_text, without = both.chunk(2)
+        both = torch.cat([latents, latents])
+        v = predict(model.unet, model.text, both, t.to(device).expand(len(ids)), ids).float()
+        with_text, without = v.chunk(2)
         latents = scheduler.step(without + 5 * (with_text - without), t, latents).prev_sample
     images = vae.decode(latents).sample.clamp(-1, 1)
     return ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu()
@@ -146,7 +123,10 @@ PROMPTS = (
     "fluent 3d rocket", "twemoji bicycle", "noto smiling face with sunglasses", "fluent flat tree", "emojione fox",
     "noto fox, magenta background", "fluent 3d hot dog", "twemoji octopus, green background", "fluent flat house",
     "noto robot", "a happy dog", "angry cat", "zorvex cat", "pizza, blue background", "noto car", "twemoji unicorn",
-    "fluent 3d penguin", "emojione birthday cake",
+    "fluent 3d penguin", "emojione birthday cake", "noto puppy", "twemoji kitty", "fluent flat ride",
+    "noto pink elephant", "fluent 3d blue car", "twemoji green apple", "emojione cat with sunglasses",
+    "noto dog wearing a crown", "two cats", "fluent flat sad pizza", "twemoji dragon and castle", "a wizard",
+    "noto soldier", "fluent 3d yacht", "emojione purple dinosaur", "twemoji black rabbit",
 )  # fmt: skip
 
 
@@ -161,132 +141,156 @@ def grid(pictures: Tensor, path: Path, columns: int = 8) -> None:
     sheet.save(path)
 
 
-def train(
-    folder: Path,
-    vae_path: Path,
-    seconds: float,
-    device: torch.device,
-    size: int,
-    out: Path,
-    compiled: bool,
-    deadline: float = 0,
-) -> None:
-    """Train for ``seconds`` once drawings and VAE are there; writes ``out/text_to_image.safetensors``.
+class Lessons:
+    """The two losses of a step."""
 
-    ``deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
-    """
-    torch.manual_seed(0)
-    generator = torch.Generator(device).manual_seed(0)
-    wait_for(folder / "drawings.safetensors")
-    held_out = load_file(folder / "drawings.safetensors")["held_out"]
-    drawings = [
-        d
-        for d, out_ in zip(json.loads((folder / "drawings.json").read_text()), held_out, strict=True)
-        if not out_
-    ]
-    captions = Captions(drawings, device)
-    print(f"t2i: {len(drawings)} drawings, {len(captions.kept)} tokens kept", flush=True)
-    unet = UNet2DConditionModel(**UNET).to(device, memory_format=torch.channels_last)
-    # Only the pooled output, which nothing uses, would look at the special ids.
-    compact = {"vocab_size": len(captions.kept) + 1} | dict.fromkeys(
-        ("bos_token_id", "eos_token_id", "pad_token_id"), 0
-    )
-    text = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **compact})).to(device)
-    weights = [*unet.parameters(), *(p for p in text.parameters() if p.requires_grad)]
-    print(f"t2i: {sum(w.numel() for w in weights) / 1e6:.1f} M parameters", flush=True)
-    averages = Averages(weights)
-    peak = 7e-4
-    optimizer = torch.optim.AdamW(
-        weights, lr=peak, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
-    )
-    scheduler = DDIMScheduler(**SCHEDULER)
-    alphas = scheduler.alphas_cumprod.to(device)
-    forward = torch.compile(predict, dynamic=False) if compiled else predict
-    empty = torch.tensor(captions.empty, device=device)
+    def __init__(
+        self, model: Model, words: dict[str, Tensor], vocabulary: Vocabulary, compiled: bool
+    ) -> None:
+        device = next(model.parameters()).device
+        self._model = model
+        self._forward: Any = torch.compile(predict, dynamic=False) if compiled else predict
+        self._alphas = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(device)
+        ids = torch.from_numpy(vocabulary.compact(words["ids"].long().numpy()))
+        self._texts, self._said = ids.to(device), words["embeddings"].float().to(device)
+        self._bos, self._eos = vocabulary.rows("", 2)
+        self._empty = torch.tensor(vocabulary.rows(""), device=device)
 
-    def step(latents: Tensor, ids: Tensor) -> Tensor:
-        noise = torch.randn(latents.shape, generator=generator, device=device)
-        steps = torch.randint(0, 1000, (len(latents),), generator=generator, device=device)
-        a = alphas[steps].sqrt()[:, None, None, None]
-        s = (1 - alphas[steps]).sqrt()[:, None, None, None]
-        noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            v = forward(unet, text, noisy, steps, ids).float()
-        snr = alphas[steps] / (1 - alphas[steps]).clamp_min(1e-8)
-        weight = snr.clamp_max(5) / (snr + 1)
-        # At zero SNR that weight is 0, yet the first sampling step starts there: keep a little.
-        loss = ((v - (a * noise - s * latents)).square().mean(dim=(1, 2, 3)) * weight.clamp_min(0.05)).mean()
-        loss.backward()
-        return loss.detach()
-
-    if compiled:
-        for _ in range(2):
-            step(torch.randn(size, 8, 32, 32, device=device), empty.expand(size, -1).contiguous())
-        optimizer.zero_grad()
-        print("t2i: compiled", flush=True)
-    vae = (
-        AutoencoderKL.from_pretrained(wait_for(vae_path)).to(device, memory_format=torch.channels_last).eval()
-    )
-    pictures = load_file(folder / "drawings.safetensors", device=str(device))["pictures"][
-        ~held_out.to(device)
-    ]
-    latents, grounds = encode_variants(vae, pictures, generator)
-    del pictures
-    print(f"t2i: latents {tuple(latents.shape)} std {latents.float().std().item():.3f}", flush=True)
-    start = said = saved = time.monotonic()
-    if deadline:
-        seconds = min(seconds, deadline - time.time())
-    print(f"t2i: training for {seconds:.0f} s", flush=True)
-    steps = 0
-    while (elapsed := time.monotonic() - start) < seconds:
-        done = elapsed / seconds
-        rate = peak * min(1, (steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.5))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        rows = torch.randint(len(latents), (size,), generator=generator, device=device)
-        variants = torch.randint(VARIANTS, (size,), generator=generator, device=device)
-        forms = torch.randint(FORMS, (size,), generator=generator, device=device)
-        ids = captions.table[rows, grounds[rows, variants], forms].long()
+    def pictures(self, latents: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
+        """The weighted v-prediction loss of latents [B, 8, 32, 32] with caption rows [B, 77]."""
+        device = latents.device
         # A caption may also stay silent on one of its words: row 0 learns to mean "something".
         unknown = torch.rand(ids.shape, generator=generator, device=device) < REPLACED
-        ids = torch.where(unknown & (ids != captions.row[BOS]) & (ids != captions.row[EOS]), 0, ids)
-        drop = torch.rand(size, 1, generator=generator, device=device) < EMPTY
-        loss = step(latents[rows, variants].float(), torch.where(drop, empty, ids))
+        ids = torch.where(unknown & (ids != self._bos) & (ids != self._eos), 0, ids)
+        drop = torch.rand(len(ids), 1, generator=generator, device=device) < EMPTY
+        ids = torch.where(drop, self._empty, ids)
+        noise = torch.randn(latents.shape, generator=generator, device=device)
+        steps = torch.randint(0, 1000, (len(latents),), generator=generator, device=device)
+        signal = self._alphas[steps]
+        a, s = signal.sqrt()[:, None, None, None], (1 - signal).sqrt()[:, None, None, None]
+        noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            v = self._forward(self._model.unet, self._model.text, noisy, steps, ids).float()
+        ratio = signal / (1 - signal).clamp_min(1e-8)
+        # At zero SNR min-SNR's weight is 0, yet the first sampling step starts there: keep a little.
+        weight = (ratio.clamp_max(5) / (ratio + 1)).clamp_min(0.05)
+        return ((v - (a * noise - s * latents)).square().mean(dim=(1, 2, 3)) * weight).mean()
+
+    def words(self, generator: torch.Generator) -> Tensor:
+        """One minus the mean cosine between what the encoder and what the teacher says of ``TAUGHT`` texts."""
+        device = self._texts.device
+        rows = torch.randint(len(self._texts), (TAUGHT,), generator=generator, device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            told = self._model.told(self._texts[rows], self._eos)
+        return 1 - (told * self._said[rows]).sum(dim=1).mean()
+
+
+def averaged(weights: list[nn.Parameter]) -> None:
+    """Average the gradients over all processes."""
+    if dist.is_initialized():
+        gradients = [w.grad for w in weights if w.grad is not None]
+        flat = torch._utils._flatten_dense_tensors(gradients)
+        dist.all_reduce(flat, op=dist.ReduceOp.AVG)
+        for gradient, value in zip(
+            gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True
+        ):
+            gradient.copy_(value)
+
+
+def agreed(value: float, device: torch.device) -> float:
+    """The first process's number, so that all stop at the same step."""
+    if dist.is_initialized():
+        shared = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.broadcast(shared, 0)
+        value = float(shared.item())
+    return value
+
+
+def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
+    """Train for ``args.seconds`` once drawings and VAE are there; writes ``out/text_to_image.safetensors``.
+
+    ``args.deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
+    """
+    torch.manual_seed(0)
+    generator = torch.Generator(device).manual_seed(rank)
+    words = load_file(args.dir / "words.safetensors")
+    vocabulary = Vocabulary(words["kept"])
+    model = Model(vocabulary).to(device)
+    if args.warm:
+        model.warm_up(vocabulary)
+    weights = [w for w in model.parameters() if w.requires_grad]
+    averages = Averages(weights)
+    optimizer = torch.optim.AdamW(
+        weights, lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
+    )
+    lessons = Lessons(model, words, vocabulary, not args.no_compile)
+    say(rank, f"{sum(w.numel() for w in weights) / 1e6:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
+    if not args.no_compile:
+        empty = torch.tensor(vocabulary.rows(""), device=device).expand(args.batch, -1).contiguous()
+        for _ in range(2):
+            lessons.pictures(torch.randn(args.batch, 8, 32, 32, device=device), empty, generator).backward()
+        optimizer.zero_grad()
+        say(rank, "compiled")
+    vae = (
+        AutoencoderKL.from_pretrained(wait_for(args.vae)).to(device, memory_format=torch.channels_last).eval()
+    )
+    wait_for(args.dir / "drawings.safetensors")
+    stored = load_file(args.dir / "drawings.safetensors")
+    used = ~stored["held_out"]
+    rows = json.loads((args.dir / "drawings.json").read_text())
+    drawings = [row for row, use in zip(rows, used.tolist(), strict=True) if use]
+    pictures = stored["pictures"][used].to(device)
+    variants = Variants(drawings, pictures, vae, vocabulary, generator, seed=rank)
+    del pictures, stored
+    say(rank, f"{len(drawings)} drawings, latents {tuple(variants.latents.shape)}")
+    start = said = saved = time.monotonic()
+    seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
+    seconds = agreed(seconds, device)
+    say(rank, f"training for {seconds:.0f} s")
+    steps, done = 0, 0.0
+    while done < 1:
+        rate = PEAK * min(1, (steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        latents, ids = variants.batch(args.batch, generator)
+        loss = lessons.pictures(latents, ids, generator)
+        taught = lessons.words(generator)
+        (loss + TEACH_WEIGHT * taught).backward()
+        averaged(weights)
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         averages.update()
         steps += 1
-        if time.monotonic() - said > 30:
+        if steps % 10 == 0:
+            done = agreed((time.monotonic() - start) / seconds, device)
+        if rank == 0 and time.monotonic() - said > 30:
             said = time.monotonic()
-            print(f"t2i: {elapsed:.0f} s step {steps} loss {loss.item():.4f} rate {rate:.1e}", flush=True)
-        if time.monotonic() - saved > SAVE_SECONDS:
+            say(rank, f"{said - start:.0f} s step {steps} loss {loss:.4f} words {taught:.3f} rate {rate:.1e}")
+        if rank == 0 and time.monotonic() - saved > SAVE_SECONDS:
             saved = time.monotonic()
-            look(averages, (unet, text, vae), captions, out)
-            save(averages, unet, text, captions.kept, out)
-    save(averages, unet, text, captions.kept, out)
-    look(averages, (unet, text, vae), captions, out)
-    print(f"t2i: done, {steps} steps of {size}", flush=True)
-    (out / "text_to_image.done").touch()
+            keep(averages, model, vae, vocabulary, args.out)
+    if rank == 0:
+        keep(averages, model, vae, vocabulary, args.out)
+        gpus = dist.get_world_size() if dist.is_initialized() else 1
+        say(rank, f"done, {steps} steps of {args.batch} on each of {gpus} GPUs")
+        (args.out / "text_to_image.done").touch()
 
 
-def look(
-    averages: Averages, parts: tuple[nn.Module, nn.Module, AutoencoderKL], captions: Captions, out: Path
-) -> None:
-    """A sheet of fixed prompts, drawn with the averaged weights."""
+def say(rank: int, text: str) -> None:
+    if rank == 0:
+        print(f"t2i: {text}", flush=True)
+
+
+def keep(averages: Averages, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
+    """The averaged weights in fp16 with the kept tokens' ids in one file, and a sheet of fixed prompts."""
     averages.swap()
-    grid(sample(parts, [captions.rows(p) for p in PROMPTS], captions.empty), out / "samples.png")
-    averages.swap()
-
-
-def save(averages: Averages, unet: nn.Module, text: nn.Module, kept: list[int], out: Path) -> None:
-    """The averaged weights in fp16 and the kept tokens' ids, in one file."""
-    averages.swap()
-    tensors = {f"unet.{k}": v for k, v in unet.state_dict().items()}
-    tensors |= {f"text.{k}": v for k, v in text.state_dict().items() if "position_ids" not in k}
+    grid(sample(model, vae, [vocabulary.rows(p) for p in PROMPTS], vocabulary.rows("")), out / "samples.png")
+    tensors = {f"unet.{k}": v for k, v in model.unet.state_dict().items()}
+    tensors |= {f"text.{k}": v for k, v in model.text.state_dict().items() if "position_ids" not in k}
     tensors = {k: v.to(torch.float16).contiguous().cpu() for k, v in tensors.items()}
     averages.swap()
-    tensors["kept_tokens"] = torch.tensor(kept, dtype=torch.int32)
+    tensors["kept_tokens"] = torch.tensor(vocabulary.kept, dtype=torch.int32)
     save_file(tensors, out / "text_to_image.part")
     (out / "text_to_image.part").rename(out / "text_to_image.safetensors")
 
@@ -296,25 +300,28 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=960)
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=512, help="of each GPU")
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--warm", action="store_true", help="begin with the bundled weights")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    train(
-        args.dir,
-        args.vae,
-        args.seconds,
-        torch.device(args.device),
-        args.batch,
-        args.out,
-        not args.no_compile,
-        args.deadline,
-    )
+    rank = int(os.environ.get("RANK", 0))
+    device = torch.device(args.device)
+    if "RANK" in os.environ:
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
+        dist.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo", device_id=device if device.type == "cuda" else None
+        )
+    train(args, device, rank)
+    if dist.is_initialized():
+        dist.destroy_process_group()
     return 0
 
 

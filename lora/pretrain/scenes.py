@@ -1,0 +1,214 @@
+"""Drawings as prompts of several words ask for them: in another colour, two together, several of one.
+
+A base that has only seen single drawings under their own names draws single drawings in their own colours. So a
+part of what it learns from is made here, on the device, and said in the caption (``lora.pretrain.captions``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from lora.pretrain.augment import jittered, place, premultiplied
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paint:
+    """A colour as HSV, each from 0 to 1: the hue, and what becomes of saturation and value."""
+
+    hue: float
+    saturation: tuple[float, float]  # times, at least
+    value: tuple[float, float]  # times, plus
+
+
+COLOURS = {
+    "red": Paint(hue=0.0, saturation=(1.0, 0.7), value=(0.95, 0.0)),
+    "orange": Paint(hue=0.08, saturation=(1.0, 0.75), value=(1.0, 0.05)),
+    "yellow": Paint(hue=0.145, saturation=(1.0, 0.7), value=(0.9, 0.12)),
+    "green": Paint(hue=0.36, saturation=(1.0, 0.6), value=(0.85, 0.0)),
+    "blue": Paint(hue=0.6, saturation=(1.0, 0.65), value=(0.95, 0.0)),
+    "purple": Paint(hue=0.77, saturation=(0.9, 0.5), value=(0.85, 0.0)),
+    "pink": Paint(hue=0.92, saturation=(0.5, 0.35), value=(0.6, 0.4)),
+    "brown": Paint(hue=0.065, saturation=(0.8, 0.55), value=(0.6, 0.0)),
+    "black": Paint(hue=0.0, saturation=(0.1, 0.0), value=(0.3, 0.0)),
+    "white": Paint(hue=0.0, saturation=(0.05, 0.0), value=(0.2, 0.8)),
+    "grey": Paint(hue=0.0, saturation=(0.05, 0.0), value=(0.65, 0.05)),
+}
+BINS = 24  # of the hue circle, to find a drawing's main hue
+REACH = 0.16  # hues within this of the main one change with it
+COLOURLESS = 0.12  # mean saturation below which all of a drawing takes the colour
+
+EYEWEAR = frozenset({"glasses", "sunglasses", "goggles"})
+HATS = frozenset(
+    {"top hat", "crown", "billed cap", "graduation cap", "woman’s hat", "rescue worker’s helmet"}
+)
+HEADS = frozenset(
+    ("bear", "chicken", "fox", "frog", "hamster", "koala", "lion", "panda", "polar bear", "raccoon", "wolf")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a variant of a drawing shows besides it; captions are written from this."""
+
+    kind: str  # plain | coloured | beside | with | wearing | several
+    colour: str = ""
+    other: int = -1  # row of the second drawing
+    count: int = 1
+
+
+def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random) -> list[list[Scene]]:
+    """For each drawing one scene of each wanted kind (plain | coloured | pair | several)."""
+    by_style: dict[object, list[int]] = {}
+    for row, drawing in enumerate(drawings):
+        by_style.setdefault(drawing["style"], []).append(row)
+    worn = {
+        style: [row for row in rows if drawings[row]["concept"] in EYEWEAR | HATS]
+        for style, rows in by_style.items()
+    }
+    return [
+        [_scene(kind, drawing, by_style[drawing["style"]], worn[drawing["style"]], rng) for kind in kinds]
+        for drawing in drawings
+    ]
+
+
+def _scene(
+    kind: str, drawing: dict[str, object], same_style: list[int], worn: list[int], rng: Random
+) -> Scene:
+    if kind == "coloured":
+        return Scene(kind=kind, colour=rng.choice(tuple(COLOURS)))
+    if kind == "several":
+        return Scene(kind=kind, count=rng.choice((2, 2, 3)))
+    if kind == "pair":
+        if has_head(drawing) and worn and rng.random() < 0.5:
+            return Scene(kind="wearing", other=rng.choice(worn))
+        return Scene(kind=rng.choice(("beside", "with")), other=rng.choice(same_style))
+    return Scene(kind="plain")
+
+
+def has_head(drawing: dict[str, object]) -> bool:
+    """Whether a hat or glasses in the upper middle would sit on a head."""
+    concept = str(drawing["concept"])
+    return drawing["group"] == 3 and ("face" in concept or concept in HEADS)
+
+
+def draw(
+    pictures: Tensor, rows: Tensor, scenes: list[Scene], worn: frozenset[int], generator: torch.Generator
+) -> Tensor:
+    """Premultiplied RGBA float [B, 4, H, W] of ``scenes`` with the drawings ``rows`` [B].
+
+    ``pictures`` is uint8 [N, 4, H, W], straight alpha; ``worn`` are the rows that go on eyes.
+    """
+    device = pictures.device
+    painted = pictures[rows]
+    coloured = [i for i, scene in enumerate(scenes) if scene.kind == "coloured"]
+    if coloured:
+        at = torch.tensor(coloured, device=device)
+        painted = painted.index_copy(0, at, recolour(painted[at], [scenes[i].colour for i in coloured]))
+    whole = premultiplied(painted)
+    together = [i for i, scene in enumerate(scenes) if scene.kind in ("beside", "with", "wearing")]
+    if together:
+        at = torch.tensor(together, device=device)
+        others = torch.tensor([scenes[i].other for i in together], device=device)
+        seconds = premultiplied(pictures[others])
+        places = [_places(scenes[i], scenes[i].other in worn) for i in together]
+        below, above = _put(whole[at], [p[0] for p in places]), _put(seconds, [p[1] for p in places])
+        whole = whole.index_copy(0, at, _over(above, below))
+    several = [i for i, scene in enumerate(scenes) if scene.kind == "several"]
+    if several:
+        at = torch.tensor(several, device=device)
+        whole = whole.index_copy(0, at, _repeated(whole[at], [scenes[i].count for i in several]))
+    return jittered(whole, generator)
+
+
+Spot = tuple[float, float, float]  # scale, centre x, centre y (in half-widths; down is positive)
+
+
+def _places(scene: Scene, on_eyes: bool) -> tuple[Spot, Spot]:
+    """Where the first and the second drawing go; the second lies on top."""
+    if scene.kind == "beside":
+        return (0.5, -0.48, 0.0), (0.5, 0.48, 0.0)
+    if scene.kind == "with":
+        return (0.8, -0.15, -0.12), (0.42, 0.52, 0.5)
+    return (0.78, 0.0, 0.2), ((0.56, 0.0, 0.05) if on_eyes else (0.5, 0.0, -0.5))
+
+
+def _repeated(rgba: Tensor, counts: list[int]) -> Tensor:
+    two = _over(_put(rgba, [(0.5, 0.48, 0.0)] * len(rgba)), _put(rgba, [(0.5, -0.48, 0.0)] * len(rgba)))
+    low = [(0.46, -0.5, 0.42), (0.46, 0.5, 0.42), (0.46, 0.0, -0.42)]
+    three = torch.zeros_like(rgba)
+    for spot in low:
+        three = _over(_put(rgba, [spot] * len(rgba)), three)
+    wanted = torch.tensor(counts, device=rgba.device)[:, None, None, None]
+    return torch.where(wanted == 2, two, three)
+
+
+def _put(rgba: Tensor, spots: list[Spot]) -> Tensor:
+    """Each picture scaled with its centre at its spot."""
+    scale = torch.tensor([s for s, _, _ in spots], device=rgba.device)
+    centre = torch.tensor([(x, y) for _, x, y in spots], device=rgba.device)
+    still = torch.zeros(len(spots), dtype=torch.bool, device=rgba.device)
+    return place(rgba, scale, -centre / scale[:, None], still)
+
+
+def _over(top: Tensor, bottom: Tensor) -> Tensor:
+    """Porter and Duff's over, premultiplied [B, 4, H, W]."""
+    return top + (1 - top[:, 3:]) * bottom
+
+
+def recolour(pictures: Tensor, colours: list[str]) -> Tensor:
+    """The main hue of each drawing, and its neighbours, in another colour. uint8 [B, 4, H, W] -> the same.
+
+    What has another hue (a red car's blue windows), and what is grey on a drawing that has colours, stays.
+    """
+    rgb, alpha = pictures[:, :3].float() / 255, pictures[:, 3].float() / 255
+    hue, saturation, value = _hsv(rgb)
+    weight = saturation * value * alpha
+    bins = (hue * BINS).long().clamp_max(BINS - 1).flatten(1)
+    sums = torch.zeros(len(pictures), BINS, device=pictures.device).scatter_add_(1, bins, weight.flatten(1))
+    sums = sums + 0.5 * (sums.roll(1, 1) + sums.roll(-1, 1))
+    main = ((sums.argmax(dim=1) + 0.5) / BINS)[:, None, None]
+    off = (hue - main + 0.5) % 1 - 0.5
+    mean = (saturation * alpha).sum(dim=(1, 2)) / alpha.sum(dim=(1, 2)).clamp_min(1)
+    plain = (mean < COLOURLESS)[:, None, None]
+    changed = torch.where(plain, value > 0.3, (off.abs() < REACH) & (saturation > 0.12))
+    paints = [COLOURS[name] for name in colours]
+
+    def row(values: list[float]) -> Tensor:
+        return torch.tensor(values, device=pictures.device)[:, None, None]
+
+    tint = (row([p.hue for p in paints]) + 0.4 * torch.where(plain, torch.zeros_like(off), off)) % 1
+    deep = (saturation * row([p.saturation[0] for p in paints])).clamp_min(
+        row([p.saturation[1] for p in paints])
+    )
+    light = value * row([p.value[0] for p in paints]) + row([p.value[1] for p in paints])
+    painted = _rgb(tint, deep.clamp(0, 1), light.clamp(0, 1))
+    rgb = torch.where(changed[:, None], painted, rgb)
+    return torch.cat([(rgb * 255).round().byte(), pictures[:, 3:]], dim=1)
+
+
+def _hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """[B, 3, H, W] in 0..1 -> hue, saturation, value, each [B, H, W] in 0..1."""
+    value, which = rgb.max(dim=1)
+    spread = value - rgb.min(dim=1).values
+    safe = spread.clamp_min(1e-6)
+    red, green, blue = rgb.unbind(dim=1)
+    sixth = torch.where(
+        which == 0,
+        ((green - blue) / safe) % 6,
+        torch.where(which == 1, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    hue = torch.where(spread > 1e-6, sixth / 6, torch.zeros_like(sixth))
+    return hue % 1, spread / value.clamp_min(1e-6), value
+
+
+def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
+    """The other way, to [B, 3, H, W]: each channel is a shifted, clipped triangle of the hue."""
+    channels = []
+    for shift in (5, 3, 1):
+        k = (shift + hue * 6) % 6
+        channels.append(value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels, dim=1)

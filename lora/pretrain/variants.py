@@ -1,0 +1,116 @@
+"""Every drawing in many scenes, as latents with their captions: what the denoiser is trained on.
+
+Each process makes its own variants from its own seed, so two GPUs see twice as many.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from lora.captions import encode
+from lora.pretrain import scenes
+from lora.pretrain.augment import GROUNDS, ground_colours, on_ground
+from lora.pretrain.captions import shown, styled
+
+KINDS = ["plain"] * 11 + ["coloured"] * 5 + ["pair"] * 3 + ["several"]
+FORMS = 4  # captions of each variant
+LENGTH = 77
+CHUNK = 128
+
+
+@cache
+def _tokens(word: str) -> tuple[int, ...]:
+    """CLIP splits at spaces, so the ids of a caption are those of its words in a row."""
+    return tuple(encode(word)[1:-1])
+
+
+class Vocabulary:
+    """CLIP's ids of the kept tokens in a compact numbering, whose 0 stands for every other token."""
+
+    def __init__(self, kept: Tensor) -> None:
+        self.kept = kept.tolist()
+        self.bos, self.eos = encode("")
+        self._row = np.zeros(self.eos + 1, dtype=np.int64)
+        self._row[self.kept] = np.arange(1, len(self.kept) + 1)
+
+    def rows(self, text: str, length: int = LENGTH) -> list[int]:
+        """Compact ids of a text, padded with the end token as the pipeline does."""
+        ids = [self.bos, *(i for word in text.split() for i in _tokens(word))][: length - 1]
+        return self.compact(np.array(ids + [self.eos] * (length - len(ids)))).tolist()
+
+    def compact(self, ids: np.ndarray) -> np.ndarray:
+        """CLIP's ids as compact ones."""
+        found: np.ndarray = self._row[ids]
+        return found
+
+
+class Variants:
+    """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device."""
+
+    def __init__(
+        self,
+        drawings: list[dict[str, object]],
+        pictures: Tensor,
+        vae: AutoencoderKL,
+        vocabulary: Vocabulary,
+        generator: torch.Generator,
+        seed: int,
+    ) -> None:
+        rng = Random(seed)
+        self._planned = scenes.plan(KINDS, drawings, rng)
+        device = pictures.device
+        grounds = torch.randint(
+            1, len(GROUNDS), (len(drawings), len(KINDS)), generator=generator, device=device
+        )
+        white = torch.rand(grounds.shape, generator=generator, device=device) < 0.55
+        self._grounds = torch.where(white, 0, grounds)
+        self.latents = self._encoded(drawings, pictures, vae, generator)
+        self.captions = self._captioned(drawings, vocabulary, rng).to(device)
+
+    @torch.no_grad()
+    def _encoded(
+        self,
+        drawings: list[dict[str, object]],
+        pictures: Tensor,
+        vae: AutoencoderKL,
+        generator: torch.Generator,
+    ) -> Tensor:
+        device = pictures.device
+        colours = ground_colours(device)
+        worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
+        latents = torch.empty(len(pictures), len(KINDS), 8, 32, 32, dtype=torch.bfloat16, device=device)
+        for variant in range(len(KINDS)):
+            for rows in torch.arange(len(pictures), device=device).split(CHUNK):
+                wanted = [self._planned[row][variant] for row in rows.tolist()]
+                rgba = scenes.draw(pictures, rows, wanted, worn, generator)
+                images = on_ground(rgba, colours[self._grounds[rows, variant]])
+                images = images.contiguous(memory_format=torch.channels_last)
+                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                    latents[rows, variant] = vae.encode(images).latent_dist.mode().bfloat16()
+        return latents
+
+    def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
+        names = [[GROUNDS[i] for i in row] for row in self._grounds.tolist()]
+        rows = [
+            vocabulary.rows(styled(str(d["style"]), shown(d, scene, drawings, rng), ground, rng))
+            for d, planned, on in zip(drawings, self._planned, names, strict=True)
+            for scene, ground in zip(planned, on, strict=True)
+            for _ in range(FORMS)
+        ]
+        table = np.array(rows, dtype=np.int16)
+        return torch.from_numpy(table).view(len(drawings), len(KINDS), FORMS, LENGTH)
+
+    def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents float [size, 8, 32, 32] and compact caption ids [size, 77], picked at random."""
+
+        def pick(high: int) -> Tensor:
+            return torch.randint(high, (size,), generator=generator, device=self.latents.device)
+
+        rows, variants, forms = pick(len(self.latents)), pick(len(KINDS)), pick(FORMS)
+        return self.latents[rows, variants].float(), self.captions[rows, variants, forms].long()

