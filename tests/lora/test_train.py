@@ -16,8 +16,8 @@ from lora.bases import Base
 from lora.checkpoints import Run
 from lora.dataset import open_samples
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
-from lora.plan import Plan, plan
 from lora.lessons import Lessons, choose_samples, denoising_loss
+from lora.plan import Plan, plan
 from lora.schedules import SCHEDULES, rate
 
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
