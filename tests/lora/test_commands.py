@@ -181,7 +181,9 @@ def test_a_mistake_is_one_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=x", "report_to=wandb"])
+@pytest.mark.parametrize(
+    "flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=x", "report_to=wandb"]
+)
 def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing of the reference script is swallowed: what has no effect here is an error with a reason."""
     with pytest.raises(SystemExit) as refused:
