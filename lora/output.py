@@ -25,7 +25,10 @@ VALIDATION = "validation"
 
 
 def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole."""
+    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole.
+
+    Raises OSError with the folder's name.
+    """
     folder = output / f"checkpoint-{checkpoint.step}"
     part = output / f".checkpoint-{checkpoint.step}.part"
     try:
@@ -35,9 +38,9 @@ def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
         if folder.exists():  # left over from an earlier training into the same folder
             shutil.rmtree(folder)
         part.rename(folder)
-    except BaseException:  # a full disk, above all
+    except OSError as error:  # a full disk, above all
         shutil.rmtree(part, ignore_errors=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error
     return folder
 
 

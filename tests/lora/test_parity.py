@@ -54,7 +54,9 @@ def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: 
         times = torch.randint(0, scheduler.config.num_train_timesteps, (2,), generator=chance)
         spread, noise = torch.randn((2, 2, 4, 8, 8), generator=chance)
         picked = choose_samples(how, step, len(texts))
-        latents = torch.stack([clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread)])
+        latents = torch.stack(
+            [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
+        )
         noisy = scheduler.add_noise(latents, noise, times)
         target = noise
         if scheduler.config.prediction_type == "v_prediction":
