@@ -141,7 +141,11 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
         help="which layers learn; feed-forward layers carry style (reference: attention)",
     )
     add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")
-    add("--snr_gamma", type=positive, help="min-SNR weighting; default: the base's own (reference: none)")
+    add(
+        "--snr_gamma",
+        type=float,
+        help="min-SNR weighting, 0 for none; default: the base's own (reference: none)",
+    )
     add("--noise_offset", type=float, default=0.0)
     add(
         "--timestep_sampling",
@@ -243,10 +247,11 @@ def make_plan(args: argparse.Namespace, base: Base, samples: int, ranks: Ranks) 
         "alpha": args.lora_alpha or how.rank,
         "warmup_steps": args.lr_warmup_steps,
         "caption_dropout": args.caption_dropout,
-        "snr_gamma": args.snr_gamma,
         "resolution": args.resolution,
     }
     how = replace(how, **{name: value for name, value in given.items() if value is not None})
+    if args.snr_gamma is not None:
+        how = replace(how, snr_gamma=args.snr_gamma if args.snr_gamma > 0 else None)
     return replace(
         how,
         schedule=args.lr_scheduler.removesuffix("_with_warmup"),

@@ -198,12 +198,9 @@ def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: P
 
 
 def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
-    """Steps with loss, rate and time left on one line that moves; no such thing in a file or a pipe."""
+    """Steps with loss, rate and time left on one line that moves."""
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 100))
-    process = start([*flags, "--max_train_steps=30"])
-    _, plain = process.communicate(timeout=120)
-    assert "steps:" not in plain
     process = subprocess.Popen(
         [sys.executable, "-m", "lora", "train", *flags, "--max_train_steps=30"],
         cwd=ROOT,
@@ -222,7 +219,7 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
     text = shown.decode()
     assert "30/30" in text
     assert "loss " in text
-    assert "rate 1.00e-03" in text
+    assert "rate 6.00e-04" in text  # 30 of 50 steps of warm-up
 
 
 @pytest.mark.parametrize(
@@ -267,6 +264,7 @@ def test_the_reference_command_runs_through_accelerate(
     )
     assert done.returncode == 0, done.stderr
     output = tmp_path / "tuned"
+    assert "steps:" not in done.stderr  # no bar where there is no terminal
     assert {path.name for path in output.glob("checkpoint-*")} == {
         "checkpoint-10",
         "checkpoint-20",
