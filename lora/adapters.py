@@ -23,7 +23,11 @@ from torch import Tensor, nn
 from lora.bases import Base
 from lora.jobs import JobError
 
-TARGETS = ("to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
+ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
+TARGETS = {  # which layers of the denoiser an adapter changes
+    "attention": ATTENTION,  # as the reference script does it
+    "attention+ff": (*ATTENTION, "ff.net.0.proj", "ff.net.2"),
+}
 MAX_BYTES = 512 * 2**20
 LOADED_AT_ONCE = 8  # each loaded adapter costs memory, and a moment to put on
 
@@ -40,13 +44,17 @@ class About:
     steps: int
     seed: int
     background: str  # the ground its samples were shown on
+    targets: str = "attention+ff"  # a key of TARGETS
 
 
-def add(base: Base, name: str, *, rank: int, alpha: float, seed: int) -> list[nn.Parameter]:
+def add(
+    base: Base, name: str, *, rank: int, alpha: float, seed: int, targets: str = "attention+ff"
+) -> list[nn.Parameter]:
     """Put new float32 LoRA layers on the denoiser and return their weights, the same ones for a seed."""
     from peft import LoraConfig
 
-    config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=list(TARGETS))
+    layers = list(TARGETS[targets])
+    config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         with _several_at_once():
@@ -92,7 +100,8 @@ def activate(base: Base, name: str | None, *, train: bool = False) -> None:
 def save_adapter(base: Base, name: str, about: About) -> bytes:
     """An adapter's weights and what it says of itself, as safetensors."""
     state = {key: weight.detach().cpu().contiguous() for key, weight in weights_of(base, name).items()}
-    config = {"r": about.rank, "lora_alpha": about.alpha, "target_modules": list(TARGETS), "bias": "none"}
+    layers = list(TARGETS[about.targets])
+    config = {"r": about.rank, "lora_alpha": about.alpha, "target_modules": layers, "bias": "none"}
     metadata = {
         "format": "pt",
         "lora_adapter_metadata": json.dumps({f"unet.{key}": value for key, value in config.items()}),

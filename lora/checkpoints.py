@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
+from torch import Tensor
 
 from lora import adapters
 from lora.adapters import About
+from lora.average import Average
 from lora.bases import Base
 from lora.jobs import Checkpoint, JobError, Train
 from lora.plan import Plan
@@ -30,24 +34,36 @@ class Run:
     background: str
     adapter: str  # its name on the denoiser
     optimizer: torch.optim.Optimizer
+    average: Average | None = None
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Names the training: only trainings of one name may go on from each other's state."""
-        fixed = {
-            key: value for key, value in asdict(self.how).items() if key not in ("steps", "checkpoint_steps")
-        }
-        digest = hashlib.sha256(
-            json.dumps([self.base.hash, self.job.keyword, fixed], sort_keys=True).encode()
-        )
+    def identity(self) -> dict[str, Any]:
+        """Names the training: only trainings of one identity may go on from each other's state.
+
+        Of samples and keyword only hashes are in it.
+        """
+        samples = hashlib.sha256()
         for sample in self.job.samples:
-            digest.update(hashlib.sha256(sample.picture).digest())
-            digest.update(hashlib.sha256(sample.caption.encode()).digest())
-        return digest.hexdigest()
+            samples.update(hashlib.sha256(sample.picture).digest())
+            samples.update(hashlib.sha256(sample.caption.encode()).digest())
+        keyword = hashlib.sha256(self.job.keyword.encode()).hexdigest()
+        named = {"base": self.base.hash, "keyword": keyword, "samples": samples.hexdigest()}
+        return {**named, **self.how.fixed}
 
 
 def checkpoint(run: Run, step: int) -> Checkpoint:
     """The adapter after ``step`` steps, and the state to go on from."""
+    return Checkpoint(
+        job=run.job.id,
+        attempt=run.job.attempt,
+        step=step,
+        adapter=adapter(run, step),
+        state=_state(run, step),
+    )
+
+
+def adapter(run: Run, step: int) -> bytes:
+    """The adapter file after ``step`` steps: the average, if the training keeps one."""
     about = About(
         keyword=run.job.keyword,
         base=run.base.name,
@@ -57,18 +73,14 @@ def checkpoint(run: Run, step: int) -> Checkpoint:
         steps=step,
         seed=run.how.seed,
         background=run.background,
+        targets=run.how.lora_targets,
     )
-    return Checkpoint(
-        job=run.job.id,
-        attempt=run.job.attempt,
-        step=step,
-        adapter=adapters.save_adapter(run.base, run.adapter, about),
-        state=_state(run, step),
-    )
+    with run.average.in_place() if run.average else nullcontext():
+        return adapters.save_adapter(run.base, run.adapter, about)
 
 
 def _state(run: Run, step: int) -> bytes:
-    """What a resume needs: weights, both of Adam's moments, the step, and which training it is."""
+    """What a resume needs: weights, both of Adam's moments, the average, the step, and which training it is."""
     tensors = {}
     for key, weight in adapters.weights_of(run.base, run.adapter).items():
         tensors[f"weight/{key}"] = weight.detach().cpu()
@@ -76,27 +88,55 @@ def _state(run: Run, step: int) -> bytes:
             # A weight that no gradient has reached yet has no moments: those begin at zero.
             value = run.optimizer.state[weight].get(moment, torch.zeros_like(weight))
             tensors[f"{moment}/{key}"] = value.detach().cpu()
-    return adapters.to_bytes(tensors, {"step": str(step), "fingerprint": run.fingerprint})
+    if run.average:
+        tensors |= {f"average/{key}": value.cpu() for key, value in run.average.values.items()}
+    return adapters.to_bytes(tensors, {"step": str(step), "training": json.dumps(run.identity)})
 
 
 def restore(run: Run, state: bytes) -> int:
-    """Put weights and optimizer where ``state`` left them; returns how many steps were done.
+    """Put weights, optimizer and average where ``state`` left them; returns how many steps were done.
 
-    Raises JobError bad-adapter if the state is damaged or of another training.
+    Raises JobError bad-adapter if the state is damaged or of another training; it names what differs.
     """
     metadata = adapters.read_metadata(state)
-    if metadata.get("fingerprint") != run.fingerprint:
-        raise JobError(
-            "bad-adapter", "the checkpoint is of another training: samples, base or settings differ"
-        )
+    _refuse_strangers(run, metadata)
     try:
         tensors = load(state)
         step = int(metadata["step"])
         for key, weight in adapters.weights_of(run.base, run.adapter).items():
-            weight.data.copy_(tensors[f"weight/{key}"])
-            moments = {moment: tensors[f"{moment}/{key}"].to(weight.device) for moment in MOMENTS}
-            done = torch.tensor(float(step), device=weight.device)
-            run.optimizer.state[weight] = {"step": done, **moments}
+            _restore_weight(run, key, weight, tensors, step)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise JobError("bad-adapter", "the checkpoint to go on from is damaged") from error
     return step
+
+
+def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tensor], step: int) -> None:
+    """One weight with its moments and its average."""
+    weight.data.copy_(tensors[f"weight/{key}"])
+    moments = {moment: tensors[f"{moment}/{key}"].to(weight.device) for moment in MOMENTS}
+    done = torch.tensor(float(step), device=weight.device)
+    run.optimizer.state[weight] = {"step": done, **moments}
+    if run.average:
+        run.average.values[key].copy_(tensors[f"average/{key}"])
+
+
+def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
+    """Going on from another training's state would quietly train something else."""
+    try:
+        theirs = dict(json.loads(metadata["training"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise JobError("bad-adapter", "no state of a training, or a damaged one") from error
+    different = [
+        _difference(key, theirs.get(key), value)
+        for key, value in run.identity.items()
+        if theirs.get(key) != value
+    ]
+    if different:
+        raise JobError("bad-adapter", f"the checkpoint is of another training: {', '.join(different)}")
+
+
+def _difference(key: str, theirs: object, mine: object) -> str:
+    """Hashes tell a person nothing, so only settings are shown."""
+    if key in ("base", "keyword", "samples"):
+        return f"other {key}"
+    return f"{key} was {theirs} and is {mine}"

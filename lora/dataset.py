@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,15 @@ from lora.pictures import PictureError, check, open_rgba
 
 MARGIN = 0.05  # of the side, kept free round a drawing, as in the pictures the bundled base learned from
 CLEARLY_FAR = 35.0  # CIE76 distance from which on white, the best-known ground, is far enough from a palette
+TABLES = ("metadata.jsonl", "metadata.csv")
+FILTERS = {  # how pictures can be resized
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 SUFFIXES = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
 
 
@@ -27,34 +38,64 @@ class DatasetError(Exception):
 
 
 def read_folder(folder: Path, *, image_column: str = "image", caption_column: str = "text") -> list[Sample]:
-    """The samples of an imagefolder, in the order of its ``metadata.jsonl``. Raises DatasetError.
+    """The samples of an imagefolder, in the order of its ``metadata.jsonl`` or ``.csv``. Raises DatasetError.
 
     As in Hugging Face's imagefolder, the column ``image`` is written as ``file_name`` and any other column
     ``x`` as ``x_file_name``.
     """
-    table = folder / "metadata.jsonl"
-    if not table.is_file():
-        raise DatasetError(
-            f"{table}: missing; it has a line like {{'file_name': 'a.png', 'text': 'a cat'}} for each picture"
-        )
-    file_key = "file_name" if image_column == "image" else f"{image_column}_file_name"
-    samples = []
-    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            samples.append(_read_line(line, f"{table}, line {number}", folder, (file_key, caption_column)))
+    keys = ("file_name" if image_column == "image" else f"{image_column}_file_name", caption_column)
+    table = find_table(folder)
+    rows = _csv_rows(table) if table.suffix == ".csv" else _json_rows(table)
+    samples = [_read_row(row, f"{table}, line {number}", folder, keys) for number, row in rows]
     if not samples:
         raise DatasetError(f"{table}: no pictures in it")
     return samples
 
 
-def _read_line(line: str, where: str, folder: Path, keys: tuple[str, str]) -> Sample:
-    """One row of ``metadata.jsonl`` with its checked picture."""
+def find_table(folder: Path) -> Path:
+    """Where an imagefolder's captions are. Raises DatasetError if nowhere."""
+    found = next((table for name in TABLES if (table := folder / name).is_file()), None)
+    if found is None:
+        missing = folder / TABLES[0]
+        raise DatasetError(
+            f"{missing}: missing; it has a line like {{'file_name': 'a.png', 'text': 'a cat'}} for each picture"
+        )
+    return found
+
+
+def _json_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbered lines of ``metadata.jsonl``; empty ones do not count."""
+    for number, line in enumerate(_text(table).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DatasetError(f"{table}, line {number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise DatasetError(f"{table}, line {number}: not a JSON object")
+        yield number, row
+
+
+def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of ``metadata.csv``, whose first line names the columns, with the lines that they end on."""
+    reader = csv.DictReader(_text(table).splitlines(keepends=True), strict=True)
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DatasetError(f"{where}: not JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise DatasetError(f"{where}: not a JSON object")
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DatasetError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
+
+
+def _text(table: Path) -> str:
+    try:
+        return table.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first column's name
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{table}: not UTF-8 text; save it as UTF-8") from error
+
+
+def _read_row(row: dict[str, Any], where: str, folder: Path, keys: tuple[str, str]) -> Sample:
+    """One row of a table with its checked picture."""
     for key in keys:
         if not isinstance(row.get(key), str):
             raise DatasetError(f"{where}: {key} is missing or no text; there are {', '.join(map(repr, row))}")
@@ -100,23 +141,54 @@ def open_samples(samples: Sequence[Sample]) -> list[Image.Image]:
     return images
 
 
-def on_flat_ground(image: Image.Image, size: int, colour: tuple[int, int, int]) -> Image.Image:
-    """A whole picture, uncropped, in the middle of a flat square of ``size`` pixels. RGBA -> RGB.
+def on_flat_ground(
+    image: Image.Image,
+    size: int,
+    colour: tuple[int, int, int],
+    *,
+    center_crop: bool = False,
+    interpolation: str = "lanczos",
+) -> Image.Image:
+    """A picture in the middle of a flat square of ``size`` pixels. RGBA -> RGB.
 
     It is composited before it is resized. That equals a premultiplied resize of a picture whose colours were
     bled under its transparent part: nothing hidden under alpha 0 can tint an edge. A cut-out drawing is
-    trimmed and gets a small margin; an opaque picture is only padded.
+    trimmed and gets a small margin; an opaque picture is only padded. With ``center_crop`` the square is
+    filled instead, and what stands out over it is cut off.
     """
     room = size
     if see_through(image):
         image = image.crop(image.getchannel("A").getbbox())
-        room = round(size * (1 - 2 * MARGIN))
+        room = size if center_crop else round(size * (1 - 2 * MARGIN))
     flat = Image.new("RGBA", image.size, (*colour, 255))
     flat.alpha_composite(image)
-    scale = room / max(image.size)
-    small = flat.convert("RGB").resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
-    )
+    return _in_square(flat.convert("RGB"), size, room, colour, center_crop, FILTERS[interpolation])
+
+
+def without_alpha(
+    image: Image.Image,
+    size: int,
+    colour: tuple[int, int, int],
+    *,
+    center_crop: bool = False,
+    interpolation: str = "lanczos",
+) -> Image.Image:
+    """The same square as the reference script would see it: alpha is dropped, hidden colours come to light."""
+    flat = image.convert("RGB")
+    return _in_square(flat, size, size, colour, center_crop, FILTERS[interpolation])
+
+
+def _in_square(
+    flat: Image.Image,
+    size: int,
+    room: int,
+    colour: tuple[int, int, int],
+    fill: bool,
+    resampling: Image.Resampling,
+) -> Image.Image:
+    """An RGB picture resized so that its longer side (``fill``: its shorter one) is ``room``, and centred."""
+    scale = room / (min(flat.size) if fill else max(flat.size))
+    small = flat.resize((max(1, round(flat.width * scale)), max(1, round(flat.height * scale))), resampling)
     square = Image.new("RGB", (size, size), colour)
     square.paste(small, ((size - small.width) // 2, (size - small.height) // 2))
     return square

@@ -4,6 +4,8 @@ OUTPUT/checkpoint-100/pytorch_lora_weights.safetensors   the adapter after 100 s
 OUTPUT/checkpoint-100/state.safetensors                  what a resume needs
 OUTPUT/pytorch_lora_weights.safetensors                  the adapter at the end
 OUTPUT/metrics.jsonl                                     a line for each step
+OUTPUT/validation/step-000100-0.png                      what --validation_prompt looked like then
+OUTPUT/logs/                                             the same for TensorBoard
 """
 
 from __future__ import annotations
@@ -19,19 +21,39 @@ from lora.jobs import Checkpoint
 ADAPTER = "pytorch_lora_weights.safetensors"
 STATE = "state.safetensors"
 METRICS = "metrics.jsonl"
+VALIDATION = "validation"
 
 
 def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole."""
+    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole.
+
+    Raises OSError with the folder's name.
+    """
     folder = output / f"checkpoint-{checkpoint.step}"
     part = output / f".checkpoint-{checkpoint.step}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    write_whole(part / ADAPTER, checkpoint.adapter)
-    write_whole(part / STATE, checkpoint.state)
-    if folder.exists():  # left over from an earlier training into the same folder
-        shutil.rmtree(folder)
-    part.rename(folder)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        write_whole(part / ADAPTER, checkpoint.adapter)
+        write_whole(part / STATE, checkpoint.state)
+        if folder.exists():  # left over from an earlier training into the same folder
+            shutil.rmtree(folder)
+        part.rename(folder)
+    except OSError as error:  # a full disk, above all
+        shutil.rmtree(part, ignore_errors=True)
+        raise OSError(error.errno, error.strerror, str(folder)) from error
     return folder
+
+
+def tidy(output: Path) -> None:
+    """Remove checkpoints that a killed run was in the middle of writing."""
+    for part in output.glob(".checkpoint-*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def keep_states(output: Path, limit: int) -> None:
+    """Of the resume states keep the last ``limit``. Adapters stay, all of them: the last is seldom the best."""
+    for _, folder in sorted(_resumable(output))[:-limit]:
+        (folder / STATE).unlink()
 
 
 def find_checkpoint(output: Path, wanted: str) -> Path | None:
@@ -41,12 +63,17 @@ def find_checkpoint(output: Path, wanted: str) -> Path | None:
         if found is None:
             raise FileNotFoundError(f"{wanted}: no checkpoint (a folder with {STATE}) of that name")
         return found
-    numbered = [
+    numbered = _resumable(output)
+    return max(numbered)[1] if numbered else None
+
+
+def _resumable(output: Path) -> list[tuple[int, Path]]:
+    """Checkpoints that a run can go on from, with their steps."""
+    return [
         (int(match[1]), path)
         for path in output.glob("checkpoint-*")
         if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file()
     ]
-    return max(numbered)[1] if numbered else None
 
 
 class Metrics:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from lora.bases import Base
 from lora.jobs import TrainSettings
 
 Number = TypeVar("Number", int, float)
 
+# What a resumed training may do otherwise than before, for it changes no weight that the steps lead to.
+FREE = ("steps", "checkpoint_steps", "validation_steps", "portions", "gradient_checkpointing")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How to train, every value decided. ``steps`` and ``checkpoint_steps`` may change when it is resumed."""
+    """How to train, every value decided. Those named in ``FREE`` may change when it is resumed."""
 
     steps: int
     checkpoint_steps: int
-    batch_size: int
+    batch_size: int  # samples of one step, over all processes and portions
     learning_rate: float
     rank: int
     alpha: float
@@ -34,6 +37,21 @@ class Plan:
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
     adam_weight_decay: float = 1e-2
+    timestep_sampling: str = "stratified"  # or "uniform", as the reference script does it
+    lora_targets: str = "attention+ff"  # a key of adapters.TARGETS
+    ema_decay: float | None = None  # None: the adapter is what the last step left, not an average
+    background: str = "auto"  # or the name of one of the base's grounds
+    composite: bool = True  # False drops transparency as the reference script does; it is there to measure
+    center_crop: bool = False  # False: padded to a square, nothing is cut off
+    interpolation: str = "lanczos"  # a key of dataset.FILTERS
+    portions: int = 1  # parts of a process's batch that go through the denoiser one after the other
+    gradient_checkpointing: bool = False  # less memory for more time
+    validation_steps: int | None = None  # how often train() gives a Validated; None: never
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The values that a resumed training must share with the one it goes on from."""
+        return {key: value for key, value in asdict(self).items() if key not in FREE}
 
 
 def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:

@@ -1,155 +1,128 @@
 """Trains a LoRA: ``train`` is the whole loop, to be read from top to bottom.
 
 Everything random in a step comes from (seed, step) alone. So a training that was killed goes on from its last
-checkpoint as if nothing had happened, and its steps could be spread over several processes.
+checkpoint as if nothing had happened, and its steps can be spread over several processes.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import nn
 
-from lora import adapters
+from lora import adapters, checkpoints
+from lora.average import Average
 from lora.bases import Base
 from lora.captions import MAX_TOKENS, count_tokens, with_keyword
 from lora.checkpoints import Run, checkpoint, restore
-from lora.dataset import choose_background, on_flat_ground, open_samples, to_tensor
+from lora.dataset import choose_background, on_flat_ground, open_samples, to_tensor, without_alpha
+from lora.held_out import Validated, held_out_loss
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
+from lora.lessons import Lessons, denoising_loss
+from lora.place import resting
 from lora.plan import Plan, plan
-
-SCHEDULES = {
-    "constant": lambda done: 1.0,
-    "linear": lambda done: 1.0 - done,
-    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-}
+from lora.ranks import ALONE, Ranks
+from lora.schedules import rate
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lessons:
-    """The samples as the denoiser sees them, with a second, mirrored, half in ``mean`` and ``std``."""
-
-    mean: Tensor  # [2, n, channels, h, w]
-    std: Tensor
-    texts: Tensor  # [n, 77, width]
-    empty: Tensor  # [77, width]
-
-
-def train(base: Base, job: Train, how: Plan | None = None) -> Iterator[Progress | Checkpoint | Trained]:
+def train(
+    base: Base,
+    job: Train,
+    how: Plan | None = None,
+    *,
+    held_out: Sequence[Sample] = (),
+    ranks: Ranks = ALONE,
+    halt: threading.Event | None = None,
+) -> Iterator[Progress | Validated | Checkpoint | Trained]:
     """Train an adapter for the look of ``job.samples``; between any two events the caller may use the base.
 
     The base's own weights never change. The adapter and the optimizer are float32 whatever the base is.
-    Raises JobError: bad-picture, caption-too-long, not-a-number, bad-adapter (a resume state of another
-    training).
+    Every process of ``ranks`` gives the same events. Once ``halt`` is set, a last Checkpoint ends it, without
+    Trained. Raises JobError: bad-picture, caption-too-long, not-a-number, bad-adapter (a resume state of
+    another training).
     """
     how = how or plan(base, job.settings, samples=len(job.samples))
     images = open_samples(job.samples)
-    background = choose_background(images, base.profile.backgrounds)
+    background = how.background
+    if background == "auto":
+        background = choose_background(images, base.profile.backgrounds)
     captions = [_caption(sample, number, job.keyword) for number, sample in enumerate(job.samples, start=1)]
+    exam_captions = [_caption(sample, number, job.keyword) for number, sample in enumerate(held_out, start=1)]
     name = f"train-{job.id}-{job.attempt}"
-    weights = adapters.add(base, name, rank=how.rank, alpha=how.alpha, seed=how.seed)
+    weights = adapters.add(
+        base, name, rank=how.rank, alpha=how.alpha, seed=how.seed, targets=how.lora_targets
+    )
     try:
-        optimizer = torch.optim.AdamW(
-            weights,
-            lr=how.learning_rate,
-            betas=(how.adam_beta1, how.adam_beta2),
-            eps=how.adam_epsilon,
-            weight_decay=how.adam_weight_decay,
-            fused=True,
+        run = Run(
+            base=base,
+            job=job,
+            how=how,
+            background=background,
+            adapter=name,
+            optimizer=_optimizer(how, weights),
+            average=Average(adapters.weights_of(base, name), how.ema_decay) if how.ema_decay else None,
         )
-        run = Run(base=base, job=job, how=how, background=background, adapter=name, optimizer=optimizer)
         start = restore(run, job.resume) if job.resume else 0
         lessons = yield from _prepare(run, start, images, captions)
+        exam = None
+        if held_out:
+            exam = yield from _prepare(run, start, open_samples(held_out), exam_captions)
+        if how.gradient_checkpointing:
+            base.unet.enable_gradient_checkpointing()
         clock = _Clock()
-        for step in range(start, how.steps):
-            adapters.activate(base, name, train=True)  # a drawing may have put on another one meanwhile
-            clock.start()
-            for group in optimizer.param_groups:
-                group["lr"] = how.learning_rate * rate(how, step)
-            loss = denoising_loss(base, lessons, how, step)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(weights, how.max_grad_norm)
-            if not math.isfinite(loss.item() + norm.item()):
-                raise JobError("not-a-number", f"at step {step + 1}")
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), loss.item())
-            if (step + 1) % how.checkpoint_steps == 0 or step + 1 == how.steps:
-                yield checkpoint(run, step + 1)
+        with resting(base):
+            if start == 0 and how.validation_steps:
+                yield _validate(run, exam, 0)
+            for step in range(start, how.steps):
+                adapters.activate(base, name, train=True)  # a drawing may have put on another one meanwhile
+                clock.start()
+                for group in run.optimizer.param_groups:
+                    group["lr"] = how.learning_rate * rate(how, step)
+                loss = torch.zeros((), device=base.device)
+                for part in ranks.parts(how):
+                    share = denoising_loss(base, lessons, how, step, part)
+                    share.backward()
+                    loss += share.detach()
+                loss, wish = ranks.add_up(weights, loss, halt is not None and halt.is_set())
+                norm = nn.utils.clip_grad_norm_(weights, how.max_grad_norm)
+                error, size, ended = torch.stack((loss, norm, wish)).tolist()  # the step's one wait for a GPU
+                if not math.isfinite(error + size):
+                    raise JobError("not-a-number", f"at step {step + 1}")
+                run.optimizer.step()
+                run.optimizer.zero_grad(set_to_none=True)
+                if run.average:
+                    run.average.update(step + 1)
+                ended = ended or step + 1 == how.steps
+                yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), error)
+                if how.validation_steps and (ended or (step + 1) % how.validation_steps == 0):
+                    yield _validate(run, exam, step + 1)
+                if ended or (step + 1) % how.checkpoint_steps == 0:
+                    yield checkpoint(run, step + 1)
+                if ended and step + 1 < how.steps:
+                    return
         if start >= how.steps:  # it was killed between its last checkpoint and its last word
             yield checkpoint(run, start)
         yield Trained(job=job.id, attempt=job.attempt, steps=max(start, how.steps))
     finally:
+        base.unet.disable_gradient_checkpointing()
         adapters.remove(base, name)
 
 
-def denoising_loss(base: Base, lessons: Lessons, how: Plan, step: int) -> Tensor:
-    """The loss of one step: how far the denoiser is from what it should predict on freshly noised samples.
-
-    Noise level, noise, mirror and dropped captions come from (seed, step). What it should predict, noise or
-    velocity (Salimans & Ho 2022, arXiv 2202.00512), is the base's scheduler's to say. ``snr_gamma`` weights
-    the noise levels as in Hang et al. 2023 (arXiv 2303.09556).
-    """
-    chance = torch.Generator().manual_seed((how.seed * 1_000_003 + step) % 2**63)
-    picked = choose_samples(how, step, len(lessons.texts))
-    size = len(picked)
-    mirrored = (torch.rand(size, generator=chance) < 0.5) & how.random_flip
-    dropped = torch.rand(size, generator=chance) < how.caption_dropout
-    # Spread over the batch, so that no step sees low noise or high noise alone.
-    level = (torch.rand(1, generator=chance) + torch.arange(size) / size) % 1
-    shape = (2, size, *lessons.mean.shape[2:])
-    spread, noise = torch.randn(shape, generator=chance).to(base.device)
-    noise = noise + how.noise_offset * torch.randn((size, shape[2], 1, 1), generator=chance).to(base.device)
-
-    alphas = base.scheduler.alphas_cumprod.to(base.device)
-    times = (level * len(alphas)).long().to(base.device)
-    signal = alphas[times].view(-1, 1, 1, 1)
-    half = mirrored.long()
-    clean = lessons.mean[half, picked] + lessons.std[half, picked] * spread
-    noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-    texts = torch.where(dropped.view(-1, 1, 1).to(base.device), lessons.empty, lessons.texts[picked])
-    noisy = noisy.to(base.dtype, memory_format=torch.channels_last)
-    predicted = base.unet(noisy, times, encoder_hidden_states=texts).sample.float()
-    wanted = noise
-    if base.scheduler.config.prediction_type == "v_prediction":
-        wanted = signal.sqrt() * noise - (1 - signal).sqrt() * clean
-    errors = (predicted - wanted).square().mean(dim=(1, 2, 3))
-    return (errors * _weight(base, how, alphas[times])).mean()
-
-
-def _weight(base: Base, how: Plan, signal: Tensor) -> Tensor:
-    """min-SNR weights [n] of the noise levels, or ones."""
-    if how.snr_gamma is None:
-        return torch.ones_like(signal)
-    ratio = signal / (1 - signal)
-    clipped = ratio.clamp(max=how.snr_gamma)
-    return clipped / (ratio + 1 if base.scheduler.config.prediction_type == "v_prediction" else ratio)
-
-
-def choose_samples(how: Plan, step: int, count: int) -> list[int]:
-    """Which samples a step learns from: all in a new order, then all again, across the borders of batches."""
-    first = step * how.batch_size
-    return [
-        _order(how.seed, place // count, count)[place % count]
-        for place in range(first, first + how.batch_size)
-    ]
-
-
-def _order(seed: int, epoch: int, count: int) -> list[int]:
-    chance = torch.Generator().manual_seed((seed * 7_368_787 + epoch) % 2**63)
-    return torch.randperm(count, generator=chance).tolist()
-
-
-def rate(how: Plan, step: int) -> float:
-    """The share of the learning rate that a step uses: a linear warm-up, then the schedule."""
-    if step < how.warmup_steps:
-        return (step + 1) / how.warmup_steps
-    return SCHEDULES[how.schedule]((step - how.warmup_steps) / max(1, how.steps - how.warmup_steps))
+def _optimizer(how: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        weights,
+        lr=how.learning_rate,
+        betas=(how.adam_beta1, how.adam_beta2),
+        eps=how.adam_epsilon,
+        weight_decay=how.adam_weight_decay,
+        fused=True,
+    )
 
 
 def _caption(sample: Sample, number: int, keyword: str) -> str:
@@ -164,11 +137,11 @@ def _prepare(
     run: Run, start: int, images: Sequence[Image.Image], captions: Sequence[str]
 ) -> Generator[Progress, None, Lessons]:
     """Encode every picture both ways round, and every caption, once: VAE and text encoder then rest."""
-    base, colour = run.base, run.base.profile.backgrounds[run.background]
+    base = run.base
     moments = []
     for number, image in enumerate(images):
         began = time.monotonic()
-        square = on_flat_ground(image, run.how.resolution, colour)
+        square = _square(run, image)
         moments.append(base.encode(to_tensor([square, ImageOps.mirror(square)])))
         took = time.monotonic() - began
         guess = took * (len(images) - number - 1 + 2 * (run.how.steps - start))  # until a step has been timed
@@ -179,6 +152,29 @@ def _prepare(
         texts=base.embed([base.on_ground(caption, run.background) for caption in captions]),
         empty=base.embed([""])[0],
     )
+
+
+def _square(run: Run, image: Image.Image) -> Image.Image:
+    """A picture as the plan wants it shown."""
+    make = on_flat_ground if run.how.composite else without_alpha
+    colour = run.base.profile.backgrounds[run.background]
+    return make(
+        image,
+        run.how.resolution,
+        colour,
+        center_crop=run.how.center_crop,
+        interpolation=run.how.interpolation,
+    )
+
+
+def _validate(run: Run, exam: Lessons | None, step: int) -> Validated:
+    """The adapter at hand (or its average), and how well it does on samples it has not seen."""
+    loss = None
+    if exam is not None:
+        adapters.activate(run.base, run.adapter)
+        with run.average.in_place() if run.average else nullcontext():
+            loss = held_out_loss(run.base, exam)
+    return Validated(step=step, adapter=checkpoints.adapter(run, step), loss=loss)
 
 
 def _progress(run: Run, step: int, seconds_left: float, loss: float | None = None) -> Progress:

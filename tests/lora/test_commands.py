@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from lora.__main__ import main
 from lora.adapters import read_about
-from lora.commands.train import LATER
+from lora.commands.train_flags import REFUSED as LATER
 from lora.dataset import write_folder
 from lora.jobs import Sample
 
@@ -63,6 +63,7 @@ def test_a_training_leaves_its_files(trained: Path) -> None:
         "checkpoint-120",
         "checkpoint-40",
         "checkpoint-80",
+        "logs",
         "metrics.jsonl",
         "pytorch_lora_weights.safetensors",
     ]
@@ -180,7 +181,9 @@ def test_a_mistake_is_one_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=polynomial"])
+@pytest.mark.parametrize(
+    "flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=x", "report_to=wandb"]
+)
 def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing of the reference script is swallowed: what has no effect here is an error with a reason."""
     with pytest.raises(SystemExit) as refused:

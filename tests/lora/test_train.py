@@ -16,8 +16,9 @@ from lora.bases import Base
 from lora.checkpoints import Run
 from lora.dataset import open_samples
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
+from lora.lessons import Lessons, choose_samples, denoising_loss
 from lora.plan import Plan, plan
-from lora.train import Lessons, choose_samples, denoising_loss, rate
+from lora.schedules import SCHEDULES, rate
 
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
 
@@ -256,7 +257,7 @@ def test_every_sample_is_seen_alike(base: Base) -> None:
 
 def test_the_warm_up_is_real(base: Base) -> None:
     """The reference's constant schedule has no warm-up; here each schedule starts low and rises evenly."""
-    for schedule in train.SCHEDULES:
+    for schedule in SCHEDULES:
         how = replace(plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
         assert [rate(how, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
         assert rate(how, 10) == 1.0

@@ -1,0 +1,192 @@
+"""With the extras off, a training is step for step what the reference script's maths says it is."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from diffusers.optimization import get_scheduler
+from peft import LoraConfig
+from PIL import Image, ImageDraw
+from safetensors.torch import load
+from torch import Tensor
+from torch.nn import functional as F
+
+from lora import bases, train
+from lora.bases import Base
+from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
+from lora.lessons import choose_samples
+from lora.plan import Plan, plan
+from lora.schedules import SCHEDULES, rate
+
+STEPS = 50
+
+
+def reference_plan(base: Base, **changes: object) -> Plan:
+    """What the reference script does: attention alone, uniform noise levels, nothing dropped or weighted."""
+    asked = TrainSettings(
+        steps=STEPS, batch_size=2, learning_rate=1e-3, rank=4, checkpoint_steps=STEPS, seed=42
+    )
+    off = {"warmup_steps": 0, "caption_dropout": 0.0, "snr_gamma": None, "random_flip": False}
+    how = replace(plan(base, asked, samples=6), **off, timestep_sampling="uniform", lora_targets="attention")
+    return replace(how, max_grad_norm=1e9, background="white", **changes)
+
+
+def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: Tensor) -> object:
+    """The reference script's loop, written from its description: losses and the weights at the end.
+
+    It draws in the order in which this project draws, from a generator of (seed, step).
+    """
+    scheduler = DDPMScheduler.from_config(base.scheduler.config)
+    names = ["to_k", "to_q", "to_v", "to_out.0"]
+    torch.manual_seed(how.seed)
+    base.unet.add_adapter(
+        LoraConfig(r=how.rank, lora_alpha=how.rank, init_lora_weights="gaussian", target_modules=names)
+    )
+    weights = {name: weight for name, weight in base.unet.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(weights.values(), lr=how.learning_rate, weight_decay=1e-2, eps=1e-8)
+    losses = []
+    for step in range(how.steps):
+        chance = torch.Generator().manual_seed(how.seed * 1_000_003 + step)
+        torch.rand(2, generator=chance), torch.rand(2, generator=chance)  # flips and dropped captions: off
+        times = torch.randint(0, scheduler.config.num_train_timesteps, (2,), generator=chance)
+        spread, noise = torch.randn((2, 2, 4, 8, 8), generator=chance)
+        picked = choose_samples(how, step, len(texts))
+        latents = torch.stack(
+            [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
+        )
+        noisy = scheduler.add_noise(latents, noise, times)
+        target = noise
+        if scheduler.config.prediction_type == "v_prediction":
+            target = scheduler.get_velocity(latents, noise, times)
+        predicted = base.unet(noisy, times, texts[picked], return_dict=False)[0]
+        loss = F.mse_loss(predicted.float(), target.float(), reduction="mean")
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses, {name: weight.detach().clone() for name, weight in weights.items()}
+
+
+@pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
+def test_fifty_steps_are_those_of_the_reference_script(
+    tiny_folder: Path, cache_dir: Path, samples: tuple[Sample, ...], kind: str
+) -> None:
+    """Loss of each of 50 steps within 1e-5, and the weights they lead to, on the CPU in float32."""
+    base, other = (bases.load(str(tiny_folder), cache_dir, "cpu") for _ in range(2))
+    for one in (base, other):
+        one.scheduler = type(one.scheduler).from_config(one.scheduler.config, prediction_type=kind)
+    how = reference_plan(base)
+    losses, adapter = [], b""
+    for event in train.train(base, Train(id=1, attempt=1, keyword="", samples=samples), how):
+        if isinstance(event, Progress) and event.loss is not None:
+            losses.append(event.loss)
+        if isinstance(event, Checkpoint):
+            adapter = event.adapter
+    clean, texts = prepared(other, samples)
+    theirs, weights = reference(other, how, clean, texts)  # type: ignore[misc]
+    assert len(losses) == len(theirs) == STEPS
+    assert max(abs(a - b) for a, b in zip(losses, theirs, strict=True)) < 1e-5
+    assert losses != sorted(losses)  # it is not one number over and over
+    mine = load(adapter)
+    assert {f"unet.{name.replace('.default', '')}" for name in weights} == set(mine)
+    for name, weight in weights.items():
+        torch.testing.assert_close(mine[f"unet.{name.replace('.default', '')}"], weight, atol=1e-5, rtol=1e-4)
+    assert max(float(value.abs().max()) for key, value in mine.items() if "lora_B" in key) > 1e-3
+
+
+@torch.no_grad()
+def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """Latents and embeddings through the networks themselves, without this project's cache."""
+    from lora.dataset import on_flat_ground, open_samples, to_tensor
+
+    clean = []
+    for image in open_samples(samples):
+        spread = base.vae.encode(to_tensor([on_flat_ground(image, 64, (255, 255, 255))])).latent_dist
+        scale = base.vae.config.scaling_factor
+        clean.append((spread.mean[0] * scale, spread.std[0] * scale))
+    captions = [base.on_ground(sample.caption, "white") for sample in samples]
+    tokens = base.tokenizer(captions, padding="max_length", max_length=77, return_tensors="pt")
+    return clean, base.text_encoder(tokens.input_ids)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("timestep_sampling", "stratified"),
+        ("lora_targets", "attention+ff"),
+        ("caption_dropout", 0.5),
+        ("snr_gamma", 1.0),
+        ("noise_offset", 0.3),
+        ("random_flip", True),
+        ("warmup_steps", 5),
+        ("max_grad_norm", 1e-3),
+        ("composite", False),
+        ("background", "green"),
+        ("center_crop", True),
+        ("interpolation", "nearest"),
+        ("ema_decay", 0.9),
+        ("schedule", "linear"),
+    ],
+)
+def test_every_extra_has_an_effect(
+    base: Base, samples: tuple[Sample, ...], change: str, value: object
+) -> None:
+    """None of the switches is a dead one: turned on alone, another adapter comes out."""
+    how = reference_plan(base, steps=3, checkpoint_steps=3)
+    lopsided = tuple(Sample(picture=with_hat(one.picture), caption=one.caption) for one in samples)
+    plain, other = (
+        [e for e in train.train(base, job(lopsided), one) if isinstance(e, Checkpoint)][-1]
+        for one in (how, replace(how, **{change: value}))
+    )
+    assert plain.adapter != other.adapter
+    a, b = load(plain.adapter), load(other.adapter)
+    assert a.keys() != b.keys() or any(not torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("change", [{"portions": 2}, {"gradient_checkpointing": True}])
+def test_what_only_saves_memory_changes_nothing(
+    base: Base, samples: tuple[Sample, ...], change: dict[str, object]
+) -> None:
+    """Portions and gradient checkpointing lead to the same weights, up to rounding."""
+    how = reference_plan(base, steps=5, checkpoint_steps=5)
+    plain, other = (
+        load([e for e in train.train(base, job(samples), one) if isinstance(e, Checkpoint)][-1].adapter)
+        for one in (how, replace(how, **change))
+    )
+    assert max(float((plain[key] - other[key]).abs().max()) for key in plain) < 1e-5
+    assert not base.unet.is_gradient_checkpointing
+
+
+def with_hat(picture: bytes) -> bytes:
+    """The drawing with something on one side of it, so that it is not its own mirror image."""
+    image = Image.open(io.BytesIO(picture))
+    ImageDraw.Draw(image).rectangle((0, 0, 60, 40), fill=(200, 30, 30, 255))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def job(samples: tuple[Sample, ...]) -> Train:
+    return Train(id=1, attempt=1, keyword="", samples=samples)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_schedules_are_those_of_diffusers(base: Base, name: str) -> None:
+    """After the warm-up each schedule gives diffusers' rates; constant, there, means constant_with_warmup."""
+    how = reference_plan(base, steps=100, warmup_steps=10, schedule=name)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=how.learning_rate)
+    theirs = get_scheduler(
+        "constant_with_warmup" if name == "constant" else name,
+        optimizer,
+        num_warmup_steps=10,
+        num_training_steps=100,
+    )
+    for step in range(100):
+        wanted = theirs.get_last_lr()[0] / how.learning_rate
+        early = 0.1 if step < 10 else 0  # ours begins one step up: the first step learns something
+        assert rate(how, step) == pytest.approx(wanted + early)
+        optimizer.step()
+        theirs.step()

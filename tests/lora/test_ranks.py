@@ -1,0 +1,99 @@
+"""Several processes: the same curve as one with the same batch, in two real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from lora.dataset import write_folder
+from lora.jobs import Sample
+from lora.ranks import ALONE, Ranks, local_device
+from tests.lora.test_parity import reference_plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(launcher: list[str], output: Path, flags: list[str]) -> str:
+    """Run the real command to its end; returns what it said."""
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launcher, "-m", "lora", "train", *flags, f"--output_dir={output}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def figures(output: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_learn_what_one_learns(
+    tmp_path: Path, samples: tuple[Sample, ...], tiny_folder: Path, cache_dir: Path
+) -> None:
+    """Two are really there (each says so), one of them talks, and losses and weights agree to 1e-5."""
+    write_folder(tmp_path / "data", samples)
+    flags = [
+        f"--pretrained_model_name_or_path={tiny_folder}",
+        f"--train_data_dir={tmp_path / 'data'}",
+        f"--cache_dir={cache_dir}",
+        "--max_train_steps=15",
+        "--checkpointing_steps=15",
+        "--learning_rate=1e-3",
+        "--rank=4",
+        "--ema_decay=0.9",
+        "--validation_share=0.2",
+    ]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    said = start(torchrun, tmp_path / "two", [*flags, "--train_batch_size=2"])
+    assert "on cpu, 2 processes, 5 samples and 1 held out, 15 steps of 4" in said
+    assert said.count("starting") == said.count("trained") == 1
+    start([sys.executable], tmp_path / "one", [*flags, "--train_batch_size=4"])
+    one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
+    assert [line["step"] for line in one] == [line["step"] for line in two]
+    for mine, theirs in zip(one, two, strict=True):
+        for key in ("loss", "validation_loss"):
+            assert mine.get(key, 0) == pytest.approx(theirs.get(key, 0), abs=1e-5)
+    name = "pytorch_lora_weights.safetensors"
+    a, b = load_file(tmp_path / "one" / name), load_file(tmp_path / "two" / name)
+    assert max(float((a[key] - b[key]).abs().max()) for key in a) < 1e-5
+
+
+def test_parts_cover_a_batch_once(base: object) -> None:
+    """Whatever the numbers of processes and portions, every picture of a batch is someone's, and once."""
+    for count, portions, batch in [(1, 1, 4), (2, 1, 5), (2, 2, 8), (3, 2, 7), (4, 1, 2)]:
+        how = reference_plan(base, portions=portions, batch_size=batch)  # type: ignore[arg-type]
+        seen = [
+            place
+            for rank in range(count)
+            for part in Ranks(rank=rank, count=count).parts(how)
+            for place in range(batch)[part]
+        ]
+        assert seen == list(range(batch))
+
+
+def test_alone_nothing_is_sent() -> None:
+    """One process needs no others to add up; a wish to halt comes through."""
+    weight = nn.Parameter(torch.ones(2))
+    loss, wish = ALONE.add_up([weight], torch.tensor(0.5), True)
+    assert (float(loss), float(wish)) == (0.5, 1.0)
+
+
+def test_a_launcher_can_keep_us_off_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ACCELERATE_USE_CPU counts for auto; what a person asked for by name stays."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert local_device("auto") == "cpu"
+    assert local_device("cuda:1") == "cuda:1"
+    monkeypatch.delenv("ACCELERATE_USE_CPU")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert local_device("auto") == "auto"

@@ -1,0 +1,281 @@
+"""What goes wrong in a training is said in one line that names the file, and no checkpoint is ever damaged."""
+
+import json
+import os
+import pty
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from lora.__main__ import main
+from lora.dataset import write_folder
+from lora.jobs import Sample
+
+ROOT = Path(__file__).parents[2]
+ADAPTER = "pytorch_lora_weights.safetensors"
+
+
+@pytest.fixture
+def data(tmp_path: Path, samples: tuple[Sample, ...]) -> Path:
+    write_folder(tmp_path / "data", samples)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def flags(data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
+    given = {
+        "pretrained_model_name_or_path": tiny_folder,
+        "train_data_dir": data,
+        "output_dir": tmp_path / "run",
+        "cache_dir": cache_dir,
+        "max_train_steps": 8,
+        "checkpointing_steps": 4,
+        "train_batch_size": 2,
+        "learning_rate": "1e-3",
+        "rank": 2,
+        "threads": 1,
+        "device": "cpu",
+    }
+    return [f"--{name}={value}" for name, value in given.items()]
+
+
+def fails(flags: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, which must end with exit code 2 and one line on stderr; returns it."""
+    capsys.readouterr()
+    assert main(["train", *flags]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    return said
+
+
+def start(flags: list[str], **how: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "lora", "train", *flags],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
+
+
+def wait_for_steps(output: Path, steps: int) -> None:
+    deadline = time.monotonic() + 90
+    metrics = output / "metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text().count("\n") >= steps):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("case", ["column", "missing", "cut off", "no picture", "csv", "latin"])
+def test_a_bad_data_set_names_its_file(
+    case: str, data: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which file, and what is wrong with it; before anything is written."""
+    table, picture = data / "metadata.jsonl", data / "003.png"
+    if case == "column":
+        flags = [*flags, "--caption_column=words"]
+        wanted = [str(table), "line 1", "words", "'text'"]
+    if case == "missing":
+        picture.unlink()
+        wanted = [str(table), "line 4", "003.png"]
+    if case == "cut off":
+        picture.write_bytes(picture.read_bytes()[:300])
+        wanted = [str(picture), "cut off or damaged"]
+    if case == "no picture":
+        picture.write_bytes(b"hello")
+        wanted = [str(picture), "only PNG, WebP and JPEG"]
+    if case == "csv":
+        table.unlink()
+        (data / "metadata.csv").write_text("file_name,caption\n000.png,a cat\n")
+        wanted = [str(data / "metadata.csv"), "line 2", "text is missing"]
+    if case == "latin":
+        table.write_bytes('{"file_name": "000.png", "text": "Größe"}'.encode("latin-1"))
+        wanted = [str(table), "UTF-8"]
+    said = fails(flags, capsys)
+    assert all(word in said for word in wanted), said
+    assert not (data.parent / "run").exists()
+
+
+def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
+    """As a spreadsheet saves it: a mark at the front, quotes, commas in captions."""
+    (data / "metadata.jsonl").unlink()
+    text = '\ufefffile_name,text\r\n000.png,"a ball, red"\r\n001.png,a ball\r\n'
+    (data / "metadata.csv").write_bytes(text.encode())
+    assert main(["train", *flags]) == 0
+
+
+@pytest.mark.parametrize("case", ["rank", "samples", "base", "cut off", "garbage"])
+def test_a_resume_from_elsewhere_is_refused(
+    case: str, flags: list[str], tmp_path: Path, other_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The state file is named, and what differs; the checkpoints stay as they were."""
+    assert main(["train", *flags]) == 0
+    state = tmp_path / "run" / "checkpoint-4" / "state.safetensors"
+    again = [*flags, "--resume_from_checkpoint=checkpoint-4"]
+    if case == "rank":
+        again, wanted = [*again, "--rank=3"], "rank was 2 and is 3"
+    if case == "samples":
+        again, wanted = [*again, "--max_train_samples=5"], "other samples"
+    if case == "base":
+        again, wanted = [*again, f"--pretrained_model_name_or_path={other_folder}"], "other base"
+    if case == "cut off":
+        state.write_bytes(state.read_bytes()[:-100])
+        wanted = "damaged"
+    if case == "garbage":
+        state.write_bytes(b"garbage!" * 20)
+        wanted = "damaged"
+    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("checkpoint-*/*")}
+    said = fails(again, capsys)
+    assert str(state) in said
+    assert wanted in said
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run").glob("checkpoint-*/*")}
+
+
+def test_a_diverging_run_says_what_to_try(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not a number: no checkpoint of it is saved, and the rate is named as what to change."""
+    said = fails([*flags, "--learning_rate=1e30", "--lr_warmup_steps=0"], capsys)
+    assert "--learning_rate" in said
+    assert not (tmp_path / "run" / ADAPTER).exists()
+    assert not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) -> None:
+    """A write that fails in its middle is told with its file, and leaves nothing half done behind."""
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    process = start([*flags, "--report_to=none", "--resume_from_checkpoint=latest"], preexec_fn=small_files)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert "cannot be written" in said.splitlines()[-1]
+    assert "checkpoint-4" in said.splitlines()[-1]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["metrics.jsonl"]
+    assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
+    number: int, flags: list[str], tmp_path: Path
+) -> None:
+    """Ctrl-C: exit code 130, a checkpoint of the step at hand, how to go on; and the end is the same."""
+    flags = [*flags, "--max_train_steps=60", "--checkpointing_steps=500", "--ema_decay=0.9"]
+    flags += ["--caption_dropout=0.3", "--snr_gamma=5", "--noise_offset=0.1", "--lora_targets=attention"]
+    process = start(flags)
+    wait_for_steps(tmp_path / "run", 10)
+    process.send_signal(number)
+    said, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    (saved,) = (tmp_path / "run").glob("checkpoint-*")
+    assert f"interrupted after step {saved.name.split('-')[1]}; go on with --resume" in said
+    assert not (tmp_path / "run" / ADAPTER).exists()
+    assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+    assert main(["train", *flags, f"--output_dir={tmp_path / 'whole'}"]) == 0
+    mine, theirs = (load_file(tmp_path / name / ADAPTER) for name in ("run", "whole"))
+    assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 61))
+
+
+def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: Path) -> None:
+    """--checkpoints_total_limit never deletes an adapter: the last is seldom the best."""
+    assert main(["train", *flags, "--checkpointing_steps=2", "--checkpoints_total_limit=2"]) == 0
+    run = tmp_path / "run"
+    assert len(list(run.glob(f"checkpoint-*/{ADAPTER}"))) == 4
+    states = sorted(path.parent.name for path in run.glob("checkpoint-*/state.safetensors"))
+    assert states == ["checkpoint-6", "checkpoint-8"]
+
+
+def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
+    """Steps with loss, rate and time left on one line that moves."""
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 100))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lora", "train", *flags, "--max_train_steps=30"],
+        cwd=ROOT,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(leader, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            break
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert "30/30" in text
+    assert "loss " in text
+    assert "rate 6.00e-04" in text  # 30 of 50 steps of warm-up
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("--prediction_type=epsilon", "predicts v_prediction"),
+        ("--background=plaid", "auto, white"),
+        ("--dataset_name=someone/pictures", "hf download someone/pictures --repo-type dataset"),
+        ("--validation_share=1", "leave none to learn from"),
+        ("--ema_decay=1", "never moves"),
+    ],
+)
+def test_wrong_values_are_told(
+    wrong: str, said: str, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What only the base or the data can tell to be wrong is one line too."""
+    assert said in fails([*flags, wrong], capsys)
+
+
+def test_the_reference_command_runs_through_accelerate(
+    data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path
+) -> None:
+    """The published command, word for word but for the base, its size and its length."""
+    launch = [
+        shutil.which("accelerate", path=str(Path(sys.executable).parent)),
+        "launch",
+        "--num_processes=1",
+    ]
+    command = (
+        f"-m lora train --pretrained_model_name_or_path={tiny_folder} --train_data_dir={data}/ "
+        "--caption_column=text --resolution=64 --random_flip --train_batch_size=1 --num_train_epochs=4 "
+        "--checkpointing_steps=10 --learning_rate=1e-4 --lr_scheduler=constant --lr_warmup_steps=50 --seed=42 "
+        f"--output_dir={tmp_path / 'tuned'} --validation_epochs=3 --cache_dir={cache_dir}"
+    ).split()
+    done = subprocess.run(
+        [*launch, *command, "--validation_prompt=a ball, skiing badly"],
+        cwd=ROOT,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    output = tmp_path / "tuned"
+    assert "steps:" not in done.stderr  # no bar where there is no terminal
+    assert {path.name for path in output.glob("checkpoint-*")} == {
+        "checkpoint-10",
+        "checkpoint-20",
+        "checkpoint-24",
+    }
+    drawn = {path.name for path in (output / "validation").iterdir()}
+    assert drawn == {f"step-0000{step}-{number}.png" for step in ("00", "18", "24") for number in range(4)}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(output / "logs"), size_guidance={"images": 0, "scalars": 0})
+    log.Reload()
+    assert [point.step for point in log.Scalars("loss")] == list(range(1, 25))
+    assert log.Scalars("learning rate")[-1].value == pytest.approx(24 / 50 * 1e-4)
+    assert {point.step for point in log.Images("validation")} == {0, 18, 24}
