@@ -40,6 +40,8 @@ class About:
     steps: int
     seed: int
     background: str  # the ground its samples were shown on
+    prediction_type: str = ""  # of its base; empty in files of before this was kept
+    resolution: int = 0  # pixels of a side while it was trained
 
 
 def add(base: Base, name: str, *, rank: int, alpha: float, seed: int) -> list[nn.Parameter]:

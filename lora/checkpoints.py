@@ -57,6 +57,8 @@ def checkpoint(run: Run, step: int) -> Checkpoint:
         steps=step,
         seed=run.how.seed,
         background=run.background,
+        prediction_type=run.base.scheduler.config.prediction_type,
+        resolution=run.how.resolution,
     )
     return Checkpoint(
         job=run.job.id,

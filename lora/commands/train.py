@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--pretrained_model_name_or_path",
         default="sticker-nano",
-        help="sticker-nano or a local diffusers folder",
+        help="sticker-nano, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     flags.add_data(parser)
     add("--output_dir", type=Path, default=Path("sd-model-finetuned-lora"))
