@@ -40,7 +40,12 @@ def scaled(edition: str) -> dict[str, dict[str, Any]]:
             "cross_attention_dim": 64,
             "norm_num_groups": 8,
         },
-        "vae": {**parts["vae"], "sample_size": 64, "block_out_channels": [8, 8, 16, 16], "norm_num_groups": 4},
+        "vae": {
+            **parts["vae"],
+            "sample_size": 64,
+            "block_out_channels": [8, 8, 16, 16],
+            "norm_num_groups": 4,
+        },
         "text_encoder": {
             **parts["text_encoder"],
             "hidden_size": 64,
@@ -122,7 +127,9 @@ def main() -> None:
     size = sum(weight.numel() for weight in base.unet.parameters()) / 1e6
     kind = base.scheduler.config.prediction_type
     device = torch.cuda.get_device_name() if base.device.type == "cuda" else "CPU"
-    print(f"{args.edition}: denoiser of {size:.1f} M, {kind}, {base.dtype} on {device}, torch {torch.__version__}")
+    print(
+        f"{args.edition}: denoiser of {size:.1f} M, {kind}, {base.dtype} on {device}, torch {torch.__version__}"
+    )
     memory(base.device, "loading")
     resolution = args.resolution or (64 if args.tiny else 512)
     adapter, losses, seconds = learn(base, resolution, args.steps)
@@ -132,7 +139,9 @@ def main() -> None:
     began = time.monotonic()
     item = draw.Item(prompt="a red ball", adapter=adapter, seed=0, cfg=7.5)
     drawn = [one for one in draw.draw(base, [item], steps=25) if isinstance(one, draw.Picture)]
-    print(f"drew {drawn[0].image.width} px, 25 steps with CFG and the adapter: {time.monotonic() - began:.2f} s")
+    print(
+        f"drew {drawn[0].image.width} px, 25 steps with CFG and the adapter: {time.monotonic() - began:.2f} s"
+    )
     drawing = memory(base.device, "drawing")
     wrong = [loss for loss in losses if not math.isfinite(loss)]
     if wrong or len(losses) != args.steps:

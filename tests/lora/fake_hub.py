@@ -52,7 +52,9 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
         def _answer(self) -> None:
             path = self.path.partition("?")[0]
             if re.fullmatch(rf"/api/models/{hub.repository}(/revision/\w+)?", path):
-                self._json({"id": hub.repository, "modelId": hub.repository, "sha": hub.commit, "siblings": []})
+                self._json(
+                    {"id": hub.repository, "modelId": hub.repository, "sha": hub.commit, "siblings": []}
+                )
             elif path.startswith(f"/api/models/{hub.repository}/tree/{hub.commit}"):
                 self._json([_entry(name, data) for name, data in hub.files.items()])
             elif path.startswith(f"/{hub.repository}/resolve/{hub.commit}/"):

@@ -54,7 +54,11 @@ def _unet(key: str) -> str:
         return ENDS[path] + dot + end
     if match := re.match(r"(down|up)_blocks\.(\d)\.(resnets|attentions)\.(\d)\.(.*)", key):
         side, level, kind, number = match[1], int(match[2]), match[3], int(match[4])
-        place = f"input_blocks.{3 * level + number + 1}" if side == "down" else f"output_blocks.{3 * level + number}"
+        place = (
+            f"input_blocks.{3 * level + number + 1}"
+            if side == "down"
+            else f"output_blocks.{3 * level + number}"
+        )
         return f"{place}.0.{_resnet(match[5])}" if kind == "resnets" else f"{place}.1.{match[5]}"
     if match := re.match(r"down_blocks\.(\d)\.downsamplers\.0\.conv\.(.*)", key):
         return f"input_blocks.{3 * int(match[1]) + 3}.0.op.{match[2]}"

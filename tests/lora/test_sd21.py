@@ -56,7 +56,7 @@ def ours(base: Base, adapter: bytes | None) -> Image.Image:
     return next(one.image for one in draw.draw(base, [item], steps=6) if isinstance(one, draw.Picture))
 
 
-def theirs(base: Base, folder: Path, adapter: bytes, directory: Path) -> Image.Image:
+def theirs(base: Base, folder: Path, adapter: bytes, directory: Path, ground: str = "white") -> Image.Image:
     """The same picture by a fresh StableDiffusionPipeline that has loaded the adapter from a file."""
     from diffusers import StableDiffusionPipeline
 
@@ -70,7 +70,7 @@ def theirs(base: Base, folder: Path, adapter: bytes, directory: Path) -> Image.I
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return pipeline(
-            base.on_ground("zorvex a cat", "white"), latents=latents, num_inference_steps=6, guidance_scale=5.0
+            base.on_ground("zorvex a cat", ground), latents=latents, num_inference_steps=6, guidance_scale=5.0
         ).images[0]
 
 
@@ -95,11 +95,12 @@ def test_trained_adapters_draw_the_same_in_diffusers(
     adapter, losses = learned(sd, samples)
     assert np.isfinite(losses).all()
     picture = ours(sd, adapter)
-    background = adapters.read_about(adapter).background
-    assert background == "white"
+    about = adapters.read_about(adapter)
+    assert about is not None
+    assert (about.prediction_type, about.resolution) == (sd.scheduler.config.prediction_type, 64)
     assert distance(picture, ours(sd, None)) > 8
     for form in (adapter, export.to_diffusers(adapter, "x"), export.to_kohya(adapter, "x")):
-        assert distance(picture, theirs(sd, folders[edition], form, tmp_path)) <= 1
+        assert distance(picture, theirs(sd, folders[edition], form, tmp_path, about.background)) <= 1
 
 
 def test_an_adapter_of_one_edition_is_refused_on_the_other(
@@ -114,7 +115,9 @@ def test_an_adapter_of_one_edition_is_refused_on_the_other(
     assert refused.value.code == "other-base"
 
 
-def test_a_single_file_is_the_same_base(sd: Base, edition: str, folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_single_file_is_the_same_base(
+    sd: Base, edition: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     """A1111's form, with a note of what it is like: every weight, the tokenizer and the prediction type are right."""
     file = tmp_path / "model.safetensors"
     save_file(to_ldm(folders[edition]), file)
@@ -158,13 +161,17 @@ def test_the_full_size_has_the_published_size() -> None:
     assert sum(weight.numel() for weight in text_encoder.parameters()) == 340_387_840
 
 
-def test_doctor_tries_a_base(folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_tries_a_base(
+    folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It says what it saw and leaves two pictures; a base that is not there is an exit code and a reason."""
     flags = ["--cache_dir", str(tmp_path), "--out", str(tmp_path / "out"), "--device", "cpu", "--offline"]
     brief = ["--steps", "2", "--draw_steps", "2"]
     assert main(["doctor", "--base", str(folders[sd21.EPSILON_512]), *flags, *brief]) == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("predicts epsilon", "64 px", "float32", "2 steps", "GB at most", "loss"))
+    assert all(
+        word in said for word in ("predicts epsilon", "64 px", "float32", "2 steps", "GB at most", "loss")
+    )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"before.png", "after.png"}
     assert main(["doctor", "--base", "sd-2.1", *flags]) == 2
     assert "python -m lora fetch sd-2.1" in capsys.readouterr().err
