@@ -228,7 +228,11 @@ def test_attention_only_adapters_are_exported(
     adapter, _ = learned(sd, samples, steps=2)
     attention = {key: value for key, value in load(adapter).items() if ".ff." not in key}
     assert len(attention) == 256
-    plain = adapters.to_bytes({k.replace("lora_A", "lora.down").replace("lora_B", "lora.up"): v for k, v in attention.items()}, {"format": "pt"})  # fmt: skip
+    theirs_names = {
+        key.replace("lora_A", "lora.down").replace("lora_B", "lora.up"): value
+        for key, value in attention.items()
+    }
+    plain = adapters.to_bytes(theirs_names, {"format": "pt"})
     picture = theirs(sd, folders[edition], export.to_diffusers(plain, "x"), tmp_path)
     assert distance(picture, theirs(sd, folders[edition], export.to_kohya(plain, "x"), tmp_path)) <= 1
     assert distance(picture, ours(sd, plain)) <= 1
