@@ -96,10 +96,11 @@ def _train(base: Base, args: argparse.Namespace) -> bytes:
         if isinstance(event, Checkpoint):
             adapter = event.adapter
     took = time.monotonic() - began
-    say(f"trained     {len(losses)} steps at {how.resolution} px in {took:.1f} s, loss {losses[0]:.4f} first")
-    say(
-        f"            {losses[-1]:.4f} last, {'all' if all(map(math.isfinite, losses)) else 'NOT all'} are numbers"
-    )
+    finite = "all" if all(map(math.isfinite, losses)) else "NOT all"
+    say(f"trained     {len(losses)} steps at {how.resolution} px in {took:.1f} s")
+    say(f"            loss {losses[0]:.4f} first, {losses[-1]:.4f} last; {finite} are numbers")
+    if finite != "all":
+        raise UsageError("a loss was no number: this device or its dtype cannot train this base")
     return adapter
 
 
