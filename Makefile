@@ -10,7 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run playground test test-all lint bench pretrain clean
+BASE ?= sd-2.1
+
+.PHONY: sd21-check demo run playground test test-all lint bench pretrain clean
 
 demo: $(VENV)/ready
 	$(BIN)/python -m bot playground --demo
@@ -37,6 +39,9 @@ bench: $(VENV)/ready-pretrain
 	$(BIN)/python -m lora.pretrain.drawings render
 	$(BIN)/python -m benchmarks.sticker_nano
 	$(BIN)/python -m benchmarks.cutout
+
+sd21-check: $(VENV)/ready  # BASE=sd-2.1-base, or a folder or file of yours
+	$(BIN)/python -m lora doctor --base $(BASE)
 
 clean:
 	rm -rf $(VENV) data/cache data/demo-out data/playground

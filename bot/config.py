@@ -92,7 +92,10 @@ ALLOWED: dict[str, Rule] = {
     "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "storage.dir": (lambda v: True, "the path of a folder"),
-    "base.name": (bool, "sticker-nano or the path of a diffusers folder"),
+    "base.name": (
+        bool,
+        "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
+    ),
     "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
     "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
@@ -161,7 +164,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
         raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
     if key == "storage.dir":
         return folder / value
-    if key == "base.name" and (folder / value).is_dir():
+    if key == "base.name" and (folder / value).exists():
         return str(folder / value)
     return value
 

@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # before torch is imported; lora/engine/local.py says why
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    from lora.bases import BaseError
     from lora.dataset import DatasetError
+    from lora.errors import BaseError
     from lora.jobs import JobError
 
     try:

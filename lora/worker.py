@@ -29,6 +29,7 @@ import torch
 from lora import bases, draw, train
 from lora.bases import Base
 from lora.engine import wire
+from lora.errors import BaseError
 from lora.jobs import (
     Cancelled,
     Draw,
@@ -276,7 +277,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     try:
         base = bases.load(args.base, args.cache_dir, args.device)
-    except bases.BaseError as error:
+    except BaseError as error:
         log.error("the base cannot be loaded: %s", error)
         sys.exit(3)
 

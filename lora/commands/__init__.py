@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.commands import check, draw, train, unpack
+from lora.commands import check, doctor, draw, export, fetch, train, unpack
 
 
 class Command(Protocol):
@@ -22,5 +22,8 @@ COMMANDS: dict[str, Command] = {
     "check": check,
     "train": train,
     "draw": draw,
+    "export": export,
+    "fetch": fetch,
+    "doctor": doctor,
     "unpack": unpack,
 }

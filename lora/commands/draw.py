@@ -21,7 +21,11 @@ HELP = "draw prompts from a file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--base", default="sticker-nano", help="sticker-nano or a local diffusers folder")
+    add(
+        "--base",
+        default="sticker-nano",
+        help="sticker-nano, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
+    )
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--prompts", type=Path, required=True, help="a text file, one prompt a line")
     add("--negative_prompt", default="")

@@ -21,6 +21,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
 def add_machine(parser: argparse.ArgumentParser) -> None:
     """What to work on."""
     parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="where bases are unpacked")
+    parser.add_argument("--offline", action="store_true", help="never ask the hub for a base")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
 

@@ -39,4 +39,4 @@ def load_base(name: str, args: argparse.Namespace) -> Base:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    return load(name, args.cache_dir, args.device)
+    return load(name, args.cache_dir, args.device, download=not args.offline)

@@ -67,7 +67,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add(
         "--pretrained_model_name_or_path",
         default="sticker-nano",
-        help="sticker-nano (the default), a base's name or a local diffusers folder",
+        help="sticker-nano (the default), sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     flags.add_data(parser, required=False)
     add("--dataset_name", help="the same as --train_data_dir: a local folder")

@@ -14,7 +14,7 @@ from lora.jobs import Event, Job
 class EngineSettings:
     """What every engine needs to know to start its workers."""
 
-    base: str  # sticker-nano, or a local diffusers folder
+    base: str  # as lora.sources knows it: a name, a diffusers folder, a single file; never downloaded
     cache_dir: Path  # where bundled weights are unpacked
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     threads: int = 0  # CPU threads of a worker; 0 = all cores

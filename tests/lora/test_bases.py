@@ -38,7 +38,7 @@ def test_what_cannot_be_loaded_says_what_to_do(tiny_folder: Path, cache_dir: Pat
             bases.load(name, cache_dir, "cpu")
         return str(failed.value)
 
-    assert "hf download some/model" in message("some/model")
+    assert "python -m lora fetch some/model" in message("some/model")
     assert "sd2-community" in message("stabilityai/stable-diffusion-2-1")
     assert "no diffusers folder" in message(str(tmp_path))
     broken = tmp_path / "broken"

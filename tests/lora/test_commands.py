@@ -157,8 +157,8 @@ def test_check_says_what_it_found(data: Path, capsys: pytest.CaptureFixture[str]
     [
         (["train", "--train_data_dir", "{data}/nowhere"], "metadata.jsonl: missing"),
         (
-            ["train", "--train_data_dir", "{data}", "--pretrained_model_name_or_path", "a/b"],
-            "hf download a/b",
+            ["train", "--train_data_dir", "{data}", "--pretrained_model_name_or_path", "a/b", "--offline"],
+            "python -m lora fetch a/b",
         ),
         (["train", "--train_data_dir", "{data}", "--device", "toaster"], "device toaster"),
         (["train", "--train_data_dir", "{data}", "--resolution", "65"], "multiple of 16"),

@@ -1,0 +1,155 @@
+"""Whether SD 2.1 trains and draws on this device, and in how much memory: its exact shape, with random weights.
+
+    python3 -m benchmarks.sd21_shape [--edition sd-2.1-base] [--tiny]
+
+Says nothing of quality. Exits non-zero if a loss is no number or the memory is over the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from lora import bases, draw, sd21, train
+from lora.bases import Base
+from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
+from lora.plan import plan
+
+LIMIT_GB = 6.0  # small cards have 8 GB, and a desktop of their own
+
+
+def scaled(edition: str) -> dict[str, dict[str, Any]]:
+    """SD 2.1's settings with every width a fraction: levels, layers, heads and switches stay."""
+    parts = sd21.settings(edition)
+    return {
+        "unet": {
+            **parts["unet"],
+            "sample_size": 8,
+            "block_out_channels": [40, 80, 160, 160],
+            "cross_attention_dim": 64,
+            "norm_num_groups": 8,
+        },
+        "vae": {
+            **parts["vae"],
+            "sample_size": 64,
+            "block_out_channels": [8, 8, 16, 16],
+            "norm_num_groups": 4,
+        },
+        "text_encoder": {
+            **parts["text_encoder"],
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "projection_dim": 64,
+        },
+        "scheduler": parts["scheduler"],
+    }
+
+
+def make(folder: Path, parts: dict[str, dict[str, Any]], *, seed: int = 0) -> Path:
+    """Write networks of these settings with random weights as a diffusers folder."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    sd21.write_configs(folder, parts)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        UNet2DConditionModel(**parts["unet"]).save_pretrained(folder / "unet")
+        AutoencoderKL(**parts["vae"]).save_pretrained(folder / "vae")
+        CLIPTextModel(CLIPTextConfig(**parts["text_encoder"])).save_pretrained(folder / "text_encoder")
+    return folder
+
+
+def samples(count: int = 8) -> tuple[Sample, ...]:
+    """Discs of different colours."""
+    made = []
+    for number in range(count):
+        image = Image.new("RGBA", (512, 512))
+        colour = tuple(int(value) for value in np.random.default_rng(number).integers(0, 255, 3))
+        ImageDraw.Draw(image).ellipse((60, 60, 450, 450), fill=(*colour, 255))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        made.append(Sample(picture=buffer.getvalue(), caption=f"ball number {number}"))
+    return tuple(made)
+
+
+def learn(base: Base, resolution: int, steps: int) -> tuple[bytes, list[float], float]:
+    """Train; the adapter, the losses, and the seconds that the steps took without encoding."""
+    settings = TrainSettings(steps=steps, batch_size=1, checkpoint_steps=steps)
+    pictures = samples()
+    how = replace(plan(base, settings, samples=len(pictures)), resolution=resolution, warmup_steps=0)
+    job = Train(id=0, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
+    losses: list[float] = []
+    adapter, began = b"", 0.0
+    for event in train.train(base, job, how):
+        if isinstance(event, Progress) and event.loss is not None:
+            began = began or time.monotonic()  # the first step also warms the device up: not counted
+            losses.append(event.loss)
+            ended = time.monotonic()
+        if isinstance(event, Checkpoint):
+            adapter = event.adapter
+    return adapter, losses, ended - began
+
+
+def memory(device: torch.device, what: str) -> float:
+    """Say and return the peak of allocated GB since the last time."""
+    if device.type != "cuda":
+        print(f"{what}: memory is not measured on a {device.type}")
+        return 0.0
+    used, held = torch.cuda.max_memory_allocated() / 1e9, torch.cuda.max_memory_reserved() / 1e9
+    print(f"{what}: at most {used:.2f} GB allocated, {held:.2f} GB reserved")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return max(used, held)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python3 -m benchmarks.sd21_shape")
+    parser.add_argument("--edition", choices=[sd21.V_768, sd21.EPSILON_512], default=sd21.V_768)
+    parser.add_argument("--resolution", type=int, help="of the training; default 512")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--tiny", action="store_true", help="scaled down, to try the script itself on a CPU")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        parts = scaled(args.edition) if args.tiny else sd21.settings(args.edition)
+        made = make(Path(folder) / args.edition, parts)
+        base = bases.load(str(made), Path(folder), "auto")
+    size = sum(weight.numel() for weight in base.unet.parameters()) / 1e6
+    kind = base.scheduler.config.prediction_type
+    device = torch.cuda.get_device_name() if base.device.type == "cuda" else "CPU"
+    print(
+        f"{args.edition}: denoiser of {size:.1f} M, {kind}, {base.dtype} on {device}, torch {torch.__version__}"
+    )
+    memory(base.device, "loading")
+    resolution = args.resolution or (64 if args.tiny else 512)
+    adapter, losses, seconds = learn(base, resolution, args.steps)
+    print(f"trained {len(losses)} steps, {resolution} px, batch 1: {(len(losses) - 1) / seconds:.2f} img/s")
+    print(f"loss {losses[0]:.4f} first, {losses[-1]:.4f} last")
+    training = memory(base.device, "training")
+    began = time.monotonic()
+    item = draw.Item(prompt="a red ball", adapter=adapter, seed=0, cfg=7.5)
+    drawn = [one for one in draw.draw(base, [item], steps=25) if isinstance(one, draw.Picture)]
+    print(
+        f"drew {drawn[0].image.width} px, 25 steps with CFG and the adapter: {time.monotonic() - began:.2f} s"
+    )
+    drawing = memory(base.device, "drawing")
+    wrong = [loss for loss in losses if not math.isfinite(loss)]
+    if wrong or len(losses) != args.steps:
+        sys.exit(f"{len(wrong)} losses are no numbers, {len(losses)} of {args.steps} steps were done")
+    if max(training, drawing) > LIMIT_GB:
+        sys.exit(f"{max(training, drawing):.2f} GB are over the limit of {LIMIT_GB:.0f} GB")
+    print("all is finite and within the limit")
+
+
+if __name__ == "__main__":
+    main()

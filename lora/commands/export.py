@@ -1,0 +1,43 @@
+"""python -m lora export: an adapter as a file for diffusers, or for A1111, ComfyUI and kohya's scripts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lora.commands.terminal import UsageError, say
+
+HELP = "write an adapter for other programs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("adapter", type=Path, help="a LoRA file, a run's output folder, or one of its checkpoint folders")
+    add("--format", choices=["diffusers", "kohya"], required=True, help="kohya: also for A1111 and ComfyUI")
+    add("--out", type=Path, required=True, help="the .safetensors file to write")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the adapter, rename its layers, write it whole."""
+    from lora.export import FORMATS
+    from lora.files import write_whole
+
+    if args.out.suffix != ".safetensors":
+        raise UsageError(f"{args.out}: must end with .safetensors, which is what is written")
+    data = _file(args.adapter).read_bytes()
+    write_whole(args.out, FORMATS[args.format](data, args.out.stem))
+    say(f"wrote {args.out} for {args.format}")
+
+
+def _file(path: Path) -> Path:
+    """The LoRA file that is meant. Raises UsageError saying what there is instead."""
+    from lora.output import ADAPTER
+
+    if path.is_file():
+        return path
+    if (path / ADAPTER).is_file():
+        return path / ADAPTER
+    checkpoints = sorted(file.parent.name for file in path.glob(f"checkpoint-*/{ADAPTER}"))
+    if checkpoints:
+        raise UsageError(f"{path}: not finished; export one of its checkpoints: {', '.join(checkpoints)}")
+    raise UsageError(f"{path}: neither a LoRA file nor a folder with {ADAPTER}")
