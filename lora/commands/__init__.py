@@ -9,13 +9,16 @@ from lora.commands import check, draw, train, unpack
 
 
 class Command(Protocol):
-    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line."""
+    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line.
+
+    It may give an exit code other than 0.
+    """
 
     HELP: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
-    def run(self, args: argparse.Namespace) -> None: ...
+    def run(self, args: argparse.Namespace) -> int | None: ...
 
 
 COMMANDS: dict[str, Command] = {

@@ -7,9 +7,10 @@ import math
 from pathlib import Path
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Where the samples are, and which of them."""
-    parser.add_argument("--train_data_dir", type=Path, required=True, help="pictures with a metadata.jsonl")
+    add = parser.add_argument
+    add("--train_data_dir", type=Path, required=required, help="pictures with a metadata.jsonl")
     parser.add_argument("--image_column", default="image")
     parser.add_argument("--caption_column", default="text")
     parser.add_argument("--max_train_samples", type=whole, help="use the first ones only")
