@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.commands import check, draw, train, unpack
+from lora.commands import caption, check, draw, invent, train, unpack
 
 
 class Command(Protocol):
@@ -23,7 +23,9 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "check": check,
+    "caption": caption,
     "train": train,
     "draw": draw,
+    "invent": invent,
     "unpack": unpack,
 }
