@@ -166,8 +166,8 @@ CREATE TABLE finding (                      -- what a training's worker saw on i
     style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
     code TEXT NOT NULL,                     -- a key of lora.checks.KINDS
     severity TEXT NOT NULL,                 -- error | warning | advice
-    blob TEXT NOT NULL,                     -- the picture, whatever number it has by now
-    PRIMARY KEY (job, code, blob)
+    picture TEXT NOT NULL,                  -- the sample's blob, whatever number it has by now
+    PRIMARY KEY (job, code, picture)
 ) STRICT;
 CREATE INDEX finding_style ON finding (style, job);
 """

@@ -28,5 +28,7 @@ def pixels(image: Image.Image, side: int) -> Tensor:
     ground = Image.new("RGBA", image.size, "white")
     ground.alpha_composite(image)
     small = ground.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-    values = (np.asarray(small, dtype=np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    values = (np.asarray(small, dtype=np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(
+        STD, np.float32
+    )
     return torch.from_numpy(values).permute(2, 0, 1)[None]

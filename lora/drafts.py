@@ -63,12 +63,16 @@ def problem(caption: str, keyword: str) -> str | None:
 
 def llm_prompt(file_names: Sequence[str], keyword: str) -> str:
     """What to paste, together with the pictures, into any language model that can see."""
-    first = f"Do not describe the style, for the word {keyword} will stand for it" if keyword else "Name the style"
+    first = (
+        f"Do not describe the style, for the word {keyword} will stand for it"
+        if keyword
+        else "Name the style"
+    )
     listed = "\n".join(f"- {name}" for name in file_names)
     return f"""I am training an image model on the stickers that I attach, and need a caption for each.
 
 Rules:
-- Say in English, in 3 to 15 words, what is to be seen: who or what, doing what, with which expression, colours and things.
+- Say in English, in 3 to 15 words, what is to be seen: who or what, doing what, with which face, colours, things.
 - {first}, nor the background.
 - Begin with “a” or “an”. No two captions may be the same: say what sets each picture apart.
 - Do not quote lettering. If you cannot see a picture, leave its caption empty; never guess.

@@ -56,7 +56,9 @@ class Invention:
 def begin(out: Path, wanted: Invention) -> None:
     """Claim the folder for this invention. Raises InventError if it holds another one, or something else."""
     if wanted.count > MOST:
-        raise InventError(f"{wanted.count} candidates; {MOST} are the most: take fewer captions or a smaller --n")
+        raise InventError(
+            f"{wanted.count} candidates; {MOST} are the most: take fewer captions or a smaller --n"
+        )
     plan = json.dumps({**asdict(wanted), "captions": list(wanted.captions)}, ensure_ascii=False, indent=1)
     known = out / PLAN
     if known.is_file():
@@ -115,7 +117,9 @@ def kept(out: Path, wanted: Invention, numbers: str | None) -> list[int]:
         raise InventError(f"{where}: {wrong[0]!r} is no number")
     found = sorted({int(word) for word in words})
     if wrong_numbers := [n for n in found if not 1 <= n <= wanted.count]:
-        raise InventError(f"{where}: there is no candidate {wrong_numbers[0]}; they go from 1 to {wanted.count}")
+        raise InventError(
+            f"{where}: there is no candidate {wrong_numbers[0]}; they go from 1 to {wanted.count}"
+        )
     return found
 
 

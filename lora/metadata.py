@@ -79,9 +79,7 @@ def write(folder: Path, rows: list[Row], caption_column: str = "text") -> Path |
     old = table.read_bytes()
     if old == new:
         return None
-    backup = next(
-        path for n in range(1, 10_000) if not (path := folder / f"{TABLE}.{n}.bak").exists()
-    )
+    backup = next(path for n in range(1, 10_000) if not (path := folder / f"{TABLE}.{n}.bak").exists())
     write_whole(backup, old)
     write_whole(table, new)
     return backup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 
 MAX_CHARS = 1_000_000
 MAX_ROWS = 2_000
@@ -14,7 +15,7 @@ class TableError(Exception):
     """A text is no usable table; the message says where and what is expected."""
 
 
-def read(text: str, columns: dict[str, tuple[str, ...]]) -> list[dict[str, str]]:
+def read(text: str, columns: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
     """The rows of the first table in a text. Raises TableError.
 
     ``columns`` maps each wanted column to the names that it may have; others are left out. Rows without
@@ -29,7 +30,9 @@ def read(text: str, columns: dict[str, tuple[str, ...]]) -> list[dict[str, str]]
         if _is_rule(line):
             continue
         if len(line) <= max(places.values()):
-            raise TableError(f"row {number} of the table has {len(line)} cells, {len(cells[head])} are needed")
+            raise TableError(
+                f"row {number} of the table has {len(line)} cells, {len(cells[head])} are needed"
+            )
         row = {name: line[place].strip() for name, place in places.items()}
         if any(row.values()):
             rows.append(row)
@@ -68,7 +71,7 @@ def _unmarked(cell: str) -> str:
     return found[2] if found else cell
 
 
-def _head(cells: list[list[str]], columns: dict[str, tuple[str, ...]]) -> tuple[int, dict[str, int]]:
+def _head(cells: list[list[str]], columns: Mapping[str, tuple[str, ...]]) -> tuple[int, dict[str, int]]:
     """The first line that names all wanted columns, and where each is."""
     for number, line in enumerate(cells):
         names = [cell.strip().lower() for cell in line]

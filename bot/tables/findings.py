@@ -19,7 +19,7 @@ async def store_all(store: Store, job: Job, findings: Sequence[Finding]) -> None
         for finding in findings:
             for position in finding.samples:
                 await store.change(
-                    "INSERT INTO finding (job, style, code, severity, blob)"
+                    "INSERT INTO finding (job, style, code, severity, picture)"
                     " SELECT ?1, ?2, ?3, ?4, blob FROM job_sample WHERE job = ?1 AND position = ?5"
                     " ON CONFLICT DO NOTHING",
                     *(job.id, job.style, finding.code, finding.severity, position),
@@ -30,7 +30,7 @@ async def of_job(store: Store, job: int) -> list[Finding]:
     """What was found, by the numbers that the pictures have now; one Finding for each code."""
     rows = await store.rows(
         "SELECT DISTINCT finding.code, finding.severity, sample.number FROM finding"
-        " JOIN numbered_sample AS sample ON sample.style = finding.style AND sample.blob = finding.blob"
+        " JOIN numbered_sample AS sample ON sample.style = finding.style AND sample.blob = finding.picture"
         " WHERE finding.job = ? ORDER BY finding.code, sample.number",
         job,
     )

@@ -38,9 +38,7 @@ def _drawn(square: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
     return seen if seen.any() else np.ones_like(seen)
 
 
-def check(
-    base: Base, images: Sequence[Image.Image], side_px: int | None = None
-) -> Iterator[Finding | None]:
+def check(base: Base, images: Sequence[Image.Image], side_px: int | None = None) -> Iterator[Finding | None]:
     """Look at RGBA pictures one by one, giving None after each, and at the end a finding for each bad one."""
     side_px = side_px or base.resolution
     colour = base.profile.backgrounds[choose_background(images, base.profile.backgrounds)]

@@ -42,7 +42,7 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
     file_key = "file_name" if image_column == "image" else f"{image_column}_file_name"
     table = path / TABLE
     if not table.is_file():
-        return _nothing(path, "missing; it has a line {\"file_name\": ..., \"text\": ...} for each picture")
+        return _nothing(path, 'missing; it has a line {"file_name": ..., "text": ...} for each picture')
     try:
         lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.strip()][:most]
     except UnicodeDecodeError:

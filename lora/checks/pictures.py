@@ -88,9 +88,7 @@ def _background(looks: Sequence[Look]) -> list[Finding]:
 def _small(looks: Sequence[Look], side_px: int) -> list[Finding]:
     small = [(n, look.side_px) for n, look in enumerate(looks, start=1) if look.side_px < side_px]
     # Never more than advice: a look can be learned from a small picture, if not its sharpness.
-    return [
-        Finding(code="small-picture", severity="advice", samples=(n,), detail=str(px)) for n, px in small
-    ]
+    return [Finding(code="small-picture", severity="advice", samples=(n,), detail=str(px)) for n, px in small]
 
 
 def _alike(looks: Sequence[Look]) -> list[Finding]:

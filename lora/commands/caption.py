@@ -39,8 +39,10 @@ def run(args: argparse.Namespace) -> None:
         if not rows:
             raise UsageError(f"{args.dir}: no pictures in it")
         open_ones = [row for row in rows if args.all or not row.caption]
+        if not open_ones and not args.from_table:
+            raise UsageError(f"{args.dir}: every picture has a caption; --all replaces them")
         if args.llm_prompt:
-            say(drafts.llm_prompt([row.file_name for row in open_ones or rows], args.keyword), end="")
+            say(drafts.llm_prompt([row.file_name for row in open_ones], args.keyword), end="")
             return
         found = _from_table(args, rows) if args.from_table else _drafted(args, open_ones)
     except (metadata.MetadataError, drafts.DraftError, PictureError) as error:

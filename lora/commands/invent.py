@@ -25,7 +25,11 @@ COLUMNS = {"text": ("text", "caption", "captions", "prompt")}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("table", type=Path, help="captions: Markdown, CSV or TSV with a column text, or one on each line (.txt)")
+    add(
+        "table",
+        type=Path,
+        help="captions: Markdown, CSV or TSV with a column text, or one on each line (.txt)",
+    )
     add("--out", type=Path, required=True, help="the data set's folder")
     add("--base", default="sticker-nano", help="sticker-nano or a local diffusers folder")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
@@ -94,7 +98,9 @@ def _captions(args: argparse.Namespace) -> tuple[str, ...]:
         raise UsageError(f"{args.table}: {error}") from error
     if not found:
         raise UsageError(f"{args.table}: no captions in it")
-    wrong = [f"caption {n}: {why}" for n, c in enumerate(found, 1) if (why := drafts.problem(c, args.keyword))]
+    wrong = [
+        f"caption {n}: {why}" for n, c in enumerate(found, 1) if (why := drafts.problem(c, args.keyword))
+    ]
     captions = [with_keyword(normalise(c), args.keyword) if args.keyword else normalise(c) for c in found]
     wrong += [f"caption {n}: as another one" for n, c in enumerate(captions, 1) if c in captions[: n - 1]]
     if wrong:
