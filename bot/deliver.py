@@ -12,7 +12,7 @@ import time
 
 from telegram.error import BadRequest, Forbidden
 
-from bot import choice
+from bot import advice, choice
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.errors import Buttons
@@ -21,7 +21,7 @@ from bot.outlook import Outlook
 from bot.post import Post
 from bot.progress import number, over, under_way
 from bot.store import Store
-from bot.tables import comparisons, drawings, jobs, packs, people
+from bot.tables import comparisons, drawings, findings, jobs, packs, people
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.words import Words
@@ -75,6 +75,7 @@ class Deliver:
         assert self.outlook is not None
         standing = self.outlook.standing(job, await jobs.active(self._store))
         text, buttons = under_way(words, job, standing, self._config)
+        text += await self._seen(words, job)
         old, at = self._shown.get(job.id, ("", float("-inf")))
         if text == old or (job.message_id and time.monotonic() - at < EDIT_SECONDS):
             return
@@ -83,11 +84,17 @@ class Deliver:
 
     async def _end(self, words: Words, job: Job) -> None:
         """The last edit, and for a training a message of its own, because edits ring no bell."""
-        await self._put(job, *over(words, job, await drawings.of_job(self._store, job.id)))
+        text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
+        await self._put(job, text + await self._seen(words, job), buttons)
         self._shown.pop(job.id, None)
         if job.kind == "train" and job.state in ("done", "failed"):
             await self._announce(words, job)
         await jobs.tell(self._store, job.id)
+
+    async def _seen(self, words: Words, job: Job) -> str:
+        """What the worker saw on the samples of a training, as lines to add to its message."""
+        lines = advice.worded(words, await findings.of_job(self._store, job.id))
+        return "".join(f"\n\n{line}" for line in lines)
 
     async def _put(self, job: Job, text: str, buttons: Buttons) -> None:
         if job.message_id and await self._post.edit(job.person, job.message_id, text, buttons=buttons):

@@ -11,7 +11,7 @@ from bot.blobs import Blobs
 from bot.config import Config
 from bot.outlook import Outlook
 from bot.store import Store
-from bot.tables import comparisons, drawings, jobs, trainings
+from bot.tables import comparisons, drawings, findings, jobs, trainings
 from bot.tables.jobs import Job
 from lora.engine import Engine
 from lora.jobs import (
@@ -22,6 +22,7 @@ from lora.jobs import (
     Drawn,
     Event,
     Failed,
+    Findings,
     Finished,
     Kept,
     Lost,
@@ -170,6 +171,8 @@ class Dispatch:
         match event:
             case Progress():
                 self.outlook.progress(job.kind, event)
+            case Findings():
+                await findings.store_all(self._store, job, event.findings)
             case Checkpoint():
                 async with self._blobs.keep(event.adapter, event.state) as (adapter, state):
                     unused = await trainings.add_checkpoint(

@@ -160,4 +160,16 @@ ALTER TABLE checkpoint ADD COLUMN used INTEGER NOT NULL DEFAULT 0;  -- 1: drawn 
 ALTER TABLE checkpoint ADD COLUMN base TEXT;  -- hash of the base it draws on; NULL = not written down then
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED)
+FINDINGS = """
+CREATE TABLE finding (                      -- what a training's worker saw on its samples
+    job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    code TEXT NOT NULL,                     -- a key of lora.checks.KINDS
+    severity TEXT NOT NULL,                 -- error | warning | advice
+    picture TEXT NOT NULL,                  -- the sample's blob, whatever number it has by now
+    PRIMARY KEY (job, code, picture)
+) STRICT;
+CREATE INDEX finding_style ON finding (style, job);
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS)

@@ -27,13 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lora.jobs import JobError
 
     try:
-        COMMANDS[args.command].run(args)
+        return COMMANDS[args.command].run(args) or 0
     except (UsageError, BaseError, DatasetError, JobError, OSError) as error:
         sys.stderr.write(f"python -m lora {args.command}: {error}\n")
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -59,7 +59,7 @@ def draw(base: Base, items: Sequence[Item], *, steps: int) -> Iterator[Step | Pi
     """
     for batch in _batches(items):
         about = put_on(base, items[batch[0]].adapter)
-        background = _background(base, about)
+        background = ground(base, about)
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)
         for index, image in zip(batch, _decode(base, latents), strict=True):
@@ -75,7 +75,7 @@ def _batches(items: Sequence[Item]) -> Iterator[list[int]]:
         yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))
 
 
-def _background(base: Base, about: About | None) -> str:
+def ground(base: Base, about: About | None) -> str:
     """The ground that the adapter's samples were shown on, else white or the base's first."""
     if about is not None and about.background in base.profile.backgrounds:
         return about.background

@@ -161,6 +161,29 @@ class Compared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check has to say about some samples. ``code`` is one of ``lora.checks.KINDS``.
+
+    ``severity`` is error (no training is possible), warning (it will spoil the result) or advice. ``samples``
+    are numbers from 1; none means the set as a whole. ``detail`` is a figure, never anybody's text.
+    """
+
+    code: str
+    severity: str
+    samples: tuple[int, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the worker saw on the samples before it began to train; it comes once, before any Checkpoint."""
+
+    job: int
+    attempt: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """The training is over; the last ``Checkpoint`` before this event is its end.
 
@@ -216,4 +239,16 @@ class Lost:
     jobs: tuple[tuple[int, int], ...]  # (job id, attempt)
 
 
-Event = Ready | Progress | Checkpoint | Compared | Trained | Drawn | Finished | Cancelled | Failed | Lost
+Event = (
+    Ready
+    | Findings
+    | Progress
+    | Checkpoint
+    | Compared
+    | Trained
+    | Drawn
+    | Finished
+    | Cancelled
+    | Failed
+    | Lost
+)

@@ -28,6 +28,7 @@ import torch
 
 from lora import bases, draw, train
 from lora.bases import Base
+from lora.checks.examine import examine
 from lora.engine import wire
 from lora.errors import BaseError
 from lora.jobs import (
@@ -99,7 +100,7 @@ class Worker:
                 self._draw_some()
             if self._training is None and self._trainings:
                 job = self._trainings.popleft()
-                self._training = Training(job=job, events=train.train(self._base, job))
+                self._training = Training(job=job, events=_examined(self._base, job))
             if self._training is not None:
                 self._train_a_step(self._training)
 
@@ -217,6 +218,8 @@ class Worker:
             self._end_training()
             self._say(failure(training.job, error))
             return
+        if event is None:  # a sample has been looked at
+            return
         if isinstance(event, Progress):
             self._report_training(training, event)
             return
@@ -240,6 +243,12 @@ class Worker:
         if self._training is not None:
             self._training.events.close()  # type: ignore[attr-defined]  # takes the LoRA off the denoiser
             self._training = None
+
+
+def _examined(base: Base, job: Train) -> Iterator[Any]:
+    """A training, with a look at its samples before the first step."""
+    yield from examine(base, job)
+    yield from train.train(base, job)
 
 
 def _item(job: Draw, index: int) -> draw.Item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegram.ext import filters
 
-from bot.handlers import jobs, looks, packs, samples, start, sticker, styles, train
+from bot.handlers import check, jobs, looks, packs, samples, start, sticker, styles, train
 from bot.routes import Command, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -15,6 +15,7 @@ ROUTES: tuple[Route, ...] = (
     Command("delete", styles.delete),
     Command("samples", samples.show),
     Command("caption", samples.recaption),
+    Command("check", check.check),
     Command("train", train.train),
     Command("sticker", sticker.sticker),
     Command("packs", packs.show),
@@ -45,4 +46,4 @@ ROUTES: tuple[Route, ...] = (
 )
 
 # What the app's menu offers, in this order; each has a text "menu-<name>".
-MENU = ("new", "samples", "train", "sticker", "packs", "styles", "status", "cancel", "help")
+MENU = ("new", "samples", "check", "train", "sticker", "packs", "styles", "status", "cancel", "help")

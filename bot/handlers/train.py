@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot import advice
 from bot.collect import lacking, numbers
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles
+from bot.tables.samples import Sample
+from bot.tables.styles import Style
+from bot.words import Html
 
 
 async def train(context: Context) -> None:
-    """Ask for a training, if the samples are enough and all have captions."""
-    await _ask(context, bare=False)
+    """Ask for a training, if the samples are enough, all have captions, and nothing spoils it."""
+    await _ask(context, bare=False, doubts=True)
 
 
 async def train_pressed(context: Context) -> None:
-    """The same from a button; ``bare``: pictures without a caption get the keyword alone.
+    """The same from a button, which is no place for doubts: the person has read them or trains again.
 
-    A button that names a style makes it the current one.
+    ``bare``: pictures without a caption get the keyword alone. A button that names a style makes it the
+    current one.
     """
     if len(context.data) > 1:
         await _work_on(context, int(context.data[1]))
-    await _ask(context, bare=context.data[0] == "bare")
+    await _ask(context, bare=context.data[0] == "bare", doubts=False)
 
 
 async def _work_on(context: Context, id: int) -> None:
@@ -35,7 +40,7 @@ async def _work_on(context: Context, id: int) -> None:
     context.person = replace(context.person, style=id)
 
 
-async def _ask(context: Context, *, bare: bool) -> None:
+async def _ask(context: Context, *, bare: bool, doubts: bool) -> None:
     store, config, style = context.parts.store, context.parts.config, await context.style()
     if await jobs.by_origin(store, context.person.id, context.origin):
         return  # this very message has asked before, and then the bot was killed
@@ -53,6 +58,8 @@ async def _ask(context: Context, *, bare: bool) -> None:
             buttons=[[("button-train-bare", "train:bare")]],
         )
     await check_room(context)
+    if doubts:
+        await _doubt(context, found, style)
     try:
         await jobs.ask_train(
             store,
@@ -67,3 +74,17 @@ async def _ask(context: Context, *, bare: bool) -> None:
         raise UserError("already-training", keyword=style.keyword) from error
     context.parts.dispatch.wake()
     context.parts.deliver.wake(context.person.id)
+
+
+async def _doubt(context: Context, found: list[Sample], style: Style) -> None:
+    """Raise UserError with all that would spoil the result, and a button to train in spite of it."""
+    findings = await advice.find(context.parts.blobs, found, style.keyword)
+    grave = [finding for finding in findings if finding.severity == "warning"]
+    if grave:
+        lines = "\n".join(f"• {line}" for line in advice.worded(context.words, grave))
+        raise UserError(
+            "train-doubts",
+            keyword=style.keyword,
+            lines=Html(lines),
+            buttons=[[("button-train-anyway", f"train:anyway:{style.id}")]],
+        )

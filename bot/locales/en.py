@@ -40,7 +40,7 @@ TEXTS = {
         "is on each: "
         "in its caption, in a reply to it, or in your next message.\n"
         "/samples shows them; /samples remove <i>3</i> and /caption <i>3 a red fox</i> correct them.\n"
-        "/train makes me learn.\n\n"
+        "/check tells what could be better, /train makes me learn.\n\n"
         "<b>Draw</b>\n"
         "/sticker <i>a fox drinking coffee</i>\n"
         "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
@@ -59,6 +59,7 @@ TEXTS = {
     ),
     "menu-new": "Start a style",
     "menu-samples": "Show this style's pictures",
+    "menu-check": "See what could be better",
     "menu-train": "Learn this style",
     "menu-sticker": "Draw: /sticker a fox drinking coffee",
     "menu-packs": "Your sticker packs",
@@ -160,6 +161,56 @@ TEXTS = {
     ),
     "picture-damaged": "That picture is cut off or damaged. Please send it again.",
     "picture-blank": "That picture is fully transparent; there is nothing on it.",
+    # what checks find; {numbers} are pictures, = stands between those that belong together
+    "check-found": "<b>{keyword}</b>, {n:picture|pictures}. What could be better:",
+    "check-good": "✓ <b>{keyword}</b>, {n:picture|pictures}: they look good to me. /train when you like.",
+    "check-later": "Lettering and very fine lines I only see once I begin to learn; I will tell you then.",
+    "finding-caption-empty": (
+        "<b>No words:</b> {numbers}. What has no words mixes with the look; say in a few what is on them."
+    ),
+    "finding-caption-short": (
+        "<b>Very few words:</b> {numbers}. Say a little more, like <i>a red fox waving</i>; "
+        "what you do not name mixes with the look."
+    ),
+    "finding-captions-same": (
+        "<b>The same words:</b> {numbers}. Say what sets each apart, or I cannot tell them apart later."
+    ),
+    "finding-style-uneven": (
+        "<b>Named as “sticker” or the like, or not, unlike the others:</b> {numbers}. "
+        "Your keyword stands for that: best leave it out everywhere."
+    ),
+    "finding-few-pictures": (
+        "<b>Few pictures.</b> With only {detail} I copy them more than I learn their look; 20–50 are best."
+    ),
+    "finding-many-pictures": (
+        "<b>Many pictures.</b> {detail} are more than I need; the 20–50 that show the look best teach me more."
+    ),
+    "finding-no-alpha": (
+        "<b>No transparency:</b> {numbers}. I learn their background too. Sent as files (PNG, WebP), "
+        "pictures keep their transparency."
+    ),
+    "finding-busy-background": (
+        "<b>A background of many colours:</b> {numbers}. I would learn it as part of the look. "
+        "Cut them out and send them as files."
+    ),
+    "finding-small-picture": (
+        "<b>Small:</b> {numbers}. I would learn how blurred they are; send larger ones if you can."
+    ),
+    "finding-near-duplicates": (
+        "<b>Almost the same:</b> {numbers}. What I see twice I copy; keep one of each."
+    ),
+    "finding-lettering": (
+        "<b>Lettering:</b> {numbers}. I cannot learn to write: it comes out as scribble. "
+        "Better without those pictures, or without their letters."
+    ),
+    "finding-fine-detail": (
+        "<b>Very fine lines:</b> {numbers}. They are finer than I can draw. "
+        "Thicker lines and flatter colours come out better."
+    ),
+    "train-doubts": (
+        "Before I learn <b>{keyword}</b>:\n{lines}\n\n"
+        "/samples shows the pictures by number; correct what you like and send /train again. Or go ahead:"
+    ),
     # training
     "too-few-samples": (
         "{n:picture is|pictures are} too few to learn from: send at least {min}. {least}–{most} are best."
@@ -276,6 +327,7 @@ TEXTS = {
     "button-look": "after {step} steps",
     "button-look-used": "✓ after {step} steps",
     "button-looks": "🎨 Choose its look",
+    "button-train-anyway": "Train anyway",
     "button-train-again": "🔁 Train again",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",

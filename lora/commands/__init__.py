@@ -5,23 +5,28 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.commands import check, doctor, draw, export, fetch, train, unpack
+from lora.commands import caption, check, doctor, draw, export, fetch, invent, train, unpack
 
 
 class Command(Protocol):
-    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line."""
+    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line.
+
+    It may give an exit code other than 0.
+    """
 
     HELP: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
-    def run(self, args: argparse.Namespace) -> None: ...
+    def run(self, args: argparse.Namespace) -> int | None: ...
 
 
 COMMANDS: dict[str, Command] = {
     "check": check,
+    "caption": caption,
     "train": train,
     "draw": draw,
+    "invent": invent,
     "export": export,
     "fetch": fetch,
     "doctor": doctor,

@@ -35,6 +35,8 @@ KINDS: dict[str, type[Any]] = {
         jobs.TrainSettings,
         Cancel,
         jobs.Ready,
+        jobs.Finding,
+        jobs.Findings,
         jobs.Progress,
         jobs.Checkpoint,
         jobs.Score,

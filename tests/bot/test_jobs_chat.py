@@ -98,7 +98,7 @@ async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> Non
         await ben.send("/new bomux")
         await ben.wait_for("bomux is open")
         for number in range(5):
-            await ben.send_picture(picture(128, 128, 50 + number), as_="document", caption="cat")
+            await ben.send_picture(picture(128, 128, 50 + number), as_="document", caption=f"cat {number}")
         await ben.wait_for("5 in all")
         await ben.send("/train")
         await ben.wait_for("You are 2nd in line, about 12 minutes.")

@@ -143,13 +143,17 @@ def _pixels(path: Path) -> bytes:
         return image.tobytes()
 
 
-def test_check_says_what_it_found(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Number, transparency, captions without the keyword, and the ground they will be shown on."""
-    assert main(["check", "--train_data_dir", str(data), "--keyword", "sticker"]) == 0
+def test_check_looks_with_the_base_at_hand(
+    data: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny base's decoder draws discs only: each sample is lost in it, and why and what to do is said."""
+    flags = ["--keyword", "sticker", "--base", str(tiny_folder)]
+    assert main(["check", "--train_data_dir", str(data), *flags]) == 0
     said = capsys.readouterr().out
-    assert "6 pictures, 0 of them without transparency" in said
-    assert "6 captions lack the keyword" in said
-    assert "ordinary" in said
+    assert "6 usable pictures, keyword sticker" in said
+    assert "not a good one: ordinary" in said
+    assert "000.png: lost in the base's VAE" in said
+    assert "Do:  use drawings with thicker lines" in said
 
 
 @pytest.mark.parametrize(

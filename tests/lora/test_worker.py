@@ -11,6 +11,7 @@ from PIL import Image
 
 from lora import train
 from lora.bases import Base
+from lora.checks.examine import examine
 from lora.engine.wire import Cancel
 from lora.jobs import (
     Cancelled,
@@ -19,6 +20,7 @@ from lora.jobs import (
     Drawn,
     Event,
     Failed,
+    Findings,
     Finished,
     JobError,
     Progress,
@@ -125,7 +127,7 @@ def test_a_draw_goes_between_two_training_steps(desk: Desk, samples: tuple[Sampl
 
     desk.on_event = ask
     events = desk.run(training(samples), ends=2)
-    order = [type(event).__name__ for event in events if not isinstance(event, Progress)]
+    order = [type(event).__name__ for event in events if not isinstance(event, Progress | Findings)]
     assert order == ["Drawn", "Finished", "Checkpoint", "Checkpoint", "Trained"]
 
 
@@ -226,3 +228,31 @@ def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.L
     assert events[-1] == Failed(job=10, attempt=1, code="internal", detail="RuntimeError")
     assert "test_worker.py" in caplog.text
     assert "cat" not in caplog.text
+
+
+def test_a_training_begins_with_a_look_at_its_samples(desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """Said once, before any checkpoint, and by sample number; a training that goes on is not looked at again."""
+    events = desk.run(training(samples), ends=1)
+    (found,) = [event for event in events if isinstance(event, Findings)]
+    assert events.index(found) < next(i for i, e in enumerate(events) if isinstance(e, Checkpoint))
+    # The tiny base's decoder draws discs and nothing else, so it loses every sample.
+    assert {finding.code for finding in found.findings} == {"fine-detail"}
+    assert [finding.samples for finding in found.findings] == [(n,) for n in range(1, 7)]
+    halfway = next(event.state for event in events if isinstance(event, Checkpoint))
+    again = desk.run(training(samples, id=2, resume=halfway), ends=2)
+    assert [event.job for event in again if isinstance(event, Findings)] == [1]
+
+
+def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two samples the worker is free for whoever wants a sticker."""
+    looked: list[Image.Image] = []
+    monkeypatch.setattr("lora.checks.lettering.Reader.has_lettering", lambda _, image: looked.append(image))
+    events = examine(base, training(samples))
+    for number in range(1, 7):
+        assert next(events) is None
+        assert len(looked) == number
+    rest = list(events)
+    assert rest[:-1] == [None] * 6
+    assert isinstance(rest[-1], Findings)

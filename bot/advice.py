@@ -1,0 +1,56 @@
+"""What checks find on a style's samples, in the person's words: one line for each kind of finding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.blobs import Blobs
+from bot.tables.samples import Sample
+from bot.words import Html, Words
+from lora import checks
+from lora.checks import captions, pictures
+from lora.jobs import Finding
+
+# The codes that can come up in a chat; the bot itself sees to keywords, long captions and bad files.
+TEXTS = {
+    "caption-empty": "finding-caption-empty",
+    "caption-short": "finding-caption-short",
+    "captions-same": "finding-captions-same",
+    "style-uneven": "finding-style-uneven",
+    "few-pictures": "finding-few-pictures",
+    "many-pictures": "finding-many-pictures",
+    "no-alpha": "finding-no-alpha",
+    "busy-background": "finding-busy-background",
+    "small-picture": "finding-small-picture",
+    "near-duplicates": "finding-near-duplicates",
+    "lettering": "finding-lettering",
+    "fine-detail": "finding-fine-detail",
+}
+SHOWN = 15  # numbers in one line
+
+
+async def find(blobs: Blobs, samples: Sequence[Sample], keyword: str) -> list[Finding]:
+    """What the quick checks say of a style's samples. One picture is decoded at a time, in a thread."""
+    looks = [await asyncio.to_thread(pictures.see, await blobs.read(sample.blob)) for sample in samples]
+    texts = [sample.caption or keyword for sample in samples]
+    found = [*captions.check(texts, keyword), *pictures.check(looks)]
+    return [finding for finding in checks.in_order(found) if finding.code in TEXTS]
+
+
+def worded(words: Words, findings: Sequence[Finding]) -> list[str]:
+    """One line for each code, with the numbers of all its pictures."""
+    lines = []
+    for code in dict.fromkeys(finding.code for finding in findings if finding.code in TEXTS):
+        same = [finding for finding in findings if finding.code == code]
+        lines.append(words(TEXTS[code], numbers=Html(_numbers(code, same)), detail=same[0].detail))
+    return lines
+
+
+def _numbers(code: str, findings: Sequence[Finding]) -> str:
+    """3, 5, 6 …; where pictures belong together, 3 = 7, 4 = 9 = 12."""
+    if code in ("captions-same", "near-duplicates"):
+        groups = [" = ".join(map(str, finding.samples)) for finding in findings]
+    else:
+        groups = [str(number) for finding in findings for number in finding.samples]
+    return ", ".join(groups[:SHOWN]) + (", …" if len(groups) > SHOWN else "")

@@ -1,0 +1,24 @@
+"""/check: what could be better about a style's pictures and captions."""
+
+from __future__ import annotations
+
+from bot import advice
+from bot.context import Context
+from bot.errors import UserError
+from bot.tables import findings, samples
+
+
+async def check(context: Context) -> None:
+    """Say what the quick checks find now, and what the last training saw."""
+    store, style = context.parts.store, await context.style()
+    found = await samples.of_style(store, style.id)
+    if not found:
+        raise UserError("samples-none", keyword=style.keyword)
+    quick = await advice.find(context.parts.blobs, found, style.keyword)
+    seen = await findings.of_style(store, style.id)
+    lines = [f"• {line}" for line in advice.worded(context.words, [*quick, *seen])]
+    head = "check-found" if lines else "check-good"
+    lines.insert(0, context.words(head, keyword=style.keyword, n=len(found)))
+    if not seen:
+        lines.append(context.words("check-later"))
+    await context.send("\n".join(lines))

@@ -1,0 +1,107 @@
+"""Checks of captions: the keyword, the length in CLIP's tokens, what they say and whether they differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from lora.captions import MAX_TOKENS, count_tokens, has_keyword, keyword_problem, normalise, with_keyword
+from lora.checks.share import severity
+from lora.jobs import Finding
+
+LEAST_TOKENS = 2  # "a fox": one word alone leaves the rest of the picture to the look
+
+_MEDIUM = re.compile(
+    r"\b(stickers?|emojis?|illustrations?|cartoons?|clip ?art|line ?art|pixel ?art|watercolou?rs?|vector art"
+    r"|flat design|chibi|anime|manga|doodles?|style)\b",
+    re.IGNORECASE,
+)
+
+
+def check(texts: Sequence[str], keyword: str) -> list[Finding]:
+    """All that can be said of captions. Without a keyword, the one that they share is taken, if any."""
+    keyword = keyword or shared_keyword(texts)
+    return [
+        *_keyword(texts, keyword),
+        *_length(texts, keyword),
+        *_same(texts, keyword),
+        *_medium(texts, keyword),
+    ]
+
+
+def shared_keyword(texts: Sequence[str]) -> str:
+    """The first word that every caption says and that could be a keyword; empty if there is none."""
+    if not texts:
+        return ""
+    words = re.findall(r"\w+", texts[0].lower())
+    return next(
+        (w for w in words if keyword_problem(w) is None and all(has_keyword(text, w) for text in texts)), ""
+    )
+
+
+def _keyword(texts: Sequence[str], keyword: str) -> list[Finding]:
+    if not keyword:
+        return [Finding(code="keyword-none", severity="warning")]
+    found = []
+    if problem := keyword_problem(keyword):
+        found.append(Finding(code="keyword-unfit", severity="warning", detail=problem))
+    missing = _numbers(not has_keyword(text, keyword) for text in texts)
+    if missing:  # no more than advice: the training puts it in
+        found.append(Finding(code="keyword-missing", severity="advice", samples=missing))
+    return found
+
+
+def _length(texts: Sequence[str], keyword: str) -> list[Finding]:
+    found = []
+    for number, text in enumerate(texts, start=1):
+        tokens = count_tokens(with_keyword(text, keyword))
+        if tokens > MAX_TOKENS:
+            found.append(
+                Finding(code="caption-too-long", severity="error", samples=(number,), detail=str(tokens))
+            )
+    rest = [_without(text, keyword) for text in texts]
+    if empty := _numbers(not text for text in rest):
+        found.append(Finding(code="caption-empty", severity=severity(len(empty), len(texts)), samples=empty))
+    # Start and end count two.
+    if short := _numbers(bool(text) and count_tokens(text) - 2 < LEAST_TOKENS for text in rest):
+        found.append(Finding(code="caption-short", severity=severity(len(short), len(texts)), samples=short))
+    return found
+
+
+def _same(texts: Sequence[str], keyword: str) -> list[Finding]:
+    """One finding for each caption that several pictures have; empty ones are another check's."""
+    groups: dict[str, list[int]] = {}
+    for number, text in enumerate(texts, start=1):
+        if rest := _without(text, keyword):
+            groups.setdefault(rest, []).append(number)
+    shared = [group for group in groups.values() if len(group) > 1]
+    grave = severity(sum(map(len, shared)), len(texts))
+    return [Finding(code="captions-same", severity=grave, samples=tuple(group)) for group in shared]
+
+
+def _medium(texts: Sequence[str], keyword: str) -> list[Finding]:
+    """Whether each caption says, by the keyword or in plain words, that it is a sticker of some look."""
+    named = [_MEDIUM.search(text) is not None for text in texts]
+    found = []
+    unsaid = _numbers(
+        not says and not (keyword and has_keyword(text, keyword))
+        for says, text in zip(named, texts, strict=True)
+    )
+    if unsaid:
+        found.append(Finding(code="style-unsaid", severity="advice", samples=unsaid))
+    few = sum(named) <= len(named) / 2
+    odd = _numbers(says == few for says in named)
+    if odd:
+        found.append(Finding(code="style-uneven", severity="advice", samples=odd))
+    return found
+
+
+def _without(text: str, keyword: str) -> str:
+    """What a caption says beside the keyword, in lower case and without punctuation."""
+    words = re.findall(r"\w+", normalise(text).lower())
+    return " ".join(word for word in words if word != keyword.lower())
+
+
+def _numbers(faults: Iterable[bool]) -> tuple[int, ...]:
+    """Where in an iterable of truths there is a true one, counted from 1."""
+    return tuple(number for number, fault in enumerate(faults, start=1) if fault)

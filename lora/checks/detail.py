@@ -1,0 +1,53 @@
+"""Finds drawings that the base's VAE cannot hold: they are encoded, decoded, and compared with themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from lora.bases import Base
+from lora.checks.share import severity
+from lora.dataset import choose_background, on_flat_ground, to_tensor
+from lora.jobs import Finding
+
+LEAST_DB = 26.0
+
+
+def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], side_px: int) -> float:
+    """PSNR in dB of a drawing after the VAE, over the drawing and its near surroundings alone.
+
+    The flat ground around it comes back almost unchanged and would hide what is lost.
+    """
+    square = on_flat_ground(image, side_px, colour)
+    mean, _ = base.encode(to_tensor([square]))
+    back = ((base.decode(mean)[0].permute(1, 2, 0) + 1) * 127.5).cpu().numpy()
+    errors = np.square(np.asarray(square, dtype=np.float64) - back).mean(axis=2)
+    seen = _drawn(square, colour)
+    return 10 * math.log10(255**2 / max(float(errors[seen].mean()), 1e-9))
+
+
+def _drawn(square: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
+    """Where an RGB picture differs from its ground, and some pixels around; all of it if nowhere."""
+    differs = np.abs(np.asarray(square, dtype=np.int16) - np.array(colour)).max(axis=2) > 24
+    wide = Image.fromarray((differs * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(9))
+    seen = np.asarray(wide) > 0
+    return seen if seen.any() else np.ones_like(seen)
+
+
+def check(base: Base, images: Sequence[Image.Image], side_px: int | None = None) -> Iterator[Finding | None]:
+    """Look at RGBA pictures one by one, giving None after each, and at the end a finding for each bad one."""
+    side_px = side_px or base.resolution
+    colour = base.profile.backgrounds[choose_background(images, base.profile.backgrounds)]
+    values = []
+    for image in images:
+        with torch.no_grad():
+            values.append(round_trip_db(base, image, colour, side_px))
+        yield None
+    lost = [(number, db) for number, db in enumerate(values, start=1) if db < LEAST_DB]
+    grave = severity(len(lost), len(images))
+    for number, db in lost:
+        yield Finding(code="fine-detail", severity=grave, samples=(number,), detail=f"{db:.0f}")

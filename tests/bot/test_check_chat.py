@@ -1,0 +1,140 @@
+"""/check and what is said before and during a training about samples that will not teach well."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+
+from PIL import Image, ImageDraw
+
+from bot.playground import Person
+from bot.tables import findings, styles
+from lora.jobs import Finding, Findings, Train
+from tests.bot.conftest import Stage
+from tests.bot.fake_engine import FakeEngine
+
+
+def drawing(seed: int) -> bytes:
+    """A drawing of some shapes on nothing, of a good size and unlike those of other seeds."""
+    rng = random.Random(seed)
+    image = Image.new("RGBA", (512, 512))
+    draw = ImageDraw.Draw(image)
+    for _ in range(7):
+        x, y = rng.randrange(256), rng.randrange(256)
+        box = (x, y, x + rng.randrange(64, 256), y + rng.randrange(64, 256))
+        draw.ellipse(box, fill=(rng.randrange(256), rng.randrange(256), rng.randrange(256), 255))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def resized(picture: bytes, side: int) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(picture)).resize((side, side)).save(out, "PNG")
+    return out.getvalue()
+
+
+async def fill(ada: Person, pictures: list[tuple[bytes, str]]) -> None:
+    await ada.send("/new zuvix")
+    await ada.wait_for("zuvix is open")
+    for picture, caption in pictures:
+        await ada.send_picture(picture, as_="document", caption=caption)
+    await ada.wait_for(f"{len(pictures)} in all")
+
+
+GOOD = [(drawing(n), f"a fox with {n} balls") for n in range(20)]
+
+
+async def test_good_samples(stage: Stage, ada: Person) -> None:
+    """Praised in a sentence, with what is only seen later; the training is not held up."""
+    async with stage.bot():
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.send("/check")
+        await ada.wait_for("no pictures yet")
+        for picture, caption in GOOD:
+            await ada.send_picture(picture, as_="document", caption=caption)
+        await ada.wait_for("20 in all")
+        await ada.send("/check")
+        told = await ada.wait_for("look good to me")
+        assert "20 pictures" in told.text
+        assert "once I begin to learn" in told.text
+        await ada.send("/train")
+        await ada.wait_for("Learning zuvix from 20 pictures")
+
+
+async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
+    """What is wrong, with which pictures, and what to do; those that belong together stand together."""
+    async with stage.bot():
+        await fill(
+            ada, [*GOOD[:8], (resized(GOOD[2][0], 400), "a fox again"), (resized(drawing(99), 200), "cat")]
+        )
+        await ada.send("/check")
+        told = (await ada.wait_for("What could be better")).text
+        assert "Almost the same: 3 = 9" in told
+        assert "Small: 10" in told
+        assert "Very few words: 10" in told
+        assert "Few pictures. With only 10" in told
+        await ada.send("/train")  # a few faults hold nothing up
+        await ada.wait_for("Learning zuvix from 10 pictures")
+
+
+async def test_grave_faults_are_asked_about_once(stage: Stage, ada: Person) -> None:
+    """One message with the reasons and a button; pressed, the training begins without another word."""
+    async with stage.bot() as running:
+        await fill(ada, [(drawing(n), "a fox waving") for n in range(5)])
+        await ada.send("/train")
+        told = await ada.wait_for("Before I learn zuvix")
+        assert "The same words: 1 = 2 = 3 = 4 = 5" in told.text
+        assert "Few pictures" not in told.text  # no more than advice, and said with the training anyway
+        assert not running.engine.jobs
+        since = ada.seq
+        await ada.press(told, "Train anyway")
+        await ada.wait_for("Your style zuvix is ready", since=since)
+        assert sum("Before I learn" in message.text for message in ada.messages) == 1
+        assert [type(job) for job in running.engine.jobs] == [Train]
+
+
+async def test_what_the_worker_sees_is_told_and_kept(stage: Stage, ada: Person) -> None:
+    """It stands in the training's message to the end, survives a restart, and follows the pictures' numbers."""
+    engine = FakeEngine()
+    engine.go.clear()
+    found = (
+        Finding(code="lettering", severity="advice", samples=(2, 4)),
+        Finding(code="fine-detail", severity="advice", samples=(5,), detail="19"),
+    )
+    async with stage.bot(engine) as running:
+        await fill(ada, GOOD[:6])
+        await ada.send("/train")
+        await ada.wait_for("Starting")
+        for _ in range(200):
+            if engine.jobs:
+                break
+            await asyncio.sleep(0.02)
+        engine.say(
+            Findings(job=1, attempt=9, findings=(Finding(code="no-alpha", severity="advice", samples=(1,)),))
+        )
+        for _ in range(2):  # a worker that took over says it again
+            engine.say(Findings(job=1, attempt=1, findings=found))
+        told = await ada.wait_for("Lettering: 2, 4")
+        assert "Very fine lines: 5" in told.text
+        assert "No transparency" not in told.text  # that was a worker thought dead
+        engine.go.set()
+        await ada.wait_for("Your style zuvix is ready")
+        assert "Lettering: 2, 4" in next(m.text for m in ada.messages if "I have learned zuvix" in m.text)
+        assert await running.parts.store.value("SELECT count(*) FROM finding") == 3
+    async with stage.bot() as running:
+        await ada.send("/samples remove 2")
+        await ada.wait_for("removed")
+        await ada.send("/check")
+        told = await ada.wait_for("What could be better")
+        assert "Lettering: 3" in told.text
+        assert "Very fine lines: 4" in told.text
+        (style,) = await styles.all_of(running.parts.store, ada.id)
+        assert {f.code for f in await findings.of_style(running.parts.store, style.id)} == {
+            "lettering",
+            "fine-detail",
+        }
+        await styles.remove(running.parts.store, style)
+        assert await running.parts.store.value("SELECT count(*) FROM finding") == 0

@@ -1,0 +1,126 @@
+"""Captions are drafted or taken from a table; what was there before is never lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
+
+from lora.__main__ import main
+from lora.captions import bpe
+from tests.lora.conftest import disc
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures, one with a caption and a column of its own."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number, name in enumerate(("1-🦊.png", "b.png", "c.png")):
+        (folder / name).write_bytes(disc(number))
+    row = {"file_name": "b.png", "text": "zorvex a ball", "artist": "me"}
+    (folder / "metadata.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return folder
+
+
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    lines = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["file_name"]: row for row in map(json.loads, lines)}
+
+
+def test_emoji(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file named by an emoji gets its name, the keyword in front; others are named as still without."""
+    assert main(["caption", str(folder), "--emoji", "--keyword", "zorvex"]) == 0
+    assert table(folder)["1-🦊.png"]["text"] == "zorvex fox"
+    assert table(folder)["b.png"] == {"file_name": "b.png", "text": "zorvex a ball", "artist": "me"}
+    assert "without a caption, and so left out: c.png" in capsys.readouterr().out
+
+
+def test_the_prompt_and_its_answer(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The prompt names the files that want captions and a table; an answer in that form fills them in."""
+    assert main(["caption", str(folder), "--llm_prompt", "--keyword", "zorvex"]) == 0
+    prompt = capsys.readouterr().out
+    assert "- 1-🦊.png\n- c.png\n" in prompt
+    assert "| file_name | text |" in prompt
+    assert "b.png" not in prompt
+    answer = tmp_path / "answer.md"
+    answer.write_text(
+        "| file_name | text |\n|---|---|\n| 1-🦊.png | a fox |\n| c.png | a zorvex blue ball |\n",
+        encoding="utf-8",
+    )
+    assert main(["caption", str(folder), "--from_table", str(answer), "--keyword", "zorvex"]) == 0
+    assert {name: row["text"] for name, row in table(folder).items()} == {
+        "b.png": "zorvex a ball",
+        "1-🦊.png": "zorvex a fox",
+        "c.png": "a zorvex blue ball",
+    }
+
+
+def test_the_old_table_is_kept(folder: Path, tmp_path: Path) -> None:
+    """Every table that was replaced stays beside the new one, byte for byte."""
+    olds = []
+    for words in ("one ball", "two balls"):
+        olds.append((folder / "metadata.jsonl").read_bytes())
+        (tmp_path / "t.csv").write_text(f"file,text\nc.png,{words}\n")
+        assert main(["caption", str(folder), "--from_table", str(tmp_path / "t.csv")]) == 0
+    assert [(folder / f"metadata.jsonl.{n}.bak").read_bytes() for n in (1, 2)] == olds
+    assert table(folder)["c.png"]["text"] == "two balls"
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("nobody.png,a fox", "'nobody.png' is not in"),
+        ("c.png,a fox\nc.png,a dog", "'c.png' is there twice"),
+        (f"c.png,{'fox ' * 80}", "82 tokens"),
+        ("c.png,", "no captions came of that"),
+    ],
+)
+def test_a_bad_table_changes_nothing(
+    rows: str, why: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All or nothing: a mistake in one row is named, and no other row is taken."""
+    before = sorted((path.name, path.read_bytes()) for path in folder.iterdir())
+    (tmp_path / "t.csv").write_text(
+        f"file,text\nb.png,another\n{rows}\n" if "fox" in rows else f"file,text\n{rows}\n"
+    )
+    assert main(["caption", str(folder), "--from_table", str(tmp_path / "t.csv")]) == 2
+    assert why in capsys.readouterr().err
+    assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
+
+
+def test_blip(folder: Path, tmp_path: Path) -> None:
+    """A local BLIP captions what has no caption yet; a random one says something, and the same each time."""
+    config = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    vocab, merges = bpe()
+    ids = {"bos_token_id": 49406, "sep_token_id": 49407, "eos_token_id": 49407, "pad_token_id": 49407}
+    text = {
+        **config,
+        "vocab_size": len(vocab),
+        "encoder_hidden_size": 32,
+        "max_position_embeddings": 64,
+        **ids,
+    }
+    vision = {**config, "image_size": 32, "patch_size": 8}
+    model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision))
+    model.save_pretrained(tmp_path / "blip")
+    CLIPTokenizer(vocab=vocab, merges=merges).save_pretrained(tmp_path / "blip")
+    command = ["caption", str(folder), "--blip", str(tmp_path / "blip"), "--keyword", "zorvex"]
+    assert main(command) == 0
+    said = table(folder)
+    assert main(command) == 2  # all have captions by now
+    assert table(folder) == said
+    assert said["c.png"]["text"].startswith("zorvex ")
+    assert len(said["c.png"]["text"]) > len("zorvex ")
+    assert said["b.png"]["text"] == "zorvex a ball"
+
+
+def test_a_folder_that_is_no_blip(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is missing; nothing is written."""
+    assert main(["caption", str(folder), "--blip", str(tmp_path)]) == 2
+    assert "no config.json" in capsys.readouterr().err
+    assert len(table(folder)) == 1
