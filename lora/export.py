@@ -19,10 +19,10 @@ from lora import sd21
 from lora.adapters import About, read_about, read_metadata, to_bytes
 from lora.jobs import JobError
 
-# prediction type -> sd-scripts' names for the editions of SD 2 (library/sai_model_spec.py, and the base version
-# by which other programs sort LoRAs; those look at its beginning, sd_v2).
+# prediction type -> sd-scripts' names for the editions of SD 2: the architecture as in library/sai_model_spec.py, and
+# the base version by which other programs sort LoRAs, as get_model_version_str_for_sd1_sd2 makes it.
 ARCHITECTURES = {"v_prediction": "stable-diffusion-v2-768-v/lora", "epsilon": "stable-diffusion-v2-512/lora"}
-BASE_VERSIONS = {"v_prediction": "sd_v2_768_v", "epsilon": "sd_v2_512"}
+BASE_VERSIONS = {"v_prediction": "sd_v2_v", "epsilon": "sd_v2"}
 PREDICTIONS = {"v_prediction": "v", "epsilon": "epsilon"}
 
 

@@ -201,7 +201,7 @@ def test_export_names_sd2_and_keeps_peoples_words_out(
     assert not any(sample.caption in str(metadata) for sample in samples)
 
 
-@pytest.mark.parametrize(("kind", "version"), [("v_prediction", "sd_v2_768_v"), ("epsilon", "sd_v2_512")])
+@pytest.mark.parametrize(("kind", "version"), [("v_prediction", "sd_v2_v"), ("epsilon", "sd_v2")])
 def test_real_sd2_is_named(kind: str, version: str) -> None:
     """Layers of SD 2's real widths get its version and architecture, by what the base predicts."""
     layers = {
