@@ -38,6 +38,15 @@ class Ranks:
         mine = range(self.rank * how.portions, (self.rank + 1) * how.portions)
         return [slice(ends[piece], ends[piece + 1]) for piece in mine if ends[piece] < ends[piece + 1]]
 
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The others wait until the leading process is through: what it downloads or unpacks is there for them."""
+        if not self.leads:
+            dist.barrier()
+        yield
+        if self.leads and self.count > 1:
+            dist.barrier()
+
     def add_up(self, weights: Sequence[nn.Parameter], loss: Tensor, halt: bool) -> tuple[Tensor, Tensor]:
         """Sum gradients and loss over all processes; the second result is over 0 if any of them wants to halt.
 

@@ -114,7 +114,8 @@ def run(args: argparse.Namespace) -> None:
     ranks = from_environment()
     args.device = local_device(args.device)
     with together(ranks, pick_device(args.device)):
-        base = _load(args)
+        with ranks.leader_first():
+            base = _load(args)
         how = train_flags.make_plan(args, base, len(samples), ranks)
         _train(args, base, how, samples, held_out, ranks)
 
