@@ -3,6 +3,7 @@
 OUTPUT/checkpoint-100/pytorch_lora_weights.safetensors   the adapter after 100 steps
 OUTPUT/checkpoint-100/state.safetensors                  what a resume needs
 OUTPUT/pytorch_lora_weights.safetensors                  the adapter at the end
+OUTPUT/best.safetensors                                  the best of them, once they have been compared
 OUTPUT/metrics.jsonl                                     a line for each step
 OUTPUT/validation/step-000100-0.png                      what --validation_prompt looked like then
 OUTPUT/logs/                                             the same for TensorBoard
@@ -19,6 +20,7 @@ from lora.files import write_whole
 from lora.jobs import Checkpoint
 
 ADAPTER = "pytorch_lora_weights.safetensors"
+BEST = "best.safetensors"
 STATE = "state.safetensors"
 METRICS = "metrics.jsonl"
 VALIDATION = "validation"

@@ -12,7 +12,11 @@ HELP = "write an adapter for other programs"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("adapter", type=Path, help="a LoRA file, a run's output folder, or one of its checkpoint folders")
+    add(
+        "adapter",
+        type=Path,
+        help="a LoRA file; a run's folder: its best.safetensors or else its last; a checkpoint's folder",
+    )
     add("--format", choices=["diffusers", "kohya"], required=True, help="kohya: also for A1111 and ComfyUI")
     add("--out", type=Path, required=True, help="the .safetensors file to write")
 
@@ -24,19 +28,18 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out.suffix != ".safetensors":
         raise UsageError(f"{args.out}: must end with .safetensors, which is what is written")
-    data = _file(args.adapter).read_bytes()
-    write_whole(args.out, FORMATS[args.format](data, args.out.stem))
-    say(f"wrote {args.out} for {args.format}")
+    adapter = _file(args.adapter)
+    write_whole(args.out, FORMATS[args.format](adapter.read_bytes(), args.out.stem))
+    say(f"wrote {args.out} for {args.format}, from {adapter}")
 
 
 def _file(path: Path) -> Path:
-    """The LoRA file that is meant. Raises UsageError saying what there is instead."""
-    from lora.output import ADAPTER
+    """The LoRA file that is meant: of a run the chosen one, else the last. Raises UsageError saying what there is."""
+    from lora.output import ADAPTER, BEST
 
-    if path.is_file():
-        return path
-    if (path / ADAPTER).is_file():
-        return path / ADAPTER
+    for file in (path, path / BEST, path / ADAPTER):
+        if file.is_file():
+            return file
     checkpoints = sorted(file.parent.name for file in path.glob(f"checkpoint-*/{ADAPTER}"))
     if checkpoints:
         raise UsageError(f"{path}: not finished; export one of its checkpoints: {', '.join(checkpoints)}")
