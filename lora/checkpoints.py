@@ -124,10 +124,7 @@ def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tenso
 
 def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
     """Going on from another training's state would quietly train something else."""
-    try:
-        theirs = dict(json.loads(metadata["training"]))
-    except (KeyError, ValueError, TypeError) as error:
-        raise JobError("bad-adapter", "no state of a training, or a damaged one") from error
+    theirs = _identity(metadata)
     different = [
         _difference(key, theirs.get(key), value)
         for key, value in run.identity.items()
@@ -135,6 +132,19 @@ def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
     ]
     if different:
         raise JobError("bad-adapter", f"the checkpoint is of another training: {', '.join(different)}")
+
+
+def was_mirrored(state: bytes) -> bool:
+    """Whether the training of a state was shown its samples mirrored, too. Raises JobError bad-adapter."""
+    return bool(_identity(adapters.read_metadata(state)).get("random_flip", True))
+
+
+def _identity(metadata: dict[str, str]) -> dict[str, Any]:
+    """The training that a state is of, as ``Run.identity`` named it."""
+    try:
+        return dict(json.loads(metadata["training"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise JobError("bad-adapter", "no state of a training, or a damaged one") from error
 
 
 def _difference(key: str, theirs: object, mine: object) -> str:

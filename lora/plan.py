@@ -66,6 +66,7 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         rank=rank,
         alpha=rank,
         seed=asked.seed,
+        random_flip=asked.random_flip,
         resolution=base.resolution,
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from lora import bases, draw, train
+from lora import bases, checkpoints, draw, train
 from lora.bases import Base
 from lora.checks.examine import examine
 from lora.engine import wire
@@ -37,6 +37,7 @@ from lora.jobs import (
     Drawn,
     Event,
     Failed,
+    Findings,
     Finished,
     JobError,
     Progress,
@@ -246,9 +247,19 @@ class Worker:
 
 
 def _examined(base: Base, job: Train) -> Iterator[Any]:
-    """A training, with a look at its samples before the first step."""
-    yield from examine(base, job)
-    yield from train.train(base, job)
+    """A training, with a look at its samples before the first step.
+
+    If lettering is seen, nothing is mirrored: reversed letters would be learned as part of the look. A training
+    that goes on does as it did before.
+    """
+    mirrored = job.settings.random_flip
+    if job.resume is not None:
+        mirrored = mirrored and checkpoints.was_mirrored(job.resume)
+    for event in examine(base, job):
+        if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
+            mirrored = False
+        yield event
+    yield from train.train(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))
 
 
 def _item(job: Draw, index: int) -> draw.Item:
