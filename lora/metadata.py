@@ -10,6 +10,7 @@ from typing import Any
 from lora.files import write_whole
 
 TABLE = "metadata.jsonl"
+CSV = "metadata.csv"  # which trainings read too, if there is no TABLE
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
 
@@ -33,14 +34,19 @@ class Row:
 def read(folder: Path, caption_column: str = "text") -> list[Row]:
     """The rows of the table in order, then the folder's other pictures by name, without captions.
 
-    Raises MetadataError for a line that is no JSON object with a file name, FileNotFoundError without a folder.
+    Raises MetadataError for a line that is no JSON object with a file name and for captions that are in a CSV,
+    FileNotFoundError without a folder.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
     table = folder / TABLE
+    if not table.is_file() and (folder / CSV).is_file():
+        raise MetadataError(
+            f"{folder / CSV}: only {TABLE} is written to, and it would hide this; convert it first"
+        )
     rows = []
     if table.is_file():
-        for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(table.read_text(encoding="utf-8").split("\n"), start=1):
             if line.strip():
                 rows.append(_row(line, f"{table}, line {number}", caption_column))
     known = {row.file_name for row in rows}

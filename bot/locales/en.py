@@ -201,7 +201,8 @@ TEXTS = {
     ),
     "finding-lettering": (
         "<b>Lettering:</b> {numbers}. I cannot learn to write: it comes out as scribble. "
-        "Because of them I mirror none of your pictures while I learn. Better without those pictures, or without their letters."
+        "Because of them I mirror none of your pictures while I learn. "
+        "Better without those pictures, or without their letters."
     ),
     "finding-fine-detail": (
         "<b>Very fine lines:</b> {numbers}. They are finer than I can draw. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from lora.jobs import Finding, Sample
 from lora.pictures import PictureError, open_rgba
 
-TABLE = "metadata.jsonl"
+TABLES = ("metadata.jsonl", "metadata.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +41,21 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder")
     file_key = "file_name" if image_column == "image" else f"{image_column}_file_name"
-    table = path / TABLE
-    if not table.is_file():
-        return _nothing(path, 'missing; it has a line {"file_name": ..., "text": ...} for each picture')
+    table = next((found for name in TABLES if (found := path / name).is_file()), None)
+    if table is None:
+        missing = 'missing; it has a line {"file_name": ..., "text": ...} for each picture'
+        return _nothing(path / TABLES[0], missing)
     try:
-        lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.strip()][:most]
+        lines = _lines(table)[:most]
     except UnicodeDecodeError:
-        return _nothing(path, "not UTF-8")
+        return _nothing(table, "not UTF-8")
+    except csv.Error as error:
+        return _nothing(table, f"not CSV: {error}")
     if not lines:
-        return _nothing(path, "no pictures in it")
+        return _nothing(table, "no pictures in it")
     names, samples, places, findings = [], [], [], []
     for number, line in enumerate(lines, start=1):
-        names.append(_name(line, file_key, number))
+        names.append(_name(line, file_key, f"{table.name}, entry {number}"))
         try:
             samples.append(_sample(path, line, file_key, caption_column))
             places.append(number)
@@ -68,19 +72,27 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
     )
 
 
-def _nothing(path: Path, why: str) -> Folder:
+def _lines(table: Path) -> list[str]:
+    """The lines of a table, each as JSON; of a CSV its rows."""
+    text = table.read_text(encoding="utf-8-sig")
+    if table.suffix == ".csv":
+        return [json.dumps(row) for row in csv.DictReader(text.splitlines(keepends=True), strict=True)]
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _nothing(table: Path, why: str) -> Folder:
     fault = Finding(code="unreadable", severity="error", samples=(1,), detail=why)
-    return Folder(path=path, names=(TABLE,), samples=(), places=(), findings=(fault,))
+    return Folder(path=table.parent, names=(table.name,), samples=(), places=(), findings=(fault,))
 
 
-def _name(line: str, key: str, number: int) -> str:
+def _name(line: str, key: str, place: str) -> str:
     """What to call a line: its file, or where it is."""
     try:
         row = json.loads(line)
     except ValueError:
         row = None
     name = row.get(key) if isinstance(row, dict) else None
-    return name if isinstance(name, str) else f"{TABLE}, entry {number}"
+    return name if isinstance(name, str) else place
 
 
 def _sample(folder: Path, line: str, file_key: str, caption_key: str) -> Sample:

@@ -22,7 +22,7 @@ SIGNS = {"error": "✗", "warning": "!", "advice": "·"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("dir", type=Path, nargs="?", help="pictures with a metadata.jsonl")
+    add("dir", type=Path, nargs="?", help="pictures with a metadata.jsonl or .csv")
     flags.add_data(parser, required=False)
     add("--base", default="sticker-nano", help="whose VAE must be able to hold the drawings")
     add("--quick", action="store_true", help="captions and sizes only: no lettering, no base, no torch")

@@ -12,11 +12,7 @@ HELP = "write an adapter for other programs"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "adapter",
-        type=Path,
-        help="a LoRA file; a run's folder: its best.safetensors or else its last; a checkpoint's folder",
-    )
+    add("adapter", type=Path, help="a LoRA file; a run's folder (its best, or else its last); a checkpoint's")
     add("--format", choices=["diffusers", "kohya"], required=True, help="kohya: also for A1111 and ComfyUI")
     add("--out", type=Path, required=True, help="the .safetensors file to write")
 

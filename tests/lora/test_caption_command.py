@@ -119,6 +119,15 @@ def test_blip(folder: Path, tmp_path: Path) -> None:
     assert said["b.png"]["text"] == "zorvex a ball"
 
 
+def test_captions_in_a_csv_are_not_hidden(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metadata.jsonl beside it would be read in its place, so none is written."""
+    (folder / "metadata.jsonl").unlink()
+    (folder / "metadata.csv").write_text("file_name,text\nb.png,zorvex a ball\n")
+    assert main(["caption", str(folder), "--emoji"]) == 2
+    assert "metadata.csv: only metadata.jsonl is written to" in capsys.readouterr().err
+    assert not (folder / "metadata.jsonl").exists()
+
+
 def test_a_folder_that_is_no_blip(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what is missing; nothing is written."""
     assert main(["caption", str(folder), "--blip", str(tmp_path)]) == 2

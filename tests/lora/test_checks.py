@@ -225,6 +225,20 @@ def test_a_folder_without_a_usable_table(
     assert main(["check"]) == 2
 
 
+def test_a_table_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A training takes it, so it is judged in the same way: good rows and bad ones, and a file that is no CSV."""
+    (tmp_path / "fox.png").write_bytes(png(drawing(1)))
+    table = tmp_path / "metadata.csv"
+    table.write_text('file_name,text\nfox.png,"zorvex a fox, red"\nnone.png,zorvex a lamp\nfox.png\n')
+    assert main(["check", str(tmp_path), "--quick", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    bad = [f["files"] for f in report["findings"] if f["code"] == "unreadable"]
+    assert (report["pictures"], bad) == (1, [["none.png"], ["fox.png"]])
+    table.write_text('file_name,text\nfox.png,"zorvex')
+    assert main(["check", str(tmp_path), "--quick"]) == 1
+    assert "metadata.csv: cannot be used: not CSV" in capsys.readouterr().out
+
+
 def test_the_command_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     """The example has nothing to complain about; both ways to name the folder do the same."""
     assert main(["check", str(DEMO), "--keyword", "bomux", "--quick"]) == 0

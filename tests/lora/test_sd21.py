@@ -178,9 +178,12 @@ def test_doctor_tries_a_base(
 
 
 def test_export_names_sd2_and_keeps_peoples_words_out(
-    sd: Base, edition: str, samples: tuple[Sample, ...], tmp_path: Path
+    sd: Base, edition: str, samples: tuple[Sample, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """kohya's names with alpha; its edition for SD 2 alone; the keyword, but no caption and no file name."""
+    """kohya's names with alpha; its edition for SD 2 alone; the keyword, but no caption and no file name.
+
+    Of a run it is the chosen adapter, if there is one.
+    """
     adapter, _ = learned(sd, samples, steps=1)
     checkpoint = tmp_path / "run" / "checkpoint-1"
     checkpoint.mkdir(parents=True)
@@ -199,6 +202,10 @@ def test_export_names_sd2_and_keeps_peoples_words_out(
     assert metadata["modelspec.prediction_type"] == ("v" if edition == sd21.V_768 else "epsilon")
     assert "ss_base_model_version" not in metadata  # too narrow to be SD 2
     assert not any(sample.caption in str(metadata) for sample in samples)
+    (tmp_path / "run" / "pytorch_lora_weights.safetensors").write_bytes(b"the last, and not the chosen one")
+    (tmp_path / "run" / "best.safetensors").write_bytes(adapter)
+    assert main(["export", str(tmp_path / "run"), "--format", "kohya", "--out", str(out)]) == 0
+    assert "best.safetensors" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("kind", "version"), [("v_prediction", "sd_v2_v"), ("epsilon", "sd_v2")])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lora import train
 from lora.bases import Base
+from lora.checkpoints import was_mirrored
 from lora.checks.examine import examine
 from lora.engine.wire import Cancel
 from lora.jobs import (
@@ -241,6 +242,23 @@ def test_a_training_begins_with_a_look_at_its_samples(desk: Desk, samples: tuple
     halfway = next(event.state for event in events if isinstance(event, Checkpoint))
     again = desk.run(training(samples, id=2, resume=halfway), ends=2)
     assert [event.job for event in again if isinstance(event, Findings)] == [1]
+
+
+def test_lettering_is_not_mirrored(
+    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on one sample, nothing of that training is mirrored, also when it goes on; other trainings are."""
+    seen = iter([True] + [False] * 11)
+    monkeypatch.setattr("lora.checks.lettering.Reader.has_lettering", lambda *_: next(seen))
+    desk.run(training(samples), ends=1)
+    halfway = next(event.state for event in desk.events if isinstance(event, Checkpoint))
+    desk.run(training(samples, id=2, resume=halfway), ends=2)
+    desk.run(training(samples, id=3), ends=3)
+    assert not any(isinstance(event, Failed) for event in desk.events)
+    mirrored = {
+        (event.job, was_mirrored(event.state)) for event in desk.events if isinstance(event, Checkpoint)
+    }
+    assert mirrored == {(1, False), (2, False), (3, True)}
 
 
 def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
