@@ -92,7 +92,8 @@ def test_fifty_steps_are_those_of_the_reference_script(
     assert losses != sorted(losses)  # it is not one number over and over
     mine = load(adapter)
     assert {f"unet.{name.replace('.default', '')}" for name in weights} == set(mine)
-    for name, weight in weights.items():  # a tenth of one step: Adam makes rounding of tiny gradients that large
+    # A tenth of one step's size: so far apart Adam takes weights whose gradients are little more than rounding.
+    for name, weight in weights.items():
         torch.testing.assert_close(mine[f"unet.{name.replace('.default', '')}"], weight, atol=1e-4, rtol=1e-4)
     assert max(float(value.abs().max()) for key, value in mine.items() if "lora_B" in key) > 1e-3
 
