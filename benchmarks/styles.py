@@ -1,0 +1,86 @@
+"""How well the product's own defaults learn four styles that the base has never seen, from 28 drawings each.
+
+    python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
+    python -m benchmarks.styles [--device cuda] [--style fxemoji]
+
+Prints for each style and checkpoint how much of the way from the base's drawings to the style's real ones is gone, and
+how often the right concept is found, beside the base's figure (``benchmarks.learn`` says how). Each checkpoint
+is appended to a file, and a style that is in it is not trained again. A sheet a style: real, base, adapter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.learn import CONCEPTS, Marks, checkpoints, drawn, judge, mark, task
+from benchmarks.sticker_nano import save_sheet
+from lora.bases import Base, load
+from lora.jobs import TrainSettings
+from lora.plan import plan
+from lora.pretrain.drawings import UNSEEN
+
+STEPS, SEEDS = 20, (0, 1)
+
+
+def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, object]]:
+    """Train on one style; a row for the base (step 0) and one for each checkpoint."""
+    work = task(args.dir, style)
+    referee = judge(args.dir, work.concepts, base.device)
+    how = plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
+
+    def draw(adapter: bytes | None) -> list[Image.Image]:
+        return drawn(base, work, adapter, steps=STEPS, seeds=SEEDS, batch_size=args.batch)
+
+    plain = draw(None)
+    made = plain
+    marks = [mark(referee, work, plain, plain, step=0, device=base.device)]
+    for point in checkpoints(base, work, how):
+        made = draw(point.adapter)
+        marks.append(mark(referee, work, plain, made, step=point.step, device=base.device))
+        say(style, marks[-1], marks[0])
+    save_sheet(
+        [*work.real, *plain[:CONCEPTS], *made[:CONCEPTS]], args.sheets / f"{style}.png", columns=CONCEPTS
+    )
+    return [{"base": base.hash, "style": style, **asdict(one)} for one in marks]
+
+
+def say(style: str, one: Marks, base: Marks) -> None:
+    print(f"{style}, {one.step} steps: {one.way:.0%} of the way, right concept {one.accuracy:.0%} "
+          f"(the base's {base.accuracy:.0%})", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
+    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser.add_argument("--base", default="sticker-nano")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
+    parser.add_argument("--steps", type=int, help="default: what the product would take")
+    parser.add_argument("--batch", type=int, default=4, help="drawings made at once")
+    parser.add_argument("--out", type=Path, default=Path("data/cache/styles.jsonl"))
+    parser.add_argument("--sheets", type=Path, default=Path("data/cache/styles"))
+    args = parser.parse_args()
+    base = load(args.base, args.cache, args.device)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    known = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
+    for style in args.style or UNSEEN:
+        rows = [row for row in known if row["style"] == style and row["base"] == base.hash]
+        if not rows:
+            rows = learn(base, args, style)
+            with args.out.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+        best = rows[-1]
+        print(f"{style}: way {best['way']:.1%}, left {best['left']:.1%}, right concept {best['accuracy']:.1%}, "
+              f"base {rows[0]['accuracy']:.1%}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
