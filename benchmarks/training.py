@@ -58,7 +58,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)
-STEPS = 12  # of drawing: enough to judge by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +69,7 @@ class Settings:
     device: str
     steps: int
     checkpoint_steps: int
+    drawing_steps: int
     batch: int
 
 
@@ -113,7 +113,14 @@ class Worker:
         self.plain: dict[tuple[str, int], list[Any]] = {}
 
     def drawings(self, work: Task, adapter: bytes | None, seed: int) -> list[Any]:
-        return drawn(self.base, work, adapter, steps=STEPS, seeds=(seed,), batch_size=self.settings.batch)
+        return drawn(
+            self.base,
+            work,
+            adapter,
+            steps=self.settings.drawing_steps,
+            seeds=(seed,),
+            batch_size=self.settings.batch,
+        )
 
     def do(self, run: Run) -> list[dict[str, Any]]:
         """Train once; one row a checkpoint."""
@@ -186,14 +193,14 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         steps=args.steps,
         checkpoint_steps=args.checkpoint_steps,
+        drawing_steps=args.drawing_steps,
         batch=args.batch,
     )
     args.file.parent.mkdir(parents=True, exist_ok=True)
-    done = 0
-    for rows in _results(runs, settings, work, args.workers, began + args.seconds):
+    results = _results(runs, settings, work, args.workers, began + args.seconds)
+    for done, rows in enumerate(results, start=1):
         with args.file.open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
-        done += 1
         last = rows[-1]
         print(f"{time.monotonic() - began:.0f} s, {done}/{len(runs)}: {last['style']}, seed {last['seed']}, "
               f"{last['variant']}: way {last['way']:.2f}, accuracy {last['accuracy']:.2f}, {last['seconds']} s",
@@ -271,6 +278,7 @@ def main() -> None:
     go.add_argument("--seconds", type=float, default=1e9, help="stop by then; what is done is kept")
     go.add_argument("--steps", type=int, default=600)
     go.add_argument("--checkpoint-steps", type=int, default=100)
+    go.add_argument("--drawing-steps", type=int, default=12)
     go.add_argument("--batch", type=int, default=20, help="drawings made at once")
     go.add_argument("--styles", nargs="+", choices=list(UNSEEN), default=list(STYLES))
     go.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
