@@ -22,6 +22,7 @@ cut off goes on. Speed and training are for the CPU, whatever ``--device`` draws
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -228,7 +229,7 @@ def training(args: argparse.Namespace, _: Base) -> None:
     for event in train(base, Train(id=1, attempt=1, keyword=KEYWORD, samples=work.samples), how):
         if isinstance(event, Progress) and event.loss is not None:
             times.append(time.perf_counter())
-    steps = [after - before for before, after in zip(times[1:-1], times[2:], strict=True)]
+    steps = [after - before for before, after in itertools.pairwise(times[1:])]
     print(f"training: {statistics.mean(steps) * TRAINING_STEPS:.0f} s for {TRAINING_STEPS} steps at batch 4, after "
           f"{times[1] - times[0]:.1f} s of encoding and a first step ({torch.get_num_threads()} threads)",
           flush=True)  # fmt: skip

@@ -24,7 +24,7 @@ from lora.jobs import TrainSettings
 from lora.plan import plan
 from lora.pretrain.drawings import UNSEEN
 
-STEPS, SEEDS = 20, (0, 1)
+SEEDS = (0, 1)  # of drawing, two pictures a concept
 
 
 def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, object]]:
@@ -34,7 +34,7 @@ def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, ob
     how = plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
 
     def draw(adapter: bytes | None) -> list[Image.Image]:
-        return drawn(base, work, adapter, steps=STEPS, seeds=SEEDS, batch_size=args.batch)
+        return drawn(base, work, adapter, steps=args.drawing_steps, seeds=SEEDS, batch_size=args.batch)
 
     plain = draw(None)
     made = plain
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
     parser.add_argument("--steps", type=int, help="default: what the product would take")
+    parser.add_argument("--drawing-steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=4, help="drawings made at once")
     parser.add_argument("--out", type=Path, default=Path("data/cache/styles.jsonl"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/styles"))
