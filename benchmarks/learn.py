@@ -32,7 +32,7 @@ from lora.dataset import on_flat_ground
 from lora.draw import Item, Picture, draw
 from lora.jobs import Checkpoint, Sample, Train
 from lora.plan import Plan
-from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts, unseen
+from lora.pretrain.drawings import SETS, Drawing, held_out, shared_concepts, unseen
 from lora.train import train
 
 SAMPLES, CONCEPTS, REFERENCE_CONCEPTS = 28, 20, 60
@@ -71,6 +71,14 @@ class Judge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Line:
+    """From the base's style to the real one: both ``start`` and ``way`` are [320], z-scored."""
+
+    start: Tensor
+    way: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Marks:
     """What the drawings of one checkpoint are worth. ``accuracy`` is a share, like ``way``."""
 
@@ -80,10 +88,9 @@ class Marks:
     accuracy: float
 
 
-def task(folder: Path, style: str) -> Task:
+def task(named: Sequence[Drawing], style: str) -> Task:
     """The style's task: 20 concepts that the base knows from all six sets, 28 samples of others."""
-    drawings, pictures = unseen(folder, style)
-    named = load_named(folder)
+    drawings, pictures = unseen(named, style)
     known = set(shared_concepts(named)) - held_out(named)
     at = {drawing.concept: i for i, drawing in enumerate(drawings)}
     chance = Random(f"unseen {style}")
@@ -103,9 +110,8 @@ def _png(rgba: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def judge(folder: Path, concepts: Sequence[str], device: torch.device) -> Judge:
+def judge(folder: Path, named: Sequence[Drawing], concepts: Sequence[str], device: torch.device) -> Judge:
     """A judge for these concepts, with others that all six sets share to be mistaken for."""
-    named = load_named(folder)
     others = sorted(set(shared_concepts(named)) - set(concepts))
     chosen = {*concepts, *Random("judge").sample(others, REFERENCE_CONCEPTS - len(concepts))}
     rows = json.loads((folder / "drawings.json").read_text())
@@ -150,19 +156,24 @@ def on_white(picture: Picture) -> Image.Image:
     return Image.fromarray((white * 255).round().clip(0, 255).astype(np.uint8))
 
 
-def mark(judge_: Judge, work: Task, plain: Sequence[Image.Image], made: Sequence[Image.Image], *, step: int,
-         device: torch.device) -> Marks:  # fmt: skip
-    """Compare ``made`` with the base's ``plain`` drawings and the style's real ones."""
+def span(referee: Judge, work: Task, plain: Sequence[Image.Image], device: torch.device) -> Line:
+    """The line from the base's ``plain`` drawings of the task's concepts to the style's real ones."""
+    start = referee.place(look(plain, device).style)
+    return Line(start=start, way=referee.place(look(work.real, device).style) - start)
+
+
+def mark(
+    referee: Judge, work: Task, along: Line, made: Sequence[Image.Image], step: int, device: torch.device
+) -> Marks:
+    """What the drawings of the task's concepts (once or more, seeds outermost) are worth."""
     found = look(made, device)
-    start = judge_.place(look(plain, device).style)
-    line = judge_.place(look(work.real, device).style) - start
-    gone = judge_.place(found.style) - start
-    length = float(line.square().sum())
+    gone = referee.place(found.style) - along.start
+    length = float(along.way.norm())
     return Marks(
         step=step,
-        way=float(gone @ line) / length,
-        left=float((line - gone).square().sum()) ** 0.5 / length**0.5,
-        accuracy=judge_.accuracy(found.subject, list(work.concepts) * (len(made) // len(work.concepts))),
+        way=float(gone @ along.way) / length**2,
+        left=float((along.way - gone).norm()) / length,
+        accuracy=referee.accuracy(found.subject, list(work.concepts) * (len(made) // len(work.concepts))),
     )
 
 

@@ -222,7 +222,7 @@ def training(args: argparse.Namespace, _: Base) -> None:
     from lora.train import train
 
     base = load(args.base, args.cache, "cpu")
-    work = task(args.dir, "fxemoji")
+    work = task(load_named(args.dir), "fxemoji")
     how = plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(work.samples))
     how = replace(how, checkpoint_steps=TIMED_STEPS)
     times = [time.perf_counter()]

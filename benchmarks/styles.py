@@ -4,8 +4,9 @@
     python -m benchmarks.styles [--device cuda] [--style fxemoji]
 
 Prints for each style and checkpoint how much of the way from the base's drawings to the style's real ones is gone, and
-how often the right concept is found, beside the base's figure (``benchmarks.learn`` says how). Each checkpoint
-is appended to a file, and a style that is in it is not trained again. A sheet a style: real, base, adapter.
+how often the right concept is found, beside the base's figure (``benchmarks.learn`` says how) and that of the
+style's own drawings: where a style puts its things into a coloured disc, nothing that learns it is found well.
+Results are appended to a file, and a style that is in it is not trained again. A sheet a style: real, base, adapter.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.learn import CONCEPTS, Marks, checkpoints, drawn, judge, mark, task
+from benchmarks.features import look
+from benchmarks.learn import CONCEPTS, Marks, checkpoints, drawn, judge, mark, span, task
 from benchmarks.sticker_nano import save_sheet
 from lora.bases import Base, load
 from lora.jobs import TrainSettings
 from lora.plan import plan
-from lora.pretrain.drawings import UNSEEN
+from lora.pretrain.drawings import UNSEEN, load_named
 
 SEEDS = (0, 1)  # of drawing, two pictures a concept
 
 
 def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, object]]:
     """Train on one style; a row for the base (step 0) and one for each checkpoint."""
-    work = task(args.dir, style)
-    referee = judge(args.dir, work.concepts, base.device)
+    named = load_named(args.dir)
+    work = task(named, style)
+    referee = judge(args.dir, named, work.concepts, base.device)
     how = plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
 
     def draw(adapter: bytes | None) -> list[Image.Image]:
@@ -38,15 +41,17 @@ def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, ob
 
     plain = draw(None)
     made = plain
-    marks = [mark(referee, work, plain, plain, step=0, device=base.device)]
+    along = span(referee, work, plain, base.device)
+    marks = [mark(referee, work, along, plain, 0, base.device)]
     for point in checkpoints(base, work, how):
         made = draw(point.adapter)
-        marks.append(mark(referee, work, plain, made, step=point.step, device=base.device))
+        marks.append(mark(referee, work, along, made, point.step, base.device))
         say(style, marks[-1], marks[0])
     save_sheet(
         [*work.real, *plain[:CONCEPTS], *made[:CONCEPTS]], args.sheets / f"{style}.png", columns=CONCEPTS
     )
-    return [{"base": base.hash, "style": style, **asdict(one)} for one in marks]
+    own = referee.accuracy(look(work.real, base.device).subject, work.concepts)
+    return [{"base": base.hash, "style": style, **asdict(one), "own_accuracy": own} for one in marks]
 
 
 def say(style: str, one: Marks, base: Marks) -> None:
@@ -78,9 +83,10 @@ def main() -> None:
             rows = learn(base, args, style)
             with args.out.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
-        best = rows[-1]
-        print(f"{style}: way {best['way']:.1%}, left {best['left']:.1%}, right concept {best['accuracy']:.1%}, "
-              f"base {rows[0]['accuracy']:.1%}", flush=True)  # fmt: skip
+        last = rows[-1]
+        base_accuracy, own = rows[0]["accuracy"], last["own_accuracy"]
+        print(f"{style}: way {last['way']:.1%}, left {last['left']:.1%}, right concept {last['accuracy']:.1%} "
+              f"(base {base_accuracy:.1%}, the style's own drawings {own:.1%})", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
-from benchmarks.learn import Judge, Task, checkpoints, drawn, judge, mark, task
+from benchmarks.learn import Judge, Line, Task, checkpoints, drawn, judge, mark, span, task
 from lora.bases import Base, load
 from lora.jobs import TrainSettings
 from lora.plan import Plan, plan
-from lora.pretrain.drawings import UNSEEN
+from lora.pretrain.drawings import UNSEEN, Drawing, load_named
 
 DEFAULT = "default"
 # name -> what it does otherwise than the default; keys are fields of Plan
@@ -110,9 +111,9 @@ class Worker:
             device = f"cuda:{number % torch.cuda.device_count()}"
         self.settings, self.work = settings, work
         self.base = load(settings.base, settings.cache, device)
-        self.plain: dict[tuple[str, int], list[Any]] = {}
+        self.plain: dict[tuple[str, int], tuple[list[Image.Image], Line]] = {}
 
-    def drawings(self, work: Task, adapter: bytes | None, seed: int) -> list[Any]:
+    def drawings(self, work: Task, adapter: bytes | None, seed: int) -> list[Image.Image]:
         return drawn(
             self.base,
             work,
@@ -126,14 +127,16 @@ class Worker:
         """Train once; one row a checkpoint."""
         began = time.monotonic()
         work, referee = self.work[run.style]
+        device = self.base.device
         at = (run.style, run.seed)
         if at not in self.plain:
-            self.plain[at] = self.drawings(work, None, run.seed)
-        plain, device = self.plain[at], self.base.device
-        rows = [mark(referee, work, plain, plain, step=0, device=device)]
+            made = self.drawings(work, None, run.seed)
+            self.plain[at] = made, span(referee, work, made, device)
+        plain, along = self.plain[at]
+        rows = [mark(referee, work, along, plain, 0, device)]
         for point in checkpoints(self.base, work, planned(self.base, run, self.settings, len(work.samples))):
             made = self.drawings(work, point.adapter, run.seed)
-            rows.append(mark(referee, work, plain, made, step=point.step, device=device))
+            rows.append(mark(referee, work, along, made, point.step, device))
         took = round(time.monotonic() - began, 1)
         return [{"base": self.base.hash, **asdict(run), **asdict(row), "seconds": took} for row in rows]
 
@@ -184,7 +187,8 @@ def run(args: argparse.Namespace) -> None:
     base = load(args.base, args.cache, args.device)
     runs = todo(args, read(args.file), base.hash)
     device = base.device
-    work = {style: _prepared(args.dir, style, device) for style in {r.style for r in runs}}
+    named = load_named(args.dir)
+    work = {style: _prepared(args.dir, named, style, device) for style in {r.style for r in runs}}
     del base
     print(f"{len(runs)} runs to do; ready after {time.monotonic() - began:.0f} s", flush=True)
     settings = Settings(
@@ -207,9 +211,9 @@ def run(args: argparse.Namespace) -> None:
               flush=True)  # fmt: skip
 
 
-def _prepared(folder: Path, style: str, device: torch.device) -> tuple[Task, Judge]:
-    work = task(folder, style)
-    return work, judge(folder, work.concepts, device)
+def _prepared(folder: Path, named: Sequence[Drawing], style: str, device: torch.device) -> tuple[Task, Judge]:
+    work = task(named, style)
+    return work, judge(folder, named, work.concepts, device)
 
 
 def _results(
