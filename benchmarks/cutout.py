@@ -1,7 +1,7 @@
 """How well the background is removed, against the drawings' true alpha.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
-    python -m benchmarks.cutout
+    python -m benchmarks.cutout [--row textures]
 
 200 drawings of concepts that no training saw, 256 px, on white, on the base's background colour farthest from the
 drawing's own palette, both also softened and noisy, and on textures of four kinds that this file defines apart from
@@ -127,6 +127,7 @@ def main() -> None:
     )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser.add_argument("--row", action="append", help="one of the table's rows; default: all")
     args = parser.parse_args()
     stored = load_file(args.dir / "drawings.safetensors")
     unseen = stored["pictures"][stored["held_out"]]
@@ -150,7 +151,10 @@ def main() -> None:
         "textures": lambda i, d: (textured(d, i), None),
     }
     drawings = [premultiplied(p[None])[0] for p in pictures]
-    for name, scene in rows.items():
+    if unknown := set(args.row or ()) - set(rows):
+        parser.error(f"{', '.join(unknown)}: the rows are {', '.join(rows)}")
+    for name in args.row or rows:
+        scene = rows[name]
         values = [iou(*_scene(scene, i, d)) for i, d in enumerate(drawings)]
         low = sum(value < 0.9 for value in values)
         print(

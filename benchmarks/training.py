@@ -21,6 +21,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -141,17 +142,24 @@ class Worker:
         return [{"base": self.base.hash, **asdict(run), **asdict(row), "seconds": took} for row in rows]
 
 
-_worker: Worker | None = None  # one a process: what a pool's initializer leaves for its tasks
+_started: tuple[
+    Settings, dict[str, tuple[Task, Judge]], int
+]  # what a pool's initializer leaves for its tasks
 
 
 def _start(settings: Settings, work: dict[str, tuple[Task, Judge]], numbers: Any) -> None:
-    global _worker
-    _worker = Worker(settings, work, numbers.get())
+    global _started
+    _started = settings, work, numbers.get()
+
+
+@cache
+def _worker() -> Worker:
+    """This process's own, made by its first run: a base that cannot be loaded is then an error of that run."""
+    return Worker(*_started)
 
 
 def _do(run: Run) -> list[dict[str, Any]]:
-    assert _worker is not None, "the pool started this process"
-    return _worker.do(run)
+    return _worker().do(run)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
