@@ -1,0 +1,55 @@
+"""Numbers from what an eye saw: how near drawings are to samples, whether they copy them, how they vary."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lora.scorers import Floats
+
+COPY_PERCENTILE = 99  # of each sample's likeness to the one that is most like it
+
+
+def style_closeness(drawn: Floats, samples: Floats, bare: Floats) -> Floats:
+    """How far each drawing [n] has come from the bare base's look (0) to the samples' (1), at most 1.
+
+    Looks are [_, d]. Each dimension is measured in its own spread within the two sets, for a dimension that
+    varies with what is drawn says little of how. Then the drawing is projected on the line between the two
+    sets' means. What goes past the samples counts as much against it as what falls short.
+    """
+    spread = np.sqrt((samples.var(axis=0) + bare.var(axis=0)) / 2)
+    spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12)
+    line = (samples.mean(axis=0) - bare.mean(axis=0)) / spread
+    way = (drawn - bare.mean(axis=0)) / spread @ line / max(float(line @ line), 1e-12)
+    return 1 - np.abs(1 - way)
+
+
+def copies(drawn: Floats, samples: Floats, mirrored: Floats) -> np.ndarray:
+    """Which drawings [n] are nearer to a sample, or its mirror image, than samples are to each other.
+
+    The limit is the set's own: the 99th percentile of the likeness (cosine of contents, centred on the samples) of
+    each sample to its nearest other one. A set of near-duplicates so allows more than one of different things.
+    """
+    middle, spread = samples.mean(axis=0), samples.std(axis=0)
+    spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12)
+    one, other, mine = (_directions((looks - middle) / spread) for looks in (samples, mirrored, drawn))
+    among = np.maximum(one @ one.T, one @ other.T)
+    np.fill_diagonal(among, -1)  # a sample is like itself and like its own mirror image
+    limit = np.percentile(among.max(axis=1), COPY_PERCENTILE)
+    nearest = np.maximum(mine @ one.T, mine @ other.T).max(axis=1)
+    return nearest > min(float(limit), 1 - 1e-6)
+
+
+def diversity(drawn: Floats, samples: Floats) -> float:
+    """How different drawings [n >= 2] are among themselves, as a share of the samples' own difference."""
+    return _difference(drawn, samples) / max(_difference(samples, samples), 1e-12)
+
+
+def _difference(looks: Floats, samples: Floats) -> float:
+    """The mean squared distance of two contents, each dimension in the samples' spread."""
+    spread = samples.std(axis=0)
+    spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12)
+    return float((looks / spread).var(axis=0, ddof=1).mean())
+
+
+def _directions(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
