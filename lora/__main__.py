@@ -23,12 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # before torch is imported; lora/engine/local.py says why
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from lora.bases import BaseError
+    from lora.choose import ChooseError
     from lora.dataset import DatasetError
     from lora.jobs import JobError
+    from lora.scorers import ScorerError
 
     try:
         COMMANDS[args.command].run(args)
-    except (UsageError, BaseError, DatasetError, JobError, OSError) as error:
+    except (UsageError, BaseError, ChooseError, DatasetError, JobError, OSError, ScorerError) as error:
         sys.stderr.write(f"python -m lora {args.command}: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -72,7 +72,6 @@ class Comparison:
 def compare(
     base: Base,
     samples: Sequence[Sample],
-    keyword: str,
     checkpoints: Sequence[Kept],
     eye: Eye,
     reader: Reader,

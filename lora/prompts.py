@@ -13,7 +13,7 @@ THINGS = (
     "a tomato", "a butterfly", "a gift", "a frog", "an apple", "a shoe", "a helicopter", "a bell", "a cookie",
     "a crab", "a hat", "a pineapple", "a book",
 )  # fmt: skip
-_SMALL = frozenset("a an the of and with on in its at to".split())
+_SMALL = frozenset(("a", "an", "the", "of", "and", "with", "on", "in", "its", "at", "to"))
 
 
 class PromptError(Exception):

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from lora import bases, draw, train
+from lora import bases, draw
 from lora.bases import Base
 from lora.engine import wire
 from lora.jobs import (
@@ -42,6 +42,7 @@ from lora.jobs import (
     Train,
     Trained,
 )
+from lora.learn import learn
 from lora.stickers import StickerMaker
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Worker:
                 self._draw_some()
             if self._training is None and self._trainings:
                 job = self._trainings.popleft()
-                self._training = Training(job=job, events=train.train(self._base, job))
+                self._training = Training(job=job, events=learn(self._base, job))
             if self._training is not None:
                 self._train_a_step(self._training)
 
@@ -224,11 +225,13 @@ class Worker:
         self._say(event)
 
     def _report_training(self, training: Training, event: Progress) -> None:
-        """About once a second, and for the last step, with the mean loss since the last time."""
+        """About once a second, and for the last step trained, with the mean loss since the last time."""
         if event.loss is not None:
             training.losses.append(event.loss)
         now = time.monotonic()
-        if now - training.reported < SECONDS_BETWEEN_REPORTS and event.step < event.steps:
+        if now - training.reported < SECONDS_BETWEEN_REPORTS and (
+            event.step < event.steps or event.loss is None
+        ):
             return
         mean = sum(training.losses) / len(training.losses) if training.losses else None
         self._say(replace(event, loss=mean))

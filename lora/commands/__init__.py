@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.commands import check, draw, train, unpack
+from lora.commands import check, compare, demo, draw, train, unpack
 
 
 class Command(Protocol):
@@ -21,6 +21,8 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "check": check,
     "train": train,
+    "compare": compare,
     "draw": draw,
+    "demo": demo,
     "unpack": unpack,
 }
