@@ -30,7 +30,7 @@ def copies(drawn: Floats, samples: Floats, mirrored: Floats) -> np.ndarray:
     each sample to its nearest other one. A set of near-duplicates so allows more than one of different things.
     """
     middle, spread = samples.mean(axis=0), samples.std(axis=0)
-    spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12)
+    spread = np.maximum(spread, spread.mean() + 1e-12)  # a feature that the samples hardly have is no sign
     one, other, mine = (_directions((looks - middle) / spread) for looks in (samples, mirrored, drawn))
     among = np.maximum(one @ one.T, one @ other.T)
     np.fill_diagonal(among, -1)  # a sample is like itself and like its own mirror image
@@ -40,15 +40,9 @@ def copies(drawn: Floats, samples: Floats, mirrored: Floats) -> np.ndarray:
 
 
 def diversity(drawn: Floats, samples: Floats) -> float:
-    """How different drawings [n >= 2] are among themselves, as a share of the samples' own difference."""
-    return _difference(drawn, samples) / max(_difference(samples, samples), 1e-12)
-
-
-def _difference(looks: Floats, samples: Floats) -> float:
-    """The mean squared distance of two contents, each dimension in the samples' spread."""
-    spread = samples.std(axis=0)
-    spread = np.maximum(spread, 1e-3 * spread.max() + 1e-12)
-    return float((looks / spread).var(axis=0, ddof=1).mean())
+    """How different drawings [n >= 2] are among themselves: mean squared distance, as a share of the samples' own."""
+    among, own = (float(looks.var(axis=0, ddof=1).sum()) for looks in (drawn, samples))
+    return among / max(own, 1e-12)
 
 
 def _directions(vectors: Floats) -> Floats:
