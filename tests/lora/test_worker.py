@@ -145,9 +145,9 @@ def test_progress_is_humane(desk: Desk, samples: tuple[Sample, ...]) -> None:
     """About one report a second, the last step always, with the mean loss of the steps between."""
     events = desk.run(training(samples), ends=1)
     reports = [event for event in events if isinstance(event, Progress)]
-    assert 2 <= len(reports) <= 6
-    assert reports[-1].step == reports[-1].steps == 12
-    assert reports[-1].loss is not None
+    trained = [event for event in reports if event.loss is not None]
+    assert 1 <= len(trained) <= 6
+    assert trained[-1].step == trained[-1].steps == 12
 
 
 def test_trainings_wait_for_each_other(desk: Desk, samples: tuple[Sample, ...]) -> None:
@@ -270,13 +270,11 @@ def test_a_comparison_that_fails_costs_no_training(
     """The last checkpoint stands, the log has the place, and nobody's words."""
 
     def fails(*_: object) -> None:
-        raise RuntimeError("ball number 3")
+        raise RuntimeError(samples[3].caption)
 
     monkeypatch.setattr("lora.choose.open_samples", fails)
     events = desk.run(training(samples), ends=1)
-    assert [type(event).__name__ for event in events[-2:]] == ["Checkpoint", "Trained"] or isinstance(
-        events[-1], Trained
-    )
+    assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)
     assert "choose.py" in caplog.text
     assert "ball" not in caplog.text
