@@ -21,7 +21,7 @@ def sheet(compared: Comparison, chosen: int, *, width: int = 1280) -> bytes:
         facts: tuple[str, ...] = ("without adapter",)
         if row.step is not None:
             score = scores[row.step]
-            facts = (f"style {score.style:.2f}", f"prompt {score.prompt:.2f}")
+            facts = (f"style {score.style:z.2f}", f"prompt {score.prompt:z.2f}")
         name = "bare base" if row.step is None else f"step {row.step}"
         lines.append(Line(name=name, facts=facts, pictures=row.pictures[::seeds], chosen=row.step == chosen))
     return contact_sheet(
@@ -35,7 +35,7 @@ def table(compared: Comparison, chosen: int) -> str:
     for score in compared.scores:
         marked = "  <- chosen" if score.step == chosen else ""
         lines.append(
-            f"{score.step:>6}  {score.style:>6.2f}  {score.prompt:>6.2f}  {score.diversity:>9.2f}"
+            f"{score.step:>6}  {score.style:>z6.2f}  {score.prompt:>z6.2f}  {score.diversity:>9.2f}"
             f"  {score.memorised:>9.0%}{marked}"
         )
     choice = compared.choice

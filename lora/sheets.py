@@ -85,7 +85,7 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
     size, left, top, right, bottom = (1040, 520), 70, 70, 840, 450
     plot = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(plot)
-    pen.text((left, 22), "Scores of each checkpoint's drawings", fill=INK, font=_font(22))
+    pen.text((left, 14), "Scores of each checkpoint's drawings", fill=INK, font=_font(22))
     values = {name: [getattr(score, name) for score in scores] for name in HUES}
     low = min(0.0, *(value for row in values.values() for value in row))
     high = max(1.0, base_prompt, *(value for row in values.values() for value in row))

