@@ -7,8 +7,8 @@ import numpy as np
 from lora.scorers import Floats
 
 COPY_PERCENTILE = 99  # of each sample's likeness to the one that is most like it
-# Of the way from there to equality. Without it 16 % of new real drawings of the demo's style were called copies, with it
-# 1 %, and 97 % of copies that were moved, shrunk and blurred were found (200 random splits into 18 and 10).
+# Of the way from there to equality. Without it 16 % of new real drawings of the demo's style were called copies,
+# with it 1 %, and 97 % of copies that were moved, shrunk and blurred were found (200 splits into 18 and 10).
 COPY_MARGIN = 0.25
 
 

