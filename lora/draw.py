@@ -28,6 +28,7 @@ class Item:
     adapter: bytes | None = field(default=None, repr=False)
     seed: int
     cfg: float
+    background: str | None = None  # the name of its ground; None: the adapter's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def draw(
     """
     for batch in _batches(items, batch_size):
         about = put_on(base, items[batch[0]].adapter)
-        background = ground(base, about)
+        background = items[batch[0]].background or ground(base, about)
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)
         for index, image in zip(batch, _decode(base, latents), strict=True):
@@ -69,10 +70,10 @@ def draw(
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
-    """Indices of items that share an adapter, at most ``size`` at once."""
-    groups: dict[bytes | None, list[int]] = {}
+    """Indices of items that share an adapter and a ground, at most ``size`` at once."""
+    groups: dict[tuple[bytes | None, str | None], list[int]] = {}
     for index, item in enumerate(items):
-        groups.setdefault(item.adapter, []).append(index)
+        groups.setdefault((item.adapter, item.background), []).append(index)
     for group in groups.values():
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
