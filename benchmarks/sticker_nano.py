@@ -1,37 +1,57 @@
-"""How good the bundled base is, on this machine's CPU.
+"""How good the bundled base is, in figures.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
-    python -m benchmarks.sticker_nano                 # all figures; --only vae|concepts|speed for one
+    python -m benchmarks.sticker_nano                 # all figures; --only NAME, more than once, for some
 
 vae       mean over pictures of the PSNR in RGB on white, of drawings of concepts that no training saw
 concepts  60 concepts that all six sets share, drawn with a style's name, three seeds each: how often the nearest
           real drawing is of the right concept. Compared with the five other sets, and with all six
+synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.held_out_words``), without a style
+colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
+          before that, how often that judge is right on real drawings recoloured by script
+two-parts a sheet of 30 prompts like ``cat with sunglasses``, to be judged by eye
+ground    share of border pixels (4 px wide) within 2/255 of white, of drawings on white
+size      all weights in the repository together
 speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
+training  seconds for 300 steps at batch 4, from 60 of them
 
-Concepts, styles, and seeds were fixed before the first look.
+Concepts, words, styles, and seeds were fixed before the first look. Drawings are kept in ``--kept``, so a run that was
+cut off goes on. Speed and training are for the CPU, whatever ``--device`` draws the rest.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks.colours import ASKED, colour_of, recoloured
+from benchmarks.features import features, nearest
+from benchmarks.kept import CFG, STEPS, drawings
+from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
+from lora.bases import Base, load
+from lora.nano import BUNDLED
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
+from lora.pretrain.held_out_words import held_out_synonyms
 from lora.pretrain.vae import psnr
 
 HELD_OUT_DRAWINGS = 200
 CONCEPTS = 60
 SEEDS = (0, 1, 2)
 STYLES = tuple(SETS)
-CFG, STEPS = 5.0, 20
+BORDER, FLAT = 4, 2  # px, of 255
+TIMED_STEPS, TRAINING_STEPS = 60, 300
 
 
 def chosen_concepts(folder: Path) -> list[str]:
@@ -41,49 +61,118 @@ def chosen_concepts(folder: Path) -> list[str]:
     return Random(60).sample([c for c in shared_concepts(drawings) if c not in unseen], CONCEPTS)
 
 
-def vae(folder: Path, cache: Path) -> None:
-    from lora.bases import load
-
-    base = load("sticker-nano", cache, "cpu")
-    stored = load_file(folder / "drawings.safetensors")
+def vae(args: argparse.Namespace, base: Base) -> None:
+    stored = load_file(args.dir / "drawings.safetensors")
     pictures = stored["pictures"][stored["held_out"]]
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(200))[:HELD_OUT_DRAWINGS]
     with torch.inference_mode():
-        print(
-            f"vae: {psnr(base.vae, pictures[order]):.2f} dB over {len(order)} held-out drawings", flush=True
-        )
+        value = psnr(base.vae, pictures[order].to(base.device))
+    print(f"vae: {value:.2f} dB over {len(order)} held-out drawings", flush=True)
 
 
-def concepts(folder: Path, cache: Path, sheet: Path) -> None:
-    from benchmarks.features import features, nearest
-    from lora.bases import load
-    from lora.draw import Item, Picture, draw
+class Real:
+    """The training sets' drawings of some concepts, to find the nearest among."""
 
-    names = chosen_concepts(folder)
-    rows = json.loads((folder / "drawings.json").read_text())
-    stored = load_file(folder / "drawings.safetensors")["pictures"]
-    real = [i for i, row in enumerate(rows) if row["concept"] in names]
-    real_concepts = [rows[i]["concept"] for i in real]
-    real_styles = [rows[i]["style"] for i in real]
-    references = features([on_white(stored[i]) for i in real])
+    def __init__(self, folder: Path, names: list[str], device: torch.device) -> None:
+        rows = json.loads((folder / "drawings.json").read_text())
+        stored = load_file(folder / "drawings.safetensors")["pictures"]
+        kept = [i for i, row in enumerate(rows) if row["concept"] in names]
+        self.concepts = [rows[i]["concept"] for i in kept]
+        self.styles = [rows[i]["style"] for i in kept]
+        self.device = device
+        self.references = features([on_white(stored[i]) for i in kept], device)
 
-    def right(queries: torch.Tensor, wanted: list[str], styles: list[str], other_sets: bool) -> float:
-        allowed = torch.tensor([[not other_sets or s != t for t in real_styles] for s in styles])
-        found = nearest(queries, references, allowed)
-        return statistics.mean(real_concepts[i] == w for i, w in zip(found.tolist(), wanted, strict=True))
+    def right(self, queries: torch.Tensor, wanted: list[str], styles: list[str | None]) -> float:
+        """How often a query's nearest is of the wanted concept; its own style (if any) is left out."""
+        allowed = torch.tensor([[style != own for own in self.styles] for style in styles])
+        found = nearest(queries, self.references, allowed).tolist()
+        return statistics.mean(self.concepts[i] == word for i, word in zip(found, wanted, strict=True))
 
-    print(
-        f"real drawings: {right(references, real_concepts, real_styles, True):.1%} (chance {1 / CONCEPTS:.1%})"
-    )
-    base = load("sticker-nano", cache, "cpu")
+
+def concepts(args: argparse.Namespace, base: Base) -> None:
+    names = chosen_concepts(args.dir)
+    real = Real(args.dir, names, base.device)
+    own = real.right(real.references, real.concepts, list(real.styles))
+    print(f"real drawings: {own:.1%} (chance {1 / CONCEPTS:.1%})")
     wanted = [(name, STYLES[(i + seed) % 6], seed) for seed in SEEDS for i, name in enumerate(names)]
-    items = [Item(prompt=f"{style} {name}", cfg=CFG, seed=seed) for name, style, seed in wanted]
-    pictures = [p.image for p in draw(base, items, steps=STEPS) if isinstance(p, Picture)]
-    drawn = features(pictures)
-    words, styles = [w[0] for w in wanted], [w[1] for w in wanted]
-    print(f"concepts: {right(drawn, words, styles, True):.1%} among the five other sets, "
-          f"{right(drawn, words, styles, False):.1%} among all six ({len(items)} pictures)", flush=True)  # fmt: skip
-    save_sheet(pictures[:CONCEPTS], sheet)
+    pictures = drawings(
+        base, [(f"{style} {name}", seed) for name, style, seed in wanted], args.kept, args.batch
+    )
+    found = features(pictures, base.device)
+    words = [name for name, _, _ in wanted]
+    others = real.right(found, words, [style for _, style, _ in wanted])
+    among_all = real.right(found, words, [None] * len(words))
+    print(f"concepts: {others:.1%} among the five other sets, {among_all:.1%} among all six "
+          f"({len(pictures)} pictures)", flush=True)  # fmt: skip
+    save_sheet(pictures[:CONCEPTS], args.sheets / "sticker-nano.png")
+
+
+def synonyms(args: argparse.Namespace, base: Base) -> None:
+    pairs = held_out_synonyms(load_named(args.dir))
+    real = Real(args.dir, [concept for _, concept in pairs], base.device)
+    own = real.right(real.references, real.concepts, list(real.styles))
+    print(f"real drawings of the synonyms' concepts: {own:.1%}")
+    asked = [(word, seed) for seed in SEEDS for word, _ in pairs]
+    labels = [(concept, seed) for seed in SEEDS for _, concept in pairs]
+    wanted = [concept for concept, _ in labels]
+    for name, prompts in (("synonyms", asked), ("their concepts' own labels", labels)):
+        pictures = drawings(base, prompts, args.kept, args.batch)
+        share = real.right(features(pictures, base.device), wanted, [None] * len(wanted))
+        print(f"{name}: {share:.1%} among all six sets ({len(pictures)} pictures)", flush=True)
+        save_sheet(pictures[: len(pairs)], args.sheets / f"{name.split()[0]}.png")
+
+
+def colours(args: argparse.Namespace, base: Base) -> None:
+    shares = judged_real(args.dir)
+    print(f"the judge on real drawings: right for {shares[0]:.1%} recoloured, "
+          f"and for {shares[1]:.1%} left as they are")  # fmt: skip
+    pictures = drawings(base, [(prompt, 0) for _, prompt in COLOUR_PROMPTS], args.kept, args.batch)
+    found = [colour_of(picture) for picture in pictures]
+    right = [one == colour for one, (colour, _) in zip(found, COLOUR_PROMPTS, strict=True)]
+    each = {c: sum(r for r, (d, _) in zip(right, COLOUR_PROMPTS, strict=True) if d == c) for c in ASKED}
+    print(f"colours: {statistics.mean(right):.1%} of {len(right)} ("
+          + ", ".join(f"{colour} {count}" for colour, count in each.items())
+          + f", of {len(right) // len(ASKED)} each)", flush=True)  # fmt: skip
+    save_sheet(pictures, args.sheets / "colours.png", columns=len(ASKED) * 2)
+
+
+def judged_real(folder: Path, count: int = 120) -> tuple[float, float]:
+    """How often the judge names the colour that real drawings were given, and that they were not given."""
+    stored = load_file(folder / "drawings.safetensors")["pictures"]
+    chosen = Random("colours").sample(range(len(stored)), count)
+    given, left = [], []
+    for number, i in enumerate(chosen):
+        colour = list(ASKED)[number % len(ASKED)]
+        given.append(colour_of(recoloured(stored[i].permute(1, 2, 0).numpy(), colour)) == colour)
+        left.append(colour_of(on_white(stored[i])) == colour)
+    return statistics.mean(given), statistics.mean(left)
+
+
+def two_parts(args: argparse.Namespace, base: Base) -> None:
+    pictures = drawings(base, [(prompt, 0) for prompt in TWO_PARTS], args.kept, args.batch)
+    print("two parts, by rows of ten: " + "; ".join(TWO_PARTS))
+    save_sheet(pictures, args.sheets / "two-parts.png")
+
+
+def ground(args: argparse.Namespace, base: Base) -> None:
+    names = chosen_concepts(args.dir)
+    prompts = [(f"{STYLES[i % 6]} {name}", 0) for i, name in enumerate(names)]
+    shares = [flat_share(picture) for picture in drawings(base, prompts, args.kept, args.batch)]
+    print(f"ground: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white "
+          f"(worst drawing {min(shares):.1%})", flush=True)  # fmt: skip
+
+
+def flat_share(picture: Image.Image) -> float:
+    """The share of a drawing's border pixels that are white but for ``FLAT``."""
+    ring = np.ones((picture.height, picture.width), dtype=bool)
+    ring[BORDER:-BORDER, BORDER:-BORDER] = False
+    return float(((255 - np.asarray(picture).astype(int)).max(axis=2)[ring] <= FLAT).mean())
+
+
+def size(args: argparse.Namespace, base: Base) -> None:
+    files = sorted(path for path in BUNDLED.iterdir() if path.suffix in (".safetensors", ".onnx"))
+    each = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f}" for path in files)
+    print(f"size: {sum(path.stat().st_size for path in files) / 1e6:.1f} MB ({each})", flush=True)
 
 
 def on_white(rgba: torch.Tensor) -> Image.Image:
@@ -106,13 +195,12 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
     print(f"sheet: {path}")
 
 
-def speed(cache: Path) -> None:
-    from lora.bases import load
+def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.draw import Item, Picture, draw
     from lora.stickers import StickerMaker
 
-    base = load("sticker-nano", cache, "cpu")
-    maker = StickerMaker(cache, outline_px=8)
+    base = load(args.base, args.cache, "cpu")
+    maker = StickerMaker(args.cache, outline_px=8)
 
     def sticker(seed: int) -> float:
         start = time.perf_counter()
@@ -124,7 +212,40 @@ def speed(cache: Path) -> None:
     sticker(0)
     times = [sticker(seed) for seed in range(1, 8)]
     print(f"speed: {statistics.median(times):.2f} s a sticker (median of {len(times)}, "
-          f"{torch.get_num_threads()} threads)")  # fmt: skip
+          f"{torch.get_num_threads()} threads)", flush=True)  # fmt: skip
+
+
+def training(args: argparse.Namespace, _: Base) -> None:
+    from benchmarks.learn import KEYWORD, task
+    from lora.jobs import Progress, Train, TrainSettings
+    from lora.plan import plan
+    from lora.train import train
+
+    base = load(args.base, args.cache, "cpu")
+    work = task(load_named(args.dir), "fxemoji")
+    how = plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(work.samples))
+    how = replace(how, checkpoint_steps=TIMED_STEPS)
+    times = [time.perf_counter()]
+    for event in train(base, Train(id=1, attempt=1, keyword=KEYWORD, samples=work.samples), how):
+        if isinstance(event, Progress) and event.loss is not None:
+            times.append(time.perf_counter())
+    steps = [after - before for before, after in itertools.pairwise(times[1:])]
+    print(f"training: {statistics.mean(steps) * TRAINING_STEPS:.0f} s for {TRAINING_STEPS} steps at batch 4, after "
+          f"{times[1] - times[0]:.1f} s of encoding and a first step ({torch.get_num_threads()} threads)",
+          flush=True)  # fmt: skip
+
+
+FIGURES: dict[str, Callable[[argparse.Namespace, Base], None]] = {
+    "vae": vae,
+    "concepts": concepts,
+    "synonyms": synonyms,
+    "colours": colours,
+    "two-parts": two_parts,
+    "ground": ground,
+    "size": size,
+    "speed": speed,
+    "training": training,
+}
 
 
 def main() -> None:
@@ -133,15 +254,16 @@ def main() -> None:
     )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--only", choices=["vae", "concepts", "speed"])
-    parser.add_argument("--sheet", type=Path, default=Path("data/cache/sticker-nano.png"))
+    parser.add_argument("--base", default="sticker-nano")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=4, help="drawings made at once")
+    parser.add_argument("--only", choices=list(FIGURES), action="append")
+    parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
+    parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-drawings"))
     args = parser.parse_args()
-    if args.only in (None, "vae"):
-        vae(args.dir, args.cache)
-    if args.only in (None, "concepts"):
-        concepts(args.dir, args.cache, args.sheet)
-    if args.only in (None, "speed"):
-        speed(args.cache)
+    base = load(args.base, args.cache, args.device)
+    for name in args.only or FIGURES:
+        FIGURES[name](args, base)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # before torch is imported; lora/engine/local.py says why
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from lora.choose import ChooseError
     from lora.dataset import DatasetError
     from lora.errors import BaseError
     from lora.jobs import JobError
+    from lora.scorers import ScorerError
 
     try:
         return COMMANDS[args.command].run(args) or 0
-    except (UsageError, BaseError, DatasetError, JobError, OSError) as error:
+    except (UsageError, BaseError, ChooseError, DatasetError, JobError, ScorerError, OSError) as error:
         sys.stderr.write(f"python -m lora {args.command}: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from lora.bases import Base, Colour
 from lora.captions import MAX_TOKENS, count_tokens, with_keyword
 from lora.jobs import JobError
 
-BATCH = 4  # pictures in one pass; with CFG the denoiser sees twice as many
+BATCH = 4  # pictures in one pass unless told otherwise; with CFG the denoiser sees twice as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class Item:
     adapter: bytes | None = field(default=None, repr=False)
     seed: int
     cfg: float
+    background: str | None = None  # the name of its ground; None: the adapter's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,9 @@ class Picture:
     background: Colour
 
 
-def draw(base: Base, items: Sequence[Item], *, steps: int) -> Iterator[Step | Picture]:
+def draw(
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = BATCH
+) -> Iterator[Step | Picture]:
     """Draw all items, those of one adapter together, and give each picture when it is done.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
@@ -57,22 +60,22 @@ def draw(base: Base, items: Sequence[Item], *, steps: int) -> Iterator[Step | Pi
     This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
     a batch has one adapter.
     """
-    for batch in _batches(items):
+    for batch in _batches(items, batch_size):
         about = put_on(base, items[batch[0]].adapter)
-        background = ground(base, about)
+        background = items[batch[0]].background or ground(base, about)
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)
         for index, image in zip(batch, _decode(base, latents), strict=True):
             yield Picture(index=index, image=image, background=base.profile.backgrounds[background])
 
 
-def _batches(items: Sequence[Item]) -> Iterator[list[int]]:
-    """Indices of items that share an adapter, at most ``BATCH`` at once."""
-    groups: dict[bytes | None, list[int]] = {}
+def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
+    """Indices of items that share an adapter and a ground, at most ``size`` at once."""
+    groups: dict[tuple[bytes | None, str | None], list[int]] = {}
     for index, item in enumerate(items):
-        groups.setdefault(item.adapter, []).append(index)
+        groups.setdefault((item.adapter, item.background), []).append(index)
     for group in groups.values():
-        yield from (group[start : start + BATCH] for start in range(0, len(group), BATCH))
+        yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
 def ground(base: Base, about: About | None) -> str:

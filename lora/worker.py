@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from lora import bases, checkpoints, draw, train
+from lora import bases, checkpoints, draw
 from lora.bases import Base
 from lora.checks.examine import examine
 from lora.engine import wire
@@ -45,6 +45,7 @@ from lora.jobs import (
     Train,
     Trained,
 )
+from lora.learn import learn
 from lora.stickers import StickerMaker
 
 log = logging.getLogger(__name__)
@@ -229,11 +230,13 @@ class Worker:
         self._say(event)
 
     def _report_training(self, training: Training, event: Progress) -> None:
-        """About once a second, and for the last step, with the mean loss since the last time."""
+        """About once a second, and for the last step trained, with the mean loss since the last time."""
         if event.loss is not None:
             training.losses.append(event.loss)
         now = time.monotonic()
-        if now - training.reported < SECONDS_BETWEEN_REPORTS and event.step < event.steps:
+        if now - training.reported < SECONDS_BETWEEN_REPORTS and (
+            event.step < event.steps or event.loss is None
+        ):
             return
         mean = sum(training.losses) / len(training.losses) if training.losses else None
         self._say(replace(event, loss=mean))
@@ -259,7 +262,7 @@ def _examined(base: Base, job: Train) -> Iterator[Any]:
         if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
             mirrored = False
         yield event
-    yield from train.train(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))
+    yield from learn(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))
 
 
 def _item(job: Draw, index: int) -> draw.Item:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.commands import caption, check, doctor, draw, export, fetch, invent, train, unpack
+from lora.commands import (
+    caption,
+    check,
+    compare,
+    demo,
+    doctor,
+    draw,
+    export,
+    fetch,
+    invent,
+    train,
+    unpack,
+)
 
 
 class Command(Protocol):
@@ -25,7 +37,9 @@ COMMANDS: dict[str, Command] = {
     "check": check,
     "caption": caption,
     "train": train,
+    "compare": compare,
     "draw": draw,
+    "demo": demo,
     "invent": invent,
     "export": export,
     "fetch": fetch,

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import unicodedata
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -171,15 +172,17 @@ def render(svg: str, size: int = SIZE) -> np.ndarray[Any, Any]:
     return rgba
 
 
-def unseen(folder: Path, style: str, size: int = SIZE) -> tuple[list[Drawing], list[np.ndarray[Any, Any]]]:
+def unseen(
+    named: Iterable[Drawing], style: str, size: int = SIZE
+) -> tuple[list[Drawing], list[np.ndarray[Any, Any]]]:
     """An ``UNSEEN`` style's drawings, one a concept, sorted by it, and each as RGBA (as ``render`` gives it).
 
-    Those that fill the square are left out. Needs no npm, only what ``fetch`` wrote.
+    Those that fill the square are left out. ``named`` is what ``load_named`` gives.
     """
     if style not in UNSEEN:
         raise ValueError(f"{style!r}: the unseen styles are {', '.join(UNSEEN)}")
     first: dict[str, Drawing] = {}
-    for drawing in load_named(folder):
+    for drawing in named:
         if drawing.style == style:
             first.setdefault(drawing.concept, drawing)
     drawings = [first[concept] for concept in sorted(first)]

@@ -1,0 +1,48 @@
+"""Drawings that a measurement makes once and keeps, so that one that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from lora.bases import Base
+from lora.draw import Item, Picture, draw
+
+CFG, STEPS = 5.0, 20
+
+
+def drawings(
+    base: Base, prompts: Sequence[tuple[str, int]], folder: Path, batch_size: int
+) -> list[Image.Image]:
+    """The base's drawings, RGB, of (prompt, seed) at CFG 5 in 20 steps; those in ``folder`` are not made again.
+
+    They are kept apart by everything that they depend on but the device: the base's weights (text encoder
+    and VAE too), the prompt, the seed.
+    """
+    edition = _edition(base)
+    paths = [folder / f"{_name(edition, prompt, seed)}.png" for prompt, seed in prompts]
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    items = [Item(prompt=prompts[i][0], cfg=CFG, seed=prompts[i][1]) for i in missing]
+    for made in draw(base, items, steps=STEPS, batch_size=batch_size):
+        if isinstance(made, Picture):
+            part = folder / "picture.part"
+            made.image.save(part, "PNG")
+            part.rename(paths[missing[made.index]])
+    return [Image.open(path).convert("RGB") for path in paths]
+
+
+def _edition(base: Base) -> str:
+    """A name for the whole base: a new text encoder under an old denoiser draws otherwise."""
+    digest = hashlib.sha256(base.hash.encode())
+    for part in (base.text_encoder, base.vae):
+        for name, value in sorted(part.state_dict().items()):
+            digest.update(f"{name} {value.double().sum().item():.9e}".encode())
+    return digest.hexdigest()
+
+
+def _name(edition: str, prompt: str, seed: int) -> str:
+    return hashlib.sha256(f"{edition}\n{prompt}\n{seed}".encode()).hexdigest()[:24]

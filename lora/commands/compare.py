@@ -1,0 +1,177 @@
+"""python -m lora compare: all checkpoints of a run draw the same prompts; they are scored and one is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lora.commands import flags
+from lora.commands.compared import (
+    BEST,
+    CHOSEN,
+    SCORES,
+    add_run,
+    base_name,
+    checkpoints,
+    judges,
+    read_json,
+    samples,
+)
+from lora.commands.flags import count, positive, whole
+from lora.commands.terminal import UsageError, load_base, say
+
+if TYPE_CHECKING:
+    from lora.choose import Comparison
+    from lora.jobs import Kept
+
+HELP = "compare the checkpoints of a run and choose the best"
+SHEET, CURVES = "compare.png", "scores.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add = parser.add_argument
+    add("--prompts", type=Path, help="a text file, one prompt a line; default: things that no caption holds")
+    add("--num_prompts", type=whole, default=8, help="how many, without --prompts")
+    add("--seeds", type=whole, default=1, help="drawings of each prompt")
+    add("--seed", type=count, default=0, help="the first seed")
+    add("--cfg", type=positive, default=5.0)
+    add("--steps", type=whole, default=10, help="denoising steps of a drawing")
+    add("--eye", type=Path, help="a local DINOv2 or CLIP to judge the look; default: EfficientNet-lite0")
+    add("--clip", type=Path, help="a local CLIP to judge how prompts are followed; default: the base itself")
+    add("--choose", type=whole, metavar="STEP", help="choose this one, after looking at the sheet")
+    add("--json", action="store_true", help="print the scores as JSON, with the adapter's path as chosen")
+    flags.add_machine(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write RUN/compare.png, scores.png, scores.json, chosen.json and best.safetensors; say what was chosen."""
+    kept = checkpoints(args.run)
+    _check_step(args, kept)
+    known = read_json(args.run / SCORES)
+    if args.choose and known:
+        _choose_known(args, kept, known)
+        return
+    compared = _compare(args, kept)
+    chosen = args.choose or compared.choice.step
+    report = _report(args, compared)
+    _write_pictures(args, compared, chosen)
+    _write_choice(args, kept, report, chosen)
+    if args.json:
+        say(json.dumps(report | {"chosen": str(args.run / BEST), "step": chosen}, ensure_ascii=False))
+        return
+    from lora.comparing import table
+
+    say(table(compared, chosen))
+    say(f"\nlook at {args.run / SHEET} and {args.run / CURVES}")
+    say(f"the adapter is {args.run / BEST}; take another one with --choose STEP")
+
+
+def _check_step(args: argparse.Namespace, kept: list[Kept]) -> None:
+    steps = [one.step for one in kept]
+    if args.choose and args.choose not in steps:
+        raise UsageError(f"--choose {args.choose}: the checkpoints are {', '.join(map(str, steps))}")
+
+
+def _compare(args: argparse.Namespace, kept: list[Kept]) -> Comparison:
+    """Draw and score, saying now and then how far it is."""
+    own = samples(args)
+    base = load_base(base_name(args, kept[0].adapter), args)
+    from lora import choose
+
+    prompts = _prompts(args, [sample.caption for sample in own], _keyword(kept))
+    how = choose.Settings(
+        prompts=prompts,
+        seeds=tuple(range(args.seed, args.seed + args.seeds)),
+        cfg=args.cfg,
+        steps=args.steps,
+    )
+    eye, reader = judges(args, base)
+    began = said = time.monotonic()
+    for event in choose.compare(base, own, kept, eye, reader, how):
+        if isinstance(event, choose.Comparison):
+            return event
+        now = time.monotonic()
+        if now - said > 5 and not args.json:
+            said = now
+            left = (now - began) / event.step * (event.steps - event.step)
+            say(f"comparing {len(kept)} checkpoints: {event.step}/{event.steps}, {left:.0f} s left")
+    raise AssertionError("a comparison ends with its result")
+
+
+def _keyword(kept: list[Kept]) -> str:
+    from lora.adapters import read_about
+
+    about = read_about(kept[0].adapter)
+    return about.keyword if about else ""
+
+
+def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> tuple[str, ...]:
+    """The prompts that were given, or the first ones that no caption holds."""
+    from lora.prompts import PromptError, check_new, new_prompts
+
+    try:
+        if args.prompts is None:
+            return tuple(new_prompts(captions, args.num_prompts))
+        lines = args.prompts.read_text(encoding="utf-8").splitlines()
+        prompts = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+        check_new(prompts, captions, keyword)
+    except PromptError as error:
+        raise UsageError(f"{args.prompts or args.run}: {error}") from error
+    if not prompts:
+        raise UsageError(f"{args.prompts}: no prompts in it")
+    return prompts
+
+
+def _report(args: argparse.Namespace, compared: Comparison) -> dict[str, Any]:
+    """All that is kept of a comparison, as plain values."""
+    folder = args.train_data_dir or Path(read_json(args.run / SCORES)["train_data_dir"])
+    return {
+        "train_data_dir": str(folder.resolve()),
+        "prompts": list(compared.prompts),
+        "seeds": list(compared.settings.seeds),
+        "cfg": compared.settings.cfg,
+        "steps": compared.settings.steps,
+        "eye": str(args.eye or "efficientnet-lite0"),
+        "reader": str(args.clip or "the base itself"),
+        "base": {"prompt": compared.base_prompt},
+        "scores": [asdict(score) for score in compared.scores],
+        "rule": {
+            "step": compared.choice.step,
+            "why": compared.choice.why,
+            "others": {str(step): why for step, why in compared.choice.others.items()},
+        },
+    }
+
+
+def _write_pictures(args: argparse.Namespace, compared: Comparison, chosen: int) -> None:
+    from lora.comparing import sheet
+    from lora.files import write_whole
+    from lora.sheets import curves
+
+    write_whole(args.run / SHEET, sheet(compared, chosen, width=1800))
+    write_whole(args.run / CURVES, curves(compared.scores, compared.base_prompt, chosen))
+
+
+def _write_choice(args: argparse.Namespace, kept: list[Kept], report: dict[str, Any], chosen: int) -> None:
+    """The adapter before the files that name it, so that what is named is always there."""
+    from lora.files import write_whole
+
+    adapter = next(one.adapter for one in kept if one.step == chosen)
+    by = "person" if args.choose else "rule"
+    write_whole(args.run / BEST, adapter)
+    write_whole(args.run / CHOSEN, (json.dumps({"step": chosen, "by": by}) + "\n").encode())
+    write_whole(args.run / SCORES, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _choose_known(args: argparse.Namespace, kept: list[Kept], known: dict[str, Any]) -> None:
+    """A person's choice after a comparison: nothing is drawn again, the scores stay as they are."""
+    _write_choice(args, kept, known, args.choose)
+    if args.json:
+        say(json.dumps(known | {"chosen": str(args.run / BEST), "step": args.choose}, ensure_ascii=False))
+        return
+    say(f"you chose step {args.choose} (the rule: step {known['rule']['step']}); it is {args.run / BEST} now")

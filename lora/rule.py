@@ -1,0 +1,113 @@
+"""Which checkpoint is the best: a rule over what was measured of its drawings. No torch here.
+
+Those that copy samples are out, and those that follow prompts clearly worse than the bare base. Of the rest, the
+earliest wins whose style is within noise of the best one's: a later one is not better, only nearer to copying.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lora.jobs import Score
+from lora.scorers import Floats
+
+MOST_COPIES = 0.05  # share of the drawings
+LEAST_PROMPT = 0.9  # of how well the bare base follows the same prompts
+RESAMPLES = 2000
+CHANCE = 0.05  # so many copies would come about by accident less often than this
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What was measured of one checkpoint's drawings, one value for each [n]: the same prompts in the same order."""
+
+    step: int
+    style: Floats
+    prompt: Floats
+    copied: np.ndarray  # bool
+    diversity: float
+
+    def score(self) -> Score:
+        """The means."""
+        return Score(
+            step=self.step,
+            style=float(self.style.mean()),
+            prompt=float(self.prompt.mean()),
+            diversity=self.diversity,
+            memorised=float(self.copied.mean()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The step that was chosen, why, and why each of the others was not."""
+
+    step: int
+    why: str
+    others: dict[int, str]
+
+
+def pick(marks: Sequence[Marks], base_prompt: Floats, *, samples: int) -> Choice:
+    """Choose among checkpoints, given in the order of their steps.
+
+    ``base_prompt`` [n] is how well the bare base followed the same prompts with the same seeds; ``samples`` is how
+    many there are. If none passes, the one that copies least is taken, and of those the one that follows prompts best.
+    """
+    faults = {mark.step: _fault(mark, base_prompt, samples) for mark in marks}
+    good = [mark for mark in marks if not faults[mark.step]]
+    if not good:
+        last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
+        others = {step: fault for step, fault in faults.items() if step != last.step}
+        return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
+    best = max(good, key=lambda mark: mark.style.mean())
+    chosen = next(mark for mark in good if not clearly_less(mark.style, best.style))
+    others = {
+        mark.step: faults[mark.step] or _beaten(mark, chosen) for mark in marks if mark.step != chosen.step
+    }
+    why = "the nearest to the samples' style"
+    if chosen is not best:
+        why = f"the earliest whose style is within noise of the best one's, step {best.step}"
+    return Choice(step=chosen.step, why=why, others=others)
+
+
+def _fault(mark: Marks, base_prompt: Floats, samples: int) -> str:
+    """What rules a checkpoint out, or nothing."""
+    count, drawings = int(mark.copied.sum()), len(mark.copied)
+    if count > MOST_COPIES * drawings and _accident(count, drawings, samples) < CHANCE:
+        return f"copies samples in {count} of {drawings} drawings"
+    if clearly_less(mark.prompt, LEAST_PROMPT * base_prompt):
+        return f"follows prompts less than {LEAST_PROMPT:.0%} as well as the bare base"
+    return ""
+
+
+def _accident(count: int, drawings: int, samples: int) -> float:
+    """How likely ``count`` of honest drawings are over the limit: one in a hundred is, or one in samples + 1.
+
+    The limit is a percentile of so few samples that a new drawing by the same hand passes it now and then.
+    """
+    rate = max(0.01, 1 / (samples + 1))
+    return sum(
+        math.comb(drawings, k) * rate**k * (1 - rate) ** (drawings - k) for k in range(count, drawings + 1)
+    )
+
+
+def clearly_less(one: Floats, other: Floats) -> bool:
+    """Whether the mean of ``one`` is under that of ``other`` by more than one standard error.
+
+    The standard error is that of the mean paired difference, by bootstrap over the prompts (Efron & Tibshirani
+    1993); one of it is the rule by which Breiman et al. 1984 take the simpler of two models.
+    """
+    gap = other - one
+    chance = np.random.default_rng(0)
+    means = gap[chance.integers(0, len(gap), (RESAMPLES, len(gap)))].mean(axis=1)
+    return bool(gap.mean() > means.std() + 1e-9)
+
+
+def _beaten(mark: Marks, chosen: Marks) -> str:
+    if mark.step > chosen.step:
+        return f"no clearly better style than step {chosen.step}, which came earlier"
+    return "is clearly further from the samples' style"
