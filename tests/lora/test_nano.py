@@ -37,7 +37,7 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
 def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
     """The corners of a drawing are the flat colour that the cut-out will look for."""
     adapterless = draw.Item(prompt="noto red heart", seed=1, cfg=5.0)
-    *_, picture = draw.draw(nano, [adapterless], steps=10)
+    *_, picture = draw.draw(nano, [adapterless], steps=6)
     assert isinstance(picture, draw.Picture)
     pixels = np.asarray(picture.image, dtype=int)
     corners = pixels[[2, 2, -3, -3], [2, -3, 2, -3]]
@@ -50,8 +50,8 @@ def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
 
 def test_it_trains_on_the_demo_set(nano: Base) -> None:
     """A few real steps on real samples: finite, saved, and another picture than before."""
-    samples = tuple(read_folder(DEMO))[:4]
-    settings = TrainSettings(steps=4, checkpoint_steps=4)
+    samples = tuple(read_folder(DEMO))[:2]
+    settings = TrainSettings(steps=2, batch_size=2, checkpoint_steps=2)
     job = Train(id=1, attempt=1, keyword="bomux", samples=samples, settings=settings)
     (done,) = (event for event in train.train(nano, job) if isinstance(event, Checkpoint))
     item = {"prompt": "bomux fox", "seed": 1, "cfg": 1.0}
