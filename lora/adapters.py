@@ -27,6 +27,7 @@ ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 TARGETS = {  # which layers of the denoiser an adapter changes
     "attention": ATTENTION,  # as the reference script does it
     "attention+ff": (*ATTENTION, "ff.net.0.proj", "ff.net.2"),
+    "attention+ff+conv": (*ATTENTION, "ff.net.0.proj", "ff.net.2", "conv1", "conv2"),
 }
 MAX_BYTES = 512 * 2**20
 LOADED_AT_ONCE = 8  # each loaded adapter costs memory, and a moment to put on
