@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.commands.terminal import UsageError
+from lora.output import BEST as BEST
 
 if TYPE_CHECKING:
     from lora.jobs import Kept, Sample
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 SCORES = "scores.json"
 CHOSEN = "chosen.json"
-BEST = "best.safetensors"
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +46,14 @@ def checkpoints(run: Path) -> list[Kept]:
 
 
 def base_name(args: argparse.Namespace, adapter: bytes) -> str:
-    """The base to draw with: the one that was given, else the bundled one if the adapter was trained on it."""
+    """The base to draw with: the one that was given, else the one that the adapter was trained on, if it has a name."""
     from lora import adapters
+    from lora.sources import NAMED
 
     if args.base:
         return str(args.base)
     about = adapters.read_about(adapter)
-    if about is not None and about.base == "sticker-nano":
+    if about is not None and about.base in ("sticker-nano", *NAMED):
         return about.base
     known = f" ({about.base})" if about else ""
     raise UsageError(f"{args.run}: trained on another base{known}; give its folder with --base")

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="captions: Markdown, CSV or TSV with a column text, or one on each line (.txt)",
     )
     add("--out", type=Path, required=True, help="the data set's folder")
-    add("--base", default="sticker-nano", help="sticker-nano or a local diffusers folder")
+    add("--base", default="sticker-nano", help="a name, a diffusers folder or a .safetensors file")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--keyword", default="", help="put into every caption")
     add("--n", type=whole, default=4, help="candidates for each caption")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 REFUSED = {
     "revision": "sd-2.1 and sd-2.1-base have a pinned one, others are fetched at their newest; for another one, run "
     "`hf download OWNER/NAME --revision REVISION --local-dir DIR` and give DIR as the base",
-    "variant": "weights are read from the files without a variant, which are the most exact; --mixed_precision says "
-    "in what precision they are used",
+    "variant": "weights are read from a base's files without a variant; --mixed_precision says in what precision "
+    "they are used",
     "dataset_config_name": "a data set is a local folder, and that has one form",
     "use_8bit_adam": "a LoRA's optimizer takes under 50 MB, and 8 bits would make a resume inexact",
     "push_to_hub": "nothing is uploaded unasked; run `hf upload REPO OUTPUT_DIR/pytorch_lora_weights.safetensors`",

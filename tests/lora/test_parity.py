@@ -74,7 +74,7 @@ def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: 
 def test_fifty_steps_are_those_of_the_reference_script(
     tiny_folder: Path, cache_dir: Path, samples: tuple[Sample, ...], kind: str
 ) -> None:
-    """Loss of each of 50 steps within 1e-5, and the weights they lead to, on the CPU in float32."""
+    """Loss of each of 50 steps within 1e-5, and the weights they lead to within 1e-4, on the CPU in float32."""
     base, other = (bases.load(str(tiny_folder), cache_dir, "cpu") for _ in range(2))
     for one in (base, other):
         one.scheduler = type(one.scheduler).from_config(one.scheduler.config, prediction_type=kind)
@@ -92,8 +92,9 @@ def test_fifty_steps_are_those_of_the_reference_script(
     assert losses != sorted(losses)  # it is not one number over and over
     mine = load(adapter)
     assert {f"unet.{name.replace('.default', '')}" for name in weights} == set(mine)
+    # A tenth of one step's size: so far apart Adam takes weights whose gradients are little more than rounding.
     for name, weight in weights.items():
-        torch.testing.assert_close(mine[f"unet.{name.replace('.default', '')}"], weight, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(mine[f"unet.{name.replace('.default', '')}"], weight, atol=1e-4, rtol=1e-4)
     assert max(float(value.abs().max()) for key, value in mine.items() if "lora_B" in key) > 1e-3
 
 
