@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rank 32": {"rank": 32, "alpha": 32},
     "alpha twice the rank": {"rank": 16, "alpha": 32},
     "attention only": {"lora_targets": "attention"},
+    "convolutions too": {"lora_targets": "attention+ff+conv"},
     "no warm-up": {"warmup_steps": 0},
     "warm-up 100": {"warmup_steps": 100},
     "EMA 0.98": {"ema_decay": 0.98},

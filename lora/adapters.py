@@ -27,6 +27,7 @@ ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 TARGETS = {  # which layers of the denoiser an adapter changes
     "attention": ATTENTION,  # as the reference script does it
     "attention+ff": (*ATTENTION, "ff.net.0.proj", "ff.net.2"),
+    "attention+ff+conv": (*ATTENTION, "ff.net.0.proj", "ff.net.2", "conv1", "conv2"),
 }
 MAX_BYTES = 512 * 2**20
 LOADED_AT_ONCE = 8  # each loaded adapter costs memory, and a moment to put on
@@ -166,33 +167,39 @@ def _peft_name(key: str) -> str:
 
 
 def _check_shapes(base: Base, state: dict[str, Tensor]) -> None:
-    """Every tensor belongs to a linear layer of this base, fits it, has its other half, and is finite."""
+    """Every tensor belongs to a layer of this base, fits it, has its other half, and is finite."""
     if not state:
         raise JobError("bad-adapter", "nothing in it")
     for key, value in state.items():
         if not key.startswith("unet.") or not key.endswith((".lora_A.weight", ".lora_B.weight")):
             raise JobError("bad-adapter", "it holds more than LoRA layers of the denoiser")
-        layer = _linear(base, key.removeprefix("unet.").rsplit(".", 2)[0])
+        layer = _layer(base, key.removeprefix("unet.").rsplit(".", 2)[0])
         half = state.get(
             key.replace(".lora_A.", ".lora_B.") if ".lora_A." in key else key.replace("_B.", "_A.")
         )
-        if layer is None or half is None or value.ndim != 2 or half.ndim != 2:
+        if layer is None or half is None or value.ndim != layer.weight.ndim or half.ndim != value.ndim:
             raise JobError("bad-adapter", "its layers are not those of this base")
         down, up = (value, half) if ".lora_A." in key else (half, value)
-        if down.shape != (up.shape[1], layer.in_features) or up.shape[0] != layer.out_features:
+        if not _fit(layer, tuple(down.shape), tuple(up.shape)):
             raise JobError("bad-adapter", "its layers have other sizes than those of this base")
         if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
             raise JobError("bad-adapter", "it holds values that are no numbers")
 
 
-def _linear(base: Base, path: str) -> nn.Linear | None:
-    """The plain linear layer of the denoiser at a path, with or without LoRA layers round it."""
+def _layer(base: Base, path: str) -> nn.Linear | nn.Conv2d | None:
+    """The plain layer of the denoiser at a path, with or without LoRA layers round it."""
     try:
         module = base.unet.get_submodule(path)
     except AttributeError:
         return None
     module = getattr(module, "base_layer", module)
-    return module if isinstance(module, nn.Linear) else None
+    return module if isinstance(module, nn.Linear | nn.Conv2d) else None
+
+
+def _fit(layer: nn.Linear | nn.Conv2d, down: tuple[int, ...], up: tuple[int, ...]) -> bool:
+    """Whether two halves belong to a layer: A has the layer's inputs (and kernel), B its outputs."""
+    inputs, outputs = tuple(layer.weight.shape[1:]), layer.weight.shape[0]
+    return down[1:] == inputs and up == (outputs, down[0], *(1 for _ in inputs[1:]))
 
 
 def put_on(base: Base, data: bytes | None) -> About | None:

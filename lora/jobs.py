@@ -21,6 +21,10 @@ class JobError(Exception):
         self.code = code
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[JobError], tuple[str, str]]:
+        """So that it survives the way from one process to another."""
+        return JobError, (self.code, self.detail)
+
 
 JOB_ERRORS = {
     "bad-picture": "a picture cannot be read",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from lora import choose, comparing, train
 from lora.bases import Base
+from lora.held_out import Validated
 from lora.jobs import Checkpoint, Compared, Kept, Progress, Train, Trained
 from lora.scorers import eye
 from lora.scorers.classifier import DiffusionReader
@@ -26,6 +27,8 @@ def learn(base: Base, job: Train) -> Iterator[Progress | Checkpoint | Compared |
     """
     kept = {one.step: one for one in job.earlier}
     for event in train.train(base, job):
+        if isinstance(event, Validated):  # a person's samples are too few to hold any out
+            continue
         if isinstance(event, Checkpoint):
             kept[event.step] = Kept(step=event.step, adapter=event.adapter)
         if isinstance(event, Trained) and len(kept) > 1:
