@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.playground.limits import ApiError, too_many_requests
 from bot.playground.wire import Call
@@ -27,6 +27,9 @@ class Fault:
     error: tuple[int, str] | None = None  # refused with this code and description
     slow_seconds: float = 0.0  # answered that late; the work is done at once
     drop: bool = False  # the work is done, then the connection breaks without an answer
+    done: int = field(
+        default=0, init=False
+    )  # calls whose work is done, though they may wait for their answer
 
     def befalls(self, call: Call) -> bool:
         """Whether this call is one of those; counts it."""

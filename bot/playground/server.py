@@ -118,6 +118,7 @@ class Playground:
 
 async def _spoil(request: web.Request, fault: Fault) -> None:
     """Late, or not at all: what the bot sees of work that was done."""
+    fault.done += 1
     await asyncio.sleep(fault.slow_seconds)
     if fault.drop and request.transport is not None:
         request.transport.close()

@@ -114,7 +114,8 @@ async def read_call(request: web.Request, method: str) -> Call:
     files: dict[str, Upload] = {}
     for name, value in (await request.post()).items():
         if isinstance(value, web.FileField):
-            files[name] = Upload(name=value.filename, mime=value.content_type, data=value.file.read())
+            with value.file:  # a temporary file, open until somebody closes it
+                files[name] = Upload(name=value.filename, mime=value.content_type, data=value.file.read())
         else:
             params[name] = value if isinstance(value, str) else bytes(value).decode(errors="replace")
     return Call(method=method, params=params, files=files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -11,6 +12,8 @@ import pytest
 
 from bot import captioning, collect
 from bot.playground import Fault, Person, Picture
+from bot.playground.content import document_json
+from bot.playground.files import Content
 from bot.tables import samples
 from bot.tables.samples import Sample
 from lora.captions import count_tokens
@@ -168,6 +171,22 @@ async def test_what_cannot_be_used_is_explained(stage: Stage, ada: Person, data:
         bad = await ada.send_picture(data, as_="document", name="bad.bin", caption="a fox")
         answer = await ada.wait_for(told)
         assert answer.raw["reply_to_message"]["message_id"] == bad.id
+        await ada.send_picture(picture(128, 128, 8), as_="document")
+        await ada.wait_for("2 in all")
+        assert len(await kept(running)) == 2
+
+
+@pytest.mark.parametrize("named", [0, 99])
+async def test_an_empty_file_is_explained(stage: Stage, ada: Person, named: int) -> None:
+    """Whether Telegram names its 0 bytes or they only show when it is fetched; the other pictures are kept."""
+    async with styled(stage, ada) as running:
+        await ada.send_picture(picture(128, 128, 7), as_="document")
+        await ada.wait_for("1 in all")
+        world = stage.playground.world  # its own door takes no empty file, as Telegram's does not
+        file = world.files.add(Content(kind="document", data=b"", mime="image/png", suffix="png"))
+        bad = world.say(ada.id, document_json(dataclasses.replace(file, size=named)), from_bot=False)
+        answer = await ada.wait_for("That file is empty")
+        assert answer.raw["reply_to_message"]["message_id"] == bad["message_id"]
         await ada.send_picture(picture(128, 128, 8), as_="document")
         await ada.wait_for("2 in all")
         assert len(await kept(running)) == 2

@@ -107,11 +107,10 @@ async def running(
     await bot.start()
     try:
         yield bot
-    except BaseException:
-        sys.stderr.write(bot.log)  # pytest shows it with the failure
-        raise
+        assert bot.processes[-1].returncode is None, "it has ended by itself"
     finally:
         await bot.end()
+        sys.stderr.write(bot.log)  # pytest shows it if the test failed
     check_log(bot)
 
 

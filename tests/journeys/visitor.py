@@ -13,10 +13,14 @@ PATIENCE = 90.0  # seconds for an answer; it takes one or two, but the machine m
 
 
 def picture(number: int, size: tuple[int, int] = (150, 130), form: str = "PNG") -> bytes:
-    """A disc of its own colour on nothing; every number is another file."""
-    image = Image.new("RGBA", size)
-    colour = tuple(int(value) for value in np.random.default_rng(number).integers(0, 255, 3))
-    ImageDraw.Draw(image).ellipse((20, 15, size[0] - 20, size[1] - 20), fill=(*colour, 255))
+    """Four triangles in colours of their own on nothing; no two numbers look alike."""
+    image, random = Image.new("RGBA", size), np.random.default_rng(number)
+    pen = ImageDraw.Draw(image)
+    for _ in range(4):
+        corners = [
+            (int(x), int(y)) for x, y in random.integers((10, 10), (size[0] - 10, size[1] - 10), (3, 2))
+        ]
+        pen.polygon(corners, fill=(*(int(value) for value in random.integers(0, 255, 3)), 255))
     buffer = io.BytesIO()
     image.save(buffer, form)
     return buffer.getvalue()
@@ -43,10 +47,10 @@ async def collect(person: Person, count: int = 6, first: int = 0) -> None:
     await person.wait_for(f"{first + count} in all", PATIENCE)
 
 
-async def train(person: Person) -> Message:
+async def train(person: Person, patience: float = PATIENCE) -> Message:
     """Ask for a training and wait for its end."""
     await person.send("/train")
-    return await person.wait_for("is ready!", PATIENCE)
+    return await person.wait_for("is ready!", patience)
 
 
 async def draw(person: Person, wish: str, done: str = "seed ") -> list[Message]:

@@ -13,8 +13,10 @@ const STATUS = {
 };
 const NEW = "new";
 let person = null;
+let language = "";
 let visit = 0; // counts changes of person, so that an old event loop knows that it is over
 let statusTimer = 0;
+let low = true; // whether the newest message was in sight before the window changed
 const messages = new Map();
 const drawn = new Map(); // message id -> what stands for it in the log
 const days = new Map();
@@ -108,12 +110,13 @@ function patch(parent, items) {
 
 const atBottom = () => $("scroll").scrollHeight - $("scroll").scrollTop - $("scroll").clientHeight < 120;
 const scrollDown = () => { $("scroll").scrollTop = $("scroll").scrollHeight; };
+const scrolled = () => { low = atBottom(); $("down").hidden = low; };
 
 function redraw(mine) {
   const follow = mine || atBottom();
   render();
   if (follow) scrollDown();
-  $("down").hidden = atBottom();
+  scrolled();
 }
 
 // --- events --------------------------------------------------------------------------------------------
@@ -121,12 +124,18 @@ function redraw(mine) {
 function take(event) {
   if (event.kind === "message" || event.kind === "edit") {
     messages.set(event.message.message_id, event.message);
-    if (event.message.from.is_bot) status("");
+    if (event.message.from.is_bot) heard();
   }
   if (event.kind === "delete") messages.delete(event.message_id);
   if (event.kind === "action") status(STATUS[event.action] ?? "busy…");
   if (event.kind === "pack") attempt(() => showPacks(person, pickSticker));
   if (event.kind === "answer") answered(event);
+}
+
+// A bot that has only now come up had no commands to show before.
+function heard() {
+  status("");
+  if (!composer.hasCommands()) attempt(meetBot);
 }
 
 function answered({query_id, text, alert}) {
@@ -169,8 +178,8 @@ async function become(id) {
   const options = people.map((one) => new Option(one.first_name, one.id));
   $("people").replaceChildren(...options, new Option("Somebody new…", NEW));
   $("people").value = String(id);
-  const language = people.find((one) => one.id === id)?.language_code ?? "";
-  await meetBot(language);
+  language = people.find((one) => one.id === id)?.language_code ?? "";
+  await meetBot();
   const known = await get(`/chat/${id}/messages`);
   messages.clear();
   drawn.clear();
@@ -181,7 +190,7 @@ async function become(id) {
   follow(known.seq, mine);
 }
 
-async function meetBot(language) {
+async function meetBot() {
   const bot = await get(`/chat/bot?language=${encodeURIComponent(language)}`);
   composer.setCommands(bot.commands);
   for (const id of ["bot-name", "empty-name"]) $(id).textContent = bot.user.first_name;
@@ -236,13 +245,16 @@ async function begin() {
   attach.setUp(sendFiles);
   $("start").addEventListener("click", () => send("/start", 0));
   $("down").addEventListener("click", scrollDown);
-  $("scroll").addEventListener("scroll", () => { $("down").hidden = atBottom(); });
+  $("scroll").addEventListener("scroll", scrolled);
+  // A phone's keyboard or another width must not push the newest message out of sight.
+  new ResizeObserver(() => { if (low) scrollDown(); scrolled(); }).observe($("scroll"));
   $("viewer").addEventListener("click", () => $("viewer").close());
   const people = await get("/chat/people");
   const wanted = Number(new URLSearchParams(location.search).get("person") || localStorage.getItem("person"));
   const known = people.find((one) => one.id === wanted) ?? people.at(-1);
   if (known) { await become(known.id); return; }
-  await meetBot(navigator.language.slice(0, 2));
+  language = navigator.language.slice(0, 2);
+  await meetBot();
   $("joining").showModal();
 }
 

@@ -1,6 +1,6 @@
 // Choosing pictures (button, drag, paste), and how to send them: as photos, stickers or files.
 
-import {hide as hideCommands} from "./composer.js";
+import {focus as focusLine, hide as hideCommands} from "./composer.js";
 import {make} from "./messages.js";
 
 const $ = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ export function setUp(send) {
   $("sending-cancel").addEventListener("click", () => $("sending").close());
   $("sending-form").addEventListener("change", (event) => { if (event.target.name === "as") show(); });
   $("sending-form").addEventListener("submit", (event) => { event.preventDefault(); $("sending").close(); send(items()); });
-  $("sending").addEventListener("close", () => chosen.forEach((one) => URL.revokeObjectURL(one.url)));
+  $("sending").addEventListener("close", () => { chosen.forEach((one) => URL.revokeObjectURL(one.url)); focusLine(); });
 }
 
 function setUpDrop() {

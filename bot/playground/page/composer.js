@@ -30,13 +30,21 @@ export function setUp(send) {
 
 let run = () => {};
 export const setCommands = (list) => { commands = list; $("commands").hidden = !list.length; };
+export const hasCommands = () => commands.length > 0;
 
 export function reply(message) {
   replyTo = message.message_id;
   $("replying-name").textContent = message.from.first_name;
   $("replying-text").textContent = summary(message);
   $("replying").hidden = false;
+  focus();
+}
+
+// Ready to write at the end of the line. A dialog that closes gives the focus back but not the caret, and
+// without a caret what is typed goes nowhere.
+export function focus() {
   $("text").focus();
+  $("text").setSelectionRange($("text").value.length, $("text").value.length);
 }
 
 export function takeReply() {

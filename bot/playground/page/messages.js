@@ -99,7 +99,8 @@ function document_(file) {
 
 const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`);
 
-const stampText = (message) => `${message.edit_date ? "edited " : ""}${clock.format(message.date * 1000)}`;
+// Nothing of a sticker can be edited but its buttons, which is not worth a word.
+const stampText = (message) => `${message.edit_date && !message.sticker ? "edited " : ""}${clock.format(message.date * 1000)}`;
 
 function stamp(message) {
   const time = make("time", "stamp", stampText(message));

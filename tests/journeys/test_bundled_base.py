@@ -1,0 +1,47 @@
+"""The bundled base in the place of the tests' tiny one: what `make demo` does, as short as it can be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.playground import Person, Picture
+from tests.journeys.bot_process import ROOT, BotProcess
+from tests.journeys.conftest import Settings
+from tests.journeys.visitor import PATIENCE, arrive, check_pack, draw, train
+
+DEMO = ROOT / "data" / "demo"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The settings that ship, with a training of a few steps."""
+    return {
+        "engine": {"device": "cpu"},
+        "train": {"steps": 10, "checkpoint_steps": 10},
+        "sticker": {"steps": 8},
+    }
+
+
+def demo_samples(count: int) -> list[Picture]:
+    lines = (DEMO / "metadata.jsonl").read_text().splitlines()[:count]
+    entries = [json.loads(line) for line in lines]
+    return [
+        Picture(
+            data=(DEMO / e["file_name"]).read_bytes(), name=e["file_name"], caption=e["text"], as_="document"
+        )
+        for e in entries
+    ]
+
+
+async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: Person) -> None:
+    """Five samples of the demo's data set, a short training, one sticker in a pack."""
+    await arrive(ada, "bomux")
+    await ada.album(demo_samples(5))
+    await ada.wait_for("5 in all", PATIENCE)
+    await train(ada, 2 * PATIENCE)
+    (sticker,) = await draw(ada, "a cat --seed 3")
+    await ada.press(sticker, "add:")
+    await ada.wait_for("1 sticker added", PATIENCE)
+    await check_pack(ada, 1)

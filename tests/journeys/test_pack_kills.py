@@ -1,0 +1,86 @@
+"""Killed while it draws, delivers and fills a pack, or unheard: each sticker is in the pack exactly once."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from bot.playground import Fault, Message, Person, Playground
+from tests.journeys.bot_process import BotProcess
+from tests.journeys.conftest import Settings
+from tests.journeys.observing import rows, until
+from tests.journeys.visitor import PATIENCE, check_pack, draw, packed
+
+LONG = 60.0  # seconds: an answer that the bot does not live to hear
+
+
+async def kill_in(bot: BotProcess, unanswered: Fault) -> None:
+    """Kill the bot when Telegram has done what it asked for, but not answered yet. Start it again."""
+    await until(lambda: unanswered.done > 0)
+    await bot.kill()
+    await bot.start()
+
+
+async def check_each_once(bot: BotProcess, ada: Person, count: int) -> None:
+    """So many stickers on Telegram's rules, each the drawing of a button that was pressed, no drawing twice."""
+    await check_pack(ada, count)
+    there = [sha256(await ada.download(file_id)).hexdigest() for file_id in await packed(ada)]
+    pressed = rows(bot, "SELECT blob FROM pack_sticker JOIN drawing ON drawing.id = pack_sticker.drawing")
+    assert sorted(there) == sorted(str(blob) for (blob,) in pressed)
+
+
+class TestLongDrawing:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """As everywhere, but a drawing lasts long enough to be killed in its middle."""
+        return settings | {"sticker": {"steps": 60}}
+
+    async def test_drawing_and_delivering(self, bot: BotProcess, playground: Playground, ada: Person) -> None:
+        """Killed in the middle of a drawing and then between two stickers: all come, and all go into the pack once."""
+        await ada.send("/start")
+        await ada.wait_for("/new", PATIENCE)
+        await ada.send("/sticker a red ball --seed 5 --n 3")
+        asked = ada.seq
+        await ada.wait_for("Drawing a red ball", PATIENCE)
+        await until(lambda: rows(bot, "SELECT state FROM job") == [("running",)])
+        await bot.kill()
+        assert rows(bot, "SELECT * FROM drawing") == [], "the kill came too late to prove anything"
+        unanswered = playground.faults.add(Fault(method="sendSticker", skip=1, slow_seconds=LONG))
+        await bot.start()
+        await kill_in(bot, unanswered)
+        done = await ada.wait_for("seed 5–7", PATIENCE, since=asked)
+        stickers = [message for message in ada.messages if message.kind == "sticker"]
+        assert len({message.button("add:") for message in stickers}) == 3
+        assert len(stickers) <= 4, "only the sticker whose answer was not heard may come once more"
+        await ada.press(done, "Add all")
+        await ada.wait_for("3 stickers added", PATIENCE)
+        await check_each_once(bot, ada, 3)
+
+
+async def test_adding(bot: BotProcess, playground: Playground, ada: Person) -> None:
+    """Killed after the upload, before the adding, after the pack was made and after it grew: each is in once."""
+    await ada.send("/start")
+    await ada.wait_for("/new", PATIENCE)
+    drawn = await draw(ada, "a blue ball --n 4")
+    methods = ["createNewStickerSet", "uploadStickerFile", "getStickerSet", "addStickerToSet"]
+    for count, (sticker, method) in enumerate(zip(drawn, methods, strict=True), start=1):
+        unanswered = playground.faults.add(Fault(method=method, slow_seconds=LONG))
+        await ada.press(sticker, "add:")
+        await kill_in(bot, unanswered)
+        await ada.wait_for("1 sticker added", PATIENCE)
+        assert len(await packed(ada)) == count, method
+    await check_each_once(bot, ada, 4)
+
+
+async def test_broken_connections(bot: BotProcess, playground: Playground, ada: Person) -> None:
+    """Telegram does what it is asked for and the answer is lost, twice in each call: each sticker is in once."""
+    await ada.send("/start")
+    await ada.wait_for("/new", PATIENCE)
+    done: list[Message] = await draw(ada, "a green ball --n 3")
+    for method in ("uploadStickerFile", "createNewStickerSet", "addStickerToSet"):
+        playground.faults.add(Fault(method=method, drop=True, times=2))
+    for sticker in done:
+        await ada.press(sticker, "add:")
+    await until(lambda: rows(bot, "SELECT count(*) FROM pack_sticker WHERE told") == [(3,)])
+    await check_each_once(bot, ada, 3)
