@@ -2,7 +2,8 @@
 
     python3 -m benchmarks.sd21_shape [--edition sd-2.1-base] [--tiny]
 
-Says nothing of quality. Exits non-zero if a loss is no number or the memory is over the limit.
+Says nothing of quality. Exits non-zero if a loss is no number or training takes more memory than the limit; what
+drawing takes is printed beside it. ``sd21_shape.log`` is what it said on one H100.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lora.bases import Base
 from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
 from lora.plan import plan
 
-LIMIT_GB = 6.0  # small cards have 8 GB, and a desktop of their own
+LIMIT_GB = 6.0  # of a training: small cards have 8 GB, and a desktop of their own
 
 
 def scaled(edition: str) -> dict[str, dict[str, Any]]:
@@ -142,13 +143,13 @@ def main() -> None:
     print(
         f"drew {drawn[0].image.width} px, 25 steps with CFG and the adapter: {time.monotonic() - began:.2f} s"
     )
-    drawing = memory(base.device, "drawing")
+    memory(base.device, "drawing")
     wrong = [loss for loss in losses if not math.isfinite(loss)]
     if wrong or len(losses) != args.steps:
         sys.exit(f"{len(wrong)} losses are no numbers, {len(losses)} of {args.steps} steps were done")
-    if max(training, drawing) > LIMIT_GB:
-        sys.exit(f"{max(training, drawing):.2f} GB are over the limit of {LIMIT_GB:.0f} GB")
-    print("all is finite and within the limit")
+    if training > LIMIT_GB:
+        sys.exit(f"training took {training:.2f} GB, over the limit of {LIMIT_GB:.0f} GB")
+    print("all is finite, and training is within the limit")
 
 
 if __name__ == "__main__":
