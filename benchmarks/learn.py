@@ -28,7 +28,7 @@ from torch import Tensor
 from benchmarks.features import look, nearest
 from lora.bases import Base, Colour
 from lora.cutout import flat
-from lora.dataset import on_flat_ground
+from lora.dataset import choose_background, on_flat_ground, open_samples
 from lora.draw import Item, Picture, draw
 from lora.jobs import Checkpoint, Sample, Train
 from lora.plan import Plan
@@ -132,9 +132,13 @@ def judge(folder: Path, named: Sequence[Drawing], concepts: Sequence[str], devic
 def drawn(
     base: Base, work: Task, adapter: bytes | None, *, steps: int, seeds: Sequence[int], batch_size: int
 ) -> list[Image.Image]:
-    """The task's concepts, once for each seed (the seeds outermost), RGB on white."""
+    """The task's concepts, once for each seed (the seeds outermost), RGB on white.
+
+    The bare base draws on the ground of the style's adapters too: cutting out is no part of the way to the style.
+    """
+    ground = choose_background(open_samples(work.samples), base.profile.backgrounds)
     items = [
-        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=CFG)
+        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=CFG, background=ground)
         for seed in seeds
         for number, concept in enumerate(work.concepts)
     ]

