@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lora import nano, sources
+from lora.calm import calm_libraries
 from lora.captions import normalise
 from lora.errors import BaseError as BaseError
 from lora.hashes import weights_hash as weights_hash
@@ -187,12 +188,11 @@ def pick_device(device: str) -> torch.device:
 
 def _load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     """The five parts of a StableDiffusionPipeline, without importing the pipeline (seconds) itself."""
+    calm_libraries()
     import diffusers
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # it would run across a person's terminal and the bot's log
     index = json.loads((folder / "model_index.json").read_text())
     if index.get("_class_name") != "StableDiffusionPipeline":
         raise BaseError(

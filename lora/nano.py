@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from lora.calm import calm_libraries
 from lora.captions import bpe
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def unpack(folder: Path) -> Path:
 
 def pipeline() -> StableDiffusionPipeline:
     """The whole base in memory, from the bundled file. Raises FileNotFoundError if it is not there."""
+    calm_libraries()
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 

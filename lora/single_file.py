@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from lora import sd21
+from lora.calm import calm_libraries
 from lora.errors import BaseError
 from lora.hashes import file_hash
 
@@ -95,6 +96,7 @@ def _header(file: Path) -> dict[str, str]:
 
 def _convert(file: Path, configs: Path, folder: Path) -> None:
     """diffusers' own conversion, with settings and tokenizer from ``configs``."""
+    calm_libraries()
     from diffusers import StableDiffusionPipeline
 
     try:
