@@ -42,7 +42,9 @@ def contact_sheet(title: str, heads: Sequence[str], lines: Sequence[Line], *, wi
     room = (width - 2 * EDGE - LABEL - GAP * columns) // columns
     cell = max(CELL[0], min(CELL[1], room))
     across = 2 * EDGE + LABEL + columns * (cell + GAP)
-    head = HEAD_LINES * 18 + 8
+    pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    tallest = max(len(_wrapped(pen, text, _font(15), cell)) for text in heads) if any(heads) else 0
+    head = min(tallest, HEAD_LINES) * 18 + 8
     top = EDGE + 40
     sheet = Image.new("RGB", (across, top + head + len(lines) * (cell + GAP) + EDGE), PAPER)
     pen = ImageDraw.Draw(sheet)
