@@ -12,7 +12,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 BASE ?= sd-2.1
 
-.PHONY: sd21-check demo run playground test test-all lint bench pretrain clean
+.PHONY: sd21-check demo run playground test test-all lint bench notebooks pretrain clean
 
 demo: $(VENV)/ready
 	$(BIN)/python -m bot playground --demo
@@ -40,11 +40,15 @@ bench: $(VENV)/ready-pretrain
 	$(BIN)/python -m benchmarks.sticker_nano
 	$(BIN)/python -m benchmarks.cutout
 
+notebooks: $(VENV)/ready-dev  # runs them on the bundled base, some minutes, and keeps them with their output
+	rm -rf data/notebook-run
+	$(BIN)/python -m notebooks.execute
+
 sd21-check: $(VENV)/ready  # BASE=sd-2.1-base, or a folder or file of yours
 	$(BIN)/python -m lora doctor --base $(BASE)
 
 clean:
-	rm -rf $(VENV) data/cache data/demo-out data/playground
+	rm -rf $(VENV) data/cache data/demo-out data/notebook-run data/playground
 
 # torch first and by itself, so that nothing else pulls another build of it.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -1,0 +1,1 @@
+"""A training and what to do with it, as notebooks that were run; ``execute.py`` runs them again."""

@@ -1,0 +1,92 @@
+"""python -m notebooks.execute [NAME ...] runs the notebooks on the bundled base and keeps them with their output."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).resolve().parent
+NAMES = ("train", "inference")  # the second one uses what the first one trained
+SECONDS = 3600  # that one cell may take
+MAX_BYTES = 1_500_000  # of a notebook with its pictures
+# They tell of this machine alone, and of what else it was doing.
+TIMES = (r"(?<=\[)\d[\d:]*<[\d:]+, +[\d.]+(s/step|step/s), ", r", \d+ s left")
+
+
+def execute(name: str, parameters: Mapping[str, str] | None = None) -> NotebookNode:
+    """Run a notebook and return it with its output, free of traces of this machine.
+
+    ``parameters`` replace values of the cell that is tagged "parameters". Raises KeyError for one that is not
+    there, and nbclient's CellExecutionError for a cell that fails, or whose shell command does.
+    """
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    _set(notebook, parameters or {})
+    notebook.cells = [part for cell in notebook.cells for part in (cell, *_check(cell))]
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(FOLDER)}},
+        extra_arguments=["--log-level=ERROR"],  # each kernel would warn that loopback is not encrypted
+    )
+    client.execute()
+    notebook.cells = [cell for cell in notebook.cells if "check" not in cell.metadata.get("tags", [])]
+    _tidy(notebook)
+    return notebook
+
+
+def _set(notebook: NotebookNode, parameters: Mapping[str, str]) -> None:
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    for name, value in parameters.items():
+        cell.source, found = re.subn(
+            rf"^{name} = .*$", lambda _, n=name, v=value: f"{n} = {v!r}", cell.source, flags=re.MULTILINE
+        )
+        if not found:
+            raise KeyError(name)
+
+
+def _check(cell: NotebookNode) -> list[NotebookNode]:
+    """A shell command that fails would not fail its cell."""
+    if cell.cell_type != "code" or not cell.source.startswith("!"):
+        return []
+    check = nbformat.v4.new_code_cell("assert _exit_code == 0, f'the command above gave {_exit_code}'")
+    check.metadata["tags"] = ["check"]
+    return [check]
+
+
+def _tidy(notebook: NotebookNode) -> None:
+    """Count only the cells that are there, end lines as files do, and leave out folders and times of this machine."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
+            if output.output_type == "stream":
+                text = output.text.replace("\r\n", "\n").replace(f"{FOLDER.parent}/", "")
+                output.text = re.sub("|".join(TIMES), "", text)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def main(names: list[str]) -> None:
+    """Run the named notebooks, or all, in place."""
+    for name in names or NAMES:
+        written = nbformat.writes(execute(name))
+        if len(written) > MAX_BYTES:
+            raise SystemExit(
+                f"{name}.ipynb: {len(written)} bytes, {MAX_BYTES} at most: show smaller pictures"
+            )
+        (FOLDER / f"{name}.ipynb").write_text(f"{written.rstrip()}\n", encoding="utf-8")
+        print(f"notebooks/{name}.ipynb: {len(written) // 1000} kB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,89 @@
+"""The notebooks run as they are, in a short form; and what is kept of them in git is fit to be read by others."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from lora.dataset import write_folder
+from lora.jobs import Sample
+from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute
+
+MACHINE = "--device=cpu --threads=1"
+SHORT = "--max_train_steps=4 --checkpointing_steps=2 --rank=2 --num_validation_images=1"
+
+
+@pytest.fixture(scope="module")
+def parameters(
+    tiny_folder: Path, samples: tuple[Sample, ...], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("notebooks")
+    write_folder(folder / "samples", samples)
+    return {
+        "BASE": str(tiny_folder),
+        "DATA": str(folder / "samples"),
+        "RUN": str(folder / "run"),
+        "MACHINE": f"{MACHINE} --cache_dir={folder / 'cache'}",
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(parameters: dict[str, str]) -> NotebookNode:
+    """The first notebook on the tiny base, with its output."""
+    return execute("train", {**parameters, "KEYWORD": "zorvex", "MORE": SHORT})
+
+
+def words(notebook: NotebookNode) -> str:
+    """All that its cells printed."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "".join(output.text for output in outputs if output.output_type == "stream")
+
+
+def pictures(notebook: NotebookNode) -> int:
+    """How many pictures its cells show."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return sum("image/jpeg" in output.get("data", {}) for output in outputs)
+
+
+def test_the_first_notebook_trains(trained: NotebookNode, parameters: dict[str, str]) -> None:
+    """Samples, curve and the way are shown, and checkpoints are left."""
+    assert pictures(trained) == 3
+    assert re.search(r"trained .*pytorch_lora_weights\.safetensors", words(trained))
+    assert "mean loss" in words(trained)
+    run = Path(parameters["RUN"])
+    assert sorted(path.name for path in run.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_second_notebook_chooses_draws_and_exports(parameters: dict[str, str]) -> None:
+    """From what the first one left: scores, two sheets, drawings, stickers, a file for other programs."""
+    done = execute("inference", {**parameters, "STEPS": "2", "MORE": "--num_prompts=2 --steps=2"})
+    assert pictures(done) == 5
+    assert "The rule chose step" in words(done)
+    assert "you chose step" in words(done)
+    assert Path(parameters["RUN"], "my-style.safetensors").is_file()
+
+
+def test_a_command_that_fails_fails_its_notebook(tmp_path: Path, parameters: dict[str, str]) -> None:
+    """A cell's shell command that ends with an error is one, although Jupyter goes on."""
+    with pytest.raises(CellExecutionError, match="the command above gave 2"):
+        execute("inference", {**parameters, "RUN": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_kept_is_whole_small_and_anonymous(name: str) -> None:
+    """Every code cell was run, in order, without an error; no folder of some machine is named."""
+    path = FOLDER / f"{name}.ipynb"
+    assert path.stat().st_size <= MAX_BYTES
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
+    assert pictures(notebook) >= 3
+    text = words(notebook)
+    for trace in ("/home/", "/root/", "/tmp/", "/work/", "site-packages", "Warning", "s left"):
+        assert trace not in text
