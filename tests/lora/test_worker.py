@@ -47,11 +47,21 @@ class Stop(BaseException):
     """Ends a worker's loop: it leaves through ``say``."""
 
 
+class Inbox(queue.SimpleQueue[object]):
+    """A queue that says when nothing will come any more."""
+
+    def get(self, *args: object, **kwargs: object) -> object:
+        message = super().get()
+        if message is Stop:
+            raise TimeoutError("what the test waits for did not come")
+        return message
+
+
 class Desk:
     """A worker in this process: jobs are put in, and its events are kept until the last one is there."""
 
     def __init__(self, base: Base, make_sticker: Callable[..., bytes] = as_png) -> None:
-        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.inbox = Inbox()
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
         self._enough: Callable[[list[Event]], bool] = lambda events: False
@@ -69,7 +79,7 @@ class Desk:
         self._enough = lambda events: sum(isinstance(event, over) for event in events) >= ends
         for job in jobs:
             self.inbox.put(job)
-        timer = threading.Timer(30, self.inbox.put, args=["give up"])
+        timer = threading.Timer(60, self.inbox.put, args=[Stop])
         timer.start()
         try:
             self._worker.run()
