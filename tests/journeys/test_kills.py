@@ -56,7 +56,7 @@ async def send_quickly(ada: Person, count: int) -> None:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """As everywhere, but a training lasts long enough to be killed in its middle."""
-    return settings | {"train": {"steps": 400, "checkpoint_steps": 20}}
+    return settings | {"train": {"steps": 400, "checkpoint_steps": 40}}
 
 
 @asynccontextmanager
