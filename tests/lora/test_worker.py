@@ -307,8 +307,12 @@ def test_checkpoints_are_compared_before_the_end(desk: Desk, samples: tuple[Samp
         assert sheet.width <= 1280
 
 
-def test_a_draw_goes_between_two_comparisons(desk: Desk, samples: tuple[Sample, ...]) -> None:
+def test_a_draw_goes_between_two_comparisons(
+    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks for a sticker while checkpoints are compared does not wait for the end of it."""
+    # On a quick machine the whole comparison fits between two reports: then nobody could ask in its middle.
+    monkeypatch.setattr("lora.worker.SECONDS_BETWEEN_REPORTS", 0.0)
     asked: list[int] = []
 
     def ask(event: Event) -> None:
