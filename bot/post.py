@@ -10,6 +10,7 @@ from telegram import (
     InlineKeyboardMarkup,
     InputFile,
     LinkPreviewOptions,
+    Message,
     ReplyParameters,
 )
 from telegram.constants import ParseMode
@@ -93,32 +94,28 @@ class Post:
 
     async def photo(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
         """Send a picture as a photo, with a caption of at most 1024 characters."""
-
-        async def write() -> int:
-            sent = await self._bot.send_photo(
-                person,
-                InputFile(data, filename="picture.jpg"),
-                caption=caption,
-                parse_mode=ParseMode.HTML,
-                reply_markup=keyboard(buttons),
-                write_timeout=SECONDS,
-                read_timeout=SECONDS,
-            )
-            return sent.message_id
-
-        return await self._to(person, write)
+        file = InputFile(data, filename="picture.jpg")
+        return await self._captioned(self._bot.send_photo, person, file, caption, buttons)
 
     async def sheet(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
         """Send a PNG with a caption: as a photo, or as a file where a photo would lose its details."""
         if len(data) > PHOTO_BYTES or max(_size(data)) > PHOTO_SIDE:
-            return await self._document(person, data, caption, buttons)
+            file = InputFile(data, filename="looks.png")
+            return await self._captioned(self._bot.send_document, person, file, caption, buttons)
         return await self.photo(person, data, caption, buttons=buttons)
 
-    async def _document(self, person: int, data: bytes, caption: str, buttons: Buttons | None) -> int:
+    async def _captioned(
+        self,
+        send: Callable[..., Awaitable[Message]],
+        person: int,
+        file: InputFile,
+        caption: str,
+        buttons: Buttons | None,
+    ) -> int:
         async def write() -> int:
-            sent = await self._bot.send_document(
+            sent = await send(
                 person,
-                InputFile(data, filename="looks.png"),
+                file,
                 caption=caption,
                 parse_mode=ParseMode.HTML,
                 reply_markup=keyboard(buttons),
