@@ -51,49 +51,47 @@ class Vocabulary:
 
 
 class Variants:
-    """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device."""
+    """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device.
+
+    What each variant shows and is called is decided at once; ``encode`` then makes the latents.
+    """
+
+    latents: Tensor
 
     def __init__(
         self,
         drawings: list[dict[str, object]],
-        pictures: Tensor,
-        vae: AutoencoderKL,
         vocabulary: Vocabulary,
         generator: torch.Generator,
         seed: int,
     ) -> None:
         rng = Random(seed)
         self._planned = scenes.plan(KINDS, drawings, rng)
-        device = pictures.device
+        self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
+        self._generator = generator
+        device = generator.device
         grounds = torch.randint(
             1, len(GROUNDS), (len(drawings), len(KINDS)), generator=generator, device=device
         )
         white = torch.rand(grounds.shape, generator=generator, device=device) < 0.55
         self._grounds = torch.where(white, 0, grounds)
-        self.latents = self._encoded(drawings, pictures, vae, generator)
         self.captions = self._captioned(drawings, vocabulary, rng).to(device)
 
     @torch.no_grad()
-    def _encoded(
-        self,
-        drawings: list[dict[str, object]],
-        pictures: Tensor,
-        vae: AutoencoderKL,
-        generator: torch.Generator,
-    ) -> Tensor:
-        device = pictures.device
+    def encode(self, pictures: Tensor, vae: AutoencoderKL) -> None:
+        """Make the latents of the drawings' ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
+        device, generator = pictures.device, self._generator
         colours = ground_colours(device)
-        worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         latents = torch.empty(len(pictures), len(KINDS), 8, 32, 32, dtype=torch.bfloat16, device=device)
         for variant in range(len(KINDS)):
             for rows in torch.arange(len(pictures), device=device).split(CHUNK):
                 wanted = [self._planned[row][variant] for row in rows.tolist()]
-                rgba = scenes.draw(pictures, rows, wanted, worn, generator)
+                rgba = scenes.draw(pictures, rows, wanted, self._worn, generator)
                 images = on_ground(rgba, colours[self._grounds[rows, variant]])
                 images = images.contiguous(memory_format=torch.channels_last)
                 with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                     latents[rows, variant] = vae.encode(images).latent_dist.mode().bfloat16()
-        return latents
+        self.latents = latents
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[GROUNDS[i] for i in row] for row in self._grounds.tolist()]
