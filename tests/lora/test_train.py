@@ -266,8 +266,9 @@ def test_the_warm_up_is_real(base: Base) -> None:
     assert rate(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
 def test_half_precision_bases_train_in_float32(
-    base: Base, samples: tuple[Sample, ...], tiny_folder: object
+    targets: str, base: Base, samples: tuple[Sample, ...], tiny_folder: object
 ) -> None:
     """On a bfloat16 base the LoRA and the optimizer are float32 still, and they move."""
     from lora import bases
@@ -276,7 +277,8 @@ def test_half_precision_bases_train_in_float32(
     half.unet.to(torch.bfloat16)
     half.text_encoder.to(torch.bfloat16)
     half.dtype = torch.bfloat16
-    done = checkpoints(train.train(half, job(samples, settings=replace(SETTINGS, steps=3))))[3]
+    how = replace(plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
+    done = checkpoints(train.train(half, job(samples), how))[3]
     state = load(done.state)
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
     moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]
