@@ -1,38 +1,33 @@
 """What each choice in training a LoRA is worth: one factor at a time, on unseen styles, several seeds.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
-    python -m benchmarks.training run FILE --device cuda --workers 14 --seconds 300
+    python -m benchmarks.training run FILE --device cuda --workers 6 --seconds 300
     python -m benchmarks.training report FILE
 
 ``run`` trains every variant of VARIANTS on every style and seed, in worker processes that share the GPUs there are,
 and judges each checkpoint as ``benchmarks.learn`` says. It works off (seed, style) after (seed, style), all variants
-of each, so that a run that is cut off still compares like with like; lines of FILE are results, and what is
-in it is not done again. ``report`` prints mean and standard deviation over styles and seeds, and the
-difference to the default, paired: same style, same seed, same checkpoint.
+of each, so that a run that is cut off still compares like with like; what FILE holds is not done again. ``report``
+prints mean and standard deviation over styles and seeds, and the difference to the default, paired: same
+style, same seed, same checkpoint. It compares the runs of one base alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
-import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
-from benchmarks.learn import Judge, Line, Task, checkpoints, drawn, judge, mark, span, task
-from lora.bases import Base, load
+from benchmarks import pool
+from benchmarks.learn import Line, checkpoints, drawn, mark, span
+from benchmarks.pool import Bench, Row
 from lora.jobs import TrainSettings
 from lora.plan import Plan, plan
-from lora.pretrain.drawings import UNSEEN, Drawing, load_named
 
 DEFAULT = "default"
 # name -> what it does otherwise than the default; keys are fields of Plan
@@ -64,24 +59,9 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a worker needs to know."""
+class Run(pool.Run):
+    """One training of one variant."""
 
-    base: str
-    cache: Path
-    device: str
-    steps: int
-    checkpoint_steps: int
-    drawing_steps: int
-    batch: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One training."""
-
-    style: str
-    seed: int
     variant: str
 
 
@@ -97,166 +77,71 @@ def check_variants(names: Sequence[str]) -> None:
             )
 
 
-def planned(base: Base, run: Run, settings: Settings, samples: int) -> Plan:
-    """The product's own plan with the variant's values. The default's batch and rate are the base's own."""
-    asked = TrainSettings(steps=settings.steps, checkpoint_steps=settings.checkpoint_steps, seed=run.seed)
-    return replace(plan(base, asked, samples=samples), **VARIANTS[run.variant])
-
-
-class Worker:
-    """One process's base, tasks and judges: loaded once, used for many runs."""
-
-    def __init__(self, settings: Settings, work: dict[str, tuple[Task, Judge]], number: int) -> None:
-        torch.set_num_threads(1 if settings.device != "cpu" else max(1, torch.get_num_threads()))
-        device = settings.device
-        if device == "cuda":
-            device = f"cuda:{number % torch.cuda.device_count()}"
-        self.settings, self.work = settings, work
-        self.base = load(settings.base, settings.cache, device)
-        self.plain: dict[tuple[str, int], tuple[list[Image.Image], Line]] = {}
-
-    def drawings(self, work: Task, adapter: bytes | None, seed: int) -> list[Image.Image]:
-        return drawn(
-            self.base,
-            work,
-            adapter,
-            steps=self.settings.drawing_steps,
-            seeds=(seed,),
-            batch_size=self.settings.batch,
-        )
-
-    def do(self, run: Run) -> list[dict[str, Any]]:
-        """Train once; one row a checkpoint."""
-        began = time.monotonic()
-        work, referee = self.work[run.style]
-        device = self.base.device
-        at = (run.style, run.seed)
-        if at not in self.plain:
-            made = self.drawings(work, None, run.seed)
-            self.plain[at] = made, span(referee, work, made, device)
-        plain, along = self.plain[at]
-        rows = [mark(referee, work, along, plain, 0, device)]
-        for point in checkpoints(self.base, work, planned(self.base, run, self.settings, len(work.samples))):
-            made = self.drawings(work, point.adapter, run.seed)
-            rows.append(mark(referee, work, along, made, point.step, device))
-        took = round(time.monotonic() - began, 1)
-        return [{"base": self.base.hash, **asdict(run), **asdict(row), "seconds": took} for row in rows]
-
-
-_started: tuple[
-    Settings, dict[str, tuple[Task, Judge]], int
-]  # what a pool's initializer leaves for its tasks
-
-
-def _start(settings: Settings, work: dict[str, tuple[Task, Judge]], numbers: Any) -> None:
-    global _started
-    _started = settings, work, numbers.get()
+def do(bench: Bench, run: Run) -> Row:
+    """Train once: ``marks`` of the bare base (step 0) and of every checkpoint."""
+    base, (work, referee) = bench.base, bench.work[run.style]
+    # The product's own plan with the variant's values: the default's batch and rate are the base's own.
+    asked = TrainSettings(steps=run.steps, checkpoint_steps=bench.args.checkpoint_steps, seed=run.seed)
+    how = replace(plan(base, asked, samples=len(work.samples)), **VARIANTS[run.variant])
+    plain, along = _plain(bench, run.style, run.seed)
+    marks = [mark(referee, work, along, plain, 0, base.device)]
+    for point in checkpoints(base, work, how):
+        made = _drawings(bench, run.style, point.adapter, run.seed)
+        marks.append(mark(referee, work, along, made, point.step, base.device))
+    return {"marks": [asdict(one) for one in marks]}
 
 
 @cache
-def _worker() -> Worker:
-    """This process's own, made by its first run: a base that cannot be loaded is then an error of that run."""
-    return Worker(*_started)
+def _plain(bench: Bench, style: str, seed: int) -> tuple[list[Image.Image], Line]:
+    """The bare base's drawings, the same for all variants, and the way from them to the style."""
+    work, referee = bench.work[style]
+    made = _drawings(bench, style, None, seed)
+    return made, span(referee, work, made, bench.base.device)
 
 
-def _do(run: Run) -> list[dict[str, Any]]:
-    return _worker().do(run)
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of results. A line that was cut off by a kill is left out."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
-
-
-def todo(args: argparse.Namespace, done: list[dict[str, Any]], base_hash: str) -> list[Run]:
-    """The runs that are still to do, all variants of one (seed, style) together."""
-    whole = {
-        (row["style"], row["seed"], row["variant"])
-        for row in done
-        if row["base"] == base_hash and row["step"] == args.steps
-    }
-    runs = [
-        Run(style=style, seed=seed, variant=variant)
-        for seed in args.seeds
-        for style in args.styles
-        for variant in args.variants
-    ]
-    return [run for run in runs if (run.style, run.seed, run.variant) not in whole]
+def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int) -> list[Image.Image]:
+    args, (work, _) = bench.args, bench.work[style]
+    return drawn(bench.base, work, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch)
 
 
 def run(args: argparse.Namespace) -> None:
-    check_variants(args.variants)
+    """Work off all variants of one (seed, style) after the other."""
     began = time.monotonic()
-    base = load(args.base, args.cache, args.device)
-    runs = todo(args, read(args.file), base.hash)
-    device = base.device
-    named = load_named(args.dir)
-    work = {style: _prepared(args.dir, named, style, device) for style in {r.style for r in runs}}
-    del base
-    print(f"{len(runs)} runs to do; ready after {time.monotonic() - began:.0f} s", flush=True)
-    settings = Settings(
-        base=args.base,
-        cache=args.cache,
-        device=args.device,
-        steps=args.steps,
-        checkpoint_steps=args.checkpoint_steps,
-        drawing_steps=args.drawing_steps,
-        batch=args.batch,
+    variants = [name for name in args.variants if name not in args.without]
+    check_variants(variants)
+    runs = [
+        Run(style=style, seed=seed, steps=args.steps, variant=variant)
+        for seed in args.seeds
+        for style in args.styles
+        for variant in variants
+    ]
+    pool.work_off(args, runs, do, _say, began=began)
+
+
+def _say(row: Row) -> str:
+    last = row["marks"][-1]
+    return (
+        f"{row['style']}, seed {row['seed']}, {row['variant']}: way {last['way']:.2f}, "
+        f"accuracy {last['accuracy']:.2f}, {row['seconds']} s"
     )
-    args.file.parent.mkdir(parents=True, exist_ok=True)
-    results = _results(runs, settings, work, args.workers, began + args.seconds)
-    for done, rows in enumerate(results, start=1):
-        with args.file.open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-        last = rows[-1]
-        print(f"{time.monotonic() - began:.0f} s, {done}/{len(runs)}: {last['style']}, seed {last['seed']}, "
-              f"{last['variant']}: way {last['way']:.2f}, accuracy {last['accuracy']:.2f}, {last['seconds']} s",
-              flush=True)  # fmt: skip
-
-
-def _prepared(folder: Path, named: Sequence[Drawing], style: str, device: torch.device) -> tuple[Task, Judge]:
-    work = task(named, style)
-    return work, judge(folder, named, work.concepts, device)
-
-
-def _results(
-    runs: list[Run], settings: Settings, work: dict[str, tuple[Task, Judge]], workers: int, deadline: float
-) -> Iterator[list[dict[str, Any]]]:
-    """Rows of each run when it is done; what is not done by ``deadline`` (monotonic) is given up."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1" if settings.device != "cpu" else "2")
-    context = multiprocessing.get_context("spawn")
-    numbers = context.Queue()
-    for number in range(workers):
-        numbers.put(number)
-    with context.Pool(workers, _start, (settings, work, numbers)) as pool:
-        coming = pool.imap_unordered(_do, runs)
-        for _ in runs:
-            try:
-                yield coming.next(timeout=max(0.1, deadline - time.monotonic()))
-            except multiprocessing.TimeoutError:
-                print("time is up; run it again to go on", flush=True)
-                return
 
 
 def report(args: argparse.Namespace) -> None:
-    rows = {(r["variant"], r["style"], r["seed"], r["step"]): r for r in read(args.file) if r["step"]}
-    steps = sorted({key[3] for key in rows})
+    """The table of all variants at each checkpoint."""
+    found = pool.of_one_base(pool.read(args.file), args.base_hash)
+    rows = {
+        (row["variant"], row["style"], row["seed"], one["step"]): one for row in found for one in row["marks"]
+    }
+    steps = sorted({key[3] for key in rows} - {0})
     print("| variant | steps | runs | way | left | accuracy | way - default | accuracy - default |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for variant in VARIANTS:
         for step in steps:
-            found = {key[1:]: row for key, row in rows.items() if key[0] == variant and key[3] == step}
-            if found:
-                print(_line(variant, step, found, rows))
-    bases = {(r["style"], r["seed"]): r["accuracy"] for r in read(args.file) if r["step"] == 0}
-    if bases:
-        print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f}")
+            at = {key[1:]: one for key, one in rows.items() if key[0] == variant and key[3] == step}
+            if at:
+                print(_line(variant, step, at, rows))
+    bases = {key[1:3]: one["accuracy"] for key, one in rows.items() if key[3] == 0}
+    print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f}")
 
 
 def _line(
@@ -276,33 +161,10 @@ def _spread(values: Sequence[float], signed: bool = False) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(required=True)
-    go = verbs.add_parser("run")
-    go.set_defaults(verb=run)
-    go.add_argument("file", type=Path)
-    go.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    go.add_argument("--cache", type=Path, default=Path("data/cache"))
-    go.add_argument("--base", default="sticker-nano")
-    go.add_argument("--device", default="cpu")
-    go.add_argument("--workers", type=int, default=1)
-    go.add_argument("--seconds", type=float, default=1e9, help="stop by then; what is done is kept")
-    go.add_argument("--steps", type=int, default=600)
-    go.add_argument("--checkpoint-steps", type=int, default=100)
-    go.add_argument("--drawing-steps", type=int, default=12)
-    go.add_argument("--batch", type=int, default=20, help="drawings made at once")
-    go.add_argument("--styles", nargs="+", choices=list(UNSEEN), default=list(STYLES))
-    go.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser, go = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
     go.add_argument("--variants", nargs="+", default=list(VARIANTS))
     go.add_argument("--not", dest="without", nargs="+", default=[], help="variants to leave out")
-    show = verbs.add_parser("report")
-    show.set_defaults(verb=report)
-    show.add_argument("file", type=Path)
     args = parser.parse_args()
-    if hasattr(args, "without"):
-        args.variants = [name for name in args.variants if name not in args.without]
     args.verb(args)
 
 

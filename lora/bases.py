@@ -133,6 +133,7 @@ class Base:
             truncation=True,
             return_tensors="pt",
         )
+        self.text_encoder.to(self.device)  # it may have made room for the decoder (place.make_room)
         return self.text_encoder(tokens.input_ids.to(self.device))[0]
 
 

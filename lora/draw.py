@@ -15,6 +15,7 @@ from lora.adapters import About, put_on
 from lora.bases import Base, Colour
 from lora.captions import MAX_TOKENS, count_tokens, with_keyword
 from lora.jobs import JobError
+from lora.place import make_room
 
 BATCH = 4  # pictures in one pass unless told otherwise; with CFG the denoiser sees twice as many
 
@@ -155,6 +156,7 @@ def _denoise(base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tens
 
 def _decode(base: Base, latents: Tensor) -> Iterator[Image.Image]:
     """RGB pictures of latents, one at a time: the decoder needs the most memory of all."""
+    make_room(base)
     for latent in latents.split(1):
         pixels = ((base.decode(latent)[0] + 1) * 127.5).round().byte()
         yield Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())

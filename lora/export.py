@@ -43,7 +43,10 @@ def to_diffusers(data: bytes, title: str) -> bytes:
 
 
 def to_kohya(data: bytes, title: str) -> bytes:
-    """``lora_unet_LAYER.lora_down/.lora_up/.alpha``; a layer's strength is its alpha over its rank."""
+    """``lora_unet_LAYER.lora_down/.lora_up/.alpha``; a layer's strength is its alpha over its rank.
+
+    Of a convolution, down has the kernel and up is 1 x 1: PEFT's shapes are sd-scripts' own.
+    """
     layers = _read_layers(data)
     tensors = {}
     for path, (down, up, alpha) in layers.items():
@@ -56,9 +59,8 @@ def to_kohya(data: bytes, title: str) -> bytes:
 
 FORMATS: dict[str, Callable[[bytes, str], bytes]] = {"diffusers": to_diffusers, "kohya": to_kohya}
 
-Layers = dict[
-    str, tuple[Tensor, Tensor, float]
-]  # path in the denoiser -> down [rank, in], up [out, rank], alpha
+# path in the denoiser -> down [rank, in], up [out, rank], alpha; of a convolution [rank, in, k, k], [out, rank, 1, 1]
+Layers = dict[str, tuple[Tensor, Tensor, float]]
 
 
 def _read_layers(data: bytes) -> Layers:
@@ -120,6 +122,10 @@ def _kohya_metadata(layers: Layers, about: About | None, title: str) -> dict[str
         "modelspec.implementation": "diffusers",
         "modelspec.title": title,
     }
+    kernels = {path: layer for path, layer in layers.items() if layer[0].shape[2:].numel() > 1}
+    if kernels:  # to sd-scripts they are an extra, with a rank and an alpha of their own
+        extra = {"conv_dim": str(_rank(kernels)), "conv_alpha": str(next(iter(kernels.values()))[2])}
+        metadata["ss_network_args"] = json.dumps(extra)
     if about is None:
         return metadata
     metadata |= {"ss_steps": str(about.steps), "ss_seed": str(about.seed)}

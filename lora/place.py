@@ -9,6 +9,8 @@ import torch
 
 from lora.bases import Base
 
+LARGE = 768  # pixels of a side; 512 px take less to decode than to learn from
+
 
 @contextmanager
 def resting(base: Base) -> Iterator[None]:
@@ -39,6 +41,18 @@ def rest(base: Base) -> None:
     """Send VAE and text encoder to main memory again; only inside ``resting``."""
     if base.device.type != "cpu":
         base.vae.to("cpu")
+        base.text_encoder.to("cpu")
+        torch.cuda.empty_cache()
+
+
+def make_room(base: Base) -> None:
+    """Before large pictures are decoded: only the VAE and the denoiser stay on the GPU, and nothing unused is kept.
+
+    With SD 2.1 at 768 px the decoder holds 1.8 GB of tensors for one picture, more than any other part of drawing.
+    The text encoder (0.7 GB) comes back by itself when it is asked. Tiles would save more, and draw other pictures:
+    the decoder's norms and its attention see the whole.
+    """
+    if base.device.type != "cpu" and base.resolution >= LARGE:
         base.text_encoder.to("cpu")
         torch.cuda.empty_cache()
 

@@ -70,6 +70,7 @@ def train(
         )
         start = restore(run, job.resume) if job.resume else 0
         lessons = yield from _prepare(run, start, images, captions)
+        del images  # decoded, one takes up to 64 MB, and a training takes long
         exam = None
         if held_out:
             exam = yield from _prepare(run, start, open_samples(held_out), exam_captions)

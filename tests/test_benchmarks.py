@@ -1,13 +1,26 @@
-"""What the measurements rest on: the words kept out of training, the unseen names, the colour judge."""
+"""What the measurements rest on: the words kept out of training, the unseen names, the colour judge, their runs."""
+
+import argparse
+import io
+import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from benchmarks import choosing, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
+from benchmarks.features import look
+from benchmarks.learn import Judge, Task
+from lora.bases import Base, load
+from lora.jobs import Sample
 from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
 from lora.pretrain.held_out_words import SYNONYMS
 from lora.pretrain.unseen_names import BY_STYLE
+from tests import tiny_base
 
 
 def test_the_held_out_words_are_sixty_and_each_asks_for_another_concept() -> None:
@@ -48,3 +61,138 @@ def test_a_drawing_that_fills_the_square_is_no_cut_out() -> None:
     assert is_cut_out(disc((200, 0, 0)))
     assert not is_cut_out(np.full((8, 8, 4), 255, dtype=np.uint8))
     assert not is_cut_out(np.zeros((8, 8, 4), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A base of random networks, on the CPU."""
+    torch.set_num_threads(1)  # networks so small only wait for a second one
+    folder = tmp_path_factory.mktemp("tiny")
+    return load(str(tiny_base.make(folder / "base", steps=0)), folder, "cpu")
+
+
+def flags(measurement: str, *more: str) -> argparse.Namespace:
+    """What a measurement's command line makes of these flags."""
+    module = {"training": training, "choosing": choosing}[measurement]
+    parser, go = pool.parser("", module.run, module.report, styles=module.STYLES, seeds=module.SEEDS)
+    go.add_argument("--variants", nargs="+")
+    return parser.parse_args(list(more))
+
+
+def bench(base: Base) -> pool.Bench:
+    """Discs of six colours to learn, and a judge who knows them."""
+    discs = [disc((40 * number, 255 - 40 * number, 90)) for number in range(6)]
+    shown = [Image.alpha_composite(Image.new("RGBA", (64, 64), "white"), Image.fromarray(d)) for d in discs]
+    real = tuple(picture.convert("RGB") for picture in shown)
+    samples = []
+    for number, one in enumerate(discs):
+        buffer = io.BytesIO()
+        Image.fromarray(one).save(buffer, "PNG")
+        samples.append(Sample(picture=buffer.getvalue(), caption=f"ball number {number}"))
+    seen = look(real)
+    names = tuple(f"ball {number}" for number in range(6))
+    referee = Judge(
+        subjects=seen.subject,
+        names=names,
+        mean=seen.style.mean(dim=0),
+        std=seen.style.std(dim=0).clamp_min(1e-6),
+    )
+    work = Task(style="discs", samples=tuple(samples), concepts=names, real=real)
+    args = flags("training", "run", "file", "--checkpoint-steps", "2", "--drawing-steps", "2")
+    return pool.Bench(base=base, work={"discs": (work, referee)}, args=args)
+
+
+def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Base) -> None:
+    usual = training.Run(style="discs", seed=3, steps=4, variant=training.DEFAULT)
+    other = training.Run(style="discs", seed=3, steps=4, variant="convolutions too")
+    first, again, different = (training.do(bench(tiny), run)["marks"] for run in (usual, usual, other))
+    assert [one["step"] for one in first] == [0, 2, 4]
+    assert first == again
+    assert first[0] == different[0]  # the bare base
+    assert first[-1]["way"] != different[-1]["way"]
+    json.dumps(first)
+
+
+def test_every_checkpoint_that_the_product_chooses_among_is_judged(tiny: Base) -> None:
+    row = choosing.do(bench(tiny), pool.Run(style="discs", seed=3, steps=4))
+    assert [one["step"] for one in row["marks"]] == [one["step"] for one in row["scores"]] == [2, 4]
+    assert choosing.worth(row, row["chosen"]) < 1
+    json.dumps(row)
+
+
+def measured(bench: pool.Bench, run: pool.Run) -> pool.Row:
+    """What the next test measures; other processes find it by its name."""
+    if run.seed == 2:
+        raise ValueError("seed 2 cannot be")
+    if run.seed == 4:
+        time.sleep(600)
+    return {"threads": torch.get_num_threads(), "hash": bench.base.hash}
+
+
+def test_runs_are_kept_when_others_fail_or_the_time_is_up(
+    tiny: Base,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In real processes: one run is done already, one fails, one goes on for ever; half a line is no result."""
+    monkeypatch.setattr(pool, "prepared", lambda args, styles: {})
+    file = tmp_path / "results" / "file.jsonl"
+    args = flags("choosing", "run", str(file), "--base", str(tiny.folder), "--cache", str(tmp_path))
+    args.workers, args.seconds = 2, 60.0
+    runs = [pool.Run(style="fxemoji", seed=seed, steps=5) for seed in range(4)]
+    known = {"base": tiny.hash, "style": "fxemoji", "seed": 0, "steps": 5, "seconds": 1.0}
+    file.parent.mkdir()
+    file.write_text(json.dumps(known) + '\n{"base": "half a li')
+    with pytest.raises(SystemExit, match="1 runs failed"):
+        pool.work_off(args, runs, measured, str, began=time.monotonic())
+    assert "seed 2 cannot be" in capfd.readouterr().err
+    rows = pool.read(file)
+    assert [row["seed"] for row in rows] in ([0, 1, 3], [0, 3, 1])
+    assert {row["hash"] for row in rows[1:]} == {tiny.hash}
+    args.seconds, began = 1.0, time.monotonic()
+    endless = pool.Run(style="fxemoji", seed=4, steps=5)
+    pool.work_off(args, [runs[0], runs[1], runs[3], endless], measured, str, began=began)
+    assert time.monotonic() - began < 60
+    assert "1 runs to do" in (said := capfd.readouterr().out)
+    assert "time is up" in said
+    assert pool.read(file) == rows
+
+
+def test_a_run_is_to_be_done_again_for_another_base_or_other_steps() -> None:
+    run = training.Run(style="fxemoji", seed=1, steps=600, variant="rank 4")
+    done = {"base": "abc", "style": "fxemoji", "seed": 1, "steps": 600, "variant": "rank 4", "marks": []}
+    assert pool.todo([run], [done], "abc") == []
+    assert pool.todo([run], [done], "other") == [run]
+    assert pool.todo([run], [{**done, "steps": 300}], "abc") == [run]
+    assert pool.todo([run], [{**done, "variant": "rank 8"}], "abc") == [run]
+
+
+def test_processes_share_all_gpus() -> None:
+    assert [pool.device_of("cuda", number, 2) for number in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert pool.device_of("cuda:1", 0, 2) == "cuda:1"
+    assert pool.device_of("cpu", 5, 0) == "cpu"
+
+
+def result(base: str, variant: str, way: float) -> str:
+    """A line of a file of results."""
+    marks = [{"step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
+    run = {"style": "fxemoji", "seed": 0, "steps": 100, "variant": variant}
+    return json.dumps({"base": base, **run, "chosen": 100, "marks": marks}) + "\n"
+
+
+def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest base's, unless another one is named."""
+    file = tmp_path / "file.jsonl"
+    old = result("a1", training.DEFAULT, 0.1) + result("a1", "rank 4", 0.2)
+    file.write_text(old + result("a2", training.DEFAULT, 0.5) + result("a2", "rank 4", 0.7))
+    training.report(flags("training", "report", str(file)))
+    newest = capsys.readouterr().out
+    assert "Base a2, 2 runs; 2 of other bases are left out." in newest
+    assert "| rank 4 | 100 | 1 | 0.700 ± 0.000 | 0.300 ± 0.000 | 0.700 ± 0.000 | +0.200 ± 0.000 |" in newest
+    training.report(flags("training", "report", str(file), "--base-hash", "a1"))
+    assert "| +0.100 ± 0.000 | +0.100 ± 0.000 |" in capsys.readouterr().out
+    choosing.report(flags("choosing", "report", str(file)))
+    assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
+        training.report(flags("training", "report", str(file), "--base-hash", "a"))

@@ -38,6 +38,7 @@ SCHEDULERS = (
     "cosine_with_restarts",
     "polynomial",
 )
+TARGETS = ("attention", "attention+ff", "attention+ff+conv")
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 GROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
@@ -138,9 +139,9 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
     add("--lora_alpha", type=positive, help="default: the rank")
     add(
         "--lora_targets",
-        choices=["attention", "attention+ff"],
+        choices=TARGETS,
         default="attention+ff",
-        help="which layers learn; feed-forward layers carry style (reference: attention)",
+        help="which layers learn; feed-forward ones carry style, conv adds ResNets' (reference: attention)",
     )
     add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")
     add(

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from lora import adapters
 from lora.__main__ import main
 from lora.adapters import read_about
 from lora.commands.train_flags import REFUSED as LATER
+from lora.commands.train_flags import TARGETS
 from lora.dataset import write_folder
 from lora.jobs import Sample
 
@@ -99,6 +101,40 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert mine.keys() == theirs.keys()
     assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
     assert _steps(tmp_path) == 120  # no line twice, none left out
+
+
+def test_every_choice_of_layers_can_be_asked_for() -> None:
+    assert tuple(adapters.TARGETS) == TARGETS
+
+
+@pytest.mark.parametrize("targets", ["attention", "attention+ff+conv"])
+def test_other_layers_learn_go_on_are_compared_and_exported(
+    targets: str, train_flags: list[str], data: Path, tiny_folder: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    """From the first command to the last: only the layers that were asked for are in the file, and all of them."""
+    flags = [*train_flags, f"--lora_targets={targets}", "--checkpointing_steps=4"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(["train", *flags, "--max_train_steps=8", f"--output_dir={whole}"]) == 0
+    assert main(["train", *flags, "--max_train_steps=4", f"--output_dir={broken}"]) == 0
+    resume = ["--max_train_steps=8", "--resume_from_checkpoint=latest"]
+    assert main(["train", *flags, f"--output_dir={broken}", *resume]) == 0
+    mine, theirs = (load_file(run / "pytorch_lora_weights.safetensors") for run in (broken, whole))
+    assert mine.keys() == theirs.keys()
+    assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
+    every = adapters.TARGETS["attention+ff+conv"]
+    named = {name for name in every if any(f".{name}.lora" in key for key in mine)}
+    assert named == set(adapters.TARGETS[targets])
+    drawn = []
+    for run in ([], [f"--adapter={whole / 'pytorch_lora_weights.safetensors'}"]):
+        assert draw(tiny_folder, cache_dir, tmp_path / f"drawn-{len(run)}", *run) == 0
+        drawn.append(_pixels(tmp_path / f"drawn-{len(run)}" / "000.png"))
+    assert drawn[0] != drawn[1]
+    where = ["--base", str(tiny_folder), "--train_data_dir", str(data), "--cache_dir", str(cache_dir)]
+    assert main(["compare", str(whole), *where, "--num_prompts=2", "--steps=2"]) == 0
+    for form in ("diffusers", "kohya"):
+        out = tmp_path / f"{form}.safetensors"
+        assert main(["export", str(whole), "--format", form, "--out", str(out)]) == 0
+        assert len(load_file(out)) == len(mine) * (3 if form == "kohya" else 2) / 2
 
 
 def _steps(output: Path) -> int:

@@ -1,6 +1,7 @@
 """Drawing: a picture is its own item's and nobody else's, and the sampling is that of diffusers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from lora import draw, train
+from lora import bases, draw, train
 from lora.bases import Base
 from lora.draw import Item, Picture, Step
 from lora.jobs import Checkpoint, JobError, Sample, Train, TrainSettings
@@ -143,3 +144,19 @@ def test_what_cannot_be_drawn_is_said(base: Base, item: Item, code: str) -> None
     assert failed.value.code == code
     assert "cat" not in str(failed.value)
     assert pictures(base, CAT)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="nothing moves without a GPU")
+def test_making_room_for_large_pictures_changes_none(
+    tiny_folder: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text encoder leaves the GPU before decoding and comes back for new words; pictures are the same."""
+    on_gpu = bases.load(str(tiny_folder), cache_dir, "cuda")
+    dog = replace(CAT, prompt="a dog")
+    usual = [pictures(on_gpu, item)[0].tobytes() for item in (CAT, dog)]
+    assert next(on_gpu.text_encoder.parameters()).is_cuda
+    monkeypatch.setattr("lora.place.LARGE", on_gpu.resolution)
+    on_gpu._embeddings.clear()
+    assert [pictures(on_gpu, item)[0].tobytes() for item in (CAT, dog)] == usual
+    assert not next(on_gpu.text_encoder.parameters()).is_cuda
+    assert next(on_gpu.unet.parameters()).is_cuda

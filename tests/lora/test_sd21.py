@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -41,10 +42,13 @@ def sd(folders: dict[str, Path], edition: str, cache_dir: Path) -> Base:
     return bases.load(str(folders[edition]), cache_dir, "cpu")
 
 
-def learned(base: Base, samples: tuple[Sample, ...], steps: int = 6) -> tuple[bytes, list[float]]:
+def learned(
+    base: Base, samples: tuple[Sample, ...], steps: int = 6, targets: str = "attention+ff"
+) -> tuple[bytes, list[float]]:
     """An adapter of alpha twice its rank, loud enough to be seen, and its losses."""
     settings = TrainSettings(steps=steps, batch_size=1, rank=4, learning_rate=2e-2, checkpoint_steps=steps)
     how = replace(plan(base, settings, samples=len(samples)), alpha=8.0, warmup_steps=0)
+    how = replace(how, lora_targets=targets)
     job = Train(id=0, attempt=1, keyword="zorvex", samples=samples, settings=settings)
     events = list(train.train(base, job, how))
     losses = [event.loss for event in events if isinstance(event, Progress) and event.loss is not None]
@@ -88,11 +92,17 @@ def test_what_it_predicts_is_read_from_its_scheduler(sd: Base, edition: str) -> 
     assert sd.tokenizer.pad_token_id == 0
 
 
+@pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
 def test_trained_adapters_draw_the_same_in_diffusers(
-    sd: Base, edition: str, folders: dict[str, Path], samples: tuple[Sample, ...], tmp_path: Path
+    targets: str,
+    sd: Base,
+    edition: str,
+    folders: dict[str, Path],
+    samples: tuple[Sample, ...],
+    tmp_path: Path,
 ) -> None:
     """Trained here, then loaded by load_lora_weights as it is, and as both exports: three times the same picture."""
-    adapter, losses = learned(sd, samples)
+    adapter, losses = learned(sd, samples, targets=targets)
     assert np.isfinite(losses).all()
     picture = ours(sd, adapter)
     about = adapters.read_about(adapter)
@@ -243,3 +253,22 @@ def test_attention_only_adapters_are_exported(
     picture = theirs(sd, folders[edition], export.to_diffusers(plain, "x"), tmp_path)
     assert distance(picture, theirs(sd, folders[edition], export.to_kohya(plain, "x"), tmp_path)) <= 1
     assert distance(picture, ours(sd, plain)) <= 1
+
+
+def test_convolutions_are_exported_as_kohya_has_them(sd: Base, samples: tuple[Sample, ...]) -> None:
+    """Down keeps the kernel and up is 1 x 1, each with its alpha; their rank is named as sd-scripts' conv_dim."""
+    from safetensors.torch import load
+
+    adapter, _ = learned(sd, samples, steps=1, targets="attention+ff+conv")
+    exported = export.to_kohya(adapter, "x")
+    tensors, metadata = load(exported), adapters.read_metadata(exported)
+    name = "lora_unet_down_blocks_1_resnets_0_conv1"
+    assert tensors[f"{name}.lora_down.weight"].shape == (4, 40, 3, 3)
+    assert tensors[f"{name}.lora_up.weight"].shape == (80, 4, 1, 1)
+    assert tensors[f"{name}.alpha"] == 8
+    resnets = [key for key in tensors if "_resnets_" in key and key.endswith("lora_down.weight")]
+    assert len(resnets) == 2 * 22  # SD 2.1 has 8 of them on its way down, 2 in the middle, 12 on its way up
+    assert json.loads(metadata["ss_network_args"]) == {"conv_dim": "4", "conv_alpha": "8.0"}
+    assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("4", "8.0")
+    plain, _ = learned(sd, samples, steps=1)
+    assert "ss_network_args" not in adapters.read_metadata(export.to_kohya(plain, "x"))

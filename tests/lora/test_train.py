@@ -1,5 +1,6 @@
 """A LoRA really trains: the loss falls, the base stays, a resume is exact, what cannot be is said."""
 
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 from diffusers.training_utils import compute_snr
+from PIL import Image
 from safetensors.torch import load
 from torch import Tensor
 
@@ -108,6 +110,25 @@ def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
     assert "lora_adapter_metadata" in read_metadata(data)
     assert b"ball" not in data[: int.from_bytes(data[:8], "little")]
     assert all(tensor.dtype == torch.float32 for tensor in load(data).values())
+
+
+def test_decoded_pictures_are_let_go_before_the_first_step(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty samples of 16 megapixels would be 3 GB for as long as the training lasts."""
+    opened: list[weakref.ref[object]] = []
+
+    def watched(samples: Sequence[Sample]) -> list[Image.Image]:
+        images = open_samples(samples)
+        opened.extend(weakref.ref(image) for image in images)
+        return images
+
+    monkeypatch.setattr("lora.train.open_samples", watched)
+    events = train.train(base, job(samples))
+    assert any(isinstance(event, Progress) and event.loss is not None for event in events)  # and no further
+    assert len(opened) == len(samples)
+    assert not any(image() for image in opened)
+    events.close()
 
 
 @pytest.mark.parametrize("step", [20, 40])
@@ -266,8 +287,9 @@ def test_the_warm_up_is_real(base: Base) -> None:
     assert rate(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
 def test_half_precision_bases_train_in_float32(
-    base: Base, samples: tuple[Sample, ...], tiny_folder: object
+    targets: str, base: Base, samples: tuple[Sample, ...], tiny_folder: object
 ) -> None:
     """On a bfloat16 base the LoRA and the optimizer are float32 still, and they move."""
     from lora import bases
@@ -276,7 +298,8 @@ def test_half_precision_bases_train_in_float32(
     half.unet.to(torch.bfloat16)
     half.text_encoder.to(torch.bfloat16)
     half.dtype = torch.bfloat16
-    done = checkpoints(train.train(half, job(samples, settings=replace(SETTINGS, steps=3))))[3]
+    how = replace(plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
+    done = checkpoints(train.train(half, job(samples), how))[3]
     state = load(done.state)
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
     moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]
