@@ -17,93 +17,21 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from torch import Tensor
 
-from lora.nano import SCHEDULER, TEXT_ENCODER, UNET, WEIGHTS, load_quantized
+from lora.nano import SCHEDULER
 from lora.pretrain.drawings import held_out, load_named
+from lora.pretrain.learner import PEAK, Averages, Learner, Lessons
+from lora.pretrain.model import Model, predict
 from lora.pretrain.vae import wait_for
 from lora.pretrain.variants import Variants, Vocabulary
-from lora.pretrain.words import SIZE
 
-EMPTY, REPLACED = 0.1, 0.02
-TAUGHT, TEACH_WEIGHT = 256, 0.08  # texts, and how much they count beside the pictures,
-TEACH_EVERY = 4  # steps: the words are learnt long before the pictures
-# Min-SNR weighs a loss by less and less where there is more noise, and by nothing where sampling starts. But that is
-# where words decide on a shape: below an SNR of 0.06 they explain a tenth to a half of the loss, above 0.3 a twentieth.
-LEAST_WEIGHT = 0.15
-PEAK = 6e-4
 SAVE_SECONDS = 120
-
-
-def predict(unet: nn.Module, text: nn.Module, noisy: Tensor, steps: Tensor, ids: Tensor) -> Tensor:
-    """The denoiser's v for noisy latents [B, 8, 32, 32] at ``steps`` [B] and caption rows [B, 77]."""
-    return unet(noisy, steps, encoder_hidden_states=text(ids)[0]).sample
-
-
-class Averages:
-    """An exponential moving average of parameters, warmed up so that early steps are forgotten."""
-
-    def __init__(self, weights: list[nn.Parameter]) -> None:
-        self.weights = weights
-        self.values = [w.detach().clone() for w in weights]
-        self.steps = 0
-
-    @torch.no_grad()
-    def update(self) -> None:
-        self.steps += 1
-        decay = min(0.9995, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self.values, [w.detach() for w in self.weights], 1 - decay)
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """Exchange the averages and the live weights; call it twice to look at the averages' pictures."""
-        for value, weight in zip(self.values, self.weights, strict=True):
-            kept = weight.detach().clone()
-            weight.copy_(value)
-            value.copy_(kept)
-
-
-class Model(nn.Module):
-    """Denoiser, text encoder with a compact vocabulary, and the head that tells what the teacher says."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        super().__init__()
-        self.unet = UNet2DConditionModel(**UNET).to(memory_format=torch.channels_last)
-        # Only the pooled output, which nothing uses, would look at the special ids.
-        compact = {"vocab_size": len(vocabulary.kept) + 1} | dict.fromkeys(
-            ("bos_token_id", "eos_token_id", "pad_token_id"), 0
-        )
-        self.text = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **compact}))
-        self.head = nn.Linear(TEXT_ENCODER["hidden_size"], SIZE)
-
-    def told(self, ids: Tensor, eos: int) -> Tensor:
-        """What the encoder says of texts [B, L] at their first end token: float [B, SIZE], of length 1."""
-        hidden = self.text(ids)[0]
-        first = (ids == eos).int().argmax(dim=1)
-        return F.normalize(self.head(hidden[torch.arange(len(ids), device=ids.device), first]).float(), dim=1)
-
-    @torch.no_grad()
-    def warm_up(self, vocabulary: Vocabulary) -> None:
-        """Begin with the bundled weights; tokens that they do not know begin as the shared one."""
-        parts = load_quantized(WEIGHTS)
-        self.unet.load_state_dict(parts["unet"])
-        state = {key.removeprefix("text_model."): value for key, value in parts["text_encoder"].items()}
-        (name,) = [key for key in state if key.endswith("token_embedding.weight")]
-        old = dict(zip(parts["tokens"]["kept"].tolist(), state[name][1:], strict=True))
-        rows = [state[name][0]] + [old.get(token, state[name][0]) for token in vocabulary.kept]
-        state[name] = torch.stack(rows)
-        fresh = torch.tensor([token not in old for token in [-1, *vocabulary.kept]])
-        state[name][fresh] += 0.01 * torch.randn(int(fresh.sum()), state[name].shape[1])
-        prefix = "text_model." if any(k.startswith("text_model.") for k in self.text.state_dict()) else ""
-        self.text.load_state_dict({prefix + key: value for key, value in state.items()})
 
 
 @torch.no_grad()
@@ -146,61 +74,6 @@ def grid(pictures: Tensor, path: Path, columns: int = 8) -> None:
     sheet.save(path)
 
 
-class Lessons:
-    """The two losses of a step."""
-
-    def __init__(
-        self, model: Model, words: dict[str, Tensor], vocabulary: Vocabulary, compiled: bool
-    ) -> None:
-        device = next(model.parameters()).device
-        self._model = model
-        self._forward: Any = torch.compile(predict, dynamic=False) if compiled else predict
-        self._alphas = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(device)
-        ids = torch.from_numpy(vocabulary.compact(words["ids"].long().numpy()))
-        self._texts, self._said = ids.to(device), words["embeddings"].float().to(device)
-        self._bos, self._eos = vocabulary.rows("", 2)
-        self._empty = torch.tensor(vocabulary.rows(""), device=device)
-
-    def pictures(self, latents: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
-        """The weighted v-prediction loss of latents [B, 8, 32, 32] with caption rows [B, 77]."""
-        device = latents.device
-        # A caption may also stay silent on one of its words: row 0 learns to mean "something".
-        unknown = torch.rand(ids.shape, generator=generator, device=device) < REPLACED
-        ids = torch.where(unknown & (ids != self._bos) & (ids != self._eos), 0, ids)
-        drop = torch.rand(len(ids), 1, generator=generator, device=device) < EMPTY
-        ids = torch.where(drop, self._empty, ids)
-        noise = torch.randn(latents.shape, generator=generator, device=device)
-        steps = torch.randint(0, 1000, (len(latents),), generator=generator, device=device)
-        signal = self._alphas[steps]
-        a, s = signal.sqrt()[:, None, None, None], (1 - signal).sqrt()[:, None, None, None]
-        noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            v = self._forward(self._model.unet, self._model.text, noisy, steps, ids).float()
-        ratio = signal / (1 - signal).clamp_min(1e-8)
-        weight = (ratio.clamp_max(5) / (ratio + 1)).clamp_min(LEAST_WEIGHT)
-        return ((v - (a * noise - s * latents)).square().mean(dim=(1, 2, 3)) * weight).mean()
-
-    def words(self, generator: torch.Generator) -> Tensor:
-        """One minus the mean cosine between what the encoder and what the teacher says of ``TAUGHT`` texts."""
-        device = self._texts.device
-        rows = torch.randint(len(self._texts), (TAUGHT,), generator=generator, device=device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            told = self._model.told(self._texts[rows], self._eos)
-        return 1 - (told * self._said[rows]).sum(dim=1).mean()
-
-
-def averaged(weights: list[nn.Parameter]) -> None:
-    """Average the gradients over all processes."""
-    if dist.is_initialized():
-        gradients = [w.grad for w in weights if w.grad is not None]
-        flat = torch._utils._flatten_dense_tensors(gradients)
-        dist.all_reduce(flat, op=dist.ReduceOp.AVG)
-        for gradient, value in zip(
-            gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True
-        ):
-            gradient.copy_(value)
-
-
 def agreed(value: float, device: torch.device) -> float:
     """The first process's number, so that all stop at the same step."""
     if dist.is_initialized():
@@ -215,6 +88,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
 
     ``args.deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
     """
+    began = time.monotonic()
     torch.manual_seed(0)
     generator = torch.Generator(device).manual_seed(rank)
     words = load_file(args.dir / "words.safetensors")
@@ -222,19 +96,12 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary)
-    weights = [w for w in model.parameters() if w.requires_grad]
-    averages = Averages(weights)
-    optimizer = torch.optim.AdamW(
-        weights, lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
-    )
     lessons = Lessons(model, words, vocabulary, not args.no_compile)
-    say(rank, f"{sum(w.numel() for w in weights) / 1e6:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
-    if not args.no_compile:
-        empty = torch.tensor(vocabulary.rows(""), device=device).expand(args.batch, -1).contiguous()
-        for _ in range(2):
-            lessons.pictures(torch.randn(args.batch, 8, 32, 32, device=device), empty, generator).backward()
-        optimizer.zero_grad()
-        say(rank, "compiled")
+    learner = Learner(model, lessons, args.batch, generator)
+    size = sum(w.numel() for w in model.parameters()) / 1e6
+    say(rank, f"{size:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
+    learner.record()
+    say(rank, f"recorded after {time.monotonic() - began:.0f} s")
     rows = json.loads(wait_for(args.dir / "drawings.json").read_text())
     unseen = held_out(load_named(args.dir))
     used = torch.tensor([row["concept"] not in unseen for row in rows])
@@ -252,36 +119,25 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
     seconds = agreed(seconds, device)
     say(rank, f"training for {seconds:.0f} s")
-    steps, done = 0, 0.0
+    done = 0.0
     while done < 1:
-        rate = PEAK * min(1, (steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        latents, ids = variants.batch(args.batch, generator)
-        loss = lessons.pictures(latents, ids, generator)
-        if steps % TEACH_EVERY == 0:
-            taught = lessons.words(generator)
-            (loss + TEACH_WEIGHT * taught).backward()
-        else:
-            loss.backward()
-        averaged(weights)
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        averages.update()
-        steps += 1
-        if steps % 10 == 0:
+        rate = PEAK * min(1, (learner.steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
+        loss = learner.step(*variants.batch(args.batch, generator), rate)
+        if learner.steps % 10 == 0:
             done = agreed((time.monotonic() - start) / seconds, device)
         if rank == 0 and time.monotonic() - said > 30:
             said = time.monotonic()
-            say(rank, f"{said - start:.0f} s step {steps} loss {loss:.4f} words {taught:.3f} rate {rate:.1e}")
+            say(
+                rank,
+                f"{said - start:.0f} s step {learner.steps} loss {loss:.4f} words {learner.taught:.3f} rate {rate:.1e}",
+            )
         if rank == 0 and time.monotonic() - saved > SAVE_SECONDS:
             saved = time.monotonic()
-            keep(averages, model, vae, vocabulary, args.out)
+            keep(learner.averages, model, vae, vocabulary, args.out)
     if rank == 0:
-        keep(averages, model, vae, vocabulary, args.out)
+        keep(learner.averages, model, vae, vocabulary, args.out)
         gpus = dist.get_world_size() if dist.is_initialized() else 1
-        say(rank, f"done, {steps} steps of {args.batch} on each of {gpus} GPUs")
+        say(rank, f"done, {learner.steps} steps of {args.batch} on each of {gpus} GPUs")
         (args.out / "text_to_image.done").touch()
 
 

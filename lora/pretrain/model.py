@@ -1,0 +1,53 @@
+"""What is trained: sticker-nano's denoiser and text encoder, with a head that tells what a larger encoder says."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from lora.nano import TEXT_ENCODER, UNET, WEIGHTS, load_quantized
+from lora.pretrain.variants import Vocabulary
+from lora.pretrain.words import SIZE
+
+
+def predict(unet: nn.Module, text: nn.Module, noisy: Tensor, steps: Tensor, ids: Tensor) -> Tensor:
+    """The denoiser's v for noisy latents [B, 8, 32, 32] at ``steps`` [B] and caption rows [B, 77]."""
+    return unet(noisy, steps, encoder_hidden_states=text(ids)[0]).sample
+
+
+class Model(nn.Module):
+    """Denoiser, text encoder with a compact vocabulary, and the head that tells what the teacher says."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.unet = UNet2DConditionModel(**UNET).to(memory_format=torch.channels_last)
+        # Only the pooled output, which nothing uses, would look at the special ids.
+        compact = {"vocab_size": len(vocabulary.kept) + 1} | dict.fromkeys(
+            ("bos_token_id", "eos_token_id", "pad_token_id"), 0
+        )
+        self.text = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **compact}))
+        self.head = nn.Linear(TEXT_ENCODER["hidden_size"], SIZE)
+
+    def told(self, ids: Tensor, eos: int) -> Tensor:
+        """What the encoder says of texts [B, L] at their first end token: float [B, SIZE], of length 1."""
+        hidden = self.text(ids)[0]
+        first = (ids == eos).int().argmax(dim=1)
+        return F.normalize(self.head(hidden[torch.arange(len(ids), device=ids.device), first]).float(), dim=1)
+
+    @torch.no_grad()
+    def warm_up(self, vocabulary: Vocabulary) -> None:
+        """Begin with the bundled weights; tokens that they do not know begin as the shared one."""
+        parts = load_quantized(WEIGHTS)
+        self.unet.load_state_dict(parts["unet"])
+        state = {key.removeprefix("text_model."): value for key, value in parts["text_encoder"].items()}
+        (name,) = [key for key in state if key.endswith("token_embedding.weight")]
+        old = dict(zip(parts["tokens"]["kept"].tolist(), state[name][1:], strict=True))
+        rows = [state[name][0]] + [old.get(token, state[name][0]) for token in vocabulary.kept]
+        state[name] = torch.stack(rows)
+        fresh = torch.tensor([token not in old for token in [-1, *vocabulary.kept]])
+        state[name][fresh] += 0.01 * torch.randn(int(fresh.sum()), state[name].shape[1])
+        prefix = "text_model." if any(k.startswith("text_model.") for k in self.text.state_dict()) else ""
+        self.text.load_state_dict({prefix + key: value for key, value in state.items()})
