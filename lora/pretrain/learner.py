@@ -150,7 +150,7 @@ class Learner:
     def _pictures(self) -> None:
         self._gradients.flat.zero_()
         self._loss = self._lessons.pictures(self._latents, self._ids, self._generator)
-        self._loss.backward() 
+        self._loss.backward()
 
     def step(self, latents: Tensor, ids: Tensor, rate: float) -> Tensor:
         """Learn from latents [B, 8, 32, 32] with caption rows [B, 77]; gives the loss."""
@@ -169,4 +169,4 @@ class Learner:
         self._optimizer.step()
         self.averages.update()
         self.steps += 1
-        return self._loss
+        return self._loss.detach()
