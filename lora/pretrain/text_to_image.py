@@ -32,6 +32,7 @@ from lora.pretrain.vae import wait_for
 from lora.pretrain.variants import Variants, Vocabulary
 
 SAVE_SECONDS = 120
+BEGAN = time.monotonic()
 
 
 @torch.no_grad()
@@ -88,7 +89,6 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
 
     ``args.deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
     """
-    began = time.monotonic()
     torch.manual_seed(0)
     generator = torch.Generator(device).manual_seed(rank)
     words = load_file(args.dir / "words.safetensors")
@@ -101,7 +101,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     size = sum(w.numel() for w in model.parameters()) / 1e6
     say(rank, f"{size:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
     learner.record()
-    say(rank, f"recorded after {time.monotonic() - began:.0f} s")
+    say(rank, "recorded")
     rows = json.loads(wait_for(args.dir / "drawings.json").read_text())
     unseen = held_out(load_named(args.dir))
     used = torch.tensor([row["concept"] not in unseen for row in rows])
@@ -143,7 +143,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
 
 def say(rank: int, text: str) -> None:
     if rank == 0:
-        print(f"t2i: {text}", flush=True)
+        print(f"t2i: {time.monotonic() - BEGAN:.0f} s: {text}", flush=True)
 
 
 def keep(averages: Averages, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
