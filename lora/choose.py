@@ -92,6 +92,8 @@ def compare(
     prompts = how.prompts or tuple(new_prompts(captions, how.count))
     images = open_samples(samples)
     ground = _ground(base, kept[0], images)
+    own = _show(base, images, ground)
+    del images  # as large as they were sent; at the base's own size they can wait for the drawings
     asked = [(prompt, seed) for prompt in prompts for seed in how.seeds]
     work = _Work((1 + len(kept)) * 2 * len(asked))
     rows = []
@@ -100,7 +102,7 @@ def compare(
     fits = []
     for shown in rows:
         fits.append((yield from _read(reader, shown, ground, asked, _choices(prompts), work)))
-    marks = _marks(eye, _show(base, images, ground), rows, kept, fits)
+    marks = _marks(eye, own, rows, kept, fits)
     yield Comparison(
         prompts=tuple(prompts),
         settings=how,
