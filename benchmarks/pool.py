@@ -10,11 +10,14 @@ import argparse
 import json
 import multiprocessing
 import os
+import pickle
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +173,16 @@ def _results(
     if args.device != "cpu":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    given = (args, work, do, context.Value("i", 0))
-    with context.Pool(args.workers, _start, given) as pool:
+    # In a file: what is handed over with a process keeps this one waiting until that one has imported everything.
+    with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
+        pickle.dump(work, file)
+        file.flush()
+        given = (args, Path(file.name), do, context.Value("i", 0))
+        yield from _from_pool(context.Pool(args.workers, _start, given), runs, deadline)
+
+
+def _from_pool(workers: Pool, runs: Sequence[Run], deadline: float) -> Iterator[Row | Exception]:
+    with workers as pool:
         coming = pool.imap_unordered(_do, runs)
         for _ in runs:
             try:
@@ -183,11 +194,12 @@ def _results(
                 yield error
 
 
-# What a pool's initializer leaves for its tasks: the last is the number of the process.
-_given: tuple[argparse.Namespace, dict[str, tuple[Task, Judge]], Do, int]
+# What a pool's initializer leaves for its tasks: the second is the file of the styles' tasks and judges, the last the
+# number of the process.
+_given: tuple[argparse.Namespace, Path, Do, int]
 
 
-def _start(args: argparse.Namespace, work: dict[str, tuple[Task, Judge]], do: Do, numbers: Any) -> None:
+def _start(args: argparse.Namespace, work: Path, do: Do, numbers: Any) -> None:
     global _given
     with numbers.get_lock():
         _given = args, work, do, numbers.value
@@ -200,7 +212,7 @@ def _bench() -> Bench:
     args, work, _, number = _given
     torch.set_num_threads(max(1, torch.get_num_threads() // args.workers) if args.device == "cpu" else 1)
     base = load(args.base, args.cache, device_of(args.device, number, torch.cuda.device_count()))
-    return Bench(base=base, work=work, args=args)
+    return Bench(base=base, work=pickle.loads(work.read_bytes()), args=args)
 
 
 def device_of(device: str, number: int, gpus: int) -> str:

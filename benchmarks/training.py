@@ -53,6 +53,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rate 2e-3": {"learning_rate": 2e-3},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
+    "no min-SNR, rate 2e-3": {"snr_gamma": None, "learning_rate": 2e-3},
+    "no min-SNR, convolutions too": {"snr_gamma": None, "lora_targets": "attention+ff+conv"},
 }
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)

@@ -186,7 +186,9 @@ def unseen(
         if drawing.style == style:
             first.setdefault(drawing.concept, drawing)
     drawings = [first[concept] for concept in sorted(first)]
-    pictures = [render(drawing.svg, size) for drawing in drawings]
+    with ProcessPoolExecutor() as pool:
+        svgs = [drawing.svg for drawing in drawings]
+        pictures = list(pool.map(render, svgs, [size] * len(svgs), chunksize=8))
     cut = [i for i, picture in enumerate(pictures) if is_cut_out(picture)]
     return [drawings[i] for i in cut], [pictures[i] for i in cut]
 
