@@ -32,6 +32,7 @@ class Profile:
     ground: str
     defaults: Callable[[int], TrainSettings]  # number of samples -> every setting filled in
     snr_gamma: float | None
+    ema_decay: float | None
     warmup_steps: int
 
 
@@ -49,7 +50,8 @@ NANO = Profile(
     backgrounds=nano.BACKGROUNDS,
     ground="{text}, {name} background",
     defaults=_nano_defaults,
-    snr_gamma=5.0,  # as the base itself was trained
+    snr_gamma=None,  # min-SNR leaves out the noisiest steps, where it is decided how a drawing looks as a whole
+    ema_decay=0.98,
     warmup_steps=20,
 )
 USUAL = Profile(
@@ -57,6 +59,7 @@ USUAL = Profile(
     ground="{text}, on a plain {name} background",
     defaults=_usual_defaults,
     snr_gamma=None,
+    ema_decay=None,
     warmup_steps=50,
 )
 

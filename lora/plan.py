@@ -70,6 +70,7 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         resolution=base.resolution,
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,
+        ema_decay=base.profile.ema_decay,
     )
 
 

@@ -103,7 +103,7 @@ def bench(base: Base) -> pool.Bench:
 
 
 def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Base) -> None:
-    usual = training.Run(style="discs", seed=3, steps=4, variant=training.DEFAULT)
+    usual = training.Run(style="discs", seed=3, steps=4, variant=training.BASELINE)
     other = training.Run(style="discs", seed=3, steps=4, variant="convolutions too")
     first, again, different = (training.do(bench(tiny), run)["marks"] for run in (usual, usual, other))
     assert [one["step"] for one in first] == [0, 2, 4]
@@ -184,8 +184,8 @@ def result(base: str, variant: str, way: float) -> str:
 def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The newest base's, unless another one is named."""
     file = tmp_path / "file.jsonl"
-    old = result("a1", training.DEFAULT, 0.1) + result("a1", "rank 4", 0.2)
-    file.write_text(old + result("a2", training.DEFAULT, 0.5) + result("a2", "rank 4", 0.7))
+    old = result("a1", training.BASELINE, 0.1) + result("a1", "rank 4", 0.2)
+    file.write_text(old + result("a2", training.BASELINE, 0.5) + result("a2", "rank 4", 0.7))
     training.report(flags("training", "report", str(file)))
     newest = capsys.readouterr().out
     assert "Base a2, 2 runs; 2 of other bases are left out." in newest

@@ -156,7 +156,11 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
         default="stratified",
         help="stratified: noise levels evenly spread over a batch; uniform: as in the reference",
     )
-    add("--ema_decay", type=share, help="save the running average of the adapter, for instance 0.99")
+    add(
+        "--ema_decay",
+        type=share,
+        help="save the adapter's running average, 0 for none; default: the base's own (reference: none)",
+    )
     add("--prediction_type", choices=["epsilon", "v_prediction"], help="only the base's own can be right")
 
 
@@ -267,7 +271,7 @@ def make_plan(args: argparse.Namespace, base: Base, samples: int, ranks: Ranks) 
         adam_epsilon=args.adam_epsilon,
         timestep_sampling=args.timestep_sampling,
         lora_targets=args.lora_targets,
-        ema_decay=args.ema_decay or None,
+        ema_decay=how.ema_decay if args.ema_decay is None else args.ema_decay or None,
         background=args.background,
         composite=args.composite,
         center_crop=args.center_crop,

@@ -149,8 +149,11 @@ class Learner:
 
     def _pictures(self) -> None:
         self._gradients.flat.zero_()
-        self._loss = self._lessons.pictures(self._latents, self._ids, self._generator)
-        self._loss.backward()
+        loss = self._lessons.pictures(self._latents, self._ids, self._generator)
+        loss.backward()
+        self._loss = (
+            loss.detach()
+        )  # a loss that is kept keeps its graph, and with it the stream that it ran on
 
     def step(self, latents: Tensor, ids: Tensor, rate: float) -> Tensor:
         """Learn from latents [B, 8, 32, 32] with caption rows [B, 77]; gives the loss."""
@@ -169,4 +172,4 @@ class Learner:
         self._optimizer.step()
         self.averages.update()
         self.steps += 1
-        return self._loss.detach()
+        return self._loss
