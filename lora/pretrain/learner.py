@@ -164,8 +164,9 @@ class Learner:
         else:
             self._pictures()
         if self.steps % TEACH_EVERY == 0:
-            self.taught = self._lessons.words(self._generator)
-            (TEACH_WEIGHT * self.taught).backward()
+            taught = self._lessons.words(self._generator)
+            (TEACH_WEIGHT * taught).backward()
+            self.taught = taught.detach()
         self._gradients.share()
         for group in self._optimizer.param_groups:
             group["lr"] = rate

@@ -100,8 +100,9 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     learner = Learner(model, lessons, args.batch, generator)
     size = sum(w.numel() for w in model.parameters()) / 1e6
     say(rank, f"{size:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
-    learner.record()
-    say(rank, "recorded")
+    if not args.no_graph:
+        learner.record()
+        say(rank, "recorded")
     rows = json.loads(wait_for(args.dir / "drawings.json").read_text())
     unseen = held_out(load_named(args.dir))
     used = torch.tensor([row["concept"] not in unseen for row in rows])
@@ -169,6 +170,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--warm", action="store_true", help="begin with the bundled weights")
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--no-graph", action="store_true", help="launch every kernel anew, at each step")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
