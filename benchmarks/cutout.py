@@ -4,8 +4,8 @@
     python -m benchmarks.cutout [--row textures]
 
 200 drawings of concepts that no training saw, 256 px, on white, on the base's background colour farthest from the
-drawing's own palette, both also softened and noisy, and on textures of four kinds that this file defines apart from
-those of training: gradients, stripes, noise, and clutter like a photograph's. IoU of alpha over one half.
+drawing's own palette, and on textures of four kinds that this file defines apart from those of training: gradients,
+stripes, noise, and clutter like a photograph's; each also softened and noisy. IoU of alpha over one half.
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ def main() -> None:
         "white, softened": lambda i, d: (softened(on(BACKGROUNDS["white"], d), i), BACKGROUNDS["white"]),
         "far colour, softened": lambda i, d: (softened(on(farthest(d), d), i), farthest(d)),
         "textures": lambda i, d: (textured(d, i), None),
+        "textures, softened": lambda i, d: (softened(textured(d, i), i), None),
     }
     drawings = [premultiplied(p[None])[0] for p in pictures]
     if unknown := set(args.row or ()) - set(rows):
@@ -160,7 +161,7 @@ def main() -> None:
         print(
             f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)}", flush=True
         )
-        if name == "textures":
+        if name.startswith("textures"):
             for kind, texture in enumerate(TEXTURES):
                 mean = statistics.mean(values[kind :: len(TEXTURES)])
                 print(f"  {texture.__name__}: {mean:.4f}", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 BUNDLED = Path(__file__).parents[1] / "bundled" / "cutout.onnx"
 REFUSED = {
@@ -28,10 +28,12 @@ class RembgRemover:
         home = cache_dir.resolve() / "rembg"
         home.mkdir(parents=True, exist_ok=True)
         os.environ["U2NET_HOME"] = str(home)
+        self._takes_grain_for_ground = False
         import rembg
 
         if model == "bundled":
             self._session = rembg.new_session("u2net_custom", model_path=str(_placed(home)))
+            self._takes_grain_for_ground = True
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
             raise ValueError(
@@ -40,7 +42,13 @@ class RembgRemover:
         self._session = rembg.new_session(model)
 
     def alpha(self, image: Image.Image) -> NDArray[np.floating[Any]]:
-        """RGB picture -> float [H, W], 0 = background, 1 = drawing."""
+        """RGB picture -> float [H, W], 0 = background, 1 = drawing.
+
+        The bundled network learned from clean drawings on grounds with grain. A median over 3 px takes the grain out
+        of both: without it, noise of 2/255 on a drawing costs a tenth of the IoU (``benchmarks.cutout``).
+        """
+        if self._takes_grain_for_ground:
+            image = image.filter(ImageFilter.MedianFilter(3))
         (mask,) = self._session.predict(image)
         return np.asarray(mask, dtype=np.float64) / 255
 

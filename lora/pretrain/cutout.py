@@ -182,7 +182,7 @@ class Scenes:
         return (picture * (0.7 + 0.5 * light) + grain).clamp(0, 1)
 
     def degraded(self, images: Tensor) -> Tensor:
-        """Softened and noisy, as a small VAE leaves a drawing."""
+        """Softened, blotchy, and half of the time with grain, as VAEs, cameras and JPEG leave a drawing."""
         small = F.interpolate(images, 256, mode="area")
         soft = F.interpolate(
             F.avg_pool2d(F.pad(small, (1,) * 4, mode="replicate"), 3, 1), SIDE, mode="bilinear"
@@ -190,7 +190,11 @@ class Scenes:
         mix = self.rand(len(images), 1, 1, 1)
         images = torch.where(mix < 0.6, images + (soft - images) * mix / 0.6, images)
         noise = F.interpolate(self.rand(len(images), 3, 80, 80) - 0.5, SIDE, mode="bilinear")
-        return (images + 0.12 * noise * self.rand(len(images), 1, 1, 1)).clamp(0, 1)
+        images = images + 0.12 * noise * self.rand(len(images), 1, 1, 1)
+        # On drawing and ground alike: else grain would tell the one from the other.
+        grain = torch.randn(images.shape, generator=self.generator, device=self.device)
+        strength = 0.03 * (self.rand(len(images), 1, 1, 1) * 2 - 1).clamp_min(0)
+        return (images + strength * grain).clamp(0, 1)
 
     @torch.no_grad()
     def batch(self, count: int) -> tuple[Tensor, Tensor]:
