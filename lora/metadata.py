@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lora import imagefolder
 from lora.files import write_whole
+from lora.imagefolder import DatasetError
 
-TABLE = "metadata.jsonl"
-CSV = "metadata.csv"  # which trainings read too, if there is no TABLE
+TABLE = imagefolder.JSONL
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
-
-
-class MetadataError(Exception):
-    """A folder's table cannot be read; the message names the line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +31,16 @@ class Row:
 def read(folder: Path, caption_column: str = "text") -> list[Row]:
     """The rows of the table in order, then the folder's other pictures by name, without captions.
 
-    Raises MetadataError for a line that is no JSON object with a file name and for captions that are in a CSV,
-    FileNotFoundError without a folder.
+    Raises DatasetError for a line that is no JSON object with a file name, for captions that are in a CSV, and
+    without a folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    table = folder / TABLE
-    if not table.is_file() and (folder / CSV).is_file():
-        raise MetadataError(
-            f"{folder / CSV}: only {TABLE} is written to, and it would hide this; convert it first"
-        )
-    rows = []
-    if table.is_file():
-        for number, line in enumerate(table.read_text(encoding="utf-8").split("\n"), start=1):
-            if line.strip():
-                rows.append(_row(line, f"{table}, line {number}", caption_column))
+        raise DatasetError(f"{folder}: no such folder")
+    table = imagefolder.find_table(folder)
+    if table is not None and table.name == imagefolder.CSV:
+        raise DatasetError(f"{table}: only {TABLE} is written to, and it would hide this; convert it first")
+    lines = imagefolder.rows(table) if table else ()
+    rows = [_row(line, table, caption_column) for line in lines]
     known = {row.file_name for row in rows}
     others = sorted(
         path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name not in known
@@ -56,18 +48,14 @@ def read(folder: Path, caption_column: str = "text") -> list[Row]:
     return rows + [Row(file_name=name, caption="", columns={"file_name": name}) for name in others]
 
 
-def _row(line: str, where: str, caption_column: str) -> Row:
-    try:
-        columns = json.loads(line)
-    except ValueError as error:
-        raise MetadataError(f"{where}: not JSON: {error}") from error
-    if not isinstance(columns, dict) or not isinstance(columns.get("file_name"), str):
-        raise MetadataError(f"{where}: no object with a file_name")
-    caption = columns.get(caption_column)
+def _row(line: imagefolder.Row | imagefolder.Fault, table: Path | None, caption_column: str) -> Row:
+    if isinstance(line, imagefolder.Fault):
+        raise DatasetError(str(line))
+    name, caption = line.columns.get("file_name"), line.columns.get(caption_column)
+    if not isinstance(name, str):
+        raise DatasetError(f"{table}, line {line.line}: no file_name")
     return Row(
-        file_name=columns["file_name"],
-        caption=caption if isinstance(caption, str) else "",
-        columns=columns,
+        file_name=name, caption=caption if isinstance(caption, str) else "", columns=dict(line.columns)
     )
 
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
             say(drafts.llm_prompt([row.file_name for row in open_ones], args.keyword), end="")
             return
         found = _from_table(args, rows) if args.from_table else _drafted(args, open_ones)
-    except (metadata.MetadataError, drafts.DraftError, PictureError) as error:
+    except (drafts.DraftError, PictureError) as error:
         raise UsageError(str(error)) from error
     _write(args, rows, found)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from lora.checks import folder as judged
 from lora.dataset import (
     DatasetError,
     choose_background,
@@ -44,6 +45,16 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, {"sticker_file_name": "a.png", "caption": "a cat"}, "")
     (sample,) = read_folder(folder, image_column="sticker", caption_column="caption")
     assert sample.caption == "a cat"
+
+
+@pytest.mark.parametrize("row", ["{broken", "[1]", {"text": "x"}, {"file_name": "b.png", "text": "x"}])
+def test_a_check_says_what_a_training_says(tmp_path: Path, row: object) -> None:
+    """Both read through one reader, so what one of them refuses the other one names in the same words."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": "x"}, row)
+    with pytest.raises(DatasetError) as failed:
+        read_folder(folder)
+    (finding,) = judged.read(folder, image_column="image", caption_column="text").findings
+    assert str(failed.value) == f"{folder / 'metadata.jsonl'}, line 2: {finding.detail}"
 
 
 @pytest.mark.parametrize(

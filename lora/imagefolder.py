@@ -1,0 +1,142 @@
+"""Reads imagefolders: a table's lines in their order, each as a picture with its captions or as a fault. No torch here.
+
+The layout is that of Hugging Face's ``imagefolder``. A training stops at the first fault, a check lists them all.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lora.pictures import PictureError, open_rgba
+
+JSONL, CSV = "metadata.jsonl", "metadata.csv"
+TABLES = (JSONL, CSV)
+
+
+class DatasetError(Exception):
+    """A folder of pictures and captions cannot be used; the message names the file and its fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table that could be read: of JSON its object, of CSV its cells by their columns' names."""
+
+    line: int
+    columns: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What cannot be used, and why. As a text it is the one line that a person at a terminal needs."""
+
+    where: str  # with the folder: the table, its line, or the picture's file
+    name: str  # short: the picture's name in the table or, if that is the fault, table and line
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One picture, decoded once to be sure of it, and its caption."""
+
+    where: str
+    name: str
+    picture: bytes = field(repr=False)
+    caption: str = field(repr=False)
+
+
+def entries(folder: Path, *, image_column: str, caption_column: str) -> Iterator[Entry | Fault]:
+    """All lines of a folder's table. Raises DatasetError if there is no such folder.
+
+    The column ``image`` is written as ``file_name`` and any other column ``x`` as ``x_file_name``.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder")
+    table = find_table(folder)
+    if table is None:
+        hint = 'missing; it has a line like {"file_name": "a.png", "text": "a cat"} for each picture'
+        yield Fault(where=str(folder / JSONL), name=JSONL, why=hint)
+        return
+    keys = ("file_name" if image_column == "image" else f"{image_column}_file_name", caption_column)
+    empty = True
+    for row in rows(table):
+        empty = False
+        yield row if isinstance(row, Fault) else _entry(table, row, *keys)
+    if empty:
+        yield Fault(where=str(table), name=table.name, why="no pictures in it")
+
+
+def find_table(folder: Path) -> Path | None:
+    """Where a folder's captions are, if anywhere."""
+    return next((table for name in TABLES if (table := folder / name).is_file()), None)
+
+
+def rows(table: Path) -> Iterator[Row | Fault]:
+    """The lines of a table; empty ones do not count. After a fault of the file as a whole nothing comes."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first column's name
+    except UnicodeDecodeError:
+        yield Fault(where=str(table), name=table.name, why="not UTF-8 text; save it as UTF-8")
+        return
+    yield from _csv_rows(table, text) if table.suffix == ".csv" else _json_rows(table, text)
+
+
+def _json_rows(table: Path, text: str) -> Iterator[Row | Fault]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            columns = json.loads(line)
+        except ValueError as error:
+            yield _fault(table, number, f"not JSON: {error}")
+            continue
+        if isinstance(columns, dict):
+            yield Row(line=number, columns=columns)
+        else:
+            yield _fault(table, number, "not a JSON object")
+
+
+def _csv_rows(table: Path, text: str) -> Iterator[Row | Fault]:
+    """Rows below the first line, which names the columns, with the lines that they end on."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for columns in reader:
+            yield Row(line=reader.line_num, columns=columns)
+    except csv.Error as error:
+        yield _fault(table, reader.line_num, f"not CSV: {error}")
+
+
+def _fault(table: Path, line: int, why: str) -> Fault:
+    return Fault(where=f"{table}, line {line}", name=f"{table.name}, line {line}", why=why)
+
+
+def _entry(table: Path, row: Row, file_key: str, caption_key: str) -> Entry | Fault:
+    """One line with its picture."""
+    where = f"{table}, line {row.line}"
+    name, caption = row.columns.get(file_key), row.columns.get(caption_key)
+    known = name if isinstance(name, str) else f"{table.name}, line {row.line}"
+    for key, value in ((file_key, name), (caption_key, caption)):
+        if not isinstance(value, str):
+            there = ", ".join(map(repr, row.columns)) or "none"
+            return Fault(where=where, name=known, why=f"{key} is missing or no text; there are {there}")
+    assert isinstance(name, str)
+    assert isinstance(caption, str)
+    path = (table.parent / name).resolve()
+    if not path.is_relative_to(table.parent.resolve()):
+        return Fault(where=where, name=known, why=f"{name!r} lies outside of the folder")
+    if not path.is_file():
+        return Fault(where=where, name=known, why=f"there is no file {name!r}")
+    picture = path.read_bytes()
+    try:
+        open_rgba(picture)
+    except PictureError as error:
+        return Fault(where=str(path), name=known, why=str(error))
+    return Entry(where=where, name=known, picture=picture, caption=caption)
