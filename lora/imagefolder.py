@@ -17,6 +17,7 @@ from lora.pictures import PictureError, open_rgba
 
 JSONL, CSV = "metadata.jsonl", "metadata.csv"
 TABLES = (JSONL, CSV)
+_REST = "\0"  # no column can be called this; a row with more cells than columns has them here
 
 
 class DatasetError(Exception):
@@ -106,12 +107,17 @@ def _json_rows(table: Path, text: str) -> Iterator[Row | Fault]:
 
 def _csv_rows(table: Path, text: str) -> Iterator[Row | Fault]:
     """Rows below the first line, which names the columns, with the lines that they end on."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_REST, strict=True)
     try:
         for columns in reader:
-            yield Row(line=reader.line_num, columns=columns)
+            if rest := columns.get(_REST):
+                cells, names = len(columns) - 1 + len(rest), len(columns) - 1
+                why = f"{cells} cells, but {names} columns; put a text that has commas into double quotes"
+                yield _fault(table, reader.line_num, why)
+            else:
+                yield Row(line=reader.line_num, columns=columns)
     except csv.Error as error:
-        yield _fault(table, reader.line_num, f"not CSV: {error}")
+        yield _fault(table, reader.reader.line_num, f"not CSV: {error}")
 
 
 def _fault(table: Path, line: int, why: str) -> Fault:

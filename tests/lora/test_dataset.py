@@ -76,6 +76,21 @@ def test_bad_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
         read_folder(folder_with(tmp_path, row))
 
 
+def test_a_comma_that_cuts_a_caption_is_named(tmp_path: Path) -> None:
+    """A CSV caption with an unquoted comma has one cell too many; its rest must not be lost in silence."""
+    folder = folder_with(tmp_path)
+    (folder / "metadata.jsonl").unlink()
+    table = folder / "metadata.csv"
+    table.write_text('file_name,text\na.png,"a cat, on a mat"\na.png,a cat, on a mat\n')
+    with pytest.raises(
+        DatasetError, match=r"metadata\.csv, line 3: 3 cells, but 2 columns; .* double quotes"
+    ):
+        read_folder(folder)
+    found = judged.read(folder, image_column="image", caption_column="text")
+    assert [sample.caption for sample in found.samples] == ["a cat, on a mat"]
+    assert [(f.code, f.severity, f.samples) for f in found.findings] == [("unreadable", "error", (2,))]
+
+
 def test_bad_folders_and_pictures_are_named(tmp_path: Path) -> None:
     """No table, an empty table and a damaged picture are three different messages."""
     with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing"):
