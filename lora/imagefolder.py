@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def _json_rows(table: Path, text: str) -> Iterator[Row | Fault]:
             continue
         try:
             columns = json.loads(line)
-        except ValueError as error:
-            yield _fault(table, number, f"not JSON: {error}")
+        except (ValueError, RecursionError) as error:
+            why = "nested too deeply" if isinstance(error, RecursionError) else error
+            yield _fault(table, number, f"not JSON: {why}")
             continue
         if isinstance(columns, dict):
             yield Row(line=number, columns=columns)
@@ -126,23 +128,32 @@ def _fault(table: Path, line: int, why: str) -> Fault:
 
 def _entry(table: Path, row: Row, file_key: str, caption_key: str) -> Entry | Fault:
     """One line with its picture."""
-    where = f"{table}, line {row.line}"
-    name, caption = row.columns.get(file_key), row.columns.get(caption_key)
-    known = name if isinstance(name, str) else f"{table.name}, line {row.line}"
-    for key, value in ((file_key, name), (caption_key, caption)):
-        if not isinstance(value, str):
-            there = ", ".join(map(repr, row.columns)) or "none"
-            return Fault(where=where, name=known, why=f"{key} is missing or no text; there are {there}")
-    assert isinstance(name, str)
-    assert isinstance(caption, str)
+    fault = _fault(table, row.line, "")
+    for key in (file_key, caption_key):
+        if why := _unfit(row.columns, key):
+            return replace(fault, why=why)
+        if key == file_key:  # from here on, the picture's name is what a person looks for
+            fault = replace(fault, name=row.columns[key])
+    name = row.columns[file_key]
     path = (table.parent / name).resolve()
     if not path.is_relative_to(table.parent.resolve()):
-        return Fault(where=where, name=known, why=f"{name!r} lies outside of the folder")
-    if not path.is_file():
-        return Fault(where=where, name=known, why=f"there is no file {name!r}")
-    picture = path.read_bytes()
+        return replace(fault, why=f"{name!r} lies outside of the folder")
     try:
+        if not path.is_file():
+            return replace(fault, why=f"there is no file {name!r}")
+        picture = path.read_bytes()
         open_rgba(picture)
+    except OSError as error:
+        return replace(fault, why=f"{name!r} cannot be read: {error.strerror}")
     except PictureError as error:
-        return Fault(where=str(path), name=known, why=str(error))
-    return Entry(where=where, name=known, picture=picture, caption=caption)
+        return replace(fault, where=str(path), why=str(error))
+    return Entry(where=fault.where, name=name, picture=picture, caption=row.columns[caption_key])
+
+
+def _unfit(columns: Mapping[str, Any], key: str) -> str | None:
+    """Why what a line has in a column is no text, or None."""
+    value = columns.get(key)
+    if not isinstance(value, str):
+        return f"{key} is missing or no text; there are {', '.join(map(repr, columns)) or 'none'}"
+    odd = re.search("[\0\ud800-\udfff]", value)  # JSON can write halves of characters: "\\ud800"
+    return f"{key} holds {odd[0]!r}, which no text has" if odd else None

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,38 @@ def test_bad_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
     """Whoever has to mend the folder reads which line is wrong and how."""
     with pytest.raises(DatasetError, match=said):
         read_folder(folder_with(tmp_path, row))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"file_name": "a\\u0000b.png", "text": "x"}', r"file_name holds '\\x00', which no text has"),
+        ('{"file_name": "\\ud800.png", "text": "x"}', r"file_name holds '\\ud800', which no text has"),
+        ('{"file_name": "a.png", "text": "a \\ud800"}', r"text holds '\\ud800', which no text has"),
+        ({"file_name": "a" * 300, "text": "x"}, "cannot be read: File name too long"),
+        ("[" * 100_000, "not JSON: nested too deeply"),
+    ],
+)
+def test_hostile_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
+    """Whatever JSON can hold is a fault of its line, for a training and for a check, and the check goes on."""
+    folder = folder_with(tmp_path, row, {"file_name": "a.png", "text": "x"})
+    with pytest.raises(DatasetError, match=f"line 1: .*{said}") as failed:
+        read_folder(folder)
+    found = judged.read(folder, image_column="image", caption_column="text")
+    for text in (str(failed.value), *found.names, found.findings[0].detail):
+        assert text.encode()  # fit for a terminal
+    assert found.places == (2,)
+
+
+def test_no_folder_and_no_table_are_two_things(tmp_path: Path) -> None:
+    """And the line that is shown as an example can be pasted as it is."""
+    with pytest.raises(DatasetError, match="nowhere: no such folder"):
+        read_folder(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing") as failed:
+        read_folder(tmp_path)
+    example = re.findall(r"\{.*\}", str(failed.value))[0]
+    (sample,) = read_folder(folder_with(tmp_path, example))
+    assert sample.caption == "a cat"
 
 
 def test_a_comma_that_cuts_a_caption_is_named(tmp_path: Path) -> None:
