@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,9 @@ from lora.pictures import PictureError, open_rgba
 
 JSONL, CSV = "metadata.jsonl", "metadata.csv"
 TABLES = (JSONL, CSV)
+TRAIN = "train"  # what the split to learn from is called, where a folder has splits
 _REST = "\0"  # no column can be called this; a row with more cells than columns has them here
+_ODD = re.compile("[\0\ud800-\udfff]")  # JSON can write halves of characters: "\\ud800"
 
 
 class DatasetError(Exception):
@@ -47,25 +50,32 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One picture, decoded once to be sure of it, and its caption."""
+    """One picture, decoded once to be sure of it, and its captions."""
 
     where: str
     name: str
     picture: bytes = field(repr=False)
-    caption: str = field(repr=False)
+    captions: tuple[str, ...] = field(repr=False)  # at least one
+
+    @property
+    def caption(self) -> str:
+        """The one that is trained with: of several, the first."""
+        return self.captions[0]
 
 
 def entries(folder: Path, *, image_column: str, caption_column: str) -> Iterator[Entry | Fault]:
     """All lines of a folder's table. Raises DatasetError if there is no such folder.
 
+    The folder may be an operator's own arrangement of links, as a snapshot in the hub's cache is; but a name in
+    the table that leads out of it is a fault.
+
     The column ``image`` is written as ``file_name`` and any other column ``x`` as ``x_file_name``.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder")
-    table = find_table(folder)
+    table = find_table(split(folder))
     if table is None:
-        hint = 'missing; it has a line like {"file_name": "a.png", "text": "a cat"} for each picture'
-        yield Fault(where=str(folder / JSONL), name=JSONL, why=hint)
+        yield Fault(where=str(folder / JSONL), name=JSONL, why=_missing(folder))
         return
     keys = ("file_name" if image_column == "image" else f"{image_column}_file_name", caption_column)
     empty = True
@@ -74,6 +84,19 @@ def entries(folder: Path, *, image_column: str, caption_column: str) -> Iterator
         yield row if isinstance(row, Fault) else _entry(table, row, *keys)
     if empty:
         yield Fault(where=str(table), name=table.name, why="no pictures in it")
+
+
+def split(folder: Path) -> Path:
+    """Where the samples to learn from are: in the folder or, if it has no table but its ``train`` has, there."""
+    inner = folder / TRAIN
+    return inner if find_table(folder) is None and find_table(inner) else folder
+
+
+def _missing(folder: Path) -> str:
+    """What a folder without a table lacks, and which of its folders could have been meant."""
+    others = sorted(path.name for path in folder.iterdir() if path.is_dir() and find_table(path))
+    meant = f"; {' and '.join(others)} has one" if others else ""
+    return f'missing; it has a line like {{"file_name": "a.png", "text": "a cat"}} for each picture{meant}'
 
 
 def find_table(folder: Path) -> Path | None:
@@ -129,31 +152,48 @@ def _fault(table: Path, line: int, why: str) -> Fault:
 def _entry(table: Path, row: Row, file_key: str, caption_key: str) -> Entry | Fault:
     """One line with its picture."""
     fault = _fault(table, row.line, "")
-    for key in (file_key, caption_key):
-        if why := _unfit(row.columns, key):
-            return replace(fault, why=why)
-        if key == file_key:  # from here on, the picture's name is what a person looks for
-            fault = replace(fault, name=row.columns[key])
-    name = row.columns[file_key]
-    path = (table.parent / name).resolve()
-    if not path.is_relative_to(table.parent.resolve()):
+    name = row.columns.get(file_key)
+    if not isinstance(name, str):
+        return replace(fault, why=_no_text(row, file_key))
+    if odd := _ODD.search(name):
+        return replace(fault, why=f"{file_key} holds {odd[0]!r}, which no text has")
+    fault = replace(fault, name=name)  # from here on it is what a person looks for
+    captions = captions_of(row.columns.get(caption_key))
+    if not captions:
+        return replace(fault, why=_no_text(row, caption_key))
+    if odd := _ODD.search("".join(captions)):
+        return replace(fault, why=f"{caption_key} holds {odd[0]!r}, which no text has")
+    picture = _picture(table.parent, name, fault)
+    if isinstance(picture, Fault):
+        return picture
+    return Entry(where=fault.where, name=name, picture=picture, captions=captions)
+
+
+def captions_of(value: object) -> tuple[str, ...]:
+    """What a caption's column holds: one text or, as the reference script allows, a list of them; else nothing."""
+    texts = value if isinstance(value, list) else [value]
+    found = tuple(text for text in texts if isinstance(text, str))
+    return found if len(found) == len(texts) else ()
+
+
+def _no_text(row: Row, key: str) -> str:
+    return f"{key} is missing or no text; there are {', '.join(map(repr, row.columns)) or 'none'}"
+
+
+def _picture(folder: Path, name: str, fault: Fault) -> bytes | Fault:
+    """A picture's file, checked. The name alone must stay in the folder: where a link leads is its owner's choice."""
+    inner = Path(os.path.normpath(name))
+    if inner.is_absolute() or ".." in inner.parts:
         return replace(fault, why=f"{name!r} lies outside of the folder")
+    path = folder / inner
     try:
         if not path.is_file():
-            return replace(fault, why=f"there is no file {name!r}")
+            why = f"{name!r} is a link to nothing" if path.is_symlink() else f"there is no file {name!r}"
+            return replace(fault, why=why)
         picture = path.read_bytes()
         open_rgba(picture)
     except OSError as error:
         return replace(fault, why=f"{name!r} cannot be read: {error.strerror}")
     except PictureError as error:
         return replace(fault, where=str(path), why=str(error))
-    return Entry(where=fault.where, name=name, picture=picture, caption=row.columns[caption_key])
-
-
-def _unfit(columns: Mapping[str, Any], key: str) -> str | None:
-    """Why what a line has in a column is no text, or None."""
-    value = columns.get(key)
-    if not isinstance(value, str):
-        return f"{key} is missing or no text; there are {', '.join(map(repr, columns)) or 'none'}"
-    odd = re.search("[\0\ud800-\udfff]", value)  # JSON can write halves of characters: "\\ud800"
-    return f"{key} holds {odd[0]!r}, which no text has" if odd else None
+    return picture

@@ -68,6 +68,11 @@ KINDS: Mapping[str, Kind] = {
         why="the base would never read the rest",
         advice="shorten it",
     ),
+    "captions-several": Kind(
+        says="a list of captions, of which only the first is trained with",
+        why="the reference script picks one of the list at random each time; here a picture has one caption",
+        advice="put the one that says best what is to be seen first",
+    ),
     "captions-same": Kind(
         says="the same caption on several pictures",
         why="where the words are the same, what differs between the pictures cannot be asked for later",

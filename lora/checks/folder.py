@@ -32,7 +32,7 @@ class Folder:
 def read(path: Path, *, image_column: str, caption_column: str, most: int | None = None) -> Folder:
     """Read all lines, or the first ``most``. Raises DatasetError without a folder."""
     lines = imagefolder.entries(path, image_column=image_column, caption_column=caption_column)
-    names, samples, places, findings = [], [], [], []
+    names, samples, places, several, findings = [], [], [], [], []
     for number, line in enumerate(islice(lines, most), start=1):
         names.append(line.name)
         if isinstance(line, imagefolder.Fault):
@@ -40,6 +40,10 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
         else:
             samples.append(Sample(picture=line.picture, caption=line.caption))
             places.append(number)
+            if len(line.captions) > 1:
+                several.append(number)
+    if several:
+        findings.append(Finding(code="captions-several", severity="advice", samples=tuple(several)))
     return Folder(
         path=path,
         names=tuple(names),

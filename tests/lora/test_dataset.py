@@ -109,6 +109,55 @@ def test_no_folder_and_no_table_are_two_things(tmp_path: Path) -> None:
     assert sample.caption == "a cat"
 
 
+def test_a_split_folder_is_found(tmp_path: Path) -> None:
+    """Hugging Face's imagefolder keeps the samples to learn from in ``train``; other splits are not theirs."""
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    folder_with(tmp_path / "test", {"file_name": "a.png", "text": "held out"})
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing; .* test has one"):
+        read_folder(tmp_path)
+    folder_with(tmp_path / "train", {"file_name": "a.png", "text": "a cat"})
+    (sample,) = read_folder(tmp_path)
+    assert sample.caption == "a cat"
+    folder_with(tmp_path, {"file_name": "train/a.png", "text": "a table above comes first"})
+    (sample,) = read_folder(tmp_path)
+    assert sample.caption == "a table above comes first"
+
+
+def test_pictures_may_be_links(tmp_path: Path) -> None:
+    """As in a snapshot of the hub's cache; but a name in the table leads nowhere outside, links or not."""
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    folder.mkdir()
+    folder_with(blobs)
+    (folder / "b.png").symlink_to(blobs / "a.png")
+    (folder / "c.png").symlink_to(blobs / "gone.png")
+    (folder / "up").symlink_to(tmp_path)
+    rows = [
+        {"file_name": name, "text": "x"} for name in ("b.png", "c.png", "../blobs/a.png", "x/../../a.png")
+    ]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = judged.read(folder, image_column="image", caption_column="text")
+    assert found.places == (1, 5)
+    assert [finding.detail for finding in found.findings] == [
+        "'c.png' is a link to nothing",
+        "'../blobs/a.png' lies outside of the folder",
+        "'x/../../a.png' lies outside of the folder",
+    ]
+
+
+def test_a_list_of_captions(tmp_path: Path) -> None:
+    """The first one is trained with, and a check says so; a list without texts is a fault."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": ["a cat", "a tabby"]})
+    (sample,) = read_folder(folder)
+    assert sample.caption == "a cat"
+    (finding,) = judged.read(folder, image_column="image", caption_column="text").findings
+    assert (finding.code, finding.severity, finding.samples) == ("captions-several", "advice", (1,))
+    for empty in ([], [7], ["a cat", None]):
+        with pytest.raises(DatasetError, match="text is missing or no text"):
+            read_folder(folder_with(tmp_path, {"file_name": "a.png", "text": empty}))
+
+
 def test_a_comma_that_cuts_a_caption_is_named(tmp_path: Path) -> None:
     """A CSV caption with an unquoted comma has one cell too many; its rest must not be lost in silence."""
     folder = folder_with(tmp_path)
