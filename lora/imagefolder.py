@@ -21,7 +21,7 @@ JSONL, CSV = "metadata.jsonl", "metadata.csv"
 TABLES = (JSONL, CSV)
 TRAIN = "train"  # what the split to learn from is called, where a folder has splits
 _REST = "\0"  # no column can be called this; a row with more cells than columns has them here
-_ODD = re.compile("[\0\ud800-\udfff]")  # JSON can write halves of characters: "\\ud800"
+ODD = re.compile("[\0\ud800-\udfff]")  # JSON can write halves of characters: "\\ud800"
 
 
 class DatasetError(Exception):
@@ -155,13 +155,13 @@ def _entry(table: Path, row: Row, file_key: str, caption_key: str) -> Entry | Fa
     name = row.columns.get(file_key)
     if not isinstance(name, str):
         return replace(fault, why=_no_text(row, file_key))
-    if odd := _ODD.search(name):
+    if odd := ODD.search(name):
         return replace(fault, why=f"{file_key} holds {odd[0]!r}, which no text has")
     fault = replace(fault, name=name)  # from here on it is what a person looks for
     captions = captions_of(row.columns.get(caption_key))
     if not captions:
         return replace(fault, why=_no_text(row, caption_key))
-    if odd := _ODD.search("".join(captions)):
+    if odd := ODD.search("".join(captions)):
         return replace(fault, why=f"{caption_key} holds {odd[0]!r}, which no text has")
     picture = _picture(table.parent, name, fault)
     if isinstance(picture, Fault):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,21 +52,20 @@ def read(folder: Path, caption_column: str = "text") -> list[Row]:
 def _row(line: imagefolder.Row | imagefolder.Fault, table: Path | None, caption_column: str) -> Row:
     if isinstance(line, imagefolder.Fault):
         raise DatasetError(str(line))
-    name, caption = line.columns.get("file_name"), line.columns.get(caption_column)
-    if not isinstance(name, str):
+    name = line.columns.get("file_name")
+    if not isinstance(name, str) or imagefolder.ODD.search(name):
         raise DatasetError(f"{table}, line {line.line}: no file_name")
-    return Row(
-        file_name=name, caption=caption if isinstance(caption, str) else "", columns=dict(line.columns)
-    )
+    return Row(file_name=name, caption=_caption(line.columns, caption_column), columns=dict(line.columns))
+
+
+def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
+    """What a line has as its caption, of several the first, or nothing."""
+    return next(iter(imagefolder.captions_of(columns.get(caption_column))), "")
 
 
 def write(folder: Path, rows: list[Row], caption_column: str = "text") -> Path | None:
     """Write the table whole; gives where the old one was kept, if there was one and it was another."""
-    lines = [
-        json.dumps({**row.columns, caption_column: row.caption}, ensure_ascii=False)
-        for row in rows
-        if row.caption
-    ]
+    lines = [_line(row, caption_column) for row in rows if row.caption]
     new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
     if not table.is_file():
         write_whole(table, new)
@@ -77,3 +77,11 @@ def write(folder: Path, rows: list[Row], caption_column: str = "text") -> Path |
     write_whole(backup, old)
     write_whole(table, new)
     return backup
+
+
+def _line(row: Row, caption_column: str) -> str:
+    """A row as JSON: without a new caption, as it was, even if that is a list of captions."""
+    known = _caption(row.columns, caption_column) == row.caption
+    columns = row.columns if known else {**row.columns, caption_column: row.caption}
+    line = json.dumps(columns, ensure_ascii=False)
+    return json.dumps(columns) if imagefolder.ODD.search(line) else line  # halves of characters have no UTF-8

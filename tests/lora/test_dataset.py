@@ -134,7 +134,8 @@ def test_pictures_may_be_links(tmp_path: Path) -> None:
     (folder / "c.png").symlink_to(blobs / "gone.png")
     (folder / "up").symlink_to(tmp_path)
     rows = [
-        {"file_name": name, "text": "x"} for name in ("b.png", "c.png", "../blobs/a.png", "x/../../a.png")
+        {"file_name": name, "text": "x"}
+        for name in ("b.png", "c.png", "../blobs/a.png", "x/../../a.png", "up/blobs/a.png")
     ]
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = judged.read(folder, image_column="image", caption_column="text")
