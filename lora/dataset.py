@@ -12,8 +12,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 from torch import Tensor
 
-from lora import imagefolder
-from lora.captions import MAX_TOKENS, count_tokens
+from lora import captions, imagefolder
 from lora.files import write_whole
 from lora.imagefolder import DatasetError as DatasetError
 from lora.jobs import JobError, Sample
@@ -32,18 +31,21 @@ FILTERS = {  # how pictures can be resized
 SUFFIXES = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
 
 
-def read_folder(folder: Path, *, image_column: str = "image", caption_column: str = "text") -> list[Sample]:
+def read_folder(
+    folder: Path, *, image_column: str = "image", caption_column: str = "text", keyword: str = ""
+) -> list[Sample]:
     """The samples of an imagefolder, in the order of its ``metadata.jsonl`` or ``.csv``.
 
-    Raises DatasetError at the first line that cannot be used.
+    Raises DatasetError at the first line that cannot be used, or whose caption leaves no room for the keyword that
+    it will get and for the ground.
     """
     samples = []
     for entry in imagefolder.entries(folder, image_column=image_column, caption_column=caption_column):
         if isinstance(entry, imagefolder.Fault):
             raise DatasetError(str(entry))
-        tokens = count_tokens(entry.caption)
-        if tokens > MAX_TOKENS:
-            raise DatasetError(f"{entry.where}: the caption has {tokens} tokens; at most {MAX_TOKENS} fit")
+        length = captions.length(entry.caption, keyword)
+        if not length.fits:
+            raise DatasetError(f"{entry.where}: the caption of {entry.name!r} has {length}; shorten it")
         samples.append(Sample(picture=entry.picture, caption=entry.caption))
     return samples
 

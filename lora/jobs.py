@@ -28,7 +28,7 @@ class JobError(Exception):
 
 JOB_ERRORS = {
     "bad-picture": "a picture cannot be read",
-    "caption-too-long": "a caption or prompt is over the tokenizer's 77 tokens",
+    "caption-too-long": "a caption or prompt is too long",
     "other-base": "the adapter was trained on another base model",
     "bad-adapter": "the adapter file is damaged or is no LoRA for this base",
     "not-a-number": "the training diverged (loss is not a number)",

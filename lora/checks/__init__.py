@@ -64,8 +64,9 @@ KINDS: Mapping[str, Kind] = {
         advice="say what is to be seen and what it does, like: a red fox waving",
     ),
     "caption-too-long": Kind(
-        says="the caption has {detail} tokens; 77 fit, the start, the end and the keyword included",
-        why="the base would never read the rest",
+        says="the caption has {detail}",
+        why="the base reads 77 tokens, of which start, end, keyword and the words for the ground take some: it would "
+        "never read the rest",
         advice="shorten it",
     ),
     "captions-several": Kind(

@@ -42,7 +42,10 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
     from lora.dataset import read_folder
 
     samples = read_folder(
-        args.train_data_dir, image_column=args.image_column, caption_column=args.caption_column
+        args.train_data_dir,
+        image_column=args.image_column,
+        caption_column=args.caption_column,
+        keyword=args.keyword,
     )
     return samples[: args.max_train_samples]
 

@@ -68,7 +68,7 @@ def test_a_check_says_what_a_training_says(tmp_path: Path, row: object) -> None:
         ({"file_name": "../a.png", "text": "x"}, "outside"),
         ({"file_name": "/etc/passwd", "text": "x"}, "outside"),
         ({"file_name": "b.png", "text": "x"}, "no file 'b.png'"),
-        ({"file_name": "a.png", "text": "cat " * 76}, "78 tokens"),
+        ({"file_name": "a.png", "text": "cat " * 70}, "the caption of 'a.png' has 70 tokens; 69 fit"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
@@ -107,6 +107,14 @@ def test_no_folder_and_no_table_are_two_things(tmp_path: Path) -> None:
     example = re.findall(r"\{.*\}", str(failed.value))[0]
     (sample,) = read_folder(folder_with(tmp_path, example))
     assert sample.caption == "a cat"
+
+
+def test_the_keyword_takes_room(tmp_path: Path) -> None:
+    """A caption that is too long only with the keyword is named with its file, too."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": "cat " * 69})
+    assert read_folder(folder)
+    with pytest.raises(DatasetError, match=r"line 1: the caption of 'a\.png' has 69 tokens; 6\d fit"):
+        read_folder(folder, keyword="zorvex")
 
 
 def test_a_split_folder_is_found(tmp_path: Path) -> None:
