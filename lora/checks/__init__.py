@@ -15,7 +15,11 @@ from lora.jobs import Finding, Sample
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of finding for the terminal: what it is, why it matters, what to do. ``says`` has the detail."""
+    """One kind of finding for the terminal: what it is, why it matters, what to do.
+
+    ``says`` has a place for the finding's ``{detail}``, ``advice`` may have one for ``{words}`` that would do as
+    a keyword.
+    """
 
     says: str
     why: str
@@ -29,19 +33,19 @@ KINDS: Mapping[str, Kind] = {
         advice="repair or remove it",
     ),
     "few-pictures": Kind(
-        says="only {detail} pictures",
+        says="few pictures: {detail}",
         why="with few pictures the adapter copies them instead of learning their look",
         advice="add more; 20 to 50 are a good number",
     ),
     "many-pictures": Kind(
-        says="{detail} pictures",
+        says="many pictures: {detail}",
         why="past 50 or so more pictures rarely make a look clearer, and odd ones blur it",
         advice="keep the 20 to 50 that show the look best",
     ),
     "keyword-none": Kind(
         says="the captions share no keyword",
         why="without a word of its own the look gets mixed up with what the other words mean",
-        advice="invent a word and give it as --keyword; it is put into every caption",
+        advice="give an invented word as --keyword, which is put into every caption, such as {words}",
     ),
     "keyword-missing": Kind(
         says="the caption lacks the keyword",
@@ -51,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "keyword-unfit": Kind(
         says="the keyword is not a good one: {detail}",
         why="a keyword should mean nothing to the base yet, and take few tokens",
-        advice="take an invented word of 3 to 20 letters, such as a result of /new in the bot",
+        advice="take an invented word of 3 to 20 letters, such as {words}",
     ),
     "caption-empty": Kind(
         says="the caption says nothing but the keyword",

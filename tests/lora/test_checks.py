@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lora import bases, checks
 from lora.__main__ import main
+from lora.captions import keyword_problem
 from lora.captions import room as count_room
 from lora.checks import captions, detail, lettering, pictures
 from lora.dataset import read_folder
@@ -249,6 +250,26 @@ def test_the_command_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == said
 
 
+def test_keywords_are_suggested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one is missing or unfit, three good ones are named, the same ones each time; nobody is sent elsewhere."""
+    (tmp_path / "fox.png").write_bytes(png(drawing(1)))
+    folder = str(write(tmp_path, [{"file_name": "fox.png", "text": "a red fox waving"}]))
+    advised = []
+    for flags in ([], ["--keyword", "cat"]):
+        assert main(["check", folder, "--quick", "--json", *flags]) == 0
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        advised += [f["advice"] for f in findings if f["code"] in ("keyword-none", "keyword-unfit")]
+    suggested = [advice.partition("such as ")[2].replace(" or ", ", ").split(", ") for advice in advised]
+    assert suggested[0] == suggested[1]
+    assert [keyword_problem(word) for word in suggested[0]] == [None] * 3
+    assert main(["check", folder, "--quick", "--keyword", "cat"]) == 0
+    said = capsys.readouterr().out
+    assert advised[1] in said
+    assert "the bot" not in said
+    assert ": 1 usable picture, keyword cat" in said
+    assert "few pictures: 1\n" in said
+
+
 def test_every_finding_has_words() -> None:
     """Whatever a check can say has a reason and a remedy, and the order of findings knows it."""
     worst = [Finding(code=code, severity="advice", detail="9") for code in reversed(checks.KINDS)]
@@ -256,5 +277,6 @@ def test_every_finding_has_words() -> None:
     for code, kind in checks.KINDS.items():
         assert kind.why, code
         assert kind.advice, code
+        assert "/" not in kind.advice, code  # commands of the bot are not the terminal's
     sample = Sample(picture=png(drawing(1)), caption="fox")
     assert {f.code for f in checks.look([sample], "")} <= checks.KINDS.keys()
