@@ -17,8 +17,8 @@ from lora.jobs import Finding, Sample
 class Kind:
     """One kind of finding for the terminal: what it is, why it matters, what to do.
 
-    ``says`` has a place for the finding's ``{detail}``, ``advice`` may have one for ``{words}`` that would do as
-    a keyword.
+    ``says`` may have a place for the finding's ``{detail}`` or ``{fault}``, ``advice`` one for ``{words}`` that
+    would do as a keyword.
     """
 
     says: str
@@ -28,7 +28,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "unreadable": Kind(
-        says="cannot be used: {detail}",
+        says="cannot be used: {fault}",
         why="a training needs every picture and every line of metadata.jsonl",
         advice="repair or remove it",
     ),

@@ -36,7 +36,7 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
     for number, line in enumerate(islice(lines, most), start=1):
         names.append(line.name)
         if isinstance(line, imagefolder.Fault):
-            findings.append(Finding(code="unreadable", severity="error", samples=(number,), detail=line.why))
+            findings.append(Finding(code="unreadable", severity="error", samples=(number,), fault=line.why))
         else:
             samples.append(Sample(picture=line.picture, caption=line.caption))
             places.append(number)

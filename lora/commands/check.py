@@ -83,8 +83,8 @@ def _report(
                 "code": finding.code,
                 "samples": list(finding.samples),
                 "files": [found.names[number - 1] for number in finding.samples],
-                "detail": finding.detail,
-                "says": KINDS[finding.code].says.format(detail=finding.detail),
+                "detail": finding.fault or finding.detail,
+                "says": KINDS[finding.code].says.format_map(vars(finding)),
                 "why": KINDS[finding.code].why,
                 "advice": KINDS[finding.code].advice.format(words=words),
             }
@@ -114,7 +114,7 @@ def _tell(found: Folder, findings: Sequence[Finding], keyword: str, args: argpar
         say(f"\n{SIGNS[same[0].severity]} {same[0].severity}: {code}")
         for finding in same:
             names = ", ".join(found.names[number - 1] for number in finding.samples)
-            says = KINDS[code].says.format(detail=finding.detail)
+            says = KINDS[code].says.format_map(vars(finding))
             say(f"    {names}: {says}" if names else f"    {says}")
         say(f"  Why: {KINDS[code].why}.\n  Do:  {KINDS[code].advice.format(words=words)}.")
     counts = {level: sum(f.severity == level for f in findings) for level in SIGNS}

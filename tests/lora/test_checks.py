@@ -15,7 +15,7 @@ from lora import bases, checks
 from lora.__main__ import main
 from lora.captions import keyword_problem
 from lora.captions import room as count_room
-from lora.checks import captions, detail, lettering, pictures
+from lora.checks import captions, detail, folder, lettering, pictures
 from lora.dataset import read_folder
 from lora.jobs import Finding, Sample
 
@@ -224,6 +224,17 @@ def test_a_folder_without_a_usable_table(
     assert json.loads(capsys.readouterr().out)["findings"][0]["files"] == ["metadata.jsonl"]
     assert main(["check", str(tmp_path / "nowhere")]) == 2
     assert main(["check"]) == 2
+
+
+def test_a_findings_detail_is_nobodys_text(tmp_path: Path) -> None:
+    """What a table's lines say stands in ``fault``, which no log shows; ``detail`` is for figures and codes."""
+    rows = [{"file_name": "secret.png", "my words": "x"}, '{"file_name": my words}']
+    found = folder.read(write(tmp_path, rows), image_column="image", caption_column="text")
+    assert [finding.detail for finding in found.findings] == ["", ""]
+    assert "'my words'" in found.findings[0].fault
+    assert "my words" not in repr(found.findings)
+    texts = ["my words " * 40, "my", "zorvex"]
+    assert all("my" not in finding.detail for finding in captions.check(texts, "zorvex"))
 
 
 def test_a_table_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def test_a_check_says_what_a_training_says(tmp_path: Path, row: object) -> None:
     with pytest.raises(DatasetError) as failed:
         read_folder(folder)
     (finding,) = judged.read(folder, image_column="image", caption_column="text").findings
-    assert str(failed.value) == f"{folder / 'metadata.jsonl'}, line 2: {finding.detail}"
+    assert str(failed.value) == f"{folder / 'metadata.jsonl'}, line 2: {finding.fault}"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_hostile_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
     with pytest.raises(DatasetError, match=f"line 1: .*{said}") as failed:
         read_folder(folder)
     found = judged.read(folder, image_column="image", caption_column="text")
-    for text in (str(failed.value), *found.names, found.findings[0].detail):
+    for text in (str(failed.value), *found.names, found.findings[0].fault):
         assert text.encode()  # fit for a terminal
     assert found.places == (2,)
 
@@ -148,7 +148,7 @@ def test_pictures_may_be_links(tmp_path: Path) -> None:
     (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = judged.read(folder, image_column="image", caption_column="text")
     assert found.places == (1, 5)
-    assert [finding.detail for finding in found.findings] == [
+    assert [finding.fault for finding in found.findings] == [
         "'c.png' is a link to nothing",
         "'../blobs/a.png' lies outside of the folder",
         "'x/../../a.png' lies outside of the folder",
