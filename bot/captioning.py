@@ -10,7 +10,7 @@ from lora import captions
 
 
 class TooLong(Exception):
-    """The caption has ``tokens`` tokens; the model reads ``captions.MAX_TOKENS``."""
+    """The caption has ``tokens`` tokens beside the keyword, more than ``captions.room`` leaves."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(f"{tokens} tokens")
@@ -19,10 +19,10 @@ class TooLong(Exception):
 
 def finish(text: str, keyword: str) -> str:
     """The caption as it will be trained, with its keyword. Raises TooLong."""
-    caption = captions.with_keyword(captions.normalise(text), keyword)
-    if (tokens := captions.count_tokens(caption)) > captions.MAX_TOKENS:
-        raise TooLong(tokens)
-    return caption
+    text = captions.normalise(text)
+    if not (length := captions.length(text, keyword)).fits:
+        raise TooLong(length.tokens)
+    return captions.with_keyword(text, keyword)
 
 
 async def give(store: Store, sample: int, text: str, keyword: str, origin: str) -> None:

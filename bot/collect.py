@@ -19,6 +19,7 @@ from bot.tables import inbox, people, samples, styles
 from bot.tables.samples import Sample
 from bot.tables.styles import Style
 from bot.words import Words, clip
+from lora import captions
 
 QUIET_SECONDS = 1.0  # nothing more has come for so long: the burst is over
 LONGEST_SECONDS = 5.0  # but nobody waits longer than this for a sign
@@ -104,7 +105,13 @@ def summary(
     if repeats:
         lines.append(words("samples-repeated", n=repeats))
     lines += [
-        words("sample-caption-refused", number=s.number, tokens=s.refused_tokens)
+        words(
+            "sample-caption-refused",
+            number=s.number,
+            tokens=s.refused_tokens,
+            room=captions.room(style.keyword),
+            keyword=style.keyword,
+        )
         for s in burst
         if s.refused_tokens
     ]

@@ -116,6 +116,10 @@ class Base:
         """The caption or prompt with the colour behind the drawing named, as this base understands it."""
         return self.profile.ground.format(text=text, name=background) if text else text
 
+    def ground_words(self, background: str) -> str:
+        """What ``on_ground`` adds to a text: it takes some of the 77 tokens."""
+        return self.profile.ground.format(text="", name=background)
+
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Text embeddings [n, 77, width] in the base's dtype. What is over 77 tokens is cut off."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import html
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from tokenizers.models import BPE
 
 MAX_TOKENS = 77  # what the text encoder reads, its start and end tokens included
 MAX_KEYWORD_TOKENS = 4
+LONGEST_GROUND = ", on a plain white background"  # of what bases (lora.bases) add to a caption or prompt
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 _MERGES = Path(__file__).parent / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
@@ -43,6 +45,37 @@ def encode(text: str) -> list[int]:
 def count_tokens(text: str) -> int:
     """How many of the ``MAX_TOKENS`` a text takes, the start and the end token included."""
     return len(encode(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """How many tokens a text has beside its keyword, and how many there may be."""
+
+    tokens: int
+    room: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the text encoder reads all of it."""
+        return self.tokens <= self.room
+
+    def __str__(self) -> str:
+        return f"{self.tokens} tokens; {self.room} fit"
+
+
+def room(keyword: str = "", ground: str = LONGEST_GROUND) -> int:
+    """How many tokens a caption or prompt may have: what the start, the end, the keyword and the ground leave."""
+    return MAX_TOKENS - count_tokens(keyword + ground)
+
+
+def length(text: str, keyword: str = "", ground: str = LONGEST_GROUND) -> Length:
+    """How long a caption or prompt is, judged as the base will read it: keyword in front, ground behind.
+
+    ``ground`` is what a base adds on the ground at hand; without it, what fits here fits every base.
+    """
+    whole = (with_keyword(text, keyword) if keyword else text) + ground
+    most = room(keyword, ground)
+    return Length(tokens=count_tokens(whole) + most - MAX_TOKENS, room=most)
 
 
 def has_keyword(caption: str, keyword: str) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +12,14 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 from torch import Tensor
 
-from lora.captions import MAX_TOKENS, count_tokens
+from lora import captions, imagefolder
 from lora.files import write_whole
+from lora.imagefolder import DatasetError as DatasetError
 from lora.jobs import JobError, Sample
 from lora.pictures import PictureError, check, open_rgba
 
 MARGIN = 0.05  # of the side, kept free round a drawing, as in the pictures the bundled base learned from
 CLEARLY_FAR = 35.0  # CIE76 distance from which on white, the best-known ground, is far enough from a palette
-TABLES = ("metadata.jsonl", "metadata.csv")
 FILTERS = {  # how pictures can be resized
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -33,91 +31,23 @@ FILTERS = {  # how pictures can be resized
 SUFFIXES = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
 
 
-class DatasetError(Exception):
-    """A folder of pictures and captions cannot be used; the message names the file and its fault."""
+def read_folder(
+    folder: Path, *, image_column: str = "image", caption_column: str = "text", keyword: str = ""
+) -> list[Sample]:
+    """The samples of an imagefolder, in the order of its ``metadata.jsonl`` or ``.csv``.
 
-
-def read_folder(folder: Path, *, image_column: str = "image", caption_column: str = "text") -> list[Sample]:
-    """The samples of an imagefolder, in the order of its ``metadata.jsonl`` or ``.csv``. Raises DatasetError.
-
-    As in Hugging Face's imagefolder, the column ``image`` is written as ``file_name`` and any other column
-    ``x`` as ``x_file_name``.
+    Raises DatasetError at the first line that cannot be used, or whose caption leaves no room for the keyword that
+    it will get and for the ground.
     """
-    keys = ("file_name" if image_column == "image" else f"{image_column}_file_name", caption_column)
-    table = find_table(folder)
-    rows = _csv_rows(table) if table.suffix == ".csv" else _json_rows(table)
-    samples = [_read_row(row, f"{table}, line {number}", folder, keys) for number, row in rows]
-    if not samples:
-        raise DatasetError(f"{table}: no pictures in it")
+    samples = []
+    for entry in imagefolder.entries(folder, image_column=image_column, caption_column=caption_column):
+        if isinstance(entry, imagefolder.Fault):
+            raise DatasetError(str(entry))
+        length = captions.length(entry.caption, keyword)
+        if not length.fits:
+            raise DatasetError(f"{entry.where}: the caption of {entry.name!r} has {length}; shorten it")
+        samples.append(Sample(picture=entry.picture, caption=entry.caption))
     return samples
-
-
-def find_table(folder: Path) -> Path:
-    """Where an imagefolder's captions are. Raises DatasetError if nowhere."""
-    found = next((table for name in TABLES if (table := folder / name).is_file()), None)
-    if found is None:
-        missing = folder / TABLES[0]
-        raise DatasetError(
-            f"{missing}: missing; it has a line like {{'file_name': 'a.png', 'text': 'a cat'}} for each picture"
-        )
-    return found
-
-
-def _json_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Numbered lines of ``metadata.jsonl``; empty ones do not count."""
-    for number, line in enumerate(_text(table).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DatasetError(f"{table}, line {number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise DatasetError(f"{table}, line {number}: not a JSON object")
-        yield number, row
-
-
-def _csv_rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of ``metadata.csv``, whose first line names the columns, with the lines that they end on."""
-    reader = csv.DictReader(_text(table).splitlines(keepends=True), strict=True)
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DatasetError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
-
-
-def _text(table: Path) -> str:
-    try:
-        return table.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first column's name
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{table}: not UTF-8 text; save it as UTF-8") from error
-
-
-def _read_row(row: dict[str, Any], where: str, folder: Path, keys: tuple[str, str]) -> Sample:
-    """One row of a table with its checked picture."""
-    for key in keys:
-        if not isinstance(row.get(key), str):
-            raise DatasetError(f"{where}: {key} is missing or no text; there are {', '.join(map(repr, row))}")
-    name, caption = row[keys[0]], row[keys[1]]
-    tokens = count_tokens(caption)
-    if tokens > MAX_TOKENS:
-        raise DatasetError(f"{where}: the caption has {tokens} tokens; at most {MAX_TOKENS} fit")
-    return Sample(picture=_read_picture(folder, name, where), caption=caption)
-
-
-def _read_picture(folder: Path, name: str, where: str) -> bytes:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise DatasetError(f"{where}: {name!r} lies outside of the folder")
-    if not path.is_file():
-        raise DatasetError(f"{where}: there is no file {name!r}")
-    data = path.read_bytes()
-    try:
-        open_rgba(data)
-    except PictureError as error:
-        raise DatasetError(f"{path}: {error}") from error
-    return data
 
 
 def write_folder(folder: Path, samples: Sequence[Sample]) -> None:

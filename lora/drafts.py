@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lora.captions import MAX_TOKENS, count_tokens, draft_from_emoji, with_keyword
+from lora.captions import draft_from_emoji, length
 from lora.pictures import open_rgba
 
 MAX_NEW_TOKENS = 30  # BLIP says what it sees in about ten
@@ -57,8 +57,8 @@ def problem(caption: str, keyword: str) -> str | None:
     """Why a text cannot be a caption, or None."""
     if not caption.strip():
         return "it is empty"
-    tokens = count_tokens(with_keyword(caption, keyword))
-    return f"it has {tokens} tokens; at most {MAX_TOKENS} fit" if tokens > MAX_TOKENS else None
+    fit = length(caption, keyword)
+    return None if fit.fits else f"it has {fit}"
 
 
 def llm_prompt(file_names: Sequence[str], keyword: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lora.adapters import About, put_on
 from lora.bases import Base, Colour
-from lora.captions import MAX_TOKENS, count_tokens, with_keyword
+from lora.captions import length, with_keyword
 from lora.jobs import JobError
 from lora.place import make_room
 
@@ -55,8 +55,9 @@ def draw(
     """Draw all items, those of one adapter together, and give each picture when it is done.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
-    a CPU generator with its seed. Raises JobError for a prompt over 77 tokens, an unusable adapter, and
-    latents that are no numbers. The denoiser must not be used by others between two steps of a batch.
+    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and
+    ground, an unusable adapter, and latents that are no numbers. The denoiser must not be used by others
+    between two steps of a batch.
 
     This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
     a batch has one adapter.
@@ -124,10 +125,12 @@ def sampler(base: Base, steps: int) -> Any:
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
     """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
+    ground_words = base.ground_words(background)
+    for item in items:
+        for fit in (length(item.prompt, keyword, ground_words), length(item.negative_prompt, ground="")):
+            if not fit.fits:
+                raise JobError("caption-too-long", str(fit))
     prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
-    for text in (*prompts, *(item.negative_prompt for item in items)):
-        if count_tokens(text) > MAX_TOKENS:
-            raise JobError("caption-too-long", f"{count_tokens(text)} tokens")
     wanted = [base.on_ground(prompt, background) for prompt in prompts]
     if all(item.cfg == 1 for item in items):
         return base.embed(wanted)

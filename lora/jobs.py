@@ -28,7 +28,7 @@ class JobError(Exception):
 
 JOB_ERRORS = {
     "bad-picture": "a picture cannot be read",
-    "caption-too-long": "a caption or prompt is over the tokenizer's 77 tokens",
+    "caption-too-long": "a caption or prompt is too long",
     "other-base": "the adapter was trained on another base model",
     "bad-adapter": "the adapter file is damaged or is no LoRA for this base",
     "not-a-number": "the training diverged (loss is not a number)",
@@ -170,13 +170,16 @@ class Finding:
     """What a check has to say about some samples. ``code`` is one of ``lora.checks.KINDS``.
 
     ``severity`` is error (no training is possible), warning (it will spoil the result) or advice. ``samples``
-    are numbers from 1; none means the set as a whole. ``detail`` is a figure, never anybody's text.
+    are numbers from 1; none means the set as a whole. ``detail`` is figures or a code of ours, never anybody's
+    text. ``fault`` says in words why a line of a folder cannot be used and may quote it: only ``lora.checks.folder``
+    gives one, for the terminal; no job does.
     """
 
     code: str
     severity: str
     samples: tuple[int, ...] = ()
     detail: str = ""
+    fault: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lora import imagefolder
 from lora.files import write_whole
+from lora.imagefolder import DatasetError
 
-TABLE = "metadata.jsonl"
-CSV = "metadata.csv"  # which trainings read too, if there is no TABLE
+TABLE = imagefolder.JSONL
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
-
-
-class MetadataError(Exception):
-    """A folder's table cannot be read; the message names the line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +32,16 @@ class Row:
 def read(folder: Path, caption_column: str = "text") -> list[Row]:
     """The rows of the table in order, then the folder's other pictures by name, without captions.
 
-    Raises MetadataError for a line that is no JSON object with a file name and for captions that are in a CSV,
-    FileNotFoundError without a folder.
+    Raises DatasetError for a line that is no JSON object with a file name, for captions that are in a CSV, and
+    without a folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    table = folder / TABLE
-    if not table.is_file() and (folder / CSV).is_file():
-        raise MetadataError(
-            f"{folder / CSV}: only {TABLE} is written to, and it would hide this; convert it first"
-        )
-    rows = []
-    if table.is_file():
-        for number, line in enumerate(table.read_text(encoding="utf-8").split("\n"), start=1):
-            if line.strip():
-                rows.append(_row(line, f"{table}, line {number}", caption_column))
+        raise DatasetError(f"{folder}: no such folder")
+    table = imagefolder.find_table(folder)
+    if table is not None and table.name == imagefolder.CSV:
+        raise DatasetError(f"{table}: only {TABLE} is written to, and it would hide this; convert it first")
+    lines = imagefolder.rows(table) if table else ()
+    rows = [_row(line, table, caption_column) for line in lines]
     known = {row.file_name for row in rows}
     others = sorted(
         path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name not in known
@@ -56,28 +49,23 @@ def read(folder: Path, caption_column: str = "text") -> list[Row]:
     return rows + [Row(file_name=name, caption="", columns={"file_name": name}) for name in others]
 
 
-def _row(line: str, where: str, caption_column: str) -> Row:
-    try:
-        columns = json.loads(line)
-    except ValueError as error:
-        raise MetadataError(f"{where}: not JSON: {error}") from error
-    if not isinstance(columns, dict) or not isinstance(columns.get("file_name"), str):
-        raise MetadataError(f"{where}: no object with a file_name")
-    caption = columns.get(caption_column)
-    return Row(
-        file_name=columns["file_name"],
-        caption=caption if isinstance(caption, str) else "",
-        columns=columns,
-    )
+def _row(line: imagefolder.Row | imagefolder.Fault, table: Path | None, caption_column: str) -> Row:
+    if isinstance(line, imagefolder.Fault):
+        raise DatasetError(str(line))
+    name = line.columns.get("file_name")
+    if not isinstance(name, str) or imagefolder.ODD.search(name):
+        raise DatasetError(f"{table}, line {line.line}: no file_name")
+    return Row(file_name=name, caption=_caption(line.columns, caption_column), columns=dict(line.columns))
+
+
+def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
+    """What a line has as its caption, of several the first, or nothing."""
+    return next(iter(imagefolder.captions_of(columns.get(caption_column))), "")
 
 
 def write(folder: Path, rows: list[Row], caption_column: str = "text") -> Path | None:
     """Write the table whole; gives where the old one was kept, if there was one and it was another."""
-    lines = [
-        json.dumps({**row.columns, caption_column: row.caption}, ensure_ascii=False)
-        for row in rows
-        if row.caption
-    ]
+    lines = [_line(row, caption_column) for row in rows if row.caption]
     new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
     if not table.is_file():
         write_whole(table, new)
@@ -89,3 +77,11 @@ def write(folder: Path, rows: list[Row], caption_column: str = "text") -> Path |
     write_whole(backup, old)
     write_whole(table, new)
     return backup
+
+
+def _line(row: Row, caption_column: str) -> str:
+    """A row as JSON: without a new caption, as it was, even if that is a list of captions."""
+    known = _caption(row.columns, caption_column) == row.caption
+    columns = row.columns if known else {**row.columns, caption_column: row.caption}
+    line = json.dumps(columns, ensure_ascii=False)
+    return json.dumps(columns) if imagefolder.ODD.search(line) else line  # halves of characters have no UTF-8

@@ -19,7 +19,7 @@ from torch import nn
 from lora import adapters, checkpoints
 from lora.average import Average
 from lora.bases import Base
-from lora.captions import MAX_TOKENS, count_tokens, with_keyword
+from lora.captions import length, with_keyword
 from lora.checkpoints import Run, checkpoint, restore
 from lora.dataset import choose_background, on_flat_ground, open_samples, to_tensor, without_alpha
 from lora.held_out import Validated, held_out_loss
@@ -52,8 +52,9 @@ def train(
     background = how.background
     if background == "auto":
         background = choose_background(images, base.profile.backgrounds)
-    captions = [_caption(sample, number, job.keyword) for number, sample in enumerate(job.samples, start=1)]
-    exam_captions = [_caption(sample, number, job.keyword) for number, sample in enumerate(held_out, start=1)]
+    words = (job.keyword, base.ground_words(background))
+    captions = [_caption(sample, number, *words) for number, sample in enumerate(job.samples, start=1)]
+    exam_captions = [_caption(sample, number, *words) for number, sample in enumerate(held_out, start=1)]
     name = f"train-{job.id}-{job.attempt}"
     weights = adapters.add(
         base, name, rank=how.rank, alpha=how.alpha, seed=how.seed, targets=how.lora_targets
@@ -126,12 +127,12 @@ def _optimizer(how: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimi
     )
 
 
-def _caption(sample: Sample, number: int, keyword: str) -> str:
-    """A sample's caption with the keyword, if the style has one."""
-    caption = with_keyword(sample.caption, keyword) if keyword else sample.caption
-    if count_tokens(caption) > MAX_TOKENS:
-        raise JobError("caption-too-long", f"sample {number}: {count_tokens(caption)} tokens")
-    return caption
+def _caption(sample: Sample, number: int, keyword: str, ground: str) -> str:
+    """A sample's caption with the keyword, if the style has one, and with room for the words of the ground."""
+    fit = length(sample.caption, keyword, ground)
+    if not fit.fits:
+        raise JobError("caption-too-long", f"sample {number}: {fit}")
+    return with_keyword(sample.caption, keyword) if keyword else sample.caption
 
 
 def _prepare(

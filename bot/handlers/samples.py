@@ -172,7 +172,13 @@ def _finished(sample: Sample, words: str, style: Style) -> str:
     try:
         caption = captioning.finish(words, style.keyword)
     except captioning.TooLong as error:
-        raise UserError("caption-too-long", number=sample.number, tokens=error.tokens) from error
+        raise UserError(
+            "caption-too-long",
+            number=sample.number,
+            tokens=error.tokens,
+            room=captions.room(style.keyword),
+            keyword=style.keyword,
+        ) from error
     if caption == style.keyword:
         raise UserError("caption-empty", number=sample.number)
     return caption

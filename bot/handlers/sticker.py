@@ -49,10 +49,11 @@ async def _ask(context: Context, wanted: Wish, style: Style | None) -> None:
         return  # this very message has asked before, and then the bot was killed
     trained = style if style and style.adapter else None
     prompt = captions.normalise(wanted.prompt)
+    length = captions.length(prompt, trained.keyword if trained else "")
+    if not length.fits:
+        raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)
     if trained:
         prompt = captions.with_keyword(prompt, trained.keyword)
-    if (tokens := captions.count_tokens(prompt)) > captions.MAX_TOKENS:
-        raise UserError("prompt-too-long", tokens=tokens)
     if trained and context.parts.dispatch.draws_on_other_base(trained.base):
         again = [[("button-train-again", f"train:again:{trained.id}")]]
         raise UserError("other-base", keyword=trained.keyword, buttons=again)

@@ -118,7 +118,7 @@ TEXTS = {
     "samples-lacking": "Without words yet: {numbers}. What is on picture {number}? Just write it.",
     "samples-photo": "Photos lose their transparency on Telegram. Sent as files, pictures keep it.",
     "sample-caption-refused": (
-        "The caption of picture {number} is too long: {tokens} tokens, and I can read 77. "
+        "The caption of picture {number} is too long: {tokens} tokens, and there is room for {room} beside {keyword}. "
         "Reply to the picture with a shorter one."
     ),
     "next-more": "{n:more picture|more pictures} and you can /train; {least}–{most} in all are best.",
@@ -128,7 +128,8 @@ TEXTS = {
     "keyword-added": "I put your keyword <b>{keyword}</b> in front.",
     "caption-next": "And what is on picture {number}? ({n:picture waits|pictures wait} for words)",
     "caption-too-long": (
-        "That caption for picture {number} is too long: {tokens} tokens, and I can read 77. "
+        "That caption for picture {number} is too long: {tokens} tokens, and there is room for {room} beside "
+        "{keyword}. "
         "The picture is kept; send a shorter caption."
     ),
     "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
@@ -272,7 +273,7 @@ TEXTS = {
         "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker a fox --seed 42"
     ),
     "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker a fox --n 2",
-    "prompt-too-long": "That is too long: {tokens} tokens, and I can read 77. Say it with fewer words.",
+    "prompt-too-long": "That is too long: {tokens} tokens, and there is room for {room}. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",

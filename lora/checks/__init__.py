@@ -15,7 +15,11 @@ from lora.jobs import Finding, Sample
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of finding for the terminal: what it is, why it matters, what to do. ``says`` has the detail."""
+    """One kind of finding for the terminal: what it is, why it matters, what to do.
+
+    ``says`` may have a place for the finding's ``{detail}`` or ``{fault}``, ``advice`` one for ``{words}`` that
+    would do as a keyword.
+    """
 
     says: str
     why: str
@@ -24,24 +28,24 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "unreadable": Kind(
-        says="cannot be used: {detail}",
+        says="cannot be used: {fault}",
         why="a training needs every picture and every line of metadata.jsonl",
         advice="repair or remove it",
     ),
     "few-pictures": Kind(
-        says="only {detail} pictures",
+        says="few pictures: {detail}",
         why="with few pictures the adapter copies them instead of learning their look",
         advice="add more; 20 to 50 are a good number",
     ),
     "many-pictures": Kind(
-        says="{detail} pictures",
+        says="many pictures: {detail}",
         why="past 50 or so more pictures rarely make a look clearer, and odd ones blur it",
         advice="keep the 20 to 50 that show the look best",
     ),
     "keyword-none": Kind(
         says="the captions share no keyword",
         why="without a word of its own the look gets mixed up with what the other words mean",
-        advice="invent a word and give it as --keyword; it is put into every caption",
+        advice="give an invented word as --keyword, which is put into every caption, such as {words}",
     ),
     "keyword-missing": Kind(
         says="the caption lacks the keyword",
@@ -51,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "keyword-unfit": Kind(
         says="the keyword is not a good one: {detail}",
         why="a keyword should mean nothing to the base yet, and take few tokens",
-        advice="take an invented word of 3 to 20 letters, such as a result of /new in the bot",
+        advice="take an invented word of 3 to 20 letters, such as {words}",
     ),
     "caption-empty": Kind(
         says="the caption says nothing but the keyword",
@@ -64,9 +68,15 @@ KINDS: Mapping[str, Kind] = {
         advice="say what is to be seen and what it does, like: a red fox waving",
     ),
     "caption-too-long": Kind(
-        says="the caption has {detail} tokens; 77 fit, the start, the end and the keyword included",
-        why="the base would never read the rest",
+        says="the caption has {detail}",
+        why="the base reads 77 tokens, of which start, end, keyword and the words for the ground take some: it would "
+        "never read the rest",
         advice="shorten it",
+    ),
+    "captions-several": Kind(
+        says="a list of captions, of which only the first is trained with",
+        why="the reference script picks one of the list at random each time; here a picture has one caption",
+        advice="put the one that says best what is to be seen first",
     ),
     "captions-same": Kind(
         says="the same caption on several pictures",

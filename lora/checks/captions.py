@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from lora.captions import MAX_TOKENS, count_tokens, has_keyword, keyword_problem, normalise, with_keyword
+from lora.captions import count_tokens, has_keyword, keyword_problem, length, normalise
 from lora.checks.share import severity
 from lora.jobs import Finding
 
@@ -54,10 +54,10 @@ def _keyword(texts: Sequence[str], keyword: str) -> list[Finding]:
 def _length(texts: Sequence[str], keyword: str) -> list[Finding]:
     found = []
     for number, text in enumerate(texts, start=1):
-        tokens = count_tokens(with_keyword(text, keyword))
-        if tokens > MAX_TOKENS:
+        fit = length(text, keyword)
+        if not fit.fits:
             found.append(
-                Finding(code="caption-too-long", severity="error", samples=(number,), detail=str(tokens))
+                Finding(code="caption-too-long", severity="error", samples=(number,), detail=str(fit))
             )
     rest = [_without(text, keyword) for text in texts]
     if empty := _numbers(not text for text in rest):

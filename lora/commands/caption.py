@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lora.commands.terminal import UsageError, say
+from lora.commands.terminal import UsageError, read_text, say
 
 if TYPE_CHECKING:
     from lora.metadata import Row
@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the prompt, or write the captions and say how many; the old table is kept beside the new one."""
-    from lora import drafts, metadata
+    from lora import drafts, imagefolder, metadata
     from lora.pictures import PictureError
 
+    args.dir = imagefolder.split(args.dir)
     try:
         rows = metadata.read(args.dir, args.caption_column)
         if not rows:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
             say(drafts.llm_prompt([row.file_name for row in open_ones], args.keyword), end="")
             return
         found = _from_table(args, rows) if args.from_table else _drafted(args, open_ones)
-    except (metadata.MetadataError, drafts.DraftError, PictureError) as error:
+    except (drafts.DraftError, PictureError) as error:
         raise UsageError(str(error)) from error
     _write(args, rows, found)
 
@@ -72,8 +73,8 @@ def _from_table(args: argparse.Namespace, rows: list[Row]) -> dict[str, str]:
     from lora import drafts, tables
 
     try:
-        found = tables.read(args.from_table.read_text(encoding="utf-8"), COLUMNS)
-    except (tables.TableError, UnicodeDecodeError) as error:
+        found = tables.read(read_text(args.from_table), COLUMNS)
+    except tables.TableError as error:
         raise UsageError(f"{args.from_table}: {error}") from error
     known, captions, mistakes = {row.file_name for row in rows}, {}, []
     for row in found:

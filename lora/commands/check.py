@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,7 @@ def _report(
 ) -> dict[str, Any]:
     from lora.checks import KINDS
 
+    words = _suggested(found)
     return {
         "folder": str(found.path),
         "pictures": len(found.samples),
@@ -81,14 +83,23 @@ def _report(
                 "code": finding.code,
                 "samples": list(finding.samples),
                 "files": [found.names[number - 1] for number in finding.samples],
-                "detail": finding.detail,
-                "says": KINDS[finding.code].says.format(detail=finding.detail),
+                "detail": finding.fault or finding.detail,
+                "says": KINDS[finding.code].says.format_map(vars(finding)),
                 "why": KINDS[finding.code].why,
-                "advice": KINDS[finding.code].advice,
+                "advice": KINDS[finding.code].advice.format(words=words),
             }
             for finding in findings
         ],
     }
+
+
+def _suggested(found: Folder) -> str:
+    """Words that would do as a keyword, the same ones each time for the same captions."""
+    from lora.captions import suggest_keywords
+
+    seed = zlib.crc32("\n".join(sample.caption for sample in found.samples).encode())
+    first, second, third = suggest_keywords(3, seed)
+    return f"{first}, {second} or {third}"
 
 
 def _tell(found: Folder, findings: Sequence[Finding], keyword: str, args: argparse.Namespace) -> None:
@@ -96,15 +107,16 @@ def _tell(found: Folder, findings: Sequence[Finding], keyword: str, args: argpar
     from lora.checks import KINDS
 
     named = f"keyword {keyword}" if keyword else "no keyword"
-    say(f"{found.path}: {len(found.samples)} usable pictures, {named}")
+    words, many = _suggested(found), len(found.samples)
+    say(f"{found.path}: {many} usable picture{'' if many == 1 else 's'}, {named}")
     for code in dict.fromkeys(finding.code for finding in findings):
         same = [finding for finding in findings if finding.code == code]
         say(f"\n{SIGNS[same[0].severity]} {same[0].severity}: {code}")
         for finding in same:
             names = ", ".join(found.names[number - 1] for number in finding.samples)
-            says = KINDS[code].says.format(detail=finding.detail)
+            says = KINDS[code].says.format_map(vars(finding))
             say(f"    {names}: {says}" if names else f"    {says}")
-        say(f"  Why: {KINDS[code].why}.\n  Do:  {KINDS[code].advice}.")
+        say(f"  Why: {KINDS[code].why}.\n  Do:  {KINDS[code].advice.format(words=words)}.")
     counts = {level: sum(f.severity == level for f in findings) for level in SIGNS}
     say("\n" + ("; ".join(f"{n} {level}" for level, n in counts.items() if n) or "nothing to complain about"))
     if args.quick:

@@ -22,7 +22,7 @@ from lora.commands.compared import (
     samples,
 )
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, say
+from lora.commands.terminal import UsageError, load_base, read_lines, say
 
 if TYPE_CHECKING:
     from lora.choose import Comparison
@@ -117,8 +117,7 @@ def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> tup
     try:
         if args.prompts is None:
             return tuple(new_prompts(captions, args.num_prompts))
-        lines = args.prompts.read_text(encoding="utf-8").splitlines()
-        prompts = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+        prompts = tuple(dict.fromkeys(read_lines(args.prompts)))
         check_new(prompts, captions, keyword)
     except PromptError as error:
         raise UsageError(f"{args.prompts or args.run}: {error}") from error

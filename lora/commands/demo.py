@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lora.commands import flags
 from lora.commands.compared import BEST, CHOSEN, add_run, base_name, read_json, samples
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, say
+from lora.commands.terminal import UsageError, load_base, read_lines, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -88,8 +88,7 @@ def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> lis
     try:
         if args.prompts is None:
             return new_prompts(captions, PROMPTS)
-        lines = args.prompts.read_text(encoding="utf-8").splitlines()
-        prompts = [line.strip() for line in lines if line.strip()]
+        prompts = read_lines(args.prompts)
         if not prompts:
             raise UsageError(f"{args.prompts}: no prompts in it")
         check_new(prompts, captions, keyword)

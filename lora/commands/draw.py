@@ -11,7 +11,7 @@ from PIL import Image
 
 from lora.commands import flags
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, say
+from lora.commands.terminal import UsageError, load_base, read_lines, say
 
 if TYPE_CHECKING:
     from lora.stickers import StickerMaker
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw every line of the prompts file to OUT/000.png and so on."""
-    prompts = [line.strip() for line in args.prompts.read_text(encoding="utf-8").splitlines() if line.strip()]
+    prompts = read_lines(args.prompts)
     if not prompts:
         raise UsageError(f"{args.prompts}: no prompts in it")
     adapter = args.adapter.read_bytes() if args.adapter else None

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lora.commands import flags
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, say
+from lora.commands.terminal import UsageError, load_base, read_text, say
 
 if TYPE_CHECKING:
     from lora.bases import Base
@@ -89,12 +89,12 @@ def _captions(args: argparse.Namespace) -> tuple[str, ...]:
     from lora.captions import normalise, with_keyword
 
     try:
-        text = args.table.read_text(encoding="utf-8")
+        text = read_text(args.table)
         if args.table.suffix == ".txt":
             found = [line.strip() for line in text.splitlines() if line.strip()]
         else:
             found = [row["text"] for row in tables.read(text, COLUMNS)]
-    except (tables.TableError, UnicodeDecodeError) as error:
+    except tables.TableError as error:
         raise UsageError(f"{args.table}: {error}") from error
     if not found:
         raise UsageError(f"{args.table}: no captions in it")

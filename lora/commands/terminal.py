@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,12 +22,30 @@ def say(text: str, *, end: str = "\n") -> None:
     sys.stdout.flush()
 
 
+def read_text(path: Path) -> str:
+    """A text file that somebody wrote. Raises UsageError that names it if it is not there or not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark at the front
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file that say anything, such as prompts. Raises UsageError as ``read_text`` does."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
 def read_samples(args: argparse.Namespace) -> list[Sample]:
     """The samples that ``flags.add_data`` names."""
     from lora.dataset import read_folder
 
     samples = read_folder(
-        args.train_data_dir, image_column=args.image_column, caption_column=args.caption_column
+        args.train_data_dir,
+        image_column=args.image_column,
+        caption_column=args.caption_column,
+        keyword=args.keyword,
     )
     return samples[: args.max_train_samples]
 

@@ -228,7 +228,11 @@ def _samples(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
         raise UsageError("--train_data_dir: which folder has the pictures?")
     samples = read_samples(args)
     if args.validation_data_dir:
-        columns = {"image_column": args.image_column, "caption_column": args.caption_column}
+        columns = {
+            "image_column": args.image_column,
+            "caption_column": args.caption_column,
+            "keyword": args.keyword,
+        }
         return samples, read_folder(args.validation_data_dir, **columns)
     try:
         return hold_out(samples, args.validation_share, args.seed)

@@ -316,7 +316,7 @@ async def test_a_prompt_that_is_too_long(stage: Stage, ada: Person) -> None:
     """Refused with the count."""
     async with stage.bot():
         await ada.send("/sticker " + "fox " * 200)
-        await ada.wait_for("202 tokens")
+        await ada.wait_for("200 tokens, and there is room for 69")
 
 
 async def test_one_person_cannot_fill_the_line(stage: Stage, ada: Person) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lora import bases
+from lora import bases, captions
 from lora.bases import NANO, USUAL, Base, BaseError
 from lora.jobs import TrainSettings
 from lora.plan import plan
@@ -101,3 +101,11 @@ def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
         torch.testing.assert_close(base.text_encoder(ids)[0], alone, atol=1e-6, rtol=0)
     base.embed([f"text {i}" for i in range(600)])
     assert len(base._embeddings) <= 600
+
+
+def test_no_ground_is_longer_than_was_allowed_for() -> None:
+    """What fits any base by the count of ``lora.captions`` fits each base on each of its grounds."""
+    for profile in (NANO, USUAL):
+        for name in profile.backgrounds:
+            words = profile.ground.format(text="", name=name)
+            assert captions.room("zorvex") <= captions.room("zorvex", words), words

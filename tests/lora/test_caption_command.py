@@ -75,7 +75,7 @@ def test_the_old_table_is_kept(folder: Path, tmp_path: Path) -> None:
     [
         ("nobody.png,a fox", "'nobody.png' is not in"),
         ("c.png,a fox\nc.png,a dog", "'c.png' is there twice"),
-        (f"c.png,{'fox ' * 80}", "82 tokens"),
+        (f"c.png,{'fox ' * 80}", "80 tokens; 69 fit"),
         ("c.png,", "no captions came of that"),
     ],
 )
@@ -133,3 +133,57 @@ def test_a_folder_that_is_no_blip(folder: Path, tmp_path: Path, capsys: pytest.C
     assert main(["caption", str(folder), "--blip", str(tmp_path)]) == 2
     assert "no config.json" in capsys.readouterr().err
     assert len(table(folder)) == 1
+
+
+@pytest.mark.parametrize("case", ["table", "answer"])
+def test_text_that_is_not_utf8(
+    case: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is named, with what to do; no traceback, and nothing is written."""
+    bad = {"table": folder / "metadata.jsonl", "answer": tmp_path / "answer.csv"}[case]
+    bad.write_bytes('{"file_name": "b.png", "text": "Größe"}'.encode("latin-1"))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    command = ["--emoji"] if case == "table" else ["--from_table", str(bad)]
+    assert main(["caption", str(folder), *command]) == 2
+    said = capsys.readouterr().err
+    assert f"{bad}: not UTF-8 text; save it as UTF-8" in said
+    assert said.count("\n") == 1
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_mark_at_the_front_is_no_fault(folder: Path) -> None:
+    """Some editors put one there; a training reads such a table too."""
+    path = folder / "metadata.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert main(["caption", str(folder), "--emoji"]) == 0
+    assert table(folder)["b.png"]["artist"] == "me"
+
+
+def test_other_columns_stay_as_they_are(folder: Path) -> None:
+    """Half characters and lists of captions in lines that get no new caption are written as they were read."""
+    row = r'{"file_name": "b.png", "text": ["a ball", "a toy"], "artist": "\ud800"}'
+    (folder / "metadata.jsonl").write_text(row + "\n")
+    assert main(["caption", str(folder), "--emoji"]) == 0
+    assert (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines() == [
+        row,
+        '{"file_name": "1-🦊.png", "text": "fox"}',
+    ]
+
+
+@pytest.mark.parametrize("name", [r"\ud800.png", r"\u0000", None])
+def test_a_line_without_a_usable_name(
+    name: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is one line with its number, not a traceback from deep inside."""
+    row = f'{{"file_name": "{name}"}}' if name else '{"text": "x"}'
+    (folder / "metadata.jsonl").write_text(f"{row}\n")
+    assert main(["caption", str(folder), "--emoji"]) == 2
+    assert "metadata.jsonl, line 1: no file_name" in capsys.readouterr().err
+
+
+def test_a_split_folder_is_captioned_where_it_is(folder: Path) -> None:
+    """The table of ``train`` is written to, as a training would read it."""
+    whole = folder.rename(folder.parent / "train").parent
+    assert main(["caption", str(whole), "--emoji"]) == 0
+    assert not (whole / "metadata.jsonl").exists()
+    assert table(whole / "train")["1-🦊.png"]["text"] == "fox"

@@ -82,6 +82,19 @@ def test_count_includes_start_and_end() -> None:
     assert count_tokens("cat " * 75) == captions.MAX_TOKENS
 
 
+def test_what_is_added_to_a_text_counts() -> None:
+    """Keyword and ground are read too: a text that fits leaves both whole, one more token does not."""
+    assert captions.length("cat " * 69) == captions.Length(tokens=69, room=69)
+    assert captions.length("cat " * 69).fits
+    assert not captions.length("cat " * 70).fits
+    with_name = captions.length("cat " * 70, "zorvex")
+    assert with_name.room == 69 - (count_tokens("zorvex") - 2)
+    assert str(with_name) == f"70 tokens; {with_name.room} fit"
+    assert captions.length(f"a zorvex {'cat ' * 69}", "zorvex") == with_name  # whoever wrote the keyword
+    assert captions.length("cat " * 72, ground=", white background") == captions.Length(tokens=72, room=72)
+    assert captions.length("cat " * 75, ground="").fits
+
+
 def test_tokenizer_loads_fast_and_without_torch() -> None:
     """The bot's process counts tokens within half a second of asking, and torch stays out of it."""
     code = (

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from lora import adapters
 from lora.__main__ import main
 from lora.adapters import read_about
+from lora.commands import terminal
 from lora.commands.train_flags import REFUSED as LATER
 from lora.commands.train_flags import TARGETS
 from lora.dataset import write_folder
@@ -195,7 +196,7 @@ def test_check_looks_with_the_base_at_hand(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["train", "--train_data_dir", "{data}/nowhere"], "metadata.jsonl: missing"),
+        (["train", "--train_data_dir", "{data}/nowhere"], "nowhere: no such folder"),
         (
             ["train", "--train_data_dir", "{data}", "--pretrained_model_name_or_path", "a/b", "--offline"],
             "python -m lora fetch a/b",
@@ -251,3 +252,39 @@ def test_all_flags_of_the_reference_script_are_known() -> None:
     assert isinstance(verbs.choices, dict)
     known = {name.removeprefix("--") for name in verbs.choices["train"]._option_string_actions}
     assert set(reference.split()) <= known
+
+
+@pytest.mark.parametrize("command", ["draw", "compare", "demo"])
+@pytest.mark.parametrize(
+    ("text", "why"), [("Größe".encode("latin-1"), "not UTF-8 text"), (None, "no such file")]
+)
+def test_a_bad_file_of_prompts_is_named(
+    command: str,
+    text: bytes | None,
+    why: str,
+    trained: Path,
+    data: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    cache_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Which file and what is wrong with it, in one line; before anything is drawn."""
+    prompts = tmp_path / "prompts.txt"
+    if text is not None:
+        prompts.write_bytes(text)
+    where = (
+        ["--out", str(tmp_path / "out")] if command == "draw" else [str(trained), f"--train_data_dir={data}"]
+    )
+    machine = [f"--base={tiny_folder}", f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1"]
+    assert main([command, *where, *machine, "--prompts", str(prompts)]) == 2
+    said = capsys.readouterr().err
+    assert f"{prompts}: {why}" in said
+    assert said.count("\n") == 1
+
+
+def test_a_mark_before_the_first_prompt_is_none_of_it(tmp_path: Path) -> None:
+    """Editors on Windows write one; empty lines do not count."""
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffa cat\r\n\r\n a dog \n".encode())
+    assert terminal.read_lines(path) == ["a cat", "a dog"]

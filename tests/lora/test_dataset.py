@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from lora.checks import folder as judged
 from lora.dataset import (
     DatasetError,
     choose_background,
@@ -46,6 +48,16 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
     assert sample.caption == "a cat"
 
 
+@pytest.mark.parametrize("row", ["{broken", "[1]", {"text": "x"}, {"file_name": "b.png", "text": "x"}])
+def test_a_check_says_what_a_training_says(tmp_path: Path, row: object) -> None:
+    """Both read through one reader, so what one of them refuses the other one names in the same words."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": "x"}, row)
+    with pytest.raises(DatasetError) as failed:
+        read_folder(folder)
+    (finding,) = judged.read(folder, image_column="image", caption_column="text").findings
+    assert str(failed.value) == f"{folder / 'metadata.jsonl'}, line 2: {finding.fault}"
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -56,13 +68,118 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
         ({"file_name": "../a.png", "text": "x"}, "outside"),
         ({"file_name": "/etc/passwd", "text": "x"}, "outside"),
         ({"file_name": "b.png", "text": "x"}, "no file 'b.png'"),
-        ({"file_name": "a.png", "text": "cat " * 76}, "78 tokens"),
+        ({"file_name": "a.png", "text": "cat " * 70}, "the caption of 'a.png' has 70 tokens; 69 fit"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
     """Whoever has to mend the folder reads which line is wrong and how."""
     with pytest.raises(DatasetError, match=said):
         read_folder(folder_with(tmp_path, row))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"file_name": "a\\u0000b.png", "text": "x"}', r"file_name holds '\\x00', which no text has"),
+        ('{"file_name": "\\ud800.png", "text": "x"}', r"file_name holds '\\ud800', which no text has"),
+        ('{"file_name": "a.png", "text": "a \\ud800"}', r"text holds '\\ud800', which no text has"),
+        ({"file_name": "a" * 300, "text": "x"}, "cannot be read: File name too long"),
+        ("[" * 100_000, "not JSON: nested too deeply"),
+    ],
+)
+def test_hostile_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
+    """Whatever JSON can hold is a fault of its line, for a training and for a check, and the check goes on."""
+    folder = folder_with(tmp_path, row, {"file_name": "a.png", "text": "x"})
+    with pytest.raises(DatasetError, match=f"line 1: .*{said}") as failed:
+        read_folder(folder)
+    found = judged.read(folder, image_column="image", caption_column="text")
+    for text in (str(failed.value), *found.names, found.findings[0].fault):
+        assert text.encode()  # fit for a terminal
+    assert found.places == (2,)
+
+
+def test_no_folder_and_no_table_are_two_things(tmp_path: Path) -> None:
+    """And the line that is shown as an example can be pasted as it is."""
+    with pytest.raises(DatasetError, match="nowhere: no such folder"):
+        read_folder(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing") as failed:
+        read_folder(tmp_path)
+    example = re.findall(r"\{.*\}", str(failed.value))[0]
+    (sample,) = read_folder(folder_with(tmp_path, example))
+    assert sample.caption == "a cat"
+
+
+def test_the_keyword_takes_room(tmp_path: Path) -> None:
+    """A caption that is too long only with the keyword is named with its file, too."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": "cat " * 69})
+    assert read_folder(folder)
+    with pytest.raises(DatasetError, match=r"line 1: the caption of 'a\.png' has 69 tokens; 6\d fit"):
+        read_folder(folder, keyword="zorvex")
+
+
+def test_a_split_folder_is_found(tmp_path: Path) -> None:
+    """Hugging Face's imagefolder keeps the samples to learn from in ``train``; other splits are not theirs."""
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    folder_with(tmp_path / "test", {"file_name": "a.png", "text": "held out"})
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl: missing; .* test has one"):
+        read_folder(tmp_path)
+    folder_with(tmp_path / "train", {"file_name": "a.png", "text": "a cat"})
+    (sample,) = read_folder(tmp_path)
+    assert sample.caption == "a cat"
+    folder_with(tmp_path, {"file_name": "train/a.png", "text": "a table above comes first"})
+    (sample,) = read_folder(tmp_path)
+    assert sample.caption == "a table above comes first"
+
+
+def test_pictures_may_be_links(tmp_path: Path) -> None:
+    """As in a snapshot of the hub's cache; but a name in the table leads nowhere outside, links or not."""
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    folder.mkdir()
+    folder_with(blobs)
+    (folder / "b.png").symlink_to(blobs / "a.png")
+    (folder / "c.png").symlink_to(blobs / "gone.png")
+    (folder / "up").symlink_to(tmp_path)
+    rows = [
+        {"file_name": name, "text": "x"}
+        for name in ("b.png", "c.png", "../blobs/a.png", "x/../../a.png", "up/blobs/a.png")
+    ]
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = judged.read(folder, image_column="image", caption_column="text")
+    assert found.places == (1, 5)
+    assert [finding.fault for finding in found.findings] == [
+        "'c.png' is a link to nothing",
+        "'../blobs/a.png' lies outside of the folder",
+        "'x/../../a.png' lies outside of the folder",
+    ]
+
+
+def test_a_list_of_captions(tmp_path: Path) -> None:
+    """The first one is trained with, and a check says so; a list without texts is a fault."""
+    folder = folder_with(tmp_path, {"file_name": "a.png", "text": ["a cat", "a tabby"]})
+    (sample,) = read_folder(folder)
+    assert sample.caption == "a cat"
+    (finding,) = judged.read(folder, image_column="image", caption_column="text").findings
+    assert (finding.code, finding.severity, finding.samples) == ("captions-several", "advice", (1,))
+    for empty in ([], [7], ["a cat", None]):
+        with pytest.raises(DatasetError, match="text is missing or no text"):
+            read_folder(folder_with(tmp_path, {"file_name": "a.png", "text": empty}))
+
+
+def test_a_comma_that_cuts_a_caption_is_named(tmp_path: Path) -> None:
+    """A CSV caption with an unquoted comma has one cell too many; its rest must not be lost in silence."""
+    folder = folder_with(tmp_path)
+    (folder / "metadata.jsonl").unlink()
+    table = folder / "metadata.csv"
+    table.write_text('file_name,text\na.png,"a cat, on a mat"\na.png,a cat, on a mat\n')
+    with pytest.raises(
+        DatasetError, match=r"metadata\.csv, line 3: 3 cells, but 2 columns; .* double quotes"
+    ):
+        read_folder(folder)
+    found = judged.read(folder, image_column="image", caption_column="text")
+    assert [sample.caption for sample in found.samples] == ["a cat, on a mat"]
+    assert [(f.code, f.severity, f.samples) for f in found.findings] == [("unreadable", "error", (2,))]
 
 
 def test_bad_folders_and_pictures_are_named(tmp_path: Path) -> None:

@@ -128,6 +128,19 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
     assert far(ours, theirs) <= 1
 
 
+def test_the_longest_prompt_still_has_its_ground(base: Base) -> None:
+    """What is accepted is read to its end: on another ground it is another picture; one token more is refused."""
+    longest = "cat " * 69
+    white, green = pictures(
+        base, *(Item(prompt=longest, seed=3, cfg=5.0, background=b) for b in ("white", "green"))
+    )
+    assert white.tobytes() != green.tobytes()
+    with pytest.raises(JobError, match="70 tokens; 69 fit"):
+        pictures(base, replace(CAT, prompt="cat " * 70))
+    with pytest.raises(JobError, match="76 tokens; 75 fit"):
+        pictures(base, replace(CAT, negative_prompt="cat " * 76))
+
+
 @pytest.mark.parametrize(
     ("item", "code"),
     [

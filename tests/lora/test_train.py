@@ -202,13 +202,14 @@ def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
     """A truncated picture and a caption that is too long name their sample."""
     bad = {
         "bad-picture": Sample(picture=samples[0].picture[:200], caption="x"),
-        "caption-too-long": Sample(picture=samples[0].picture, caption="cat " * 75),
+        "caption-too-long": Sample(picture=samples[0].picture, caption="cat " * 69),
     }
     for code, sample in bad.items():
         with pytest.raises(JobError) as failed:
             list(train.train(base, job([*samples, sample])))
         assert failed.value.code == code
         assert "sample 7" in failed.value.detail
+    assert failed.value.detail.endswith("69 tokens; 67 fit")  # beside keyword and ground
 
 
 def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -> None:

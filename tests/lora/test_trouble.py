@@ -75,7 +75,9 @@ def wait_for_steps(output: Path, steps: int) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("case", ["column", "missing", "cut off", "no picture", "csv", "latin"])
+@pytest.mark.parametrize(
+    "case", ["column", "missing", "cut off", "no picture", "csv", "latin", "long", "held out"]
+)
 def test_a_bad_data_set_names_its_file(
     case: str, data: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +102,14 @@ def test_a_bad_data_set_names_its_file(
     if case == "latin":
         table.write_bytes('{"file_name": "000.png", "text": "Größe"}'.encode("latin-1"))
         wanted = [str(table), "UTF-8"]
+    if case in ("long", "held out"):  # too long only with the keyword
+        row = {"file_name": "000.png", "text": "cat " * 69}
+        table = data / "metadata.jsonl" if case == "long" else data.parent / "others" / "metadata.jsonl"
+        table.parent.mkdir(exist_ok=True)
+        (table.parent / "000.png").write_bytes(picture.read_bytes())
+        table.write_text(json.dumps(row))
+        flags = [*flags, "--keyword=zorvex", f"--validation_data_dir={table.parent}"]
+        wanted = [str(table), "line 1", "'000.png'", "69 tokens; 67 fit"]
     said = fails(flags, capsys)
     assert all(word in said for word in wanted), said
     assert not (data.parent / "run").exists()
