@@ -8,7 +8,7 @@ from lora.sheets import Line, contact_sheet
 HEAD = f"{'step':>6}  {'style':>6}  {'prompt':>6}  {'diversity':>9}  {'memorised':>9}"
 LEGEND = """style      0 = as the bare base draws, 1 = as the samples are drawn
 prompt     0 = chance, 1 = the right one of ten prompts always fits best (with a CLIP: its cosine)
-diversity  of the drawings among themselves, as a share of the samples' own
+diversity  of the drawings among themselves, as a share of the samples' own; - for one drawing
 memorised  the share of drawings that are nearer to a sample than samples are to each other"""
 
 
@@ -34,8 +34,9 @@ def table(compared: Comparison, chosen: int) -> str:
     lines = [LEGEND, "", HEAD, f"{'base':>6}  {0.0:>6.2f}  {compared.base_prompt:>6.2f}"]
     for score in compared.scores:
         marked = "  <- chosen" if score.step == chosen else ""
+        varied = "-" if score.diversity is None else f"{score.diversity:.2f}"
         lines.append(
-            f"{score.step:>6}  {score.style:>z6.2f}  {score.prompt:>z6.2f}  {score.diversity:>9.2f}"
+            f"{score.step:>6}  {score.style:>z6.2f}  {score.prompt:>z6.2f}  {varied:>9}"
             f"  {score.memorised:>9.0%}{marked}"
         )
     choice = compared.choice

@@ -147,7 +147,7 @@ class Score:
     step: int
     style: float  # closeness to the samples' look; more is better
     prompt: float  # how well the prompts are followed; more is better
-    diversity: float  # of drawings among themselves, as a share of the samples' own
+    diversity: float | None  # of drawings among themselves, as a share of the samples' own; None: of one alone
     memorised: float  # share of drawings that are copies of a sample, 0 to 1
 
 

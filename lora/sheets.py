@@ -88,9 +88,12 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
     plot = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(plot)
     pen.text((left, 14), "Scores of each checkpoint's drawings", fill=INK, font=_font(22))
-    values = {name: [getattr(score, name) for score in scores] for name in HUES}
-    low = min(0.0, *(value for row in values.values() for value in row))
-    high = max(1.0, base_prompt, *(value for row in values.values() for value in row))
+    values = {
+        name: [(score.step, value) for score in scores if (value := getattr(score, name)) is not None]
+        for name in HUES
+    }  # one drawing alone has no diversity
+    low = min(0.0, *(value for row in values.values() for _, value in row))
+    high = max(1.0, base_prompt, *(value for row in values.values() for _, value in row))
     first, last = scores[0].step, scores[-1].step
 
     def x(step: int) -> float:
@@ -113,7 +116,7 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
     for at in range(left, right, 12):
         pen.line((at, y(base_prompt), at + 6, y(base_prompt)), fill=HUES["prompt"], width=1)
     for name, hue in HUES.items():
-        points = [(x(score.step), y(value)) for score, value in zip(scores, values[name], strict=True)]
+        points = [(x(step), y(value)) for step, value in values[name]]
         for one, other in pairwise(points):
             pen.line((*one, *other), fill=hue, width=3)
         for across, down in points:

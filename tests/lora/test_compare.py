@@ -1,7 +1,9 @@
 """lora compare and lora demo on a whole run: what they leave, what they say, and what they refuse."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -55,6 +57,30 @@ def test_compare_chooses_and_a_person_overrides(
     assert best.read_bytes() == adapter.read_bytes()
     assert json.loads((trained / "chosen.json").read_text())["by"] == "person"
     assert json.loads((trained / "scores.json").read_text())["rule"]["step"] == said["step"]
+
+
+def test_one_drawing_has_no_diversity(
+    trained: Path, data: Path, machine: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is null in JSON that any program reads, and a dash in the table; nothing warns."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    flags = [str(run), f"--train_data_dir={data}", "--num_prompts=1", *machine]
+    assert main(["compare", *flags, "--json"]) == 0
+    said = strictly(capsys.readouterr().out.splitlines()[-1])
+    assert [score["diversity"] for score in said["scores"]] == [None] * 3
+    assert strictly((run / "scores.json").read_text())["scores"] == said["scores"]
+    assert main(["compare", *flags]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["4"])
+    assert row.split()[3] == "-"
+
+
+def strictly(text: str) -> dict[str, Any]:
+    """JSON as the standard has it: no NaN, no Infinity."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON")
+
+    return dict(json.loads(text, parse_constant=refuse))
 
 
 def test_demo_draws_new_prompts(trained: Path, data: Path, machine: list[str], tmp_path: Path) -> None:
