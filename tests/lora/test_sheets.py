@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image, ImageDraw
 
-from lora import fonts
+from lora import fonts, proofs
 from lora.sheets import Line, SheetError, contact_sheet, pictures_on
 
 SCRIPTS = {
@@ -106,3 +106,13 @@ def test_pictures_are_on_their_sheet() -> None:
         pictures_on(png, heads, 2, width=800)
     with pytest.raises(SheetError, match="damaged"):
         pictures_on(png[:200], heads, 3, width=800)
+
+
+def test_captions_of_candidates_in_any_letters() -> None:
+    """The sheets to choose from show captions in their own letters, too."""
+    picture = Image.new("RGB", (64, 64), "red")
+    one, other = (
+        proofs.sheets([proofs.Row(caption=caption, pictures=[(1, picture)])])[0].tobytes()
+        for caption in ("рыжая лиса", "рыжая рыба")
+    )
+    assert one != other
