@@ -6,10 +6,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from lora import fonts
 
 COLUMNS, CELL, LABEL, GAP = 4, 200, 40, 10  # px
-PAPER, INK, BADGE = (250, 250, 252), (40, 40, 48), (36, 129, 204)
+NUMBER, TEXT = 18, 15  # px
+PAPER, INK, BADGE, WHITE = (250, 250, 252), (40, 40, 48), (36, 129, 204), (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +48,6 @@ def _paste(sheet: Image.Image, entry: Entry, left: int, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
     number = str(entry.number)
     pen.rounded_rectangle((left, top, left + 16 + 11 * len(number), top + 26), 8, fill=BADGE)
-    pen.text((left + 8, top + 3), number, fill="white", font=ImageFont.load_default(18))
-    font = ImageFont.load_default(15)
-    for row, part in enumerate(_wrapped(pen, entry.caption, font)):
-        pen.text((left, top + CELL + 2 + 18 * row), part, fill=INK, font=font)
-
-
-def _wrapped(
-    pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> list[str]:
-    """At most two lines as wide as a cell, the rest cut off."""
-    lines = [""]
-    for word in text[:80].split():
-        longer = f"{lines[-1]} {word}".strip()
-        if pen.textlength(longer, font=font) <= CELL or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return [_cut(pen, part, font) for part in lines[:2]]
-
-
-def _cut(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    while text and pen.textlength(text, font=font) > CELL:
-        text = text[:-1]
-    return text
+    fonts.write(pen, (left + 8, top + 2), number, NUMBER, WHITE)
+    for row, part in enumerate(fonts.wrapped(entry.caption, TEXT, CELL, 2)):
+        fonts.write(pen, (left, top + CELL + 1 + row * fonts.line_height(TEXT)), part, TEXT, INK)

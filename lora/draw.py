@@ -55,13 +55,16 @@ def draw(
     """Draw all items, those of one adapter together, and give each picture when it is done.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
-    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and
-    ground, an unusable adapter, and latents that are no numbers. The denoiser must not be used by others
-    between two steps of a batch.
+    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and ground, an
+    unusable adapter, more steps than the base has noise levels, and latents that are no numbers. The denoiser must
+    not be used by others between two steps of a batch.
 
     This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
     a batch has one adapter.
     """
+    most = base.scheduler.config.num_train_timesteps
+    if steps > most:
+        raise JobError("too-many-steps", f"{steps}; this base has {most} noise levels")
     for batch in _batches(items, batch_size):
         about = put_on(base, items[batch[0]].adapter)
         background = items[batch[0]].background or ground(base, about)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -25,6 +26,7 @@ from lora.pictures import PictureError, open_rgba
 MOST = 1_000  # candidates of one data set; nobody looks at more
 
 PLAN, KEEP, TABLE = "invention.json", "keep.txt", "metadata.jsonl"
+FLAGS = {"each": "n"}  # of python -m lora invent, where they are not called as in the plan
 
 
 class InventError(Exception):
@@ -59,17 +61,35 @@ def begin(out: Path, wanted: Invention) -> None:
         raise InventError(
             f"{wanted.count} candidates; {MOST} are the most: take fewer captions or a smaller --n"
         )
-    plan = json.dumps({**asdict(wanted), "captions": list(wanted.captions)}, ensure_ascii=False, indent=1)
+    plan = {**asdict(wanted), "captions": list(wanted.captions)}
     known = out / PLAN
     if known.is_file():
-        if known.read_text(encoding="utf-8") != plan:
-            raise InventError(
-                f"{out}: begun with another table, base, adapter, seed or number; give another --out"
-            )
+        if different := _differences(_begun(known), plan):
+            raise InventError(f"{out}: begun otherwise: {', '.join(different)}; give another --out")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InventError(f"{out}: is there already and holds something else; give another --out")
-    write_whole(known, plan.encode())
+    write_whole(known, json.dumps(plan, ensure_ascii=False, indent=1).encode())
+
+
+def _begun(known: Path) -> dict[str, Any]:
+    """What the folder was begun for. Raises InventError if that cannot be read any more."""
+    try:
+        return dict(json.loads(known.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InventError(f"{known}: damaged; give another --out") from error
+
+
+def _differences(begun: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """What is asked for otherwise now, by the names of the flags; hashes and captions tell too much or nothing."""
+    found = []
+    for key, mine in wanted.items():
+        theirs = begun.get(key)
+        if theirs == mine:
+            continue
+        hidden = {"captions": "other captions", "base": "another base", "adapter": "another adapter"}
+        found.append(hidden.get(key) or f"--{FLAGS.get(key, key)} was {theirs} and is {mine}")
+    return found
 
 
 def candidate(out: Path, number: int) -> Path:

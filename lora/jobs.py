@@ -31,6 +31,7 @@ JOB_ERRORS = {
     "caption-too-long": "a caption or prompt is too long",
     "other-base": "the adapter was trained on another base model",
     "bad-adapter": "the adapter file is damaged or is no LoRA for this base",
+    "too-many-steps": "so many steps cannot be drawn",
     "not-a-number": "the training diverged (loss is not a number)",
     "empty-cutout": "nothing was left of the drawing after the background was removed",
     "out-of-memory": "the device ran out of memory",
@@ -147,7 +148,9 @@ class Score:
     step: int
     style: float  # closeness to the samples' look; more is better
     prompt: float  # how well the prompts are followed; more is better
-    diversity: float  # of drawings among themselves, as a share of the samples' own
+    diversity: (
+        float | None
+    )  # of drawings among themselves, as a share of the samples' own; None: of one alone
     memorised: float  # share of drawings that are copies of a sample, 0 to 1
 
 

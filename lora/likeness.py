@@ -42,8 +42,13 @@ def copies(drawn: Floats, samples: Floats, mirrored: Floats) -> np.ndarray:
     return nearest > min(limit + COPY_MARGIN * (1 - limit), 1 - 1e-6)
 
 
-def diversity(drawn: Floats, samples: Floats) -> float:
-    """How different drawings [n >= 2] are among themselves: mean squared distance, as a share of the samples' own."""
+def diversity(drawn: Floats, samples: Floats) -> float | None:
+    """How different drawings [n] are among themselves: mean squared distance, as a share of the samples' own.
+
+    One drawing alone has no distance to another: None.
+    """
+    if len(drawn) < 2:
+        return None
     among, own = (float(looks.var(axis=0, ddof=1).sum()) for looks in (drawn, samples))
     return among / max(own, 1e-12)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from lora import fonts
 
 ROWS = 10  # on one sheet
-CELL, GAP, LABEL = 176, 10, 190  # px
-PAPER, INK, BADGE = (250, 250, 252), (40, 40, 48), (36, 129, 204)
+CELL, GAP, LABEL, TEXT = 176, 10, 190, 16  # px
+TEXT_LINES = 8
+PAPER, INK, BADGE, WHITE = (250, 250, 252), (40, 40, 48), (36, 129, 204), (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +32,15 @@ def sheets(rows: Sequence[Row]) -> list[Image.Image]:
 def _sheet(rows: Sequence[Row], columns: int) -> Image.Image:
     size = (LABEL + 2 * GAP + columns * (CELL + GAP), GAP + len(rows) * (CELL + GAP))
     sheet = Image.new("RGB", size, PAPER)
-    draw = ImageDraw.Draw(sheet)
+    pen = ImageDraw.Draw(sheet)
     for line, row in enumerate(rows):
         top = GAP + line * (CELL + GAP)
-        text = "\n".join(textwrap.wrap(row.caption, 20, max_lines=6, placeholder=" …"))
-        draw.multiline_text((GAP, top + 4), text, INK, font=ImageFont.load_default(16), spacing=6)
+        for number, part in enumerate(fonts.wrapped(row.caption, TEXT, LABEL, TEXT_LINES)):
+            fonts.write(pen, (GAP, top + 4 + number * fonts.line_height(TEXT)), part, TEXT, INK)
         for column, (number, picture) in enumerate(row.pictures):
             left = LABEL + 2 * GAP + column * (CELL + GAP)
             sheet.paste(_framed(picture), (left, top))
-            _badge(draw, (left, top), number)
+            _badge(pen, (left, top), number)
     return sheet
 
 
@@ -48,9 +50,8 @@ def _framed(picture: Image.Image) -> Image.Image:
     return small
 
 
-def _badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], number: int) -> None:
-    font = ImageFont.load_default(16)
-    width = 14 + int(draw.textlength(str(number), font=font))
+def _badge(pen: fonts.Pen, corner: tuple[int, int], number: int) -> None:
+    width = 14 + int(fonts.width(str(number), TEXT))
     left, top = corner
-    draw.rounded_rectangle((left, top, left + width, top + 24), 6, BADGE)
-    draw.text((left + width / 2, top + 12), str(number), "white", font=font, anchor="mm")
+    pen.rounded_rectangle((left, top, left + width, top + 24), 6, BADGE)
+    fonts.write(pen, (left + width / 2, top + 12), str(number), TEXT, WHITE, "mm")

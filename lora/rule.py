@@ -29,7 +29,7 @@ class Marks:
     style: Floats
     prompt: Floats
     copied: np.ndarray  # bool
-    diversity: float
+    diversity: float | None  # None: of a single drawing
 
     def score(self) -> Score:
         """The means."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from lora.fonts import cut, line_height, wrapped, write
 from lora.jobs import Score
 
 PAPER, INK, FAINT, CHOSEN = (250, 250, 252), (36, 38, 46), (120, 124, 136), (22, 140, 88)
@@ -18,12 +19,17 @@ HUES = {
     "diversity": (126, 72, 180),
     "memorised": (200, 40, 60),
 }
-GAP, EDGE, LABEL = 8, 20, 132  # px
+GAP, EDGE, LABEL, TITLE = 8, 20, 132, 40  # px
+TITLE_SIZE, NAME_SIZE, HEAD_SIZE, FACT_SIZE = 22, 18, 15, 13  # of the letters, px
+LEGEND_LINE = 28  # px
 CELL = (72, 200)  # the smallest and the largest picture, px
 HEAD_LINES = 3
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Pen = ImageDraw.ImageDraw
+
+
+class SheetError(Exception):
+    """A picture is no contact sheet of this shape; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,50 +42,93 @@ class Line:
     chosen: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """Where everything on a contact sheet is, in pixels. It depends on the heads and the width alone."""
+
+    columns: int
+    cell: int  # side of a picture
+    head: int  # height of the columns' heads
+
+    @property
+    def across(self) -> int:
+        return 2 * EDGE + LABEL + self.columns * (self.cell + GAP)
+
+    def down(self, rows: int) -> int:
+        return self.top(rows) + EDGE
+
+    def left(self, column: int) -> int:
+        return EDGE + LABEL + column * (self.cell + GAP)
+
+    def top(self, row: int) -> int:
+        return EDGE + TITLE + self.head + row * (self.cell + GAP)
+
+
+def _grid(heads: Sequence[str], width: int) -> _Grid:
+    room = (width - 2 * EDGE - LABEL - GAP * len(heads)) // len(heads)
+    cell = max(CELL[0], min(CELL[1], room))
+    tallest = max(len(wrapped(text, HEAD_SIZE, cell, HEAD_LINES)) for text in heads) if any(heads) else 0
+    return _Grid(columns=len(heads), cell=cell, head=tallest * line_height(HEAD_SIZE) + GAP)
+
+
 def contact_sheet(title: str, heads: Sequence[str], lines: Sequence[Line], *, width: int = 1280) -> bytes:
     """A PNG of at most ``width`` px: a row for each line, a column for each head, the chosen row marked."""
-    columns = len(heads)
-    room = (width - 2 * EDGE - LABEL - GAP * columns) // columns
-    cell = max(CELL[0], min(CELL[1], room))
-    across = 2 * EDGE + LABEL + columns * (cell + GAP)
-    pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    tallest = max(len(_wrapped(pen, text, _font(15), cell)) for text in heads) if any(heads) else 0
-    head = min(tallest, HEAD_LINES) * 18 + 8
-    top = EDGE + 40
-    sheet = Image.new("RGB", (across, top + head + len(lines) * (cell + GAP) + EDGE), PAPER)
+    grid = _grid(heads, width)
+    sheet = Image.new("RGB", (grid.across, grid.down(len(lines))), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((EDGE, EDGE), _cut(pen, title, _font(22), across - 2 * EDGE), fill=INK, font=_font(22))
+    write(pen, (EDGE, EDGE), cut(title, TITLE_SIZE, grid.across - 2 * EDGE), TITLE_SIZE, INK)
     for column, text in enumerate(heads):
-        left = EDGE + LABEL + column * (cell + GAP)
-        _head(pen, text, left, top, cell, head)
+        _head(pen, grid, text, column)
     for row, line in enumerate(lines):
-        _line(sheet, pen, line, top + head + row * (cell + GAP), cell)
+        _line(sheet, pen, grid, line, row)
     return _png(sheet)
 
 
-def _head(pen: Pen, text: str, left: int, top: int, cell: int, height: int) -> None:
+def pictures_on(png: bytes, heads: Sequence[str], rows: int, *, width: int = 1280) -> list[list[Image.Image]]:
+    """The pictures of a sheet that ``contact_sheet`` made, row by row, as large as they are on it.
+
+    Raises SheetError if it is damaged, or was made of other heads, another width or another number of rows.
+    """
+    grid = _grid(heads, width)
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            sheet = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SheetError("it is damaged") from error
+    if sheet.size != (grid.across, grid.down(rows)):
+        raise SheetError("it shows something else")
+    return [[sheet.crop(_box(grid, row, column)) for column in range(grid.columns)] for row in range(rows)]
+
+
+def _box(grid: _Grid, row: int, column: int) -> tuple[int, int, int, int]:
+    left, top = grid.left(column), grid.top(row)
+    return left, top, left + grid.cell, top + grid.cell
+
+
+def _head(pen: Pen, grid: _Grid, text: str, column: int) -> None:
     """A column's head, in the middle over it and resting on the pictures."""
-    lines = _wrapped(pen, text, _font(15), cell)[:HEAD_LINES]
+    lines = wrapped(text, HEAD_SIZE, grid.cell, HEAD_LINES)
+    top = grid.top(0) - GAP - len(lines) * line_height(HEAD_SIZE)
     for number, part in enumerate(lines):
-        at = (left + cell / 2, top + height - 8 - 18 * (len(lines) - number))
-        pen.text(at, part, fill=INK, font=_font(15), anchor="ma")
+        at = (grid.left(column) + grid.cell / 2, top + number * line_height(HEAD_SIZE))
+        write(pen, at, part, HEAD_SIZE, INK, "ma")
 
 
-def _line(sheet: Image.Image, pen: Pen, line: Line, top: int, cell: int) -> None:
+def _line(sheet: Image.Image, pen: Pen, grid: _Grid, line: Line, row: int) -> None:
+    top = grid.top(row)
     if line.chosen:
-        box = (EDGE - 10, top - GAP // 2, sheet.width - EDGE + 10, top + cell + GAP // 2)
+        box = (EDGE - 10, top - GAP // 2, sheet.width - EDGE + 10, top + grid.cell + GAP // 2)
         pen.rounded_rectangle(box, 10, fill=(226, 244, 234), outline=CHOSEN, width=3)
-    colour = CHOSEN if line.chosen else INK
-    texts = [(line.name, _font(18), colour)]
-    texts += [("chosen", _font(15), CHOSEN)] if line.chosen else []
-    texts += [(fact, _font(13), FAINT) for fact in line.facts]
-    at = top + (cell - 19 * len(texts)) / 2
-    for text, font, ink in texts:
-        pen.text((EDGE + 2, at), _cut(pen, text, font, LABEL - 10), fill=ink, font=font)
-        at += 21 if font is texts[0][1] else 18
+    texts = [(line.name, NAME_SIZE, CHOSEN if line.chosen else INK)]
+    texts += [("chosen", HEAD_SIZE, CHOSEN)] if line.chosen else []
+    texts += [(fact, FACT_SIZE, FAINT) for fact in line.facts]
+    at = top + (grid.cell - sum(line_height(size) for _, size, _ in texts)) / 2
+    for text, size, ink in texts:
+        write(pen, (EDGE + 2, at), cut(text, size, LABEL - 10), size, ink)
+        at += line_height(size)
     for column, picture in enumerate(line.pictures):
-        small = picture.convert("RGB").resize((cell, cell), Image.Resampling.LANCZOS)
-        sheet.paste(small, (EDGE + LABEL + column * (cell + GAP), top))
+        small = picture.convert("RGB").resize((grid.cell, grid.cell), Image.Resampling.LANCZOS)
+        sheet.paste(small, _box(grid, row, column))
 
 
 def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
@@ -87,10 +136,13 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
     size, left, top, right, bottom = (1040, 520), 70, 70, 840, 450
     plot = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(plot)
-    pen.text((left, 14), "Scores of each checkpoint's drawings", fill=INK, font=_font(22))
-    values = {name: [getattr(score, name) for score in scores] for name in HUES}
-    low = min(0.0, *(value for row in values.values() for value in row))
-    high = max(1.0, base_prompt, *(value for row in values.values() for value in row))
+    write(pen, (left, 14), "Scores of each checkpoint's drawings", TITLE_SIZE, INK)
+    values = {
+        name: [(score.step, value) for score in scores if (value := getattr(score, name)) is not None]
+        for name in HUES
+    }  # one drawing alone has no diversity
+    low = min(0.0, *(value for row in values.values() for _, value in row))
+    high = max(1.0, base_prompt, *(value for row in values.values() for _, value in row))
     first, last = scores[0].step, scores[-1].step
 
     def x(step: int) -> float:
@@ -103,17 +155,17 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
     for number in range(int(low / tick), int(high / tick) + 1):
         at = y(number * tick)
         pen.line((left, at, right, at), fill=(226, 228, 234))
-        pen.text((left - 10, at), f"{number * tick:g}", fill=FAINT, font=_font(14), anchor="rm")
+        write(pen, (left - 10, at), f"{number * tick:g}", FACT_SIZE, FAINT, "rm")
     pen.line((x(chosen), top, x(chosen), bottom), fill=CHOSEN, width=2)
-    pen.text((x(chosen), top - 6), "chosen", fill=CHOSEN, font=_font(15), anchor="md")
+    write(pen, (x(chosen), top - 6), "chosen", HEAD_SIZE, CHOSEN, "md")
     every = -(-len(scores) // 12)
     for score in scores[::every]:
-        pen.text((x(score.step), bottom + 10), str(score.step), fill=INK, font=_font(14), anchor="ma")
-    pen.text(((left + right) / 2, bottom + 36), "training steps", fill=FAINT, font=_font(15), anchor="ma")
+        write(pen, (x(score.step), bottom + 10), str(score.step), FACT_SIZE, INK, "ma")
+    write(pen, ((left + right) / 2, bottom + 36), "training steps", HEAD_SIZE, FAINT, "ma")
     for at in range(left, right, 12):
         pen.line((at, y(base_prompt), at + 6, y(base_prompt)), fill=HUES["prompt"], width=1)
     for name, hue in HUES.items():
-        points = [(x(score.step), y(value)) for score, value in zip(scores, values[name], strict=True)]
+        points = [(x(step), y(value)) for step, value in values[name]]
         for one, other in pairwise(points):
             pen.line((*one, *other), fill=hue, width=3)
         for across, down in points:
@@ -123,41 +175,16 @@ def curves(scores: Sequence[Score], base_prompt: float, chosen: int) -> bytes:
 
 
 def _legend(pen: Pen, left: int, top: int) -> None:
-    words = {"style": "style", "prompt": "prompt", "diversity": "diversity", "memorised": "memorised"}
     for row, (name, hue) in enumerate(HUES.items()):
-        at = top + 12 + row * 28
+        at = top + 12 + row * LEGEND_LINE
         pen.line((left, at, left + 24, at), fill=hue, width=3)
         pen.ellipse((left + 7, at - 5, left + 17, at + 5), fill=hue)
-        pen.text((left + 34, at), words[name], fill=INK, font=_font(16), anchor="lm")
-    at = top + 12 + len(HUES) * 28
+        write(pen, (left + 34, at), name, HEAD_SIZE, INK, "lm")
+    at = top + 12 + len(HUES) * LEGEND_LINE
     for dash in (0, 10, 20):
         pen.line((left + dash, at, left + dash + 5, at), fill=HUES["prompt"])
-    pen.text((left + 34, at), "the bare base's", fill=INK, font=_font(16), anchor="lm")
-    pen.text((left + 34, at + 20), "prompt score", fill=INK, font=_font(16), anchor="lm")
-
-
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size)  # Pillow's own Aileron
-
-
-def _wrapped(pen: Pen, text: str, font: Font, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if pen.textlength(longer, font=font) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return [_cut(pen, line, font, width) for line in lines]
-
-
-def _cut(pen: Pen, text: str, font: Font, width: float) -> str:
-    """The text, or as much of it as fits with an ellipsis."""
-    if pen.textlength(text, font=font) <= width:
-        return text
-    while text and pen.textlength(f"{text}…", font=font) > width:
-        text = text[:-1]
-    return f"{text}…"
+    for number, text in enumerate(("the bare base's", "prompt score")):
+        write(pen, (left + 34, at + number * line_height(HEAD_SIZE)), text, HEAD_SIZE, INK, "lm")
 
 
 def _png(image: Image.Image) -> bytes:

@@ -119,14 +119,14 @@ def find(name: str, cache_dir: Path, *, download: bool = False) -> Path:
         if not (path / "model_index.json").is_file():
             raise BaseError(f"{name}: no model_index.json in it, so it is no diffusers folder")
         return path.resolve()
-    name, hub = named(name)
-    found, why = _on_this_machine(name, hub, cache_dir)
+    known, hub = named(name)
+    found, why = _on_this_machine(known, hub, cache_dir)
     if found is not None:
         return found
     if not download or offline():
         raise BaseError(
-            f"{name}: not on this machine ({why}). `python -m lora fetch {name}` downloads it ({hub.size} from "
-            f"{hub.repository}); without a network, put its diffusers folder at {MODELS / _folder(name)}"
+            f"{_introduced(name)}: not on this machine ({why}). `python -m lora fetch {known}` downloads it "
+            f"({hub.size} from {hub.repository}); {_by_hand(known)}"
         )
     return fetch(name, cache_dir)
 
@@ -142,6 +142,20 @@ def named(name: str) -> tuple[str, Hub]:
         f"{name}: no base of that name. There are sticker-nano, {', '.join(NAMED)}, a local diffusers folder, "
         f"a .safetensors file, and OWNER/NAME of the Hugging Face hub"
     )
+
+
+def _introduced(name: str) -> str:
+    """What a message about a base of the hub begins with: under an old name, also what is used for it and why."""
+    known, hub = named(name)
+    if name in hub.former:
+        return (
+            f"{name} was removed from the hub, {known} (the copy {hub.repository}) is used instead: {known}"
+        )
+    return known
+
+
+def _by_hand(name: str) -> str:
+    return f"without a network, put its diffusers folder at {MODELS / _folder(name)}"
 
 
 def offline() -> bool:
@@ -214,17 +228,23 @@ def fetch(name: str, cache_dir: Path) -> Path:
 
     Raises BaseError: offline, no such repository, no network, a file that is not what it must be.
     """
+    introduced = _introduced(name)
     name, hub = named(name)
     found, _ = _on_this_machine(name, hub, cache_dir)
     if found is not None:
         return found
     if offline():
-        raise BaseError(f"{name}: not on this machine, and HF_HUB_OFFLINE forbids to download it")
+        raise BaseError(
+            f"{introduced}: not on this machine, and HF_HUB_OFFLINE forbids to download it; {_by_hand(name)}"
+        )
     folder, part = MODELS / _folder(name), MODELS / f".{_folder(name)}.part"
     if folder.exists():
         raise BaseError(f"{folder}: lacks {', '.join(_missing(folder))}; complete it, or move it away")
-    log.info("downloading %s (%s) from %s to %s", name, hub.size, hub.repository, folder)
-    commit = _download(hub, part)
+    log.info("%s: downloading %s from %s to %s", introduced, hub.size, hub.repository, folder)
+    try:
+        commit = _download(hub, part)
+    except BaseError as error:
+        raise BaseError(f"{introduced}: {error}; {_by_hand(name)}") from error
     if missing := _missing(part):
         raise BaseError(
             f"{hub.repository}: has no {', '.join(missing)}, so it is no base that can be used here"
@@ -253,13 +273,12 @@ def _download(hub: Hub, folder: Path) -> str:
     except (LocalEntryNotFoundError, httpx2.HTTPError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BaseError(
-            f"{hub.repository}: the hub cannot be reached ({reason}). Try again, and it goes on where it stopped; or "
-            f"download it on another machine and put its diffusers folder below {MODELS}"
+            f"{hub.repository}: the hub cannot be reached ({reason}). Try again, and it goes on where it stopped"
         ) from error
     return commit
 
 
 def _meaning(status: int) -> str:
     if status in (401, 403, 404):
-        return "no such repository or commit, or not public (then set HF_TOKEN); give a local folder instead"
+        return "no such repository or commit, or not public (then set HF_TOKEN)"
     return "try again later"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "diffusers", "rapidocr", "cv2", "rembg", "transformers", "peft", "onnxruntime", "numba")
 # Of lora.checks only what needs no torch: the bot says before a training what is wrong with its samples.
 LIGHT_CHECKS = ("lora.checks", "lora.checks.captions", "lora.checks.pictures", "lora.checks.share")
-LIGHT_HALF = ("lora.jobs", "lora.captions", "lora.pictures", "lora.engine", "lora.files")
+LIGHT_HALF = ("lora.jobs", "lora.captions", "lora.pictures", "lora.engine", "lora.files", "lora.fonts")
 
 
 def imports(path: Path) -> set[str]:

@@ -311,6 +311,7 @@ TEXTS = {
         "Your pictures are all still here: /train teaches it to me again."
     ),
     "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
+    "error-too-many-steps": "My base model cannot draw in so many steps. Please tell whoever runs me.",
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
     "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
     "error-out-of-memory": "My machine ran out of memory. Try again later, or with fewer pictures.",

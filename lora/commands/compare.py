@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 HELP = "compare the checkpoints of a run and choose the best"
 SHEET, CURVES = "compare.png", "scores.png"
+SHEET_WIDTH = 1800  # px
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,24 +53,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write RUN/compare.png, scores.png, scores.json, chosen.json and best.safetensors; say what was chosen."""
+    """Write RUN/compare.png, scores.png, scores.json, chosen.json and best.safetensors; say what was chosen.
+
+    What a person has chosen before stays chosen, whatever the rule says now.
+    """
     kept = checkpoints(args.run)
     _check_step(args, kept)
     known = read_json(args.run / SCORES)
     if args.choose and known:
         _choose_known(args, kept, known)
         return
+    theirs = args.choose or _chosen_before(args, kept)
     compared = _compare(args, kept)
-    chosen = args.choose or compared.choice.step
+    chosen = theirs or compared.choice.step
     report = _report(args, compared)
     _write_pictures(args, compared, chosen)
-    _write_choice(args, kept, report, chosen)
+    _write_choice(args, kept, report, chosen, by="person" if theirs else "rule")
     if args.json:
-        say(json.dumps(report | {"chosen": str(args.run / BEST), "step": chosen}, ensure_ascii=False))
+        _say_json(args, report, chosen, by="person" if theirs else "rule")
         return
     from lora.comparing import table
 
     say(table(compared, chosen))
+    if theirs and not args.choose:
+        say(f"That was before, and it stays so; --choose {compared.choice.step} takes the rule's.")
     say(f"\nlook at {args.run / SHEET} and {args.run / CURVES}")
     say(f"the adapter is {args.run / BEST}; take another one with --choose STEP")
 
@@ -75,6 +85,23 @@ def _check_step(args: argparse.Namespace, kept: list[Kept]) -> None:
     steps = [one.step for one in kept]
     if args.choose and args.choose not in steps:
         raise UsageError(f"--choose {args.choose}: the checkpoints are {', '.join(map(str, steps))}")
+
+
+def _chosen_before(args: argparse.Namespace, kept: list[Kept]) -> int | None:
+    """The step that a person chose in an earlier call, if its checkpoint is still there."""
+    known = read_json(args.run / CHOSEN)
+    if known.get("by") != "person":
+        return None
+    step = known.get("step")
+    if not isinstance(step, int) or step not in [one.step for one in kept]:
+        log.warning("you had chosen step %s, and there is no such checkpoint any more", step)
+        return None
+    return step
+
+
+def _say_json(args: argparse.Namespace, report: dict[str, Any], chosen: int, *, by: str) -> None:
+    more = {"chosen": str(args.run / BEST), "step": chosen, "by": by}
+    say(json.dumps(report | more, ensure_ascii=False, allow_nan=False))
 
 
 def _compare(args: argparse.Namespace, kept: list[Kept]) -> Comparison:
@@ -152,25 +179,46 @@ def _write_pictures(args: argparse.Namespace, compared: Comparison, chosen: int)
     from lora.files import write_whole
     from lora.sheets import curves
 
-    write_whole(args.run / SHEET, sheet(compared, chosen, width=1800))
+    write_whole(args.run / SHEET, sheet(compared, chosen, width=SHEET_WIDTH))
     write_whole(args.run / CURVES, curves(compared.scores, compared.base_prompt, chosen))
 
 
-def _write_choice(args: argparse.Namespace, kept: list[Kept], report: dict[str, Any], chosen: int) -> None:
+def _mark_anew(args: argparse.Namespace, known: dict[str, Any], chosen: int) -> None:
+    """Mark another row and step on the pictures of a comparison; its drawings are taken from its own sheet."""
+    from lora.comparing import marked_anew
+    from lora.files import write_whole
+    from lora.jobs import Score
+    from lora.sheets import SheetError, curves
+
+    scores = [Score(**score) for score in known["scores"]]
+    write_whole(args.run / CURVES, curves(scores, known["base"]["prompt"], chosen))
+    path = args.run / SHEET
+    try:
+        write_whole(path, marked_anew(path.read_bytes(), known["prompts"], scores, chosen, width=SHEET_WIDTH))
+    except FileNotFoundError:
+        log.warning("%s: gone, so nothing is marked on it; without --choose it is drawn again", path)
+    except SheetError as error:
+        log.warning("%s: %s, so nothing is marked on it; without --choose it is drawn again", path, error)
+
+
+def _write_choice(
+    args: argparse.Namespace, kept: list[Kept], report: dict[str, Any], chosen: int, *, by: str
+) -> None:
     """The adapter before the files that name it, so that what is named is always there."""
     from lora.files import write_whole
 
     adapter = next(one.adapter for one in kept if one.step == chosen)
-    by = "person" if args.choose else "rule"
     write_whole(args.run / BEST, adapter)
     write_whole(args.run / CHOSEN, (json.dumps({"step": chosen, "by": by}) + "\n").encode())
-    write_whole(args.run / SCORES, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
+    scores = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(args.run / SCORES, f"{scores}\n".encode())
 
 
 def _choose_known(args: argparse.Namespace, kept: list[Kept], known: dict[str, Any]) -> None:
     """A person's choice after a comparison: nothing is drawn again, the scores stay as they are."""
-    _write_choice(args, kept, known, args.choose)
+    _write_choice(args, kept, known, args.choose, by="person")
+    _mark_anew(args, known, args.choose)
     if args.json:
-        say(json.dumps(known | {"chosen": str(args.run / BEST), "step": args.choose}, ensure_ascii=False))
+        _say_json(args, known, args.choose, by="person")
         return
     say(f"you chose step {args.choose} (the rule: step {known['rule']['step']}); it is {args.run / BEST} now")

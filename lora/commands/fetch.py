@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Say where the base is, downloading it first if need be."""
-    from lora.sources import MODELS, fetch
+    from lora.sources import MODELS, fetch, named
 
     folder = fetch(args.name, args.cache_dir)
-    say(f"{args.name} is whole, in {folder}; the sha256 of its files are in {MODELS.resolve()}")
+    say(f"{named(args.name)[0]} is whole, in {folder}; the sha256 of its files are in {MODELS.resolve()}")

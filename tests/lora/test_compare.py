@@ -1,7 +1,9 @@
 """lora compare and lora demo on a whole run: what they leave, what they say, and what they refuse."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -55,6 +57,91 @@ def test_compare_chooses_and_a_person_overrides(
     assert best.read_bytes() == adapter.read_bytes()
     assert json.loads((trained / "chosen.json").read_text())["by"] == "person"
     assert json.loads((trained / "scores.json").read_text())["rule"]["step"] == said["step"]
+
+
+@pytest.fixture
+def compared(trained: Path, data: Path, machine: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
+    """A run whose checkpoints have been compared, and the command that does it."""
+    run = shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.json"))
+    command = ["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]
+    assert main(command) == 0
+    return run, command
+
+
+def test_a_persons_choice_stays(compared: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Compared again, the rule says its own and the person's step stays, and that is said."""
+    run, command = compared
+    rule = json.loads((run / "scores.json").read_text())["rule"]["step"]
+    mine = next(step for step in (4, 8, 12) if step != rule)
+    assert main([*command, f"--choose={mine}"]) == 0
+    assert main([*command, "--seed=1", "--json"]) == 0
+    said = strictly(capsys.readouterr().out.splitlines()[-1])
+    assert (said["step"], said["by"]) == (mine, "person")
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert f"You chose step {mine}." in told
+    assert "--choose" in told
+    assert json.loads((run / "chosen.json").read_text()) == {"step": mine, "by": "person"}
+    best = (run / "best.safetensors").read_bytes()
+    assert best == (run / f"checkpoint-{mine}" / "pytorch_lora_weights.safetensors").read_bytes()
+    shutil.rmtree(run / f"checkpoint-{mine}")
+    assert main(command) == 0
+    assert json.loads((run / "chosen.json").read_text())["by"] == "rule"
+
+
+def test_a_choice_is_marked_on_the_pictures(
+    compared: tuple[Path, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sheet and the curves mark the chosen step as if the rule had chosen it; the drawings stay as they are."""
+    run, command = compared
+    names = ("compare.png", "scores.png")
+    rule = json.loads((run / "scores.json").read_text())["rule"]["step"]
+    before = [pixels(run / name) for name in names]
+    seen = []
+    for step in (step for step in (4, 8, 12) if step != rule):
+        assert main([*command, f"--choose={step}"]) == 0
+        seen.append([pixels(run / name) for name in names])
+    for one, other in ((before, seen[0]), (before, seen[1]), (seen[0], seen[1])):
+        assert all(a != b for a, b in zip(one, other, strict=True))
+    assert main([*command, f"--choose={rule}"]) == 0
+    assert [pixels(run / name) for name in names] == before
+    for spoil, why in ((b"no picture", "damaged"), ((run / "scores.png").read_bytes(), "something else")):
+        (run / "compare.png").write_bytes(spoil)
+        assert main([*command, f"--choose={rule}"]) == 0
+        assert why in caplog.text
+        assert (run / "compare.png").read_bytes() == spoil
+    (run / "compare.png").unlink()
+    assert main([*command, f"--choose={rule}"]) == 0
+    assert "compare.png: gone" in caplog.text
+
+
+def pixels(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
+def test_one_drawing_has_no_diversity(
+    trained: Path, data: Path, machine: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is null in JSON that any program reads, and a dash in the table; nothing warns."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    flags = [str(run), f"--train_data_dir={data}", "--num_prompts=1", *machine]
+    assert main(["compare", *flags, "--json"]) == 0
+    said = strictly(capsys.readouterr().out.splitlines()[-1])
+    assert [score["diversity"] for score in said["scores"]] == [None] * 3
+    assert strictly((run / "scores.json").read_text())["scores"] == said["scores"]
+    assert main(["compare", *flags]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["4"])
+    assert row.split()[3] == "-"
+
+
+def strictly(text: str) -> dict[str, Any]:
+    """JSON as the standard has it: no NaN, no Infinity."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON")
+
+    return dict(json.loads(text, parse_constant=refuse))
 
 
 def test_demo_draws_new_prompts(trained: Path, data: Path, machine: list[str], tmp_path: Path) -> None:

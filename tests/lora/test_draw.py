@@ -159,6 +159,13 @@ def test_what_cannot_be_drawn_is_said(base: Base, item: Item, code: str) -> None
     assert pictures(base, CAT)
 
 
+def test_more_steps_than_noise_levels(base: Base) -> None:
+    """A sampler cannot go through more levels than the base was trained on: said at once, with the most."""
+    with pytest.raises(JobError, match="2000; this base has 1000") as failed:
+        pictures(base, CAT, steps=2000)
+    assert failed.value.code == "too-many-steps"
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="nothing moves without a GPU")
 def test_making_room_for_large_pictures_changes_none(
     tiny_folder: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch

