@@ -15,6 +15,7 @@ from PIL import ImageDraw, ImageFont
 LEADING = 1.25  # a line's height, as a share of its size
 WEIGHT = 400  # regular; the CJK file by itself would be thin
 FIRST = ("NotoSans[wght].ttf", "NotoSansCJK-VF.otf.ttc", "NotoEmoji[wght].ttf")  # then the others by name
+EMOJI = 2  # which of these
 NOBODYS = "\U0010ffff"  # a code point that is no letter in any font
 JOINER = "\u200d"  # makes one emoji of several
 TONES = ("\U0001f3fb", "\U0001f3ff")  # skin tones: they colour the emoji before them
@@ -104,8 +105,10 @@ def _runs(text: str) -> list[tuple[str, str]]:
     """Stretches of the text, each with the file that has its letters; marks and spaces stay with what they follow."""
     runs: list[tuple[str, str]] = []
     for letter in text:
-        stays = letter.isspace() or _is_mark(letter)
         before = runs[-1][1] if runs else _files()[0]
+        stays = _is_mark(letter) or (
+            letter.isspace() and before != _files()[EMOJI]
+        )  # a space among emoji is wide
         file = before if stays else _file_with(letter)
         if file is None:
             letter, file = f"[U+{ord(letter):04X}]", _files()[0]

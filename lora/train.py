@@ -1,4 +1,4 @@
-"""Trains a LoRA: ``train`` is the whole loop, to be read from top to bottom.
+"""Trains a LoRA: ``train`` is the whole loop, to be read from top to bottom, and ``_step`` what it repeats.
 
 Everything random in a step comes from (seed, step) alone. So a training that was killed goes on from its last
 checkpoint as if nothing had happened, and its steps can be spread over several processes.
@@ -82,26 +82,9 @@ def train(
             if start == 0 and how.validation_steps:
                 yield _validate(run, exam, 0)
             for step in range(start, how.steps):
-                adapters.activate(base, name, train=True)  # a drawing may have put on another one meanwhile
                 clock.start()
-                for group in run.optimizer.param_groups:
-                    group["lr"] = how.learning_rate * rate(how, step)
-                loss = torch.zeros((), device=base.device)
-                for part in ranks.parts(how):
-                    share = denoising_loss(base, lessons, how, step, part)
-                    share.backward()
-                    loss += share.detach()
-                loss, wish = ranks.add_up(weights, loss, halt is not None and halt.is_set())
-                norm = nn.utils.clip_grad_norm_(weights, how.max_grad_norm)
-                error, size, ended = torch.stack((loss, norm, wish)).tolist()  # the step's one wait for a GPU
-                if not math.isfinite(error + size):
-                    raise JobError("not-a-number", f"at step {step + 1}")
-                run.optimizer.step()
-                run.optimizer.zero_grad(set_to_none=True)
-                if run.average:
-                    run.average.update(step + 1)
-                ended = ended or step + 1 == how.steps
-                yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), error)
+                loss, ended = _step(run, weights, lessons, step, ranks, halt)
+                yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), loss)
                 if how.validation_steps and (ended or (step + 1) % how.validation_steps == 0):
                     yield _validate(run, exam, step + 1)
                 if ended or (step + 1) % how.checkpoint_steps == 0:
@@ -114,6 +97,39 @@ def train(
     finally:
         base.unet.disable_gradient_checkpointing()
         adapters.remove(base, name)
+
+
+def _step(
+    run: Run,
+    weights: Sequence[nn.Parameter],
+    lessons: Lessons,
+    step: int,
+    ranks: Ranks,
+    halt: threading.Event | None,
+) -> tuple[float, bool]:
+    """One step of the optimizer, over all parts and processes: its loss, and whether it is the last one.
+
+    Raises JobError not-a-number, before any weight has changed.
+    """
+    how = run.how
+    adapters.activate(run.base, run.adapter, train=True)  # a drawing may have put on another one meanwhile
+    for group in run.optimizer.param_groups:
+        group["lr"] = how.learning_rate * rate(how, step)
+    loss = torch.zeros((), device=run.base.device)
+    for part in ranks.parts(how):
+        share = denoising_loss(run.base, lessons, how, step, part)
+        share.backward()
+        loss += share.detach()
+    loss, wish = ranks.add_up(weights, loss, halt is not None and halt.is_set())
+    norm = nn.utils.clip_grad_norm_(weights, how.max_grad_norm)
+    error, size, halted = torch.stack((loss, norm, wish)).tolist()  # the step's one wait for a GPU
+    if not math.isfinite(error + size):
+        raise JobError("not-a-number", f"at step {step + 1}")
+    run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    if run.average:
+        run.average.update(step + 1)
+    return error, bool(halted) or step + 1 == how.steps
 
 
 def _optimizer(how: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:

@@ -1,0 +1,37 @@
+"""The README can be followed to the letter: what its commands need is said or made before they come."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+from lora.__main__ import _parser
+
+TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    command.strip()
+    for block in re.findall(r"(?:^ {4}\S.*\n(?: {4,}\S.*\n)*)", TEXT, flags=re.MULTILINE)
+    for command in block.replace("\\\n", " ").splitlines()
+]
+
+
+def test_the_environment_is_named_before_any_command_needs_it() -> None:
+    """python -m lora in a shell that knows nothing of .venv is a ModuleNotFoundError."""
+    first = min(TEXT.index("python -m lora"), TEXT.index("python -m bot"))
+    assert "source .venv/bin/activate" in TEXT[:first]
+
+
+def test_a_file_of_prompts_is_made_before_it_is_used(tmp_path: Path) -> None:
+    """The line before writes it, with a prompt on each line."""
+    (use,) = (number for number, command in enumerate(COMMANDS) if "--prompts prompts.txt" in command)
+    (made,) = (command for command in COMMANDS[:use] if "> prompts.txt" in command)
+    subprocess.run(["sh", "-c", made], cwd=tmp_path, check=True)
+    assert (tmp_path / "prompts.txt").read_text().splitlines() == ["a fox", "a cup of coffee", "a rocket"]
+
+
+def test_the_commands_are_known() -> None:
+    """Every python -m lora line is one that the command line takes."""
+    lines = [command for command in COMMANDS if command.startswith("python -m lora ")]
+    assert len(lines) > 10
+    for line in lines:
+        _parser().parse_args(shlex.split(line.partition("  #")[0].partition(" # ")[0])[3:])
