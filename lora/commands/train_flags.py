@@ -74,7 +74,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_data(parser, required=False)
     add("--dataset_name", help="the same as --train_data_dir: a local folder")
-    add("--output_dir", type=Path, default=Path("sd-model-finetuned-lora"))
+    add(
+        "--output_dir",
+        type=Path,
+        default=Path("sd-model-finetuned-lora"),
+        help="where everything is written; one folder for one training. Default: sd-model-finetuned-lora",
+    )
+    add(
+        "--overwrite_output_dir",
+        action="store_true",
+        help="remove the training that is in OUTPUT_DIR, its comparison too, once this one begins",
+    )
     add("--resolution", type=whole, help="pixels of a side; default: the base's own (reference: 512)")
     add(
         "--random_flip",

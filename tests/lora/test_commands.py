@@ -68,6 +68,7 @@ def test_a_training_leaves_its_files(trained: Path) -> None:
         "logs",
         "metrics.jsonl",
         "pytorch_lora_weights.safetensors",
+        "run.json",
     ]
     last = (trained / "pytorch_lora_weights.safetensors").read_bytes()
     assert last == (trained / "checkpoint-120" / "pytorch_lora_weights.safetensors").read_bytes()
