@@ -229,7 +229,6 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
         ("--background=plaid", "auto, white"),
         ("--dataset_name=someone/pictures", "hf download someone/pictures --repo-type dataset"),
         ("--validation_share=1", "leave none to learn from"),
-        ("--ema_decay=1", "never moves"),
     ],
 )
 def test_wrong_values_are_told(
