@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.commands.origin import read_origin
-from lora.commands.terminal import UsageError
+from lora.commands.terminal import UsageError, about_adapter, read_adapter
 from lora.output import BEST as BEST
 
 if TYPE_CHECKING:
@@ -30,15 +30,18 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def checkpoints(run: Path) -> list[Kept]:
-    """All whole checkpoints of a run in the order of their steps. Raises UsageError if there is none."""
-    from lora import output
+    """All checkpoints of a run in the order of their steps. Raises UsageError: there is none, or one is damaged."""
+    from lora import adapters, output
     from lora.jobs import Kept
 
     found = []
     for path in run.glob(f"checkpoint-*/{output.ADAPTER}"):
         number = path.parent.name.removeprefix("checkpoint-")
         if number.isdecimal():
-            found.append(Kept(step=int(number), adapter=path.read_bytes()))
+            adapter = read_adapter(path)
+            with about_adapter(path):
+                adapters.read_about(adapter)
+            found.append(Kept(step=int(number), adapter=adapter))
     if not found:
         raise UsageError(
             f"{run}: no checkpoint-N/{output.ADAPTER} in it; give the --output_dir of a training"

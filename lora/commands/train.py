@@ -172,13 +172,14 @@ def _halting(halt: threading.Event, ranks: Ranks) -> Iterator[None]:
     known = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: Any) -> None:
-        if ranks.leads and not halt.is_set():
+        first = not halt.is_set()
+        halt.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # before it is said that one may follow
+        if ranks.leads and first:
             # Written past Python's buffers: the signal may have come while something else was being printed.
             os.write(
                 2, b"\nfinishing this step and saving it; Ctrl-C once more ends at once, without saving\n"
             )
-        halt.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     try:
         if threading.current_thread() is threading.main_thread():

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from lora import output
 from lora.__main__ import main
@@ -219,6 +221,50 @@ def test_damaged_figures_are_told_and_kept(
     assert files(run) == before
     metrics.unlink()
     assert main(resume) == 0
+
+
+@pytest.mark.parametrize("case", ["missing", "cut off", "garbage", "folder", "other"])
+def test_a_bad_adapter_is_named(
+    case: str,
+    flags: list[str],
+    run: Path,
+    tmp_path: Path,
+    tiny_folder: Path,
+    machine: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever reads it says which file it is, in words: compare, demo, draw and export."""
+    assert main(["train", *flags, "--lora_targets=attention"]) == 0
+    bad = run / "checkpoint-2" / ADAPTER
+    whole = bad.read_bytes()
+    if case == "missing":
+        bad, wanted = tmp_path / "nothing.safetensors", "there is no such file"
+    if case == "cut off":
+        bad.write_bytes(whole[:-100])
+        wanted = "damaged"
+    if case == "garbage":
+        bad.write_bytes(b"garbage!" * 20)
+        wanted = "damaged"
+    if case == "folder":
+        bad, wanted = tmp_path, "cannot be read"
+    if case == "other":
+        bad.write_bytes(save({"x": torch.zeros(1)}))
+        wanted = "more than LoRA layers"
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a cat\n")
+    drawn = ["draw", f"--base={tiny_folder}", f"--prompts={prompts}", f"--out={tmp_path / 'out'}", *machine]
+    said = fails([*drawn, f"--adapter={bad}"], capsys)
+    assert str(bad) in said
+    assert wanted in said
+    if case != "other":  # demo says of a stranger that it is none
+        said = fails(["demo", str(run), f"--adapter={bad}", *machine], capsys)
+        assert f"{bad}: " in said
+        assert wanted in said
+    if case in ("cut off", "garbage"):
+        assert f"{bad}: " in fails(["compare", str(run), *machine], capsys)
+    if case not in ("missing", "folder"):
+        exported = ["export", str(bad), "--format=kohya", f"--out={tmp_path / 'x.safetensors'}"]
+        assert f"{bad}: " in fails(exported, capsys)
 
 
 def test_what_is_left_is_named_in_its_order(tmp_path: Path) -> None:
