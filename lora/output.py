@@ -79,15 +79,17 @@ def adapters_in(output: Path) -> list[str]:
 
 
 def clear(output: Path, logs: Path) -> None:
-    """Remove all that a run and its comparison left in ``output`` and, of TensorBoard, in ``logs``; no other files.
+    """Remove all that a run and its comparison left in ``output``, and no other files.
 
+    TensorBoard's files are in ``logs``; outside of ``output`` they stay, for other runs may have theirs there.
     Raises OSError.
     """
     tidy(output)
     for _, folder in _checkpoints(output):
         shutil.rmtree(folder)
-    for file in logs.glob("events.out.tfevents.*"):
-        file.unlink()
+    if logs.resolve().is_relative_to(output.resolve()):
+        for file in logs.glob("events.out.tfevents.*"):
+            file.unlink()
     for pattern in LEFT:
         for file in output.glob(pattern):
             file.unlink()

@@ -267,6 +267,17 @@ def test_a_bad_adapter_is_named(
         assert f"{bad}: " in fails(exported, capsys)
 
 
+def test_logs_outside_of_the_folder_stay(flags: list[str], tmp_path: Path) -> None:
+    """Several runs may write theirs into one place: overwriting one of them removes no other's."""
+    command = ["train", *flags, f"--logging_dir={tmp_path / 'logs'}"]
+    assert main([*command, f"--output_dir={tmp_path / 'other'}"]) == 0
+    before = files(tmp_path / "logs")
+    assert main(command) == 0
+    assert main([*command, "--overwrite_output_dir"]) == 0
+    assert before.items() <= files(tmp_path / "logs").items()
+    assert len(files(tmp_path / "logs")) == 3
+
+
 def test_what_is_left_is_named_in_its_order(tmp_path: Path) -> None:
     """By steps, not by letters."""
     for step in (100, 20):

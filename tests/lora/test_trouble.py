@@ -240,13 +240,16 @@ def test_a_second_interrupt_ends_at_once_and_says_what_is_left(flags: list[str],
     """It is waited for drawings here. Exit code 130, and from where the run can go on."""
     flags = [*flags, "--max_train_steps=100000", "--validation_prompt=a cat", "--num_validation_images=40"]
     process = start([*flags, "--validation_epochs=100000", "--checkpointing_steps=5", "--report_to=none"])
-    wait_for_steps(tmp_path / "run", 12)
-    process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "\n"
-    assert "finishing this step" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    said, error = process.communicate(timeout=60)
+    try:
+        wait_for_steps(tmp_path / "run", 12)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "\n"
+        assert "finishing this step" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=60)
+    finally:
+        process.kill()  # it would train for very long
     assert process.returncode == 130
     assert error == ""
     last = max((tmp_path / "run").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
