@@ -5,19 +5,22 @@ A mistake of the person at the terminal is one line on stderr and exit code 2.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from lora.commands import COMMANDS
+from lora.commands.flags import Parser
 from lora.commands.terminal import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = _parser().parse_args(argv)
+    parser, verbs = _parser()
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        verbs[args.command].refuse_unknown(unknown)
     os.environ.setdefault(
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # before torch is imported; lora/engine/local.py says why
@@ -34,15 +37,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"python -m lora {args.command}: {error}\n")
         return 2
     except KeyboardInterrupt:
+        sys.stderr.write(f"python -m lora {args.command}: interrupted\n")
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lora", description="Train LoRAs and draw with them.")
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    """The whole command line, and the part of each command."""
+    parser = Parser(prog="python -m lora", description="Train LoRAs and draw with them.")
     verbs = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
-    for name, command in COMMANDS.items():
-        command.add_arguments(verbs.add_parser(name, help=command.HELP))
-    return parser
+    parts = {name: verbs.add_parser(name, help=command.HELP) for name, command in COMMANDS.items()}
+    for name, part in parts.items():
+        COMMANDS[name].add_arguments(part)
+    return parser, parts
 
 
 if __name__ == "__main__":

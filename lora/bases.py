@@ -181,6 +181,9 @@ def _check_prediction(folder: Path, scheduler: Any) -> None:
         )
 
 
+DEVICES = "auto, cpu, cuda and cuda:N are known"
+
+
 def pick_device(device: str) -> torch.device:
     """``auto`` is the first GPU if there is one, else the CPU."""
     if device == "auto":
@@ -188,7 +191,9 @@ def pick_device(device: str) -> torch.device:
     try:
         place = torch.device(device)
     except RuntimeError as error:
-        raise BaseError(f"device {device}: auto, cpu, cuda and cuda:N are known") from error
+        raise BaseError(f"device {device}: {DEVICES}") from error
+    if place.type not in ("cpu", "cuda"):
+        raise BaseError(f"device {device}: {DEVICES}")
     if place.type == "cuda" and not torch.cuda.is_available():
         raise BaseError(f"device {device}: this machine, or this build of torch, has no GPU")
     return place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,17 +39,30 @@ class Run:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Names the training: only trainings of one identity may go on from each other's state.
+        """Names the training; see ``identity``."""
+        return identity(self.base, self.job, self.how)
 
-        Of samples and keyword only hashes are in it.
-        """
-        samples = hashlib.sha256()
-        for sample in self.job.samples:
-            samples.update(hashlib.sha256(sample.picture).digest())
-            samples.update(hashlib.sha256(sample.caption.encode()).digest())
-        keyword = hashlib.sha256(self.job.keyword.encode()).hexdigest()
-        named = {"base": self.base.hash, "keyword": keyword, "samples": samples.hexdigest()}
-        return {**named, **self.how.fixed}
+
+def identity(base: Base, job: Train, how: Plan) -> dict[str, Any]:
+    """Names a training: only trainings of one identity may go on from each other's state.
+
+    Plain values, as JSON keeps them. Of samples and keyword only hashes are in it.
+    """
+    samples = hashlib.sha256()
+    for sample in job.samples:
+        samples.update(hashlib.sha256(sample.picture).digest())
+        samples.update(hashlib.sha256(sample.caption.encode()).digest())
+    keyword = hashlib.sha256(job.keyword.encode()).hexdigest()
+    return {"base": base.hash, "keyword": keyword, "samples": samples.hexdigest(), **how.fixed}
+
+
+def differences(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]:
+    """What keeps the training ``mine`` from going on where ``theirs`` was, in words; empty if nothing does."""
+    return [
+        _difference(key, theirs.get(key, "not noted"), value)
+        for key, value in mine.items()
+        if key not in theirs or theirs[key] != value
+    ]
 
 
 def checkpoint(run: Run, step: int) -> Checkpoint:
@@ -124,12 +138,7 @@ def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tenso
 
 def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
     """Going on from another training's state would quietly train something else."""
-    theirs = _identity(metadata)
-    different = [
-        _difference(key, theirs.get(key), value)
-        for key, value in run.identity.items()
-        if theirs.get(key) != value
-    ]
+    different = differences(_identity(metadata), run.identity)
     if different:
         raise JobError("bad-adapter", f"the checkpoint is of another training: {', '.join(different)}")
 

@@ -1,5 +1,6 @@
 """What ``python -m lora train`` leaves in its output folder, and how a killed run finds its way back into it.
 
+OUTPUT/run.json                                          what it is trained on, written first
 OUTPUT/checkpoint-100/pytorch_lora_weights.safetensors   the adapter after 100 steps
 OUTPUT/checkpoint-100/state.safetensors                  what a resume needs
 OUTPUT/pytorch_lora_weights.safetensors                  the adapter at the end
@@ -24,6 +25,24 @@ BEST = "best.safetensors"
 STATE = "state.safetensors"
 METRICS = "metrics.jsonl"
 VALIDATION = "validation"
+# All that is left of a run besides its checkpoints, as patterns; run.json comes last.
+LEFT = (
+    BEST,
+    ADAPTER,
+    "compare.png",
+    "scores.png",
+    "scores.json",
+    "chosen.json",
+    "demo.png",
+    "demo.json",
+    f"{VALIDATION}/step-*.png",
+    METRICS,
+    "run.json",
+)
+
+
+class DamagedMetrics(ValueError):
+    """A run's figures cannot be read; the message names the file and the line."""
 
 
 def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
@@ -37,7 +56,7 @@ def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         write_whole(part / ADAPTER, checkpoint.adapter)
         write_whole(part / STATE, checkpoint.state)
-        if folder.exists():  # left over from an earlier training into the same folder
+        if folder.exists():  # a run that goes on from an earlier checkpoint comes by once more
             shutil.rmtree(folder)
         part.rename(folder)
     except OSError as error:  # a full disk, above all
@@ -50,6 +69,30 @@ def tidy(output: Path) -> None:
     """Remove checkpoints that a killed run was in the middle of writing."""
     for part in output.glob(".checkpoint-*.part"):
         shutil.rmtree(part, ignore_errors=True)
+
+
+def adapters_in(output: Path) -> list[str]:
+    """What a training has left that is worth something: its checkpoints in their order, then its adapters."""
+    steps = [step for step, folder in _checkpoints(output) if (folder / ADAPTER).is_file()]
+    names = [name for name in (ADAPTER, BEST) if (output / name).is_file()]
+    return [*(f"checkpoint-{step}" for step in sorted(steps)), *names]
+
+
+def clear(output: Path, logs: Path) -> None:
+    """Remove all that a run and its comparison left in ``output``, and no other files.
+
+    TensorBoard's files are in ``logs``; outside of ``output`` they stay, for other runs may have theirs there.
+    Raises OSError.
+    """
+    tidy(output)
+    for _, folder in _checkpoints(output):
+        shutil.rmtree(folder)
+    if logs.resolve().is_relative_to(output.resolve()):
+        for file in logs.glob("events.out.tfevents.*"):
+            file.unlink()
+    for pattern in LEFT:
+        for file in output.glob(pattern):
+            file.unlink()
 
 
 def keep_states(output: Path, limit: int) -> None:
@@ -71,15 +114,23 @@ def find_checkpoint(output: Path, wanted: str) -> Path | None:
 
 def _resumable(output: Path) -> list[tuple[int, Path]]:
     """Checkpoints that a run can go on from, with their steps."""
+    return [(step, folder) for step, folder in _checkpoints(output) if (folder / STATE).is_file()]
+
+
+def _checkpoints(output: Path) -> list[tuple[int, Path]]:
+    """The folders of checkpoints with their steps."""
     return [
         (int(match[1]), path)
         for path in output.glob("checkpoint-*")
-        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and (path / STATE).is_file()
+        if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and path.is_dir()
     ]
 
 
 class Metrics:
-    """Appends a line for each step to ``metrics.jsonl``; what a killed run wrote past its checkpoint goes."""
+    """Appends a line for each step to ``metrics.jsonl``; what a killed run wrote past its checkpoint goes.
+
+    Raises DamagedMetrics if what is there cannot be read, and OSError; nothing is changed then.
+    """
 
     def __init__(self, output: Path, *, steps_done: int) -> None:
         self._path = output / METRICS
@@ -93,6 +144,15 @@ class Metrics:
 
 
 def _lines_up_to(path: Path, steps: int) -> list[str]:
-    """The whole lines of steps that count."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [line for line in lines if json.loads(line)["step"] <= steps]
+    """The whole lines of steps that count: the last one has no end if the run was killed while writing it."""
+    data = path.read_bytes() if path.is_file() else b""
+    lines = data.split(b"\n")[:-1]
+    return [line.decode() for number, line in enumerate(lines, start=1) if _step(line, path, number) <= steps]
+
+
+def _step(line: bytes, path: Path, number: int) -> float:
+    """The step that a line of figures is of."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise DamagedMetrics(f"{path}, line {number}: no figures of a step") from error

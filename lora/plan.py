@@ -10,7 +10,8 @@ from lora.jobs import TrainSettings
 
 Number = TypeVar("Number", int, float)
 
-# What a resumed training may do otherwise than before, for it changes no weight that the steps lead to.
+# What a resumed training may do otherwise than before, for it changes no weight that the steps lead to. The number of
+# steps is free only while the schedule does not depend on it: all others than "constant" end with the last step.
 FREE = ("steps", "checkpoint_steps", "validation_steps", "portions", "gradient_checkpointing")
 
 
@@ -51,7 +52,8 @@ class Plan:
     @property
     def fixed(self) -> dict[str, Any]:
         """The values that a resumed training must share with the one it goes on from."""
-        return {key: value for key, value in asdict(self).items() if key not in FREE}
+        free = FREE if self.schedule == "constant" else [name for name in FREE if name != "steps"]
+        return {key: value for key, value in asdict(self).items() if key not in free}
 
 
 def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:

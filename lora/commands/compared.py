@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lora.commands.terminal import UsageError
+from lora.commands.origin import read_origin
+from lora.commands.terminal import UsageError, about_adapter, read_adapter
 from lora.output import BEST as BEST
 
 if TYPE_CHECKING:
@@ -22,22 +23,25 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """The flags that tell which run, on which base, from which samples."""
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="the output folder of python -m lora train")
-    add("--base", help="default: the base that the adapters name")
-    add("--train_data_dir", type=Path, help="the samples; default: those that the run remembers")
-    add("--image_column", default="image")
-    add("--caption_column", default="text")
+    add("--base", help="default: the base that the run was trained on")
+    add("--train_data_dir", type=Path, help="the samples; default: those that the run was trained on")
+    add("--image_column", help="as in train; default: as the run was trained")
+    add("--caption_column", help="as in train; default: as the run was trained")
 
 
 def checkpoints(run: Path) -> list[Kept]:
-    """All whole checkpoints of a run in the order of their steps. Raises UsageError if there is none."""
-    from lora import output
+    """All checkpoints of a run in the order of their steps. Raises UsageError: there is none, or one is damaged."""
+    from lora import adapters, output
     from lora.jobs import Kept
 
     found = []
     for path in run.glob(f"checkpoint-*/{output.ADAPTER}"):
         number = path.parent.name.removeprefix("checkpoint-")
         if number.isdecimal():
-            found.append(Kept(step=int(number), adapter=path.read_bytes()))
+            adapter = read_adapter(path)
+            with about_adapter(path):
+                adapters.read_about(adapter)
+            found.append(Kept(step=int(number), adapter=adapter))
     if not found:
         raise UsageError(
             f"{run}: no checkpoint-N/{output.ADAPTER} in it; give the --output_dir of a training"
@@ -46,12 +50,14 @@ def checkpoints(run: Path) -> list[Kept]:
 
 
 def base_name(args: argparse.Namespace, adapter: bytes) -> str:
-    """The base to draw with: the one that was given, else the one that the adapter was trained on, if it has a name."""
+    """The base to draw with: the one that was given, else the run's own, else one that the adapter names."""
     from lora import adapters
     from lora.sources import NAMED
 
     if args.base:
         return str(args.base)
+    if origin := read_origin(args.run):
+        return origin.base
     about = adapters.read_about(adapter)
     if about is not None and about.base in ("sticker-nano", *NAMED):
         return about.base
@@ -60,19 +66,38 @@ def base_name(args: argparse.Namespace, adapter: bytes) -> str:
 
 
 def samples(args: argparse.Namespace) -> list[Sample]:
-    """The samples that the run was trained on. Raises UsageError if it is not known where they are."""
+    """The samples that the run was trained on; ``args.train_data_dir`` is then where they are.
+
+    Raises UsageError if it is not known where they are, or if they are not there any more.
+    """
     from lora.dataset import read_folder
 
-    folder = args.train_data_dir or _remembered(args.run)
-    if folder is None:
-        raise UsageError(f"{args.run}: does not say where its samples are; give --train_data_dir")
-    return read_folder(folder, image_column=args.image_column, caption_column=args.caption_column)
+    origin = read_origin(args.run)
+    count = None
+    if args.train_data_dir is None:
+        args.train_data_dir = _remembered(args.run)
+        count = origin.max_train_samples if origin else None
+    columns = {
+        "image_column": args.image_column or (origin.image_column if origin else "image"),
+        "caption_column": args.caption_column or (origin.caption_column if origin else "text"),
+    }
+    return read_folder(args.train_data_dir, **columns)[:count]
 
 
-def _remembered(run: Path) -> Path | None:
-    """The folder of samples that an earlier comparison was given."""
-    known = read_json(run / SCORES)
-    return Path(known["train_data_dir"]) if "train_data_dir" in known else None
+def _remembered(run: Path) -> Path:
+    """The folder of samples that an earlier comparison was given, else that of the training."""
+    origin = read_origin(run)
+    compared = read_json(run / SCORES).get("train_data_dir")
+    known = list(dict.fromkeys(folder for folder in (compared, origin and origin.train_data_dir) if folder))
+    if not known:
+        raise UsageError(f"{run}: does not say where its samples are; give --train_data_dir")
+    found = next((path for folder in known if (path := Path(folder)).is_dir()), None)
+    if found is None:
+        raise UsageError(
+            f"{run}: its samples were in {' and '.join(known)}, and from {Path.cwd()} there is no such folder; "
+            "give --train_data_dir"
+        )
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:

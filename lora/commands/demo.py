@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lora.commands import flags
 from lora.commands.compared import BEST, CHOSEN, add_run, base_name, read_json, samples
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, read_lines, say
+from lora.commands.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,11 +39,13 @@ def run(args: argparse.Namespace) -> None:
     from lora.files import write_whole
 
     path = _adapter(args)
-    adapter = path.read_bytes()
-    about = _about(path, adapter)
+    adapter = read_adapter(path)
+    with about_adapter(path):
+        about = _about(path, adapter)
     own = samples(args)
     prompts = _prompts(args, [sample.caption for sample in own], about.keyword)
-    rows = _draw(args, prompts, adapter)
+    with about_adapter(path):
+        rows = _draw(args, prompts, adapter)
     facts = {
         "adapter": str(path),
         "step": about.steps,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lora.commands import flags
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, read_lines, say
+from lora.commands.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
 
 if TYPE_CHECKING:
     from lora.stickers import StickerMaker
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     prompts = read_lines(args.prompts)
     if not prompts:
         raise UsageError(f"{args.prompts}: no prompts in it")
-    adapter = args.adapter.read_bytes() if args.adapter else None
+    adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
     from lora import draw as drawing
     from lora.files import write_whole
@@ -59,13 +59,14 @@ def run(args: argparse.Namespace) -> None:
         )
         for i, prompt in enumerate(prompts)
     ]
-    for drawn in drawing.draw(base, items, steps=args.steps):
-        if isinstance(drawn, drawing.Picture):
-            path = args.out / f"{drawn.index:03d}.png"
-            write_whole(path, _png(drawn.image))
-            say(str(path))
-            if maker is not None:
-                write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background))
+    with about_adapter(args.adapter):
+        for drawn in drawing.draw(base, items, steps=args.steps):
+            if isinstance(drawn, drawing.Picture):
+                path = args.out / f"{drawn.index:03d}.png"
+                write_whole(path, _png(drawn.image))
+                say(str(path))
+                if maker is not None:
+                    write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lora.commands.terminal import UsageError, say
+from lora.commands.terminal import UsageError, about_adapter, read_adapter, say
 
 HELP = "write an adapter for other programs"
 
@@ -25,18 +25,19 @@ def run(args: argparse.Namespace) -> None:
     if args.out.suffix != ".safetensors":
         raise UsageError(f"{args.out}: must end with .safetensors, which is what is written")
     adapter = _file(args.adapter)
-    write_whole(args.out, FORMATS[args.format](adapter.read_bytes(), args.out.stem))
+    with about_adapter(adapter):
+        exported = FORMATS[args.format](read_adapter(adapter), args.out.stem)
+    write_whole(args.out, exported)
     say(f"wrote {args.out} for {args.format}, from {adapter}")
 
 
 def _file(path: Path) -> Path:
     """The LoRA file that is meant: of a run the chosen one, else the last. Raises UsageError saying what there is."""
-    from lora.output import ADAPTER, BEST
+    from lora.output import ADAPTER, BEST, adapters_in
 
     for file in (path, path / BEST, path / ADAPTER):
         if file.is_file():
             return file
-    checkpoints = sorted(file.parent.name for file in path.glob(f"checkpoint-*/{ADAPTER}"))
-    if checkpoints:
+    if checkpoints := adapters_in(path):
         raise UsageError(f"{path}: not finished; export one of its checkpoints: {', '.join(checkpoints)}")
     raise UsageError(f"{path}: neither a LoRA file nor a folder with {ADAPTER}")

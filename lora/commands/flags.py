@@ -1,21 +1,46 @@
-"""Flags that several commands share, and the numbers that flags may be."""
+"""Flags that several commands share, the numbers that flags may be, and a mistake in them as one line."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NoReturn
+
+SEEDS = 2**63  # torch takes more, but not everywhere
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without listing every flag again."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")
+
+    def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
+        """Exit with code 2; for a flag that is almost one of ours, say which."""
+        words = []
+        for word in unknown:
+            flag = word.partition("=")[0]
+            near = get_close_matches(flag, [name for name in self._option_string_actions if len(name) > 2], 1)
+            words.append(f"{flag} (did you mean {near[0]}?)" if near and flag.startswith("-") else word)
+        self.error(f"unknown: {', '.join(words)}")
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Where the samples are, and which of them."""
-    parser.add_argument(
-        "--train_data_dir", type=Path, required=required, help="pictures with a metadata.jsonl or .csv"
+    add = parser.add_argument
+    add("--train_data_dir", type=Path, required=required, help="pictures with a metadata.jsonl or .csv")
+    add(
+        "--image_column",
+        default="image",
+        help="image (the default) is written as file_name in the table, any other X as X_file_name",
     )
-    parser.add_argument("--image_column", default="image")
-    parser.add_argument("--caption_column", default="text")
-    parser.add_argument("--max_train_samples", type=whole, help="use the first ones only")
-    parser.add_argument("--keyword", default="", help="the style's name; put into captions that lack it")
+    add("--caption_column", default="text", help="the table's column with the captions; default: text")
+    add("--max_train_samples", type=whole, help="use the first ones only")
+    add("--keyword", default="", help="the style's name; put into captions and prompts that lack it")
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
@@ -23,34 +48,71 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="where bases are unpacked")
     parser.add_argument("--offline", action="store_true", help="never ask the hub for a base")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 = all cores")
+    parser.add_argument("--threads", type=count, default=0, help="CPU threads; 0 = all cores")
 
 
 def whole(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
+    return _integer(text, lambda value: value >= 1, "no whole number from 1 on")
 
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return int(text)
+    return _integer(text, lambda value: True, "no whole number from 0 on")
+
+
+def seed(text: str) -> int:
+    """A whole number that random numbers can begin with."""
+    return _integer(text, lambda value: value < SEEDS, "no whole number from 0 to 2^63 - 1")
 
 
 def positive(text: str) -> float:
     """A number over 0."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not over 0")
-    return value
+    return _real(text, lambda value: value > 0, "no number over 0")
+
+
+def from_zero(text: str) -> float:
+    """A number from 0 on."""
+    return _real(text, lambda value: value >= 0, "no number from 0 on")
 
 
 def share(text: str) -> float:
     """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
-    return value
+    return _real(text, lambda value: 0 <= value <= 1, "no number from 0 to 1")
+
+
+def below_one(text: str) -> float:
+    """A number from 0 to under 1: what an average keeps of its past."""
+    return _real(text, lambda value: 0 <= value < 1, "no number from 0 to under 1")
+
+
+def number(text: str) -> float:
+    """Any finite number."""
+    return _real(text, lambda value: True, "no number")
+
+
+def _integer(text: str, fits: Callable[[int], bool], else_it_is: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) < 20 and fits(int(text)):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is {else_it_is}")
+
+
+def _real(text: str, fits: Callable[[float], bool], else_it_is: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and fits(value):
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is {else_it_is}")
+
+
+def without(refused: Mapping[str, str]) -> Callable[[str], Any]:
+    """A flag's values without those that cannot be offered, each with its reason; ``choices`` says the others."""
+
+    def offered(text: str) -> str:
+        if text in refused:
+            raise argparse.ArgumentTypeError(f"{text} is not offered: {refused[text]}")
+        return text
+
+    return offered

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lora.commands import flags
 from lora.commands.flags import count, positive, whole
-from lora.commands.terminal import UsageError, load_base, read_text, say
+from lora.commands.terminal import UsageError, load_base, read_adapter, read_text, say
 
 if TYPE_CHECKING:
     from lora.bases import Base
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """First draw the candidates and their contact sheet; called again, with numbers kept, make the data set."""
     captions = _captions(args)
-    adapter = args.adapter.read_bytes() if args.adapter else None
+    adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
     from lora import invent
 

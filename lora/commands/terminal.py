@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,35 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
         keyword=args.keyword,
     )
     return samples[: args.max_train_samples]
+
+
+def read_adapter(path: Path) -> bytes:
+    """An adapter's file. Raises UsageError with its path if it is missing, cut off, or no safetensors file."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        data = path.read_bytes()
+        deserialize(data)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise UsageError(f"{path}: no LoRA: no safetensors file, or a damaged one") from error
+    return data
+
+
+@contextmanager
+def about_adapter(path: Path | None) -> Iterator[None]:
+    """What is wrong with an adapter is said with its path. Raises UsageError."""
+    from lora.jobs import JobError
+
+    try:
+        yield
+    except JobError as error:
+        if path is None or error.code not in ("bad-adapter", "other-base"):
+            raise
+        raise UsageError(f"{path}: {error}") from error
 
 
 def load_base(name: str, args: argparse.Namespace) -> Base:

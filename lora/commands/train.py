@@ -3,110 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lora import output
 from lora.commands import train_flags
+from lora.commands.origin import Origin, read_origin
 from lora.commands.terminal import UsageError, load_base, read_samples
 from lora.commands.train_flags import add_arguments as add_arguments
 from lora.commands.watch import Watch
 
 if TYPE_CHECKING:
     from lora.bases import Base
-    from lora.board import Board
-    from lora.held_out import Validated
-    from lora.jobs import Checkpoint, Progress, Sample
-    from lora.output import Metrics
+    from lora.jobs import Sample, Train
     from lora.plan import Plan
     from lora.ranks import Ranks
 
 HELP = "train an adapter on a folder of samples"
-VALIDATION_CFG, VALIDATION_DENOISING_STEPS = 7.5, 30  # what the reference script draws with
 INTERRUPTED = 130
-
-
-@dataclass(kw_only=True)
-class Report:
-    """Where a training's events go: the terminal, files and TensorBoard."""
-
-    args: argparse.Namespace
-    base: Base
-    how: Plan
-    watch: Watch
-    metrics: Metrics
-    board: Board | None
-    began: float = field(default_factory=time.monotonic)
-    last: Checkpoint | None = None
-
-    def step(self, event: Progress) -> None:
-        """One step's figures."""
-        from lora.schedules import rate
-
-        lr = self.how.learning_rate * rate(self.how, event.step - 1)
-        seconds = round(time.monotonic() - self.began, 3)
-        assert event.loss is not None
-        self.metrics.add(step=event.step, loss=event.loss, lr=lr, seconds=seconds)
-        if self.board:
-            self.board.add(event.step, {"loss": event.loss, "learning rate": lr})
-        self.watch.step(event, lr)
-
-    def validated(self, event: Validated) -> None:
-        """The loss on held-out samples, and pictures of the prompt that was to be watched."""
-        if event.loss is not None:
-            self.metrics.add(step=event.step, validation_loss=event.loss)
-            if self.board:
-                self.board.add(event.step, {"validation loss": event.loss})
-            self.watch.say(f"step {event.step}: loss on held-out samples {event.loss:.4f}")
-        if self.args.validation_prompt:
-            self._draw(event)
-
-    def _draw(self, event: Validated) -> None:
-        """The prompt with the adapter at hand, picture ``i`` with seed + i, so that steps can be compared."""
-        from lora.draw import Item, Picture, draw
-        from lora.output import VALIDATION
-        from lora.place import rest
-
-        items = [
-            Item(
-                prompt=self.args.validation_prompt,
-                adapter=event.adapter,
-                seed=self.args.seed + number,
-                cfg=VALIDATION_CFG,
-            )
-            for number in range(self.args.num_validation_images)
-        ]
-        folder = self.args.output_dir / VALIDATION
-        folder.mkdir(parents=True, exist_ok=True)
-        images = []
-        for picture in draw(self.base, items, steps=VALIDATION_DENOISING_STEPS):
-            if isinstance(picture, Picture):
-                picture.image.save(folder / f"step-{event.step:06d}-{picture.index}.png")
-                images.append(picture.image)
-        rest(self.base)
-        if self.board:
-            self.board.show(event.step, "validation", images)
-        self.watch.say(f"step {event.step}: drew {len(images)} pictures into {folder}")
-
-    def save(self, event: Checkpoint) -> None:
-        """A checkpoint's files."""
-        from lora import output
-
-        self.last = event
-        folder = output.save_checkpoint(self.args.output_dir, event)
-        if self.args.checkpoints_total_limit:
-            output.keep_states(self.args.output_dir, self.args.checkpoints_total_limit)
-        self.watch.say(f"saved {folder}")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what room would help against
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, writing checkpoints as they come; a run that ended goes on with --resume_from_checkpoint latest."""
+    _check_output(args)
     samples, held_out = _samples(args)
     from lora.bases import pick_device
     from lora.ranks import from_environment, local_device, together
@@ -120,6 +48,38 @@ def run(args: argparse.Namespace) -> None:
         _train(args, base, how, samples, held_out, ranks)
 
 
+def _check_output(args: argparse.Namespace) -> None:
+    """A folder that can be written, and two trainings never in one. Raises UsageError before anything is loaded."""
+    folder = args.output_dir
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"--output_dir {folder}: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"--output_dir {folder}: nothing may be written into {nearest}")
+    if args.overwrite_output_dir and args.resume_from_checkpoint:
+        raise UsageError(
+            "--overwrite_output_dir: it removes what --resume_from_checkpoint goes on from; give one of them"
+        )
+    there = output.adapters_in(folder)
+    if not there or args.overwrite_output_dir:
+        return
+    if args.resume_from_checkpoint is None:
+        raise UsageError(
+            f"{folder}: there is a training in it ({_few(there)}); go on with it (--resume_from_checkpoint latest), "
+            "train into another --output_dir, or remove it with --overwrite_output_dir"
+        )
+    if output.find_checkpoint(folder, args.resume_from_checkpoint) is None:
+        raise UsageError(
+            f"{folder}: there is a training in it ({_few(there)}), and no {output.STATE} to go on from; train into "
+            "another --output_dir, or remove it with --overwrite_output_dir"
+        )
+
+
+def _few(names: list[str]) -> str:
+    """The names, or the first ones if there are many."""
+    return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])
+
+
 def _train(
     args: argparse.Namespace,
     base: Base,
@@ -130,82 +90,102 @@ def _train(
 ) -> None:
     """The training itself, event by event."""
     from lora import train as training
-    from lora.held_out import Validated
-    from lora.jobs import Checkpoint, JobError, Progress, Train, Trained
+    from lora.commands.report import opened
+    from lora.jobs import Progress, Train, Trained
 
     source, resume, done = _resume(args)
     watch = Watch(speaks=ranks.leads, steps=how.steps, done=done)
     watch.say(_outlook(args, base, how, len(samples), len(held_out), ranks, source))
     job = Train(id=0, attempt=1, keyword=args.keyword, samples=tuple(samples), resume=resume)
-    with _report(args, base, how, watch, done, ranks) as report, _halt() as halt:
-        events = training.train(base, job, how, held_out=held_out, ranks=ranks, halt=halt)
-        try:
-            for event in events:
+    origin = _origin(args, base, job, how)
+    events = training.train(base, job, how, held_out=held_out, ranks=ranks, halt=(halt := threading.Event()))
+    with _explained(args, source, watch), _halting(halt, ranks), closing(events):  # type: ignore[type-var]
+        first = next(events)  # only now the state to go on from has been agreed to, so only now files change
+        _refuse_another(args, origin, source)
+        report = opened(args, base, how, watch, origin, done=done) if ranks.leads else nullcontext()
+        with report as takes:  # None in processes that only work along: the leading one writes for all
+            for event in chain([first], events):
                 if isinstance(event, Progress) and event.loss is None and halt.is_set():
                     raise KeyboardInterrupt  # before the first step there is nothing to save
-                if report is None:  # the leading process writes for all
-                    continue
-                if isinstance(event, Progress) and event.loss is not None:
-                    report.step(event)
-                if isinstance(event, Validated):
-                    report.validated(event)
-                if isinstance(event, Checkpoint):
-                    report.save(event)
-                if isinstance(event, Trained):
-                    _finish(args, report)
-        except JobError as error:
-            raise UsageError(_explain(error, args, source)) from error
-        except OSError as error:
-            raise UsageError(_explain_disk(error, args)) from error
-        finally:
-            events.close()  # type: ignore[attr-defined]  # takes the LoRA off the base
+                if takes is not None:
+                    takes.take(event)
         if halt.is_set() and not isinstance(event, Trained):
             watch.say(f"interrupted after step {event.step}; go on with --resume_from_checkpoint latest")
-            watch.close()
             sys.exit(INTERRUPTED)
 
 
-@contextmanager
-def _report(
-    args: argparse.Namespace, base: Base, how: Plan, watch: Watch, done: int, ranks: Ranks
-) -> Iterator[Report | None]:
-    """Where the events go, closed at the end whatever happens; None in processes that only work along."""
-    if not ranks.leads:
-        yield None
+def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> Origin:
+    """What is noted of the training before its first step."""
+    from lora.checkpoints import identity
+
+    return Origin(
+        base=args.pretrained_model_name_or_path,
+        train_data_dir=str(args.train_data_dir),
+        image_column=args.image_column,
+        caption_column=args.caption_column,
+        max_train_samples=args.max_train_samples,
+        identity=identity(base, job, how),
+    )
+
+
+def _refuse_another(args: argparse.Namespace, origin: Origin, source: Path | None) -> None:
+    """A checkpoint may come from elsewhere, but not into the folder of another training."""
+    from lora.checkpoints import differences
+
+    if source is None:
         return
-    from lora import output
-    from lora.board import Board
+    theirs = read_origin(args.output_dir)
+    if theirs is None:
+        own = source.resolve().is_relative_to(args.output_dir.resolve())
+        different = [] if own else output.adapters_in(args.output_dir)
+    else:
+        different = differences(theirs.identity, origin.identity)
+    if different:
+        raise UsageError(
+            f"{args.output_dir}: there is another training in it ({_few(different)}); train into another --output_dir"
+        )
+
+
+@contextmanager
+def _explained(args: argparse.Namespace, source: Path | None, watch: Watch) -> Iterator[None]:
+    """What ends a training early, in words: what happened, to which file, and how to go on."""
+    from lora.jobs import JobError
 
     try:
-        output.tidy(args.output_dir)
-        metrics = output.Metrics(args.output_dir, steps_done=done)
-        folder = args.output_dir / args.logging_dir
-        board = Board(folder, steps_done=done) if args.report_to != "none" else None
+        yield
+    except JobError as error:
+        raise UsageError(_explain(error, args, source)) from error
+    except output.DamagedMetrics as error:
+        raise UsageError(f"{error}; move the file away to go on without the figures in it") from error
     except OSError as error:
         raise UsageError(_explain_disk(error, args)) from error
-    try:
-        yield Report(args=args, base=base, how=how, watch=watch, metrics=metrics, board=board)
+    except KeyboardInterrupt:
+        watch.say(_explain_end(args))
+        sys.exit(INTERRUPTED)
     finally:
         watch.close()
-        if board:
-            board.close()
 
 
 @contextmanager
-def _halt() -> Iterator[threading.Event]:
-    """Set by Ctrl-C or a launcher's SIGTERM: the step at hand is finished and saved. A second one ends at once."""
-    halt = threading.Event()
+def _halting(halt: threading.Event, ranks: Ranks) -> Iterator[None]:
+    """Ctrl-C or a launcher's SIGTERM sets ``halt``: the step at hand is finished and saved. A second ends at once."""
     known = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: Any) -> None:
+        first = not halt.is_set()
         halt.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # before it is said that one may follow
+        if ranks.leads and first:
+            # Written past Python's buffers: the signal may have come while something else was being printed.
+            os.write(
+                2, b"\nfinishing this step and saving it; Ctrl-C once more ends at once, without saving\n"
+            )
 
     try:
         if threading.current_thread() is threading.main_thread():
             for number in known:
                 signal.signal(number, ask)
-        yield halt
+        yield
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in known.items():
@@ -261,7 +241,7 @@ def _load(args: argparse.Namespace) -> Base:
 
 def _resume(args: argparse.Namespace) -> tuple[Path | None, bytes | None, int]:
     """The state to go on from, if one was asked for and is there: its file, content and steps done."""
-    from lora import adapters, output
+    from lora import adapters
     from lora.jobs import JobError
 
     if args.resume_from_checkpoint is None:
@@ -298,15 +278,6 @@ def _outlook(
     )
 
 
-def _finish(args: argparse.Namespace, report: Report) -> None:
-    from lora.files import write_whole
-    from lora.output import ADAPTER
-
-    assert report.last is not None
-    write_whole(args.output_dir / ADAPTER, report.last.adapter)
-    report.watch.say(f"trained {args.output_dir / ADAPTER}")
-
-
 def _explain(error: Any, args: argparse.Namespace, source: Path | None) -> str:
     """A JobError with the file that it is about and what to do."""
     if error.code == "bad-adapter" and source:
@@ -320,9 +291,18 @@ def _explain(error: Any, args: argparse.Namespace, source: Path | None) -> str:
 
 
 def _explain_disk(error: OSError, args: argparse.Namespace) -> str:
-    """Writing failed: a full disk, a folder that may not be written."""
+    """Writing failed: a full disk, a folder that may not be written, a file in the way."""
     where = error.filename or args.output_dir
+    how = "make room, then go on" if error.errno in FULL else "once it can be, go on"
     return (
         f"{where}: cannot be written: {error.strerror or error}; checkpoints that are there are whole. "
-        "Make room, then go on with --resume_from_checkpoint latest"
+        f"{how.capitalize()} with --resume_from_checkpoint latest"
     )
+
+
+def _explain_end(args: argparse.Namespace) -> str:
+    """It was ended in the middle of a step, or before the first."""
+    last = output.find_checkpoint(args.output_dir, "latest")
+    if last is None:
+        return "ended at once; nothing was saved"
+    return f"ended at once; --resume_from_checkpoint latest goes on from {last}"

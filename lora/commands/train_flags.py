@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.commands import flags
-from lora.commands.flags import count, positive, share, whole
+from lora.commands.flags import below_one, count, from_zero, number, positive, seed, share, whole, without
 from lora.commands.terminal import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,33 @@ SCHEDULERS = (
     "polynomial",
 )
 TARGETS = ("attention", "attention+ff", "attention+ff+conv")
-INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+INTERPOLATIONS = ("nearest", "nearest_exact", "box", "bilinear", "hamming", "bicubic", "lanczos")
+REPORTS_REFUSED = dict.fromkeys(
+    ("wandb", "comet_ml"),
+    "it is a service on the net, and nothing is sent there; take tensorboard, and look with `tensorboard --logdir`",
+)
+PRECISIONS_REFUSED = {"fp16": "Stable Diffusion 2.1's attention overflows in it; take bf16"}
+# The fields of a plan that a flag sets as it is, where it was given. A flag that is not here has a line in make_plan.
+FIELDS = {
+    "lora_alpha": "alpha",
+    "lr_warmup_steps": "warmup_steps",
+    "resolution": "resolution",
+    "random_flip": "random_flip",
+    "center_crop": "center_crop",
+    "composite": "composite",
+    "background": "background",
+    "caption_dropout": "caption_dropout",
+    "noise_offset": "noise_offset",
+    "max_grad_norm": "max_grad_norm",
+    "adam_beta1": "adam_beta1",
+    "adam_beta2": "adam_beta2",
+    "adam_epsilon": "adam_epsilon",
+    "adam_weight_decay": "adam_weight_decay",
+    "timestep_sampling": "timestep_sampling",
+    "lora_targets": "lora_targets",
+    "gradient_accumulation_steps": "portions",
+    "gradient_checkpointing": "gradient_checkpointing",
+}
 GROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
 
@@ -53,7 +79,8 @@ class _Refused(argparse.Action):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Where a default is not that of the reference script, it says so. 'The base's own' values are made "
-        "for the base and the number of samples."
+        "for the base and the number of samples. Captions and prompts get the --keyword if they lack it, and the "
+        "ground that the drawings are on, as in 'a fox, white background': both count towards 77 tokens."
     )
     _add_data(parser)
     _add_length(parser)
@@ -74,7 +101,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_data(parser, required=False)
     add("--dataset_name", help="the same as --train_data_dir: a local folder")
-    add("--output_dir", type=Path, default=Path("sd-model-finetuned-lora"))
+    add(
+        "--output_dir",
+        type=Path,
+        default=Path("sd-model-finetuned-lora"),
+        help="where everything is written; one folder for one training. Default: sd-model-finetuned-lora",
+    )
+    add(
+        "--overwrite_output_dir",
+        action="store_true",
+        help="remove the training that is in OUTPUT_DIR, its comparison too, once this one begins",
+    )
     add("--resolution", type=whole, help="pixels of a side; default: the base's own (reference: 512)")
     add(
         "--random_flip",
@@ -88,7 +125,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="fill the square and cut off the rest; without it pictures are padded, whole "
         "(the reference crops at random)",
     )
-    add("--image_interpolation_mode", choices=INTERPOLATIONS, default="lanczos")
+    add(
+        "--image_interpolation_mode",
+        choices=INTERPOLATIONS,
+        default="lanczos",
+        help="how pictures are resized; default: lanczos. Of pictures, nearest_exact is nearest",
+    )
     add(
         "--composite",
         action=argparse.BooleanOptionalAction,
@@ -134,7 +176,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 def _add_numerics(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--seed", type=count, default=0, help="0 (reference: another one each time)")
+    add("--seed", type=seed, default=0, help="0 (reference: another one each time)")
     add("--rank", type=whole, help="default: the base's own (reference: 4)")
     add("--lora_alpha", type=positive, help="default: the rank")
     add(
@@ -146,10 +188,15 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
     add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")
     add(
         "--snr_gamma",
-        type=float,
+        type=from_zero,
         help="min-SNR weighting, 0 for none; default: the base's own (reference: none)",
     )
-    add("--noise_offset", type=float, default=0.0)
+    add(
+        "--noise_offset",
+        type=number,
+        default=0.0,
+        help="moves each channel's noise as a whole, for very dark or bright pictures; default: 0",
+    )
     add(
         "--timestep_sampling",
         choices=["stratified", "uniform"],
@@ -158,7 +205,7 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--ema_decay",
-        type=share,
+        type=below_one,
         help="save the adapter's running average, 0 for none; default: the base's own (reference: none)",
     )
     add("--prediction_type", choices=["epsilon", "v_prediction"], help="only the base's own can be right")
@@ -168,23 +215,29 @@ def _add_optimizer(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--learning_rate", type=positive, help="default: the base's own (reference: 1e-4)")
     add("--scale_lr", action="store_true", help="times processes, portions and batch size")
-    add("--lr_scheduler", choices=SCHEDULERS, default="constant")
+    add(
+        "--lr_scheduler",
+        choices=SCHEDULERS,
+        default="constant",
+        help="how the rate goes on after the warm-up; default: constant. All others end with the last step, so a "
+        "resume needs the same number of steps",
+    )
     add(
         "--lr_warmup_steps",
         type=count,
         help="with every scheduler, constant too; default: the base's own (reference: 500, without effect)",
     )
     add("--max_grad_norm", type=positive, default=1.0, help="it has an effect, unlike in the reference")
-    add("--adam_beta1", type=share, default=0.9)
-    add("--adam_beta2", type=share, default=0.999)
-    add("--adam_weight_decay", type=float, default=1e-2)
-    add("--adam_epsilon", type=positive, default=1e-8)
+    add("--adam_beta1", type=below_one, default=0.9, help="AdamW's memory of gradients; default: 0.9")
+    add("--adam_beta2", type=below_one, default=0.999, help="and of their squares; default: 0.999")
+    add("--adam_weight_decay", type=from_zero, default=1e-2, help="pulls weights to zero; default: 0.01")
+    add("--adam_epsilon", type=positive, default=1e-8, help="keeps AdamW from dividing by 0; default: 1e-8")
 
 
 def _add_validation(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--validation_prompt", help="draw this on the way, into OUTPUT_DIR/validation and TensorBoard")
-    add("--num_validation_images", type=whole, default=4)
+    add("--num_validation_images", type=whole, default=4, help="drawings of it each time; default: 4")
     add(
         "--validation_epochs",
         type=whole,
@@ -199,6 +252,7 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
     add("--logging_dir", type=Path, default=Path("logs"), help="inside OUTPUT_DIR")
     add(
         "--report_to",
+        type=without(REPORTS_REFUSED),
         choices=["tensorboard", "all", "none"],
         default="tensorboard",
         help="all is tensorboard: services on the net are not reported to; metrics.jsonl is always written",
@@ -211,6 +265,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     add("--local_rank", type=int, default=-1, help="taken; the launcher's environment says it")
     add(
         "--mixed_precision",
+        type=without(PRECISIONS_REFUSED),
         choices=["no", "bf16"],
         help="the base's frozen weights: bf16 on a GPU, float32 (no) on the CPU. The adapter is always float32. "
         "fp16 is not offered: Stable Diffusion 2.1's attention overflows in it",
@@ -248,38 +303,22 @@ def make_plan(args: argparse.Namespace, base: Base, samples: int, ranks: Ranks) 
     how = replace(how, batch_size=max(how.batch_size, pieces))  # nobody goes without a picture
     if args.max_train_steps is None and args.num_train_epochs is not None:
         how = replace(how, steps=args.num_train_epochs * math.ceil(samples / how.batch_size))
-    if args.scale_lr:
-        how = replace(how, learning_rate=how.learning_rate * how.batch_size)
-    given = {
-        "alpha": args.lora_alpha or how.rank,
-        "warmup_steps": args.lr_warmup_steps,
-        "caption_dropout": args.caption_dropout,
-        "resolution": args.resolution,
-    }
-    how = replace(how, **{name: value for name, value in given.items() if value is not None})
-    if args.snr_gamma is not None:
-        how = replace(how, snr_gamma=args.snr_gamma if args.snr_gamma > 0 else None)
+    given = {field: getattr(args, flag) for flag, field in FIELDS.items() if getattr(args, flag) is not None}
     return replace(
         how,
+        **given,
+        learning_rate=how.learning_rate * (how.batch_size if args.scale_lr else 1),
         schedule=args.lr_scheduler.removesuffix("_with_warmup"),
-        random_flip=args.random_flip,
-        noise_offset=args.noise_offset,
-        max_grad_norm=args.max_grad_norm,
-        adam_beta1=args.adam_beta1,
-        adam_beta2=args.adam_beta2,
-        adam_weight_decay=args.adam_weight_decay,
-        adam_epsilon=args.adam_epsilon,
-        timestep_sampling=args.timestep_sampling,
-        lora_targets=args.lora_targets,
-        ema_decay=how.ema_decay if args.ema_decay is None else args.ema_decay or None,
-        background=args.background,
-        composite=args.composite,
-        center_crop=args.center_crop,
-        interpolation=args.image_interpolation_mode,
-        portions=args.gradient_accumulation_steps,
-        gradient_checkpointing=args.gradient_checkpointing,
+        interpolation=args.image_interpolation_mode.removesuffix("_exact"),
+        snr_gamma=_unless_zero(args.snr_gamma, how.snr_gamma),
+        ema_decay=_unless_zero(args.ema_decay, how.ema_decay),
         validation_steps=_validation_steps(args, how, samples),
     )
+
+
+def _unless_zero(given: float | None, usual: float | None) -> float | None:
+    """What was given, where 0 turns it off; the base's own value if nothing was."""
+    return usual if given is None else given or None
 
 
 def _validation_steps(args: argparse.Namespace, how: Plan, samples: int) -> int | None:
@@ -306,5 +345,3 @@ def _check(args: argparse.Namespace, base: Base) -> None:
     if args.background != "auto" and args.background not in base.profile.backgrounds:
         known = ", ".join(base.profile.backgrounds)
         raise UsageError(f"--background {args.background}: auto, {known} are known")
-    if args.ema_decay == 1:
-        raise UsageError("--ema_decay 1: an average that never moves; 0.99 or so")

@@ -69,6 +69,7 @@ def test_a_training_leaves_its_files(trained: Path) -> None:
         "logs",
         "metrics.jsonl",
         "pytorch_lora_weights.safetensors",
+        "run.json",
     ]
     last = (trained / "pytorch_lora_weights.safetensors").read_bytes()
     assert last == (trained / "checkpoint-120" / "pytorch_lora_weights.safetensors").read_bytes()
@@ -202,6 +203,7 @@ def test_check_looks_with_the_base_at_hand(
             "python -m lora fetch a/b",
         ),
         (["train", "--train_data_dir", "{data}", "--device", "toaster"], "device toaster"),
+        (["train", "--train_data_dir", "{data}", "--device", "meta"], "device meta: auto, cpu, cuda"),
         (["train", "--train_data_dir", "{data}", "--resolution", "65"], "multiple of 16"),
         (["draw", "--prompts", "{data}/none.txt", "--out", "x"], "none.txt"),
         (["draw", "--prompts", "{data}/metadata.jsonl", "--adapter", "{data}/000.png", "--out", "x"], "LoRA"),
@@ -230,7 +232,72 @@ def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest
     with pytest.raises(SystemExit) as refused:
         main(["train", "--train_data_dir", str(data), f"--{flag}"])
     assert refused.value.code == 2
-    assert flag.split("=")[0] in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert flag.split("=")[0] in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("--mixed_precision=fp16", "attention overflows in it; take bf16"),
+        ("--report_to=wandb", "nothing is sent there; take tensorboard"),
+        ("--report_to=comet_ml", "nothing is sent there; take tensorboard"),
+        ("--adam_beta1=1", "'1' is no number from 0 to under 1"),
+        ("--adam_beta2=nan", "'nan' is no number from 0 to under 1"),
+        ("--adam_weight_decay=-1", "'-1' is no number from 0 on"),
+        ("--adam_weight_decay=nan", "'nan' is no number from 0 on"),
+        ("--snr_gamma=-3", "'-3' is no number from 0 on"),
+        ("--snr_gamma=nan", "'nan' is no number from 0 on"),
+        ("--noise_offset=nan", "'nan' is no number"),
+        ("--noise_offset=inf", "'inf' is no number"),
+        ("--learning_rate=abc", "'abc' is no number over 0"),
+        ("--ema_decay=1", "'1' is no number from 0 to under 1"),
+        ("--seed=9999999999999999999999999", "no whole number from 0 to 2^63 - 1"),
+        ("--seed=9223372036854775808", "no whole number from 0 to 2^63 - 1"),
+        ("--threads=-1", "'-1' is no whole number from 0 on"),
+        ("--rank=" + "9" * 5000, "is no whole number from 1 on"),
+        ("--lerning_rate=1", "unknown: --lerning_rate (did you mean --learning_rate?)"),
+        ("--qqq", "unknown: --qqq; python -m lora train --help"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_the_reason(
+    flag: str, reason: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is loaded: one line that names the flag, with no list of all the others."""
+    with pytest.raises(SystemExit) as refused:
+        main(["train", "--train_data_dir", str(data), flag])
+    assert refused.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("python -m lora train: ")
+    assert flag.split("=")[0] in said
+    assert reason in said
+    assert said.count("\n") == 1
+
+
+def test_the_largest_seed_trains(train_flags: list[str], tmp_path: Path) -> None:
+    """What is accepted works; nearest_exact is a choice of the reference script that means nearest here."""
+    largest = [
+        "--seed=9223372036854775807",
+        "--image_interpolation_mode=nearest_exact",
+        "--max_train_steps=1",
+    ]
+    assert main(["train", *train_flags, *largest, f"--output_dir={tmp_path}"]) == 0
+    assert json.loads((tmp_path / "run.json").read_text())["identity"]["interpolation"] == "nearest"
+
+
+def test_every_flag_says_what_it_is_for() -> None:
+    """No flag of any command is without help, but for those that are refused with their reason."""
+    from lora.__main__ import _parser
+
+    _, verbs = _parser()
+    bare = [
+        f"{name} {action.option_strings[-1]}"
+        for name in ("train", "export")
+        for action in verbs[name]._actions
+        if action.option_strings and not action.help
+    ]
+    assert bare == []
 
 
 def test_all_flags_of_the_reference_script_are_known() -> None:
@@ -248,9 +315,8 @@ def test_all_flags_of_the_reference_script_are_known() -> None:
         "checkpoints_total_limit resume_from_checkpoint enable_xformers_memory_efficient_attention "
         "noise_offset rank image_interpolation_mode"
     )
-    verbs = next(action for action in _parser()._actions if action.dest == "command")
-    assert isinstance(verbs.choices, dict)
-    known = {name.removeprefix("--") for name in verbs.choices["train"]._option_string_actions}
+    _, verbs = _parser()
+    known = {name.removeprefix("--") for name in verbs["train"]._option_string_actions}
     assert set(reference.split()) <= known
 
 

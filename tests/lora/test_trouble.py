@@ -1,5 +1,6 @@
 """What goes wrong in a training is said in one line that names the file, and no checkpoint is ever damaged."""
 
+import ctypes
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 from lora.__main__ import main
 from lora.dataset import write_folder
+from lora.files import write_whole
 from lora.jobs import Sample
 
 ROOT = Path(__file__).parents[2]
@@ -171,8 +173,53 @@ def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) 
     assert process.returncode == 2, said
     assert "cannot be written" in said.splitlines()[-1]
     assert "checkpoint-4" in said.splitlines()[-1]
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["metrics.jsonl"]
+    assert "Make room" in said.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["metrics.jsonl", "run.json"]
     assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+
+
+def test_a_file_in_the_way_is_not_a_full_disk(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output folder before anything is loaded, a checkpoint when it is written: named, and no room is asked for."""
+    blocked = tmp_path / "run" / "checkpoint-4"
+    blocked.parent.mkdir()
+    blocked.write_text("mine")
+    said = fails(flags, capsys)
+    assert f"{blocked}: cannot be written: Not a directory" in said
+    assert "room" not in said
+    assert blocked.read_text() == "mine"
+    for folder in (blocked, blocked / "deeper"):
+        said = fails([*flags, f"--output_dir={folder}", "--pretrained_model_name_or_path=nowhere"], capsys)
+        assert f"--output_dir {folder}: {blocked} is a file" in said
+
+
+def test_a_folder_that_may_not_be_written_is_told_at_once(flags: list[str], tmp_path: Path) -> None:
+    """Before the base is loaded, and with the folder's own name; for root, too, once it has no special rights."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+
+    def without_rights() -> None:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+    process = start([*flags, f"--output_dir={closed / 'run'}"], preexec_fn=without_rights)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert said.endswith(f"--output_dir {closed / 'run'}: nothing may be written into {closed}\n")
+
+
+def test_a_write_that_fails_names_the_file_itself(tmp_path: Path) -> None:
+    """Not the hidden one that it is written as."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file") as failed:
+        write_whole(tmp_path / "file" / "metrics.jsonl", b"")
+    assert failed.value.filename == str(tmp_path / "file" / "metrics.jsonl")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as failed:
+        write_whole(tmp_path / "folder", b"")
+    assert failed.value.filename == str(tmp_path / "folder")
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -187,6 +234,7 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     process.send_signal(number)
     said, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
+    assert error.count("finishing this step and saving it; Ctrl-C once more ends at once") == 1
     (saved,) = (tmp_path / "run").glob("checkpoint-*")
     assert f"interrupted after step {saved.name.split('-')[1]}; go on with --resume" in said
     assert not (tmp_path / "run" / ADAPTER).exists()
@@ -196,6 +244,26 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 61))
+
+
+def test_a_second_interrupt_ends_at_once_and_says_what_is_left(flags: list[str], tmp_path: Path) -> None:
+    """It is waited for drawings here. Exit code 130, and from where the run can go on."""
+    flags = [*flags, "--max_train_steps=100000", "--validation_prompt=a cat", "--num_validation_images=40"]
+    process = start([*flags, "--validation_epochs=100000", "--checkpointing_steps=5", "--report_to=none"])
+    try:
+        wait_for_steps(tmp_path / "run", 12)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "\n"
+        assert "finishing this step" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said, error = process.communicate(timeout=60)
+    finally:
+        process.kill()  # it would train for very long
+    assert process.returncode == 130
+    assert error == ""
+    last = max((tmp_path / "run").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    assert said.endswith(f"ended at once; --resume_from_checkpoint latest goes on from {last}\n")
 
 
 def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: Path) -> None:
@@ -239,7 +307,6 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
         ("--background=plaid", "auto, white"),
         ("--dataset_name=someone/pictures", "hf download someone/pictures --repo-type dataset"),
         ("--validation_share=1", "leave none to learn from"),
-        ("--ema_decay=1", "never moves"),
     ],
 )
 def test_wrong_values_are_told(
