@@ -34,4 +34,4 @@ def test_the_commands_are_known() -> None:
     lines = [command for command in COMMANDS if command.startswith("python -m lora ")]
     assert len(lines) > 10
     for line in lines:
-        _parser().parse_args(shlex.split(line.partition("  #")[0].partition(" # ")[0])[3:])
+        _parser()[0].parse_args(shlex.split(line.partition("  #")[0].partition(" # ")[0])[3:])
