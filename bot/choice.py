@@ -8,7 +8,7 @@ from bot.words import Words
 
 MOST_BUTTONS = 8
 COPIES = 0.05  # a checkpoint with more copies among its drawings is not chosen (lora.choose)
-LISTENS = 0.9  # one that follows the words less than that, measured by another, is worse at it
+LISTENS = 0.8  # a share of the chosen one's prompt score; less is worse, more may be chance (lora.scorers)
 
 
 def caption(words: Words, found: Comparison) -> str:
@@ -51,6 +51,7 @@ def reason(found: Comparison) -> str | None:
         return "looks-why-copies"
     if best.style >= max(score.style for score in found.scores):
         return "looks-why-closest"
-    if any(score.style > best.style and score.prompt < LISTENS * best.prompt for score in found.scores):
+    deafer = [score for score in found.scores if score.prompt < LISTENS * best.prompt]
+    if best.prompt > 0 and any(score.style > best.style for score in deafer):
         return "looks-why-words"
     return "looks-why-enough"

@@ -19,7 +19,7 @@ from lora.jobs import Kept, Sample, Score
 from lora.prompts import new_prompts
 from lora.scorers import Eye, Looks, Reader, Shown
 
-OTHER_PROMPTS = 9  # among which the right one has to stand out
+OTHER_PROMPTS = 5  # with which the right one is compared
 LEAST_SAMPLES = 3  # of fewer, no likeness among themselves can be told
 
 
@@ -29,7 +29,7 @@ class ChooseError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the checkpoints are made to draw. A picture takes about as long as ``steps`` and 8 denoising steps."""
+    """How the checkpoints are made to draw. A picture takes about as long as ``steps`` and 9 denoising steps."""
 
     prompts: tuple[str, ...] = ()  # empty: the first ``count`` that no caption holds
     count: int = 8
@@ -112,7 +112,7 @@ def compare(
         ),
         base_prompt=float(fits[0].mean()),
         scores=tuple(mark.score() for mark in marks),
-        choice=rule.pick(marks, fits[0], samples=len(samples)),
+        choice=rule.pick(marks, fits[0], least=reader.least, samples=len(samples)),
     )
 
 
@@ -176,7 +176,7 @@ def _read(
 
 
 def _choices(prompts: Sequence[str]) -> list[str]:
-    """The prompts themselves, and as many other things as it takes to have nine others for each."""
+    """The prompts themselves, and as many other things as it takes to have OTHER_PROMPTS others for each."""
     spare = new_prompts(prompts, max(0, OTHER_PROMPTS + 1 - len(prompts)))
     return [*dict.fromkeys(prompts), *spare]
 

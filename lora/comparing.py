@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HEAD = f"{'step':>6}  {'style':>6}  {'prompt':>6}  {'diversity':>9}  {'memorised':>9}"
 LEGEND = """style      0 = as the bare base draws, 1 = as the samples are drawn
-prompt     0 = chance, 1 = the right one of ten prompts always fits best (with a CLIP: its cosine)
+prompt     0 = the drawings ignore their prompts, 1 = they show all of them; CFG goes beyond (with a CLIP: its cosine)
 diversity  of the drawings among themselves, as a share of the samples' own; - for one drawing
 memorised  the share of drawings that are nearer to a sample than samples are to each other"""
 

@@ -1,7 +1,8 @@
 """Which checkpoint is the best: a rule over what was measured of its drawings. No torch here.
 
-Those that copy samples are out, and those that follow prompts clearly worse than the bare base. Of the rest, the
-earliest wins whose style is within noise of the best one's: a later one is not better, only nearer to copying.
+Those that copy samples are out, and those that follow prompts clearly less than a share of how well the bare base
+does. Of the rest, the earliest wins whose style is within noise of the best one's: a later one is not better, only
+nearer to copying.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from lora.jobs import Score
 from lora.scorers import Floats
 
 MOST_COPIES = 0.05  # share of the drawings
-LEAST_PROMPT = 0.9  # of how well the bare base follows the same prompts
 RESAMPLES = 2000
 CHANCE = 0.05  # so many copies would come about by accident less often than this
 
@@ -51,13 +51,14 @@ class Choice:
     others: dict[int, str]
 
 
-def pick(marks: Sequence[Marks], base_prompt: Floats, *, samples: int) -> Choice:
+def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: int) -> Choice:
     """Choose among checkpoints, given in the order of their steps.
 
-    ``base_prompt`` [n] is how well the bare base followed the same prompts with the same seeds; ``samples`` is how
-    many there are. If none passes, the one that copies least is taken, and of those the one that follows prompts best.
+    ``base_prompt`` [n] is how well the bare base followed the same prompts with the same seeds, ``least`` the share
+    of it that is enough (``lora.scorers.Reader``); ``samples`` is how many there are. If none passes, the one that
+    copies least is taken, and of those the one that follows prompts best.
     """
-    faults = {mark.step: _fault(mark, base_prompt, samples) for mark in marks}
+    faults = {mark.step: _fault(mark, base_prompt, least, samples) for mark in marks}
     good = [mark for mark in marks if not faults[mark.step]]
     if not good:
         last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
@@ -74,14 +75,24 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, samples: int) -> Choice
     return Choice(step=chosen.step, why=why, others=others)
 
 
-def _fault(mark: Marks, base_prompt: Floats, samples: int) -> str:
+def _fault(mark: Marks, base_prompt: Floats, least: float, samples: int) -> str:
     """What rules a checkpoint out, or nothing."""
     count, drawings = int(mark.copied.sum()), len(mark.copied)
     if count > MOST_COPIES * drawings and _accident(count, drawings, samples) < CHANCE:
         return f"copies samples in {count} of {drawings} drawings"
-    if clearly_less(mark.prompt, LEAST_PROMPT * base_prompt):
-        return f"follows prompts less than {LEAST_PROMPT:.0%} as well as the bare base"
+    if forgets(mark.prompt, base_prompt, least):
+        return f"follows prompts less than {least:.0%} as well as the bare base"
     return ""
+
+
+def forgets(prompt: Floats, base_prompt: Floats, least: float) -> bool:
+    """Whether prompts are followed clearly less than ``least`` times as well as by the bare base [n each].
+
+    Never, if the base itself follows them no better than chance, which is 0: a share of nothing, or of less, is no
+    measure, and what the base cannot draw no checkpoint can forget.
+    """
+    follows = clearly_less(np.zeros_like(base_prompt), base_prompt)
+    return follows and clearly_less(prompt, least * base_prompt)
 
 
 def _accident(count: int, drawings: int, samples: int) -> float:

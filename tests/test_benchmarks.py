@@ -15,11 +15,14 @@ from benchmarks import choosing, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import look
 from benchmarks.learn import Judge, Task
+from benchmarks.prompt_scores import CHOSEN, NONE, OTHERS, READ, SCORES, auc
 from lora.bases import Base, load
+from lora.choose import OTHER_PROMPTS
 from lora.jobs import Sample
 from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
 from lora.pretrain.held_out_words import SYNONYMS
 from lora.pretrain.unseen_names import BY_STYLE
+from lora.scorers.classifier import LEVELS, fidelity
 from tests import tiny_base
 
 
@@ -196,3 +199,30 @@ def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.C
     assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
         training.report(flags("training", "report", str(file), "--base-hash", "a"))
+
+
+def test_the_measured_score_is_the_products() -> None:
+    """What benchmarks.fidelity makes of a Gram matrix is what the product makes of the predictions themselves."""
+    chance = torch.Generator().manual_seed(1)
+    missed = torch.randn(len(READ), OTHERS + 2, 50, generator=chance).double()
+    gram = (missed @ missed.transpose(1, 2) / 50).numpy()
+    at = [READ.index(level) for level in LEVELS]
+    wanted = fidelity([missed[i, : 1 + OTHER_PROMPTS] for i in at])
+    assert CHOSEN(gram[None])[0] == pytest.approx(wanted)
+
+
+def test_every_score_is_better_the_better_the_caption_fits() -> None:
+    """The right caption misses little, the others more: each score is over those of the wrong ones."""
+    missed = np.random.default_rng(2).normal(size=(len(READ), OTHERS + 2, 50))
+    missed[:, 0] *= 0.1
+    missed[:, NONE] *= 0.5
+    gram = missed @ missed.transpose(0, 2, 1) / 50
+    for score in SCORES:
+        assert auc(score(gram[None]), score.wrong(gram[None])) >= 0.9, score.name
+
+
+def test_ties_are_chance() -> None:
+    """A rank with a ceiling gets no credit for equal scores."""
+    assert auc(np.ones(4), np.ones((3, 4))) == 0.5
+    assert auc(np.array([1.0, 3.0]), np.array([2.0])) == 0.5
+    assert auc(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == 1

@@ -43,10 +43,16 @@ class Eye(Protocol):
 
 
 class Reader(Protocol):
-    """Tells how well a drawing fits the words that were asked for."""
+    """Tells how well a drawing fits the words that were asked for.
+
+    ``least`` is the share of the bare base's mean score that a checkpoint must reach with the same prompts: what
+    a share of a score means is each reader's own.
+    """
+
+    least: float
 
     def read(self, shown: Shown, background: str, prompts: Sequence[str]) -> float:
-        """How much better ``prompts[0]`` fits than the others; more is better.
+        """How well ``prompts[0]`` fits, compared with the others; more is better.
 
         The prompts are without keyword; ``background`` is the name of the drawing's ground.
         """

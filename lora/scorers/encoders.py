@@ -57,6 +57,9 @@ class ClipEye:
 class ClipReader:
     """CLIP-T: the cosine of a drawing and its prompt. The other prompts are not needed."""
 
+    # The cosines of real pictures with right and with wrong words are near each other: a tenth less is much.
+    least = 0.9
+
     def __init__(self, folder: Path, device: str) -> None:
         from transformers import CLIPModel, CLIPTokenizer
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lora.rule import Marks, clearly_less, pick
+from lora.rule import Marks, clearly_less, forgets, pick
 
 NOISE = np.random.default_rng(5).normal(0, 0.05, 10)
 BASE = np.full(10, 0.9)
@@ -16,7 +16,7 @@ def marks(step: int, style: float, *, prompt: float = 0.9, copied: int = 0, nois
 
 
 def chosen(*all_marks: Marks, samples: int = 28) -> int:
-    return pick(all_marks, BASE, samples=samples).step
+    return pick(all_marks, BASE, least=0.5, samples=samples).step
 
 
 def test_the_earliest_within_noise_of_the_best_wins() -> None:
@@ -37,14 +37,45 @@ def test_copying_rules_out() -> None:
 
 
 def test_forgetting_prompts_rules_out() -> None:
-    """A checkpoint must follow prompts at least nine tenths as well as the bare base."""
-    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.80)) == 100
-    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.82)) == 200
+    """A checkpoint must follow prompts at least half as well as the bare base, if that is what the reader asks for."""
+    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.44)) == 100
+    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.46)) == 200
+    choice = pick([marks(100, 0.4), marks(200, 0.8, prompt=0.44)], BASE, least=0.5, samples=28)
+    assert choice.others == {200: "follows prompts less than 50% as well as the bare base"}
+
+
+HARD = np.array(
+    [1.3, 0.1, 1.1, -0.2, 0.9, 1.4, 0.0, 1.2]
+)  # what the base cannot draw is near chance, or under it
+
+
+@pytest.mark.parametrize(
+    ("prompt", "out"),
+    [
+        (HARD, False),
+        (0.8 * HARD, False),
+        (0.3 * HARD, True),
+        (HARD * (np.arange(8) < 2), True),  # two prompts are left
+        (np.roll(HARD, 1), False),  # others are hard for it, as many
+        (-HARD, True),
+    ],
+)
+def test_prompts_that_the_base_cannot_draw_do_not_count_against_a_checkpoint(
+    prompt: np.ndarray, out: bool
+) -> None:
+    """Scores have no floor: it is the mean that must be half of the base's, and prompts at chance add nothing to it."""
+    assert forgets(prompt, HARD, 0.5) is out
+
+
+@pytest.mark.parametrize("base", [0 * HARD, -HARD, np.array([1.9, -1.6, 1.2, -1.8, 0.4, -0.3, 0.2, 0.4])])
+def test_where_the_base_follows_nothing_nothing_is_forgotten(base: np.ndarray) -> None:
+    """Half of a base score at chance or below is no demand: even a checkpoint at -2 is not out for its prompts."""
+    assert not forgets(np.full(8, -2.0), base, 0.5)
 
 
 def test_every_other_one_gets_its_reason() -> None:
     """The person who may override it is told why each was left."""
-    choice = pick([marks(100, 0.3), marks(200, 0.8), marks(300, 0.9, copied=5)], BASE, samples=28)
+    choice = pick([marks(100, 0.3), marks(200, 0.8), marks(300, 0.9, copied=5)], BASE, least=0.5, samples=28)
     assert choice.step == 200
     assert set(choice.others) == {100, 300}
     assert "copies samples in 5 of 10" in choice.others[300]
@@ -53,7 +84,7 @@ def test_every_other_one_gets_its_reason() -> None:
 
 def test_if_none_passes_the_least_bad_is_taken_and_said_so() -> None:
     """There is always an adapter, and no pretence that it is a good one."""
-    choice = pick([marks(100, 0.4, copied=4), marks(200, 0.8, copied=9)], BASE, samples=28)
+    choice = pick([marks(100, 0.4, copied=4), marks(200, 0.8, copied=9)], BASE, least=0.5, samples=28)
     assert choice.step == 100
     assert "least bad" in choice.why
 

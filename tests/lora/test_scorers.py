@@ -1,16 +1,18 @@
 """The judges on real drawings: style apart from subject, copies found, and networks from folders loaded whole."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter, ImageOps
 
-from lora import likeness
+from lora import bases, likeness, rule
 from lora.bases import Base
 from lora.dataset import on_flat_ground, open_samples, read_folder
 from lora.scorers import Looks, ScorerError, Shown, eye
-from lora.scorers.classifier import DiffusionReader
+from lora.scorers.classifier import MOST, DiffusionReader, fidelity, residuals
 from lora.scorers.encoders import ClipReader
 from lora.scorers.framing import framed
 
@@ -81,15 +83,107 @@ def test_nothing_drawn_is_framed_too() -> None:
     assert framed(empty, 32).getextrema() == ((255, 255),) * 3
 
 
-def test_the_reader_prefers_what_the_base_would_draw(base: Base) -> None:
-    """Read from noise levels, with no adapter on: between -1 and 1, the same each time, and other words differ."""
+def test_what_one_prompt_wins_another_loses(base: Base) -> None:
+    """Between two prompts the score is the same each time, and the opposite with the prompts exchanged."""
     reader = DiffusionReader(base)
     shown = Shown(image=Image.new("RGB", (64, 64), (200, 40, 40)), ground=WHITE)
-    prompts = ["a cat", "a dog", "a tree", "a house", "a boat"]
-    scores = [reader.read(shown, "white", prompts[i:] + prompts[:i]) for i in range(5)]
-    assert scores == [reader.read(shown, "white", prompts[i:] + prompts[:i]) for i in range(5)]
-    # The prompts are ranked: the best beats all four others, the worst none, in some order.
-    assert sorted(scores) == [-1, -0.5, 0, 0.5, 1]
+    score = reader.read(shown, "white", ["a cat", "a dog"])
+    assert 0 < abs(score) <= MOST
+    assert reader.read(shown, "white", ["a cat", "a dog"]) == score
+    assert reader.read(shown, "white", ["a dog", "a cat"]) == pytest.approx(-score)
+    assert reader.read(shown, "white", ["a cat", "a cat"]) == 0
+
+
+CHANCE = torch.Generator().manual_seed(0)
+PREDICTED = torch.randn(6, 400, generator=CHANCE)  # for the right prompt and five others
+UNFORESEEN = 20 * torch.linalg.qr(torch.cat([PREDICTED.T, torch.randn(400, 1, generator=CHANCE)], 1)).Q[:, 6]
+
+
+@pytest.mark.parametrize("way", [0.0, 0.25, 0.5, 1.0])
+def test_fidelity_is_how_far_a_drawing_is_what_its_words_make_expected(way: float) -> None:
+    """From half way between the words and all others to the words; what no words foresee changes nothing."""
+    middle = (PREDICTED[0] + PREDICTED[1:].mean(dim=0)) / 2
+    drawing = torch.lerp(middle, PREDICTED[0], way)
+    spread = PREDICTED[1:].var(dim=0, correction=0).mean() / (PREDICTED[1:] - PREDICTED[0]).square().mean()
+    wanted = way + (1 - way) * float(spread)
+    assert fidelity([PREDICTED - drawing]) == pytest.approx(wanted, abs=1e-4)
+    assert fidelity([PREDICTED - drawing - UNFORESEEN]) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_fidelity_is_chance_for_any_words_and_negative_for_another_prompts_drawing() -> None:
+    """Over prompts as far from each other the mean is 0, whatever was drawn; for another's drawing it is below."""
+    apart = torch.linalg.qr(PREDICTED.T).Q.T
+    drawing = torch.randn(400, generator=CHANCE) / 4
+    scores = [fidelity([torch.roll(apart, -i, 0) - drawing]) for i in range(6)]
+    assert np.mean(scores) == pytest.approx(0, abs=1e-4)
+    assert np.std(scores) > 0.1
+    assert fidelity([PREDICTED - PREDICTED[3]]) < 0
+    assert fidelity([PREDICTED[:1].expand(3, -1)]) == 0
+
+
+def test_a_base_that_predicts_noise_is_read_as_one_that_predicts_velocity() -> None:
+    """The same guesses at the picture, told in either way, miss by the same."""
+    clean, texts = torch.randn(1, 4, 8, 8, generator=CHANCE), torch.randn(3, 77, 8, generator=CHANCE)
+    signals = torch.linspace(0.99, 0.001, 50)
+
+    def told(kind: str) -> torch.Tensor:
+        def unet(noisy: torch.Tensor, times: torch.Tensor, encoder_hidden_states: torch.Tensor) -> object:
+            guess = 0.3 * noisy + encoder_hidden_states[:, 0, :1, None, None]
+            signal = signals[times[0]]
+            noise = (noisy - signal.sqrt() * guess) / (1 - signal).sqrt()
+            velocity = signal.sqrt() * noise - (1 - signal).sqrt() * guess
+            return SimpleNamespace(sample=velocity if kind == "v_prediction" else noise)
+
+        scheduler = SimpleNamespace(alphas_cumprod=signals, config=SimpleNamespace(prediction_type=kind))
+        base = SimpleNamespace(scheduler=scheduler, unet=unet, dtype=torch.float32)
+        return residuals(base, clean, texts, 0.05, 1)  # type: ignore[arg-type]
+
+    torch.testing.assert_close(told("epsilon"), told("v_prediction"), atol=1e-4, rtol=1e-4)
+    assert told("epsilon").abs().max() > 0.1
+
+
+@pytest.fixture(scope="module")
+def readings(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarray]:
+    """What the bundled base reads of five of the demo's drawings: whole, faded, and each with the next one's prompt."""
+    reader = DiffusionReader(bases.load("sticker-nano", cache_dir, "cpu"))
+    prompts = [sample.caption for sample in read_folder(DEMO)][:5]
+    turned = [prompts[i:] + prompts[:i] for i in range(5)]
+
+    def read(images: list[Image.Image]) -> np.ndarray:
+        pairs = zip(images, turned, strict=True)
+        return np.array(
+            [reader.read(Shown(image=image, ground=WHITE), "white", asked) for image, asked in pairs]
+        )
+
+    some, blank = drawings[:5], Image.new("RGB", (256, 256), WHITE)
+    return {
+        "whole": read(some),
+        "faded": read([Image.blend(image, blank, 0.6) for image in some]),
+        "others": read(some[1:] + some[:1]),
+    }
+
+
+def test_the_bundled_base_reads_in_degrees(readings: dict[str, np.ndarray]) -> None:
+    """Real drawings of a style it has never seen are near 1, what is left of them is less, other things are near 0."""
+    whole, faded, others = (readings[name].mean() for name in ("whole", "faded", "others"))
+    assert 0.6 < whole < 1.5
+    assert 0.1 < faded < 0.7 * whole
+    assert others < 0.2
+    assert len(set(readings["whole"].round(3))) == 5  # no ceiling
+
+
+def test_a_checkpoint_that_ignores_prompts_is_rejected(readings: dict[str, np.ndarray]) -> None:
+    """Good drawings, but of something else than was asked for: the rule takes another, however near its style is."""
+
+    def marks(step: int, prompt: np.ndarray) -> rule.Marks:
+        return rule.Marks(
+            step=step, style=np.full(5, step / 10), prompt=prompt, copied=np.zeros(5, bool), diversity=1.0
+        )
+
+    rows = [marks(1, readings["whole"]), marks(2, readings["others"])]
+    choice = rule.pick(rows, readings["whole"], least=DiffusionReader.least, samples=24)
+    assert choice.step == 1
+    assert "follows prompts less" in choice.others[2]
 
 
 def dino(folder: Path) -> Path:
@@ -139,7 +233,6 @@ def test_networks_from_folders_judge(
 
 def test_a_clip_reads(drawings: list[Image.Image], tmp_path: Path) -> None:
     """CLIP-T is the cosine that transformers' own CLIPModel gives for the same pixels and words."""
-    import torch
     from transformers import CLIPModel, CLIPTokenizer
 
     from lora.scorers.encoders import OPENAI, _pixels
