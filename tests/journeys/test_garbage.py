@@ -99,13 +99,13 @@ async def long_words(ada: Person) -> None:
     await arrive(ada)
     await ada.send_picture(picture(1), as_="document", caption="quite a long tale " * 40)
     refused = await ada.wait_for("too long", PATIENCE)
-    assert "tokens, and I can read 77" in refused.text
+    assert "tokens, and there is room for" in refused.text
     await ada.send("and on it goes " * 334)
     await ada.wait_for("That caption for picture 1 is too long", PATIENCE)
     await ada.send("a short tale")
     await ada.wait_for("Picture 1: zuvix a short tale", PATIENCE)
     await ada.send(f"/sticker {'a fox and ' * 60}")
-    await ada.wait_for("tokens, and I can read 77", PATIENCE)
+    await ada.wait_for("tokens, and there is room for", PATIENCE)
     assert await captions_in_order(ada) == ["zuvix a short tale"]
 
 
