@@ -164,7 +164,7 @@ def readings(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarr
 
 
 def test_the_bundled_base_reads_in_degrees(readings: dict[str, np.ndarray]) -> None:
-    """Drawings of a style it has never seen are far over chance, what is left of them is less, other things are not over it."""
+    """An unseen style is far over chance, what is left of its drawings is less, and other things are not over it."""
     whole, faded, others = (readings[name].mean() for name in ("whole", "faded", "others"))
     assert 0.4 < whole < 1.5
     assert 0.1 < faded < 0.7 * whole
