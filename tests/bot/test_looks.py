@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot import choice
 from bot.playground import Message, Person
 from bot.tables.comparisons import Comparison
@@ -149,6 +151,30 @@ async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada:
         engine.go.set()
         await ada.press(told, "train:again:1")
         await ada.wait_for("Your style zuvix is ready")
+
+
+@pytest.mark.parametrize(
+    ("nearer", "words"),
+    [(0.7, "looks-why-words"), (1.0, "looks-why-enough"), (1.3, "looks-why-enough")],
+)
+def test_a_nearer_look_that_was_left_is_said_to_listen_less_only_if_it_does(
+    nearer: float, words: str
+) -> None:
+    """By more than chance, and not where the best one follows no words itself."""
+
+    def why(best: float, other: float) -> str | None:
+        rows = [(100, 0.5, best), (200, 0.6, other)]
+        scores = tuple(
+            Score(step=step, style=style, prompt=prompt, diversity=1.0, memorised=0.0)
+            for step, style, prompt in rows
+        )
+        found = Comparison(
+            job=1, style=1, keyword="x", best=100, scores=scores, sheet="", steps=(100, 200), used=100
+        )
+        return choice.reason(found)
+
+    assert why(1.1, nearer) == words
+    assert why(-0.1, nearer - 1) == "looks-why-enough"
 
 
 def test_buttons_are_few() -> None:
