@@ -71,7 +71,7 @@ def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: 
         latents = torch.stack(
             [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
         )
-        noisy = scheduler.add_noise(latents, noise, times)
+        noisy = scheduler.add_noise(latents, noise, times).to(memory_format=torch.channels_last)
         target = noise
         if scheduler.config.prediction_type == "v_prediction":
             target = scheduler.get_velocity(latents, noise, times)
@@ -98,9 +98,12 @@ def test_fifty_steps_are_those_of_the_reference_script(
 def test_fifty_steps_on_the_bundled_base_are_those_of_the_reference_script(
     cache_dir: Path, samples: tuple[Sample, ...]
 ) -> None:
-    """The same on sticker-nano, one sample a step."""
+    """The same on sticker-nano, one sample a step, at the rate of the reference command.
+
+    At ten times that rate, rounding once came to 5e-5 within the fifty steps: it grows with every one.
+    """
     base, other = (bases.load("sticker-nano", cache_dir, "cpu") for _ in range(2))
-    compare_with_reference(base, other, samples[:3], reference_plan(base, batch_size=1))
+    compare_with_reference(base, other, samples[:3], reference_plan(base, batch_size=1, learning_rate=1e-4))
 
 
 @pytest.mark.parametrize("name", ["tiny", "sticker-nano"])
