@@ -95,6 +95,7 @@ def test_fifty_steps_are_those_of_the_reference_script(
     compare_with_reference(base, other, samples, reference_plan(base))
 
 
+@pytest.mark.slow
 def test_fifty_steps_on_the_bundled_base_are_those_of_the_reference_script(
     cache_dir: Path, samples: tuple[Sample, ...]
 ) -> None:

@@ -163,6 +163,7 @@ def readings(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarr
     }
 
 
+@pytest.mark.slow
 def test_the_bundled_base_reads_in_degrees(readings: dict[str, np.ndarray]) -> None:
     """An unseen style is far over chance, what is left of its drawings is less, and other things are not over it."""
     whole, faded, others = (readings[name].mean() for name in ("whole", "faded", "others"))
@@ -172,6 +173,7 @@ def test_the_bundled_base_reads_in_degrees(readings: dict[str, np.ndarray]) -> N
     assert len(set(readings["whole"].round(3))) == 5  # no ceiling
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_ignores_prompts_is_rejected(readings: dict[str, np.ndarray]) -> None:
     """Good drawings, but of something else than was asked for: the rule takes another, however near its style is."""
 
