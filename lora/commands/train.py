@@ -229,7 +229,8 @@ def _load(args: argparse.Namespace) -> Base:
 
     asked = train_flags.precision(args)
     if args.allow_tf32:
-        torch.set_float32_matmul_precision("high")
+        # Not set_float32_matmul_precision: that would round on a CPU too.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     place = pick_device(args.device)
     if asked == "no" and place.type == "cuda":  # loaded there it would be rounded to bfloat16
         args.device = "cpu"
