@@ -9,6 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from lora import bases
+from lora.dataset import write_folder
 from lora.jobs import Sample
 from tests import tiny_base
 
@@ -46,6 +47,13 @@ def base(tiny_folder: Path, cache_dir: Path) -> bases.Base:
 def samples() -> tuple[Sample, ...]:
     """Six discs of different colours with a black outline, on nothing."""
     return tuple(Sample(picture=disc(number), caption=f"ball number {number}") for number in range(6))
+
+
+@pytest.fixture
+def data(tmp_path: Path, samples: tuple[Sample, ...]) -> Path:
+    """The samples as a folder with its table."""
+    write_folder(tmp_path / "data", samples)
+    return tmp_path / "data"
 
 
 def disc(number: int) -> bytes:

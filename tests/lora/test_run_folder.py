@@ -10,16 +10,8 @@ from safetensors.torch import save
 
 from lora import output
 from lora.__main__ import main
-from lora.dataset import write_folder
-from lora.jobs import Sample
 
 ADAPTER = "pytorch_lora_weights.safetensors"
-
-
-@pytest.fixture
-def data(tmp_path: Path, samples: tuple[Sample, ...]) -> Path:
-    write_folder(tmp_path / "data", samples)
-    return tmp_path / "data"
 
 
 @pytest.fixture

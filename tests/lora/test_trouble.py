@@ -17,18 +17,10 @@ import pytest
 from safetensors.torch import load_file
 
 from lora.__main__ import main
-from lora.dataset import write_folder
 from lora.files import write_whole
-from lora.jobs import Sample
 
 ROOT = Path(__file__).parents[2]
 ADAPTER = "pytorch_lora_weights.safetensors"
-
-
-@pytest.fixture
-def data(tmp_path: Path, samples: tuple[Sample, ...]) -> Path:
-    write_folder(tmp_path / "data", samples)
-    return tmp_path / "data"
 
 
 @pytest.fixture
