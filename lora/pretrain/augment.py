@@ -42,8 +42,8 @@ def on_ground(rgba: Tensor, colours: Tensor) -> Tensor:
     return rgba[:, :3] * 2 - rgba[:, 3:] + (1 - rgba[:, 3:]) * colours[:, :, None, None]
 
 
-def jittered(rgba: Tensor, generator: torch.Generator, smallest: float = 0.82) -> Tensor:
-    """Each picture mirrored half of the time, a little smaller, and a little off the centre."""
+def jittered(rgba: Tensor, generator: torch.Generator, *, smallest: float, mirrored: float) -> Tensor:
+    """Each picture scaled to ``smallest``..1, a little off the centre, and mirrored with chance ``mirrored``."""
     count, device = rgba.shape[0], rgba.device
 
     def rand(*shape: int) -> Tensor:
@@ -51,4 +51,4 @@ def jittered(rgba: Tensor, generator: torch.Generator, smallest: float = 0.82) -
 
     scale = smallest + (1 - smallest) * rand(count)
     shift = (rand(count, 2) * 2 - 1) * ((1 / scale) - 1)[:, None] * 0.6
-    return place(rgba, scale, shift, rand(count) < 0.5)
+    return place(rgba, scale, shift, rand(count) < mirrored)

@@ -15,7 +15,7 @@ Drawing = dict[str, object]  # a row of drawings.json
 def name(drawing: Drawing, rng: Random) -> str:
     """The concept's own name most of the time, else one of its tags, but never a word kept for measuring."""
     tags = [tag for tag in drawing["tags"] if tag not in SYNONYMS]  # type: ignore[attr-defined]
-    if tags and rng.random() > 0.68:
+    if tags and rng.random() > 0.78:
         return str(rng.choice(tags))
     return str(drawing["concept"])
 
@@ -23,7 +23,7 @@ def name(drawing: Drawing, rng: Random) -> str:
 def subject(drawing: Drawing, rng: Random) -> str:
     """What a drawing of one thing shows: its name, or two of its tags side by side."""
     tags: tuple[str, ...] = tuple(drawing["tags"])  # type: ignore[arg-type]
-    if len(tags) > 1 and rng.random() < 0.12:
+    if len(tags) > 1 and rng.random() < 0.1:
         return " ".join(rng.sample(tags, 2))
     return rng.choice(ARTICLES) + name(drawing, rng)
 

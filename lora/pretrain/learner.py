@@ -7,6 +7,7 @@ replayed. All gradients lie in one tensor: averaging them over the GPUs is one c
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import torch
@@ -22,8 +23,9 @@ EMPTY, REPLACED = 0.1, 0.02
 TAUGHT, TEACH_WEIGHT = 256, 0.08  # texts, and how much they count beside the pictures,
 TEACH_EVERY = 4  # steps: the words are learnt long before the pictures
 # Min-SNR weighs a loss by less and less where there is more noise, and by nothing where sampling starts. But that is
-# where words decide on a shape: below an SNR of 0.06 they explain a tenth to a half of the loss, above 0.3 a twentieth.
-LEAST_WEIGHT = 0.15
+# where words decide on a shape: below an SNR of 0.06 they explain a tenth to a half of the first edition's loss, above
+# 0.3 a twentieth (``python -m benchmarks.noise_levels``).
+LEAST_WEIGHT = 0.4
 PEAK = 6e-4
 CLIP = 1.0
 
@@ -75,7 +77,11 @@ class Lessons:
         drop = torch.rand(len(ids), 1, generator=generator, device=device) < EMPTY
         ids = torch.where(drop, self._empty, ids)
         noise = torch.randn(latents.shape, generator=generator, device=device)
-        steps = torch.randint(0, 1000, (len(latents),), generator=generator, device=device)
+        # One from each of B equal parts of the noise levels, so that a batch's loss does not hang on its luck.
+        at = torch.arange(len(latents), device=device) + torch.rand(
+            len(latents), generator=generator, device=device
+        )
+        steps = (at * (1000 / len(latents))).long().clamp_max(999)
         signal = self._alphas[steps]
         a, s = signal.sqrt()[:, None, None, None], (1 - signal).sqrt()[:, None, None, None]
         noisy = (a * latents + s * noise).contiguous(memory_format=torch.channels_last)
@@ -134,6 +140,7 @@ class Learner:
         """Compile and record what ``step`` does with pictures. On a CPU there is nothing to record."""
         if self._generator.device.type != "cuda":
             return
+        gc.collect()  # a graph of autograd that waits for it would hold the stream that it ran on
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

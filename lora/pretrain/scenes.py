@@ -39,6 +39,7 @@ COLOURS = {
 }
 BINS = 24  # of the hue circle, to find a drawing's main hue
 REACH = 0.16  # hues within this of the main one change with it
+SMALLEST = 0.88  # of a drawing's size
 COLOURLESS = 0.12  # mean saturation below which all of a drawing takes the colour
 
 EYEWEAR = frozenset({"glasses", "sunglasses", "goggles"})
@@ -121,7 +122,8 @@ def draw(
     if several:
         at = torch.tensor(several, device=device)
         whole = whole.index_copy(0, at, _repeated(whole[at], [scenes[i].count for i in several]))
-    return jittered(whole, generator)
+    # Never mirrored: where words decide on a shape, its mean with its mirror image is the shape of nothing.
+    return jittered(whole, generator, smallest=SMALLEST, mirrored=0)
 
 
 Spot = tuple[float, float, float]  # scale, centre x, centre y (in half-widths; down is positive)

@@ -31,7 +31,7 @@ from lora.pretrain.model import Model, predict
 from lora.pretrain.vae import wait_for
 from lora.pretrain.variants import Variants, Vocabulary
 
-SAVE_SECONDS = 120
+SAVE_SECONDS = 240
 BEGAN = time.monotonic()
 
 

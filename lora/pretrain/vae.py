@@ -57,7 +57,7 @@ def batch(pictures: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device=device)
 
-    rgba = jittered(premultiplied(pictures[rows]), generator, smallest=0.7)
+    rgba = jittered(premultiplied(pictures[rows]), generator, smallest=0.7, mirrored=0.5)
     # Other styles have other palettes: swap channels of a third of the drawings, invert a few.
     order = torch.argsort(rand(count, 3), dim=1)
     order = torch.where((rand(count) < 0.33)[:, None], order, torch.arange(3, device=device))

@@ -18,7 +18,7 @@ from lora.pretrain import scenes
 from lora.pretrain.augment import GROUNDS, ground_colours, on_ground
 from lora.pretrain.captions import shown, styled
 
-KINDS = ["plain"] * 11 + ["coloured"] * 5 + ["pair"] * 3 + ["several"]
+KINDS = ["plain"] * 13 + ["coloured"] * 4 + ["pair"] * 2 + ["several"]
 FORMS = 4  # captions of each variant
 LENGTH = 77
 CHUNK = 128
