@@ -20,7 +20,7 @@ def drawings(
     """The base's drawings, RGB, of (prompt, seed) at CFG 5 in 20 steps; those in ``folder`` are not made again.
 
     They are kept apart by everything that they depend on but the device: the base's weights (text encoder
-    and VAE too), the prompt, the seed.
+    and VAE too), how long it is guided, the prompt, the seed.
     """
     edition = _edition(base)
     paths = [folder / f"{_name(edition, prompt, seed)}.png" for prompt, seed in prompts]
@@ -37,7 +37,7 @@ def drawings(
 
 def _edition(base: Base) -> str:
     """A name for the whole base: a new text encoder under an old denoiser draws otherwise."""
-    digest = hashlib.sha256(base.hash.encode())
+    digest = hashlib.sha256(f"{base.hash} {base.profile.guidance_stop}".encode())
     for part in (base.text_encoder, base.vae):
         for name, value in sorted(part.state_dict().items()):
             digest.update(f"{name} {value.double().sum().item():.9e}".encode())

@@ -10,7 +10,8 @@ synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.he
 colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
           before that, how often that judge is right on real drawings recoloured by script
 two-parts a sheet of 30 prompts like ``cat with sunglasses``, to be judged by eye
-ground    share of border pixels (4 px wide) within 2/255 of white, of drawings on white
+ground    share of border pixels (4 px wide) within 2/255 of white, of drawings on white; that of the same concepts'
+          real drawings, many of which touch the border; and the share of the pixels that are ground (within 16/255)
 size      all weights in the repository together
 speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
 training  seconds for 300 steps at batch 4, from 60 of them
@@ -50,7 +51,7 @@ HELD_OUT_DRAWINGS = 200
 CONCEPTS = 60
 SEEDS = (0, 1, 2)
 STYLES = tuple(SETS)
-BORDER, FLAT = 4, 2  # px, of 255
+BORDER, FLAT, GROUND = 4, 2, 16  # px, of 255, of 255
 TIMED_STEPS, TRAINING_STEPS = 60, 300
 
 
@@ -155,18 +156,24 @@ def two_parts(args: argparse.Namespace, base: Base) -> None:
 
 
 def ground(args: argparse.Namespace, base: Base) -> None:
-    names = chosen_concepts(args.dir)
-    prompts = [(f"{STYLES[i % 6]} {name}", 0) for i, name in enumerate(names)]
-    shares = [flat_share(picture) for picture in drawings(base, prompts, args.kept, args.batch)]
-    print(f"ground: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white "
-          f"(worst drawing {min(shares):.1%})", flush=True)  # fmt: skip
+    wanted = [(STYLES[i % 6], name) for i, name in enumerate(chosen_concepts(args.dir))]
+    prompts = [(f"{style} {name}", 0) for style, name in wanted]
+    rows = json.loads((args.dir / "drawings.json").read_text())
+    stored = load_file(args.dir / "drawings.safetensors")["pictures"]
+    at = {(row["style"], row["concept"]): i for i, row in enumerate(rows)}
+    own = statistics.mean(flat_share(on_white(stored[at[one]])) for one in wanted)
+    pictures = drawings(base, prompts, args.kept, args.batch)
+    shares = [flat_share(picture) for picture in pictures]
+    only = statistics.mean(shares) / statistics.mean(flat_share(picture, GROUND) for picture in pictures)
+    print(f"ground: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white (worst drawing "
+          f"{min(shares):.1%}; real drawings {own:.1%}), {only:.1%} of those that are ground", flush=True)  # fmt: skip
 
 
-def flat_share(picture: Image.Image) -> float:
-    """The share of a drawing's border pixels that are white but for ``FLAT``."""
+def flat_share(picture: Image.Image, off: int = FLAT) -> float:
+    """The share of a drawing's border pixels that are white but for ``off``."""
     ring = np.ones((picture.height, picture.width), dtype=bool)
     ring[BORDER:-BORDER, BORDER:-BORDER] = False
-    return float(((255 - np.asarray(picture).astype(int)).max(axis=2)[ring] <= FLAT).mean())
+    return float(((255 - np.asarray(picture).astype(int)).max(axis=2)[ring] <= off).mean())
 
 
 def size(args: argparse.Namespace, base: Base) -> None:

@@ -220,6 +220,13 @@ def put_on(base: Base, data: bytes | None) -> About | None:
     return read_about(data)
 
 
+def strengthen(base: Base, strength: float) -> None:
+    """Let the adapter that the denoiser uses now change it so many times as much as its file says."""
+    for _, module in _layers(base):
+        for name in module.active_adapters:
+            module.set_scale(name, strength)
+
+
 def _load(base: Base, name: str, data: bytes) -> None:
     """Add the layers of a file. diffusers may keep the tensors it is given, so it gets copies of its own."""
     state = read_weights(base, data)

@@ -26,7 +26,13 @@ REMEMBERED_CAPTIONS = 512  # embeddings of one caption are 77 KB to 315 KB
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What holds for a kind of base. ``ground`` is how a caption names the colour behind the drawing."""
+    """What holds for a kind of base. ``ground`` is how a caption names the colour behind the drawing.
+
+    ``guidance_stop`` is the share of the denoising steps, from the first one, that are guided: shapes are decided in
+    those, and the others only lose by it (Kynkäänniemi et al. 2024, arXiv 2404.07724). In the share ``shaping`` of
+    the steps an adapter has only ``shaping_strength`` of its strength: what it learned there from a few samples are
+    their shapes (Soboleva et al. 2025, arXiv 2507.05964, who give it fewer ranks there).
+    """
 
     backgrounds: Mapping[str, Colour]
     ground: str
@@ -34,6 +40,10 @@ class Profile:
     snr_gamma: float | None
     ema_decay: float | None
     warmup_steps: int
+    random_flip: bool
+    guidance_stop: float = 1.0
+    shaping: float = 0.0
+    shaping_strength: float = 1.0
 
 
 def _nano_defaults(samples: int) -> TrainSettings:
@@ -53,6 +63,10 @@ NANO = Profile(
     snr_gamma=None,  # min-SNR leaves out the noisiest steps, where it is decided how a drawing looks as a whole
     ema_decay=0.98,
     warmup_steps=20,
+    random_flip=False,  # it has never seen anything mirrored: that only costs it concepts
+    guidance_stop=0.55,
+    shaping=0.2,
+    shaping_strength=0.5,
 )
 USUAL = Profile(
     backgrounds=nano.BACKGROUNDS,
@@ -61,6 +75,7 @@ USUAL = Profile(
     snr_gamma=None,
     ema_decay=None,
     warmup_steps=50,
+    random_flip=True,
 )
 
 

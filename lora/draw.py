@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lora.adapters import About, put_on
+from lora.adapters import About, put_on, strengthen
 from lora.bases import Base, Colour
 from lora.captions import length, with_keyword
 from lora.jobs import JobError
@@ -98,7 +98,12 @@ def _sample(
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     scheduler = sampler(base, steps)
     latents = _noise(base, items) * scheduler.init_noise_sigma
+    guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
     for done, t in enumerate(scheduler.timesteps, start=1):
+        if done > guided:
+            texts = texts[-len(items) :]
+        if items[0].adapter is not None and done in (1, shaping + 1):
+            strengthen(base, base.profile.shaping_strength if done <= shaping else 1.0)
         latents = _denoise(base, scheduler, latents, t, texts, cfg)
         yield Step(step=done, steps=steps)
     if not bool(torch.isfinite(latents).all()):
@@ -149,7 +154,10 @@ def _noise(base: Base, items: Sequence[Item]) -> Tensor:
 
 @torch.no_grad()
 def _denoise(base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor) -> Tensor:
-    """One step of the whole batch, each picture at its own strength of classifier-free guidance."""
+    """One step of the whole batch, each picture at its own strength of classifier-free guidance.
+
+    Without guidance if ``texts`` holds no negative ones.
+    """
     noisy = scheduler.scale_model_input(latents, t)
     if len(texts) == len(latents):
         predicted = base.unet(noisy.to(base.dtype), t, encoder_hidden_states=texts).sample.float()

@@ -57,7 +57,7 @@ class TrainSettings:
     rank: int | None = None
     checkpoint_steps: int | None = None
     seed: int = 0
-    random_flip: bool = True  # show samples mirrored, too
+    random_flip: bool | None = None  # show samples mirrored, too
 
 
 @dataclass(frozen=True, kw_only=True)

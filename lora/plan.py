@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from lora.bases import Base
 from lora.jobs import TrainSettings
 
-Number = TypeVar("Number", int, float)
+Value = TypeVar("Value", int, float, bool)
 
 # What a resumed training may do otherwise than before, for it changes no weight that the steps lead to. The number of
 # steps is free only while the schedule does not depend on it: all others than "constant" end with the last step.
@@ -68,7 +68,7 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         rank=rank,
         alpha=rank,
         seed=asked.seed,
-        random_flip=asked.random_flip,
+        random_flip=_decide(asked.random_flip, base.profile.random_flip),
         resolution=base.resolution,
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,
@@ -76,7 +76,7 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
     )
 
 
-def _decide(asked: Number | None, usual: Number | None) -> Number:
+def _decide(asked: Value | None, usual: Value | None) -> Value:
     value = usual if asked is None else asked
     assert value is not None, "a profile's defaults leave nothing open"
     return value

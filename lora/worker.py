@@ -256,8 +256,8 @@ def _examined(base: Base, job: Train) -> Iterator[Any]:
     that goes on does as it did before.
     """
     mirrored = job.settings.random_flip
-    if job.resume is not None:
-        mirrored = mirrored and checkpoints.was_mirrored(job.resume)
+    if job.resume is not None and not checkpoints.was_mirrored(job.resume):
+        mirrored = False
     for event in examine(base, job):
         if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
             mirrored = False

@@ -116,8 +116,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add(
         "--random_flip",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="on, unlike in the reference; not for lettering",
+        help="default: what suits the base (reference: off); not for lettering",
     )
     add(
         "--center_crop",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from peft.tuners.lora import LoraLayer
 from PIL import Image
 
 from lora import bases, draw, train
@@ -71,6 +72,41 @@ def test_without_guidance_no_second_pass(base: Base) -> None:
     )
     mixed = pictures(base, plain, CAT)  # in one batch with a guided one, it goes through the guided path
     assert far(mixed[0], pictures(base, plain)[0]) <= 1
+
+
+@pytest.mark.parametrize(("stop", "passes"), [(1.0, [2, 2, 2, 2]), (0.5, [2, 2, 1, 1])])
+def test_guidance_stops_where_the_profile_says(base: Base, stop: float, passes: list[int]) -> None:
+    """The steps after it see the picture once, with its prompt, and so does a picture without guidance."""
+    early = replace(base, profile=replace(base.profile, guidance_stop=stop))
+    seen: list[int] = []
+    hook = base.unet.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    try:
+        pictures(early, CAT, steps=4)
+        assert seen == passes
+        seen.clear()
+        pictures(early, replace(CAT, cfg=1.0), steps=4)
+        assert seen == [1, 1, 1, 1]
+    finally:
+        hook.remove()
+
+
+def test_an_adapter_is_weaker_while_shapes_are_decided(base: Base, adapter: bytes) -> None:
+    """In the first half here; a picture after it, and one that was given up midway, do not change the next one."""
+    mine = replace(CAT, adapter=adapter)
+    usual = pictures(base, mine, steps=4)[0].tobytes()
+    weak = replace(base, profile=replace(base.profile, shaping=0.5, shaping_strength=0.5))
+    layer = next(module for module in base.unet.modules() if isinstance(module, LoraLayer))
+    seen: list[float] = []
+    hook = base.unet.register_forward_pre_hook(
+        lambda _, given: seen.append(layer.scaling[layer.active_adapters[0]])
+    )
+    try:
+        assert pictures(weak, mine, steps=4)[0].tobytes() != usual
+    finally:
+        hook.remove()
+    assert [strength / seen[-1] for strength in seen] == [0.5, 0.5, 1.0, 1.0]
+    next(draw.draw(weak, [mine], steps=4))  # given up after one step
+    assert pictures(base, mine, steps=4)[0].tobytes() == usual
 
 
 def test_steps_are_reported_before_each_picture(base: Base) -> None:
