@@ -1,8 +1,9 @@
 """Which checkpoint is the best: a rule over what was measured of its drawings. No torch here.
 
 Those that copy samples are out, and those that follow prompts clearly less than a share of how well the bare base
-does. Of the rest, the earliest wins whose style is within noise of the best one's: a later one is not better, only
-nearer to copying.
+does. What the rest are worth is how near they come to the samples' style, plus how well they follow prompts beside the
+bare base: what is gained of one is often lost of the other. The earliest wins whose worth is within noise of the best
+one's: a later one is not better, only nearer to copying. ``benchmarks/training.md`` has what that choice is worth.
 """
 
 from __future__ import annotations
@@ -64,15 +65,27 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
         others = {step: fault for step, fault in faults.items() if step != last.step}
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
-    best = max(good, key=lambda mark: mark.style.mean())
-    chosen = next(mark for mark in good if not clearly_less(mark.style, best.style))
+    best = max(good, key=lambda mark: worth(mark, base_prompt).mean())
+    chosen = next(
+        mark for mark in good if not clearly_less(worth(mark, base_prompt), worth(best, base_prompt))
+    )
     others = {
         mark.step: faults[mark.step] or _beaten(mark, chosen) for mark in marks if mark.step != chosen.step
     }
-    why = "the nearest to the samples' style"
+    why = "the best in the samples' style and in following prompts together"
     if chosen is not best:
-        why = f"the earliest whose style is within noise of the best one's, step {best.step}"
+        why = f"the earliest that is within noise of the best one, step {best.step}"
     return Choice(step=chosen.step, why=why, others=others)
+
+
+def worth(mark: Marks, base_prompt: Floats) -> Floats:
+    """What each drawing [n] is worth: 1 for the samples' style, and 1 for following its prompt as the bare base does.
+
+    Its style alone, if the base follows prompts no better than chance: then there is nothing to be held against.
+    """
+    if not _follows(base_prompt):
+        return mark.style
+    return mark.style + mark.prompt / base_prompt.mean()
 
 
 def _fault(mark: Marks, base_prompt: Floats, least: float, samples: int) -> str:
@@ -91,8 +104,11 @@ def forgets(prompt: Floats, base_prompt: Floats, least: float) -> bool:
     Never, if the base itself follows them no better than chance, which is 0: a share of nothing, or of less, is no
     measure, and what the base cannot draw no checkpoint can forget.
     """
-    follows = clearly_less(np.zeros_like(base_prompt), base_prompt)
-    return follows and clearly_less(prompt, least * base_prompt)
+    return _follows(base_prompt) and clearly_less(prompt, least * base_prompt)
+
+
+def _follows(base_prompt: Floats) -> bool:
+    return clearly_less(np.zeros_like(base_prompt), base_prompt)
 
 
 def _accident(count: int, drawings: int, samples: int) -> float:
@@ -120,5 +136,7 @@ def clearly_less(one: Floats, other: Floats) -> bool:
 
 def _beaten(mark: Marks, chosen: Marks) -> str:
     if mark.step > chosen.step:
-        return f"no clearly better style than step {chosen.step}, which came earlier"
-    return "is clearly further from the samples' style"
+        return f"is not clearly better than step {chosen.step}, which came earlier"
+    if mark.style.mean() < chosen.style.mean():
+        return "is further from the samples' style"
+    return "follows prompts less"

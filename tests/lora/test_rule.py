@@ -30,6 +30,21 @@ def test_a_style_that_falls_again_is_not_the_last() -> None:
     assert chosen(marks(100, 0.4), marks(200, 0.8), marks(300, 0.5)) == 200
 
 
+def test_what_is_gained_in_style_may_be_lost_in_prompts() -> None:
+    """A little nearer to the samples is not worth much less of what was asked for; much nearer is worth a little."""
+    assert chosen(marks(100, 0.5, prompt=0.9), marks(200, 0.55, prompt=0.6)) == 100
+    assert chosen(marks(100, 0.5, prompt=0.9), marks(200, 0.8, prompt=0.8)) == 200
+    deaf = pick([marks(100, 0.5, prompt=0.6), marks(200, 0.45)], BASE, least=0.5, samples=28)
+    assert deaf.step == 200
+    assert deaf.others == {100: "follows prompts less"}
+
+
+def test_where_the_base_follows_no_prompts_style_alone_counts() -> None:
+    """A share of nothing would be any number."""
+    choice = pick([marks(100, 0.5, prompt=0.9), marks(200, 0.7, prompt=0.1)], 0 * BASE, least=0.5, samples=28)
+    assert choice.step == 200
+
+
 def test_copying_rules_out() -> None:
     """However near its style is: two copies in ten are no accident, one is."""
     assert chosen(marks(100, 0.4), marks(200, 0.8, copied=2)) == 100
@@ -38,9 +53,9 @@ def test_copying_rules_out() -> None:
 
 def test_forgetting_prompts_rules_out() -> None:
     """A checkpoint must follow prompts at least half as well as the bare base, if that is what the reader asks for."""
-    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.44)) == 100
-    assert chosen(marks(100, 0.4), marks(200, 0.8, prompt=0.46)) == 200
-    choice = pick([marks(100, 0.4), marks(200, 0.8, prompt=0.44)], BASE, least=0.5, samples=28)
+    assert chosen(marks(100, 0.4), marks(200, 1.0, prompt=0.44)) == 100
+    assert chosen(marks(100, 0.4), marks(200, 1.0, prompt=0.46)) == 200
+    choice = pick([marks(100, 0.4), marks(200, 1.0, prompt=0.44)], BASE, least=0.5, samples=28)
     assert choice.others == {200: "follows prompts less than 50% as well as the bare base"}
 
 

@@ -1,0 +1,94 @@
+"""How far drawings go that are in a style beyond doubt, on the way that ``benchmarks.learn`` measures.
+
+    python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
+    python -m benchmarks.reach
+
+samples   for each unseen style, its 28 samples themselves: real drawings, of other concepts than the 20 of the way
+named     for styles that the base was trained on: its drawings where the style is asked for, on the way from those
+          where none is to the style's real ones of the same concepts
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from benchmarks.features import look
+from benchmarks.learn import CFG, WHITE, Judge, Line, drawn, judge, span, task
+from benchmarks.sticker_nano import on_white
+from lora.bases import Base, load
+from lora.dataset import on_flat_ground, open_samples
+from lora.draw import Item, Picture, draw
+from lora.pretrain.drawings import SETS, UNSEEN, load_named
+
+STEPS = 20
+
+
+def say(
+    what: str, referee: Judge, along: Line, pictures: Sequence[Image.Image], device: torch.device
+) -> None:
+    gone = referee.place(look(pictures, device).style) - along.start
+    length = float(along.way.norm())
+    way, left = float(gone @ along.way) / length**2, float((along.way - gone).norm()) / length
+    print(f"{what}: way {way:.2f}, left {left:.2f} (the whole way is {length:.1f} long)", flush=True)
+
+
+def samples(args: argparse.Namespace, base: Base) -> None:
+    """A line for each unseen style."""
+    named = load_named(args.dir)
+    for style in UNSEEN:
+        work = task(named, style)
+        referee = judge(args.dir, named, work.concepts, base.device)
+        plain = drawn(base, work, None, steps=STEPS, seeds=(0,), batch_size=args.batch)
+        along = span(referee, work, plain, base.device)
+        shown = [on_flat_ground(image, 256, WHITE) for image in open_samples(work.samples)]
+        say(f"{style}, the samples", referee, along, shown, base.device)
+
+
+def named(args: argparse.Namespace, base: Base) -> None:
+    """A line for each of the training sets, on the concepts of the task that fxemoji is learned for."""
+    drawings = load_named(args.dir)
+    concepts = task(drawings, "fxemoji").concepts
+    referee = judge(args.dir, drawings, concepts, base.device)
+    rows = json.loads((args.dir / "drawings.json").read_text())
+    stored = load_file(args.dir / "drawings.safetensors")["pictures"]
+    at = {(row["style"], row["concept"]): i for i, row in enumerate(rows)}
+
+    def made(style: str) -> list[Image.Image]:
+        items = [
+            Item(prompt=f"{style} {concept}".strip(), seed=seed, cfg=CFG, background="white")
+            for seed, concept in enumerate(concepts)
+        ]
+        drawn = (p for p in draw(base, items, steps=STEPS, batch_size=args.batch) if isinstance(p, Picture))
+        return [p.image for p in sorted(drawn, key=lambda p: p.index)]
+
+    start = referee.place(look(made(""), base.device).style)
+    for style in SETS:
+        real = [on_white(stored[at[style, concept]]) for concept in concepts]
+        along = Line(start=start, way=referee.place(look(real, base.device).style) - start)
+        say(f"{style}, named", referee, along, made(style), base.device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
+    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser.add_argument("--base", default="sticker-nano")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=10, help="drawings made at once")
+    args = parser.parse_args()
+    base = load(args.base, args.cache, args.device)
+    samples(args, base)
+    named(args, base)
+
+
+if __name__ == "__main__":
+    main()
