@@ -181,7 +181,30 @@ def result(base: str, variant: str, way: float) -> str:
     """A line of a file of results."""
     marks = [{"step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
     run = {"style": "fxemoji", "seed": 0, "steps": 100, "variant": variant}
-    return json.dumps({"base": base, **run, "chosen": 100, "marks": marks}) + "\n"
+    scores = [score(100, style=way, prompt=1.0)]
+    return json.dumps({"base": base, **run, "chosen": 100, "marks": marks, "scores": scores}) + "\n"
+
+
+def score(step: int, *, style: float, prompt: float, memorised: float = 0.0) -> dict[str, float]:
+    return {"step": step, "style": style, "prompt": prompt, "diversity": 1.0, "memorised": memorised}
+
+
+def test_other_rules_are_tried_on_the_same_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Style alone takes the last one here, which is worth 0.3 less; what copies is never taken."""
+    worths = {50: 0.9, 100: 0.5, 200: 0.2}
+    marks = [{"step": step, "way": 0.0, "left": 1.0, "accuracy": 1 + value} for step, value in worths.items()]
+    scores = [
+        score(50, style=1.0, prompt=1.0, memorised=0.5),
+        score(100, style=0.5, prompt=1.0),
+        score(200, style=0.6, prompt=0.5),
+    ]
+    row = {"base": "a", "style": "fxemoji", "seed": 0, "steps": 200, "chosen": 200}
+    file = tmp_path / "file.jsonl"
+    file.write_text(json.dumps({**row, "marks": marks, "scores": scores}) + "\n")
+    choosing.report(flags("choosing", "report", str(file)))
+    said = capsys.readouterr().out
+    assert "| style + 0 x prompt | 0 | 1 of 1; on average +0.000 |" in said
+    assert "| style + 1 x prompt | 0 | 1 of 1; on average +0.300 |" in said
 
 
 def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,9 +158,8 @@ class Learner:
         self._gradients.flat.zero_()
         loss = self._lessons.pictures(self._latents, self._ids, self._generator)
         loss.backward()
-        self._loss = (
-            loss.detach()
-        )  # a loss that is kept keeps its graph, and with it the stream that it ran on
+        # A loss that is kept keeps its graph, and with it the stream that it ran on.
+        self._loss = loss.detach()
 
     def step(self, latents: Tensor, ids: Tensor, rate: float) -> Tensor:
         """Learn from latents [B, 8, 32, 32] with caption rows [B, 77]; gives the loss."""
