@@ -9,14 +9,13 @@ caption, with none, and with another drawing's. Where the first is far under the
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from random import Random
 
 import torch
 from safetensors.torch import load_file
 
+from benchmarks import flags
 from benchmarks.sticker_nano import on_white
 from lora.bases import load
 from lora.dataset import to_tensor
@@ -27,13 +26,7 @@ LEVELS = (999, 970, 940, 900, 850, 800, 750, 700, 600, 500, 400, 300, 200, 100)
 
 @torch.inference_mode()
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--base", default="sticker-nano")
-    parser.add_argument("--device", default="cpu")
+    parser = flags.parser(__doc__)
     parser.add_argument("--drawings", type=int, default=64)
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)

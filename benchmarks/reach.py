@@ -11,17 +11,15 @@ named     for styles that the base was trained on: its drawings where the style 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
+from benchmarks import flags
 from benchmarks.features import look
 from benchmarks.learn import CFG, WHITE, Judge, Line, drawn, judge, span, task
-from benchmarks.sticker_nano import on_white
+from benchmarks.sticker_nano import real_drawings
 from lora.bases import Base, load
 from lora.dataset import on_flat_ground, open_samples
 from lora.draw import Item, Picture, draw
@@ -56,9 +54,6 @@ def named(args: argparse.Namespace, base: Base) -> None:
     drawings = load_named(args.dir)
     concepts = task(drawings, "fxemoji").concepts
     referee = judge(args.dir, drawings, concepts, base.device)
-    rows = json.loads((args.dir / "drawings.json").read_text())
-    stored = load_file(args.dir / "drawings.safetensors")["pictures"]
-    at = {(row["style"], row["concept"]): i for i, row in enumerate(rows)}
 
     def made(style: str) -> list[Image.Image]:
         items = [
@@ -70,20 +65,13 @@ def named(args: argparse.Namespace, base: Base) -> None:
 
     start = referee.place(look(made(""), base.device).style)
     for style in SETS:
-        real = [on_white(stored[at[style, concept]]) for concept in concepts]
+        real = real_drawings(args.dir, [(style, concept) for concept in concepts])
         along = Line(start=start, way=referee.place(look(real, base.device).style) - start)
         say(f"{style}, named", referee, along, made(style), base.device)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--base", default="sticker-nano")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch", type=int, default=10, help="drawings made at once")
+    parser = flags.parser(__doc__, batch=10)
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)
     samples(args, base)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import flags
 from benchmarks.features import features
 from benchmarks.learn import Task, checkpoints, drawn, judge, mark, span, task
 from benchmarks.sticker_nano import STYLES, Real, chosen_concepts, flat_share, save_sheet
@@ -106,15 +107,8 @@ def scaled(data: bytes, strength: float) -> bytes:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = flags.parser(__doc__, batch=10)
     parser.add_argument("what", choices=("guidance", "adapter"))
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--base", default="sticker-nano")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch", type=int, default=10, help="drawings made at once")
     parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-adapters"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))

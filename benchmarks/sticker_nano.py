@@ -27,7 +27,7 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -37,6 +37,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks import flags
 from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import features, nearest
 from benchmarks.kept import CFG, STEPS, drawings
@@ -158,15 +159,20 @@ def two_parts(args: argparse.Namespace, base: Base) -> None:
 def ground(args: argparse.Namespace, base: Base) -> None:
     wanted = [(STYLES[i % 6], name) for i, name in enumerate(chosen_concepts(args.dir))]
     prompts = [(f"{style} {name}", 0) for style, name in wanted]
-    rows = json.loads((args.dir / "drawings.json").read_text())
-    stored = load_file(args.dir / "drawings.safetensors")["pictures"]
-    at = {(row["style"], row["concept"]): i for i, row in enumerate(rows)}
-    own = statistics.mean(flat_share(on_white(stored[at[one]])) for one in wanted)
+    own = statistics.mean(flat_share(picture) for picture in real_drawings(args.dir, wanted))
     pictures = drawings(base, prompts, args.kept, args.batch)
     shares = [flat_share(picture) for picture in pictures]
     only = statistics.mean(shares) / statistics.mean(flat_share(picture, GROUND) for picture in pictures)
     print(f"ground: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white (worst drawing "
           f"{min(shares):.1%}; real drawings {own:.1%}), {only:.1%} of those that are ground", flush=True)  # fmt: skip
+
+
+def real_drawings(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Image.Image]:
+    """The training sets' drawings of (style, concept), RGB on white."""
+    rows = json.loads((folder / "drawings.json").read_text())
+    stored = load_file(folder / "drawings.safetensors")["pictures"]
+    at = {(row["style"], row["concept"]): i for i, row in enumerate(rows)}
+    return [on_white(stored[at[one]]) for one in wanted]
 
 
 def flat_share(picture: Image.Image, off: int = FLAT) -> float:
@@ -256,14 +262,7 @@ FIGURES: dict[str, Callable[[argparse.Namespace, Base], None]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--base", default="sticker-nano")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch", type=int, default=4, help="drawings made at once")
+    parser = flags.parser(__doc__)
     parser.add_argument("--only", choices=list(FIGURES), action="append")
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-drawings"))

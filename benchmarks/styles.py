@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import flags
 from benchmarks.features import look
 from benchmarks.learn import CONCEPTS, Marks, checkpoints, drawn, judge, mark, span, task
 from benchmarks.sticker_nano import save_sheet
@@ -60,17 +61,10 @@ def say(style: str, one: Marks, base: Marks) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    parser.add_argument("--base", default="sticker-nano")
-    parser.add_argument("--device", default="cpu")
+    parser = flags.parser(__doc__)
     parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
     parser.add_argument("--steps", type=int, help="default: what the product would take")
     parser.add_argument("--drawing-steps", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=4, help="drawings made at once")
     parser.add_argument("--out", type=Path, default=Path("data/cache/styles.jsonl"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/styles"))
     args = parser.parse_args()

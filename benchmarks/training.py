@@ -142,6 +142,13 @@ def report(args: argparse.Namespace) -> None:
             if at:
                 print(_line(variant, step, at, rows))
     bases = {key[1:3]: one["accuracy"] for key, one in rows.items() if key[3] == 0}
+    print("\n| style | variant | steps | way | left | accuracy |\n| --- | --- | --- | --- | --- | --- |")
+    for style, variant in dict.fromkeys((key[1], key[0]) for key in rows):
+        last = [one for key, one in rows.items() if key[:2] == (variant, style) and key[3] == steps[-1]]
+        means = " | ".join(
+            f"{statistics.mean(one[w] for one in last):.2f}" for w in ("way", "left", "accuracy")
+        )
+        print(f"| {style} | {variant} | {steps[-1]} | {means} |")
     print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f}")
 
 
