@@ -65,10 +65,9 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
         others = {step: fault for step, fault in faults.items() if step != last.step}
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
-    best = max(good, key=lambda mark: worth(mark, base_prompt).mean())
-    chosen = next(
-        mark for mark in good if not clearly_less(worth(mark, base_prompt), worth(best, base_prompt))
-    )
+    worths = {mark.step: worth(mark, base_prompt) for mark in good}
+    best = max(good, key=lambda mark: worths[mark.step].mean())
+    chosen = next(mark for mark in good if not clearly_less(worths[mark.step], worths[best.step]))
     others = {
         mark.step: faults[mark.step] or _beaten(mark, chosen) for mark in marks if mark.step != chosen.step
     }
