@@ -214,11 +214,16 @@ def load_named(folder: Path) -> list[Drawing]:
         return [Drawing(**{**d, "tags": tuple(d["tags"])}) for d in json.load(file)]
 
 
-def render_all(folder: Path) -> None:
-    """Write ``drawings.safetensors`` (pictures uint8 [N, 4, 256, 256], held_out bool [N]) and ``drawings.json``.
+def rendered(folder: Path, size: int = SIZE) -> Path:
+    """Where ``render_all`` keeps drawings of that many pixels a side; a .json beside it names them."""
+    return folder / ("drawings.safetensors" if size == SIZE else f"drawings-{size}.safetensors")
+
+
+def render_all(folder: Path, size: int = SIZE) -> None:
+    """Write ``drawings.safetensors`` (pictures uint8 [N, 4, size, size], held_out bool [N]) and ``drawings.json``.
 
     Drawings that fill the square are left out: nothing of them can be cut out. ``UNSEEN``
-    drawings are not in this file.
+    drawings are not in this file. With another size than 256 both names end with it.
     """
     import torch
     from safetensors.torch import save_file
@@ -229,18 +234,18 @@ def render_all(folder: Path) -> None:
     # The slow set first, so that the pool does not wait for it at the end.
     order = sorted(range(len(drawings)), key=lambda i: drawings[i].style != "fluent 3d")
     with ProcessPoolExecutor() as pool:
-        rendered = dict(
-            zip(order, pool.map(render, [drawings[i].svg for i in order], chunksize=8), strict=True)
-        )
-    kept = [i for i in range(len(drawings)) if is_cut_out(rendered[i])]
-    pictures = torch.from_numpy(np.stack([rendered[i] for i in kept])).permute(0, 3, 1, 2).contiguous()
+        svgs = [drawings[i].svg for i in order]
+        made = dict(zip(order, pool.map(render, svgs, [size] * len(svgs), chunksize=8), strict=True))
+    kept = [i for i in range(len(drawings)) if is_cut_out(made[i])]
+    pictures = torch.from_numpy(np.stack([made[i] for i in kept])).permute(0, 3, 1, 2).contiguous()
     mask = torch.tensor([drawings[i].concept in out for i in kept])
-    (folder / "drawings.json").write_text(
+    target = rendered(folder, size)
+    target.with_suffix(".json").write_text(
         json.dumps([{k: v for k, v in asdict(drawings[i]).items() if k != "svg"} for i in kept])
     )
     # Written last and renamed: its presence says that both files are whole.
-    save_file({"pictures": pictures, "held_out": mask}, folder / "drawings.part")
-    (folder / "drawings.part").rename(folder / "drawings.safetensors")
+    save_file({"pictures": pictures, "held_out": mask}, target.with_suffix(".part"))
+    target.with_suffix(".part").rename(target)
     print(f"{len(kept)} drawings, {int(mask.sum())} of them held out")
 
 
@@ -248,11 +253,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lora.pretrain.drawings", description=__doc__)
     parser.add_argument("verb", choices=["fetch", "render"])
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
+    parser.add_argument("--size", type=int, default=SIZE, help="pixels of a side; 512 for the decoder")
     args = parser.parse_args(argv)
     if args.verb == "fetch":
         print(fetch(args.dir))
     else:
-        render_all(args.dir)
+        render_all(args.dir, args.size)
     return 0
 
 

@@ -90,7 +90,8 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     ``args.deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
     """
     torch.manual_seed(0)
-    generator = torch.Generator(device).manual_seed(rank)
+    seed = args.seed + rank
+    generator = torch.Generator(device).manual_seed(seed)
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
     model = Model(vocabulary).to(device)
@@ -107,7 +108,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     unseen = held_out(load_named(args.dir))
     used = torch.tensor([row["concept"] not in unseen for row in rows])
     drawings = [row for row, use in zip(rows, used.tolist(), strict=True) if use]
-    variants = Variants(drawings, vocabulary, generator, seed=rank)
+    variants = Variants(drawings, vocabulary, generator, seed=seed)
     say(rank, f"{len(drawings)} drawings, captions {tuple(variants.captions.shape)}")
     vae = (
         AutoencoderKL.from_pretrained(wait_for(args.vae)).to(device, memory_format=torch.channels_last).eval()
@@ -122,7 +123,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     say(rank, f"training for {seconds:.0f} s")
     done = 0.0
     while done < 1:
-        rate = PEAK * min(1, (learner.steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
+        rate = args.rate * min(1, (learner.steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
         loss = learner.step(*variants.batch(args.batch, generator), rate)
         if learner.steps % 10 == 0:
             done = agreed((time.monotonic() - start) / seconds, device)
@@ -166,6 +167,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=960)
     parser.add_argument("--batch", type=int, default=512, help="of each GPU")
+    parser.add_argument("--rate", type=float, default=PEAK, help="the highest learning rate")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the variants and the noise; each process adds its number"
+    )
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--warm", action="store_true", help="begin with the bundled weights")

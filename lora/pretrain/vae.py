@@ -51,13 +51,16 @@ def wait_for(path: Path, seconds: float = 900) -> Path:
 
 def batch(pictures: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
     """Augmented RGB in [-1, 1], [B, 3, 256, 256]: placed, on white or any flat colour, some recoloured."""
-    device = pictures.device
-    count = len(rows)
+    return dressed(jittered(premultiplied(pictures[rows]), generator, smallest=0.7, mirrored=0.5), generator)
+
+
+def dressed(rgba: Tensor, generator: torch.Generator) -> Tensor:
+    """Premultiplied drawings [B, 4, H, W] on white or any flat colour, some recoloured: RGB in [-1, 1]."""
+    device, count = rgba.device, len(rgba)
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device=device)
 
-    rgba = jittered(premultiplied(pictures[rows]), generator, smallest=0.7, mirrored=0.5)
     # Other styles have other palettes: swap channels of a third of the drawings, invert a few.
     order = torch.argsort(rand(count, 3), dim=1)
     order = torch.where((rand(count) < 0.33)[:, None], order, torch.arange(3, device=device))
