@@ -109,7 +109,7 @@ def shown(base: Base, folder: Path) -> dict[str, list[Shown]]:
         "real": fit,
         "unseen": [ask(on_flat_ground(Image.fromarray(pictures[at[c]]), 256, WHITE), c) for c in foreign],
         "damaged": spoilt,
-        "own": [ask(one.image, concepts[one.index]) for one in made],
+        "own": [ask(one.image.reduce(base.sub_pixels), concepts[one.index]) for one in made],
     }
 
 

@@ -132,9 +132,10 @@ def judge(folder: Path, named: Sequence[Drawing], concepts: Sequence[str], devic
 def drawn(
     base: Base, work: Task, adapter: bytes | None, *, steps: int, seeds: Sequence[int], batch_size: int
 ) -> list[Image.Image]:
-    """The task's concepts, once for each seed (the seeds outermost), RGB on white.
+    """The task's concepts, once for each seed (the seeds outermost), RGB on white, as large as the base learns from.
 
-    The bare base draws on the ground of the style's adapters too: cutting out is no part of the way to the style.
+    That is the size of the real ones that they are compared with: to an eye, another sharpness is another style. The
+    bare base draws on the ground of the style's adapters too: cutting out is no part of the way to the style.
     """
     ground = choose_background(open_samples(work.samples), base.profile.backgrounds)
     items = [
@@ -143,7 +144,7 @@ def drawn(
         for number, concept in enumerate(work.concepts)
     ]
     pictures = (p for p in draw(base, items, steps=steps, batch_size=batch_size) if isinstance(p, Picture))
-    return [on_white(p) for p in sorted(pictures, key=lambda p: p.index)]
+    return [on_white(p).reduce(base.sub_pixels) for p in sorted(pictures, key=lambda p: p.index)]
 
 
 def on_white(picture: Picture) -> Image.Image:

@@ -61,7 +61,7 @@ def named(args: argparse.Namespace, base: Base) -> None:
             for seed, concept in enumerate(concepts)
         ]
         drawn = (p for p in draw(base, items, steps=STEPS, batch_size=args.batch) if isinstance(p, Picture))
-        return [p.image for p in sorted(drawn, key=lambda p: p.index)]
+        return [p.image.reduce(base.sub_pixels) for p in sorted(drawn, key=lambda p: p.index)]
 
     start = referee.place(look(made(""), base.device).style)
     for style in SETS:

@@ -3,21 +3,23 @@
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.sticker_nano                 # all figures; --only NAME, more than once, for some
 
-vae       mean over pictures of the PSNR in RGB on white, of drawings of concepts that no training saw
+vae       mean over pictures of the PSNR in RGB on white, of drawings of concepts that no training saw, at 256 px
 concepts  60 concepts that all six sets share, drawn with a style's name, three seeds each: how often the nearest
           real drawing is of the right concept. Compared with the five other sets, and with all six
 synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.held_out_words``), without a style
 colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
           before that, how often that judge is right on real drawings recoloured by script
 two-parts a sheet of 30 prompts like ``cat with sunglasses``, to be judged by eye
-ground    share of border pixels (4 px wide) within 2/255 of white, of drawings on white; that of the same concepts'
-          real drawings, many of which touch the border; and the share of the pixels that are ground (within 16/255)
+ground    share of border pixels (4 px wide at 256 px) within 2/255 of white, of drawings on white; that of the same
+          concepts' real drawings, many of which touch the border; and the share of the pixels that are ground
+          (within 16/255)
 size      all weights in the repository together
 speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
 training  seconds for 300 steps at batch 4, from 60 of them
 
-Concepts, words, styles, and seeds were fixed before the first look. Drawings are kept in ``--kept``, so a run that was
-cut off goes on. Speed and training are for the CPU, whatever ``--device`` draws the rest.
+All but ``vae`` is of drawings as large as the base makes them. Concepts, words, styles, and seeds were fixed before the
+first look. Drawings are kept in ``--kept``, so a run that was cut off goes on. Speed and training are for the CPU,
+whatever ``--device`` draws the rest.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ HELD_OUT_DRAWINGS = 200
 CONCEPTS = 60
 SEEDS = (0, 1, 2)
 STYLES = tuple(SETS)
-BORDER, FLAT, GROUND = 4, 2, 16  # px, of 255, of 255
+BORDER, FLAT, GROUND = 1 / 64, 2, 16  # of the side, of 255, of 255
 TIMED_STEPS, TRAINING_STEPS = 60, 300
 
 
@@ -177,8 +179,9 @@ def real_drawings(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Image
 
 def flat_share(picture: Image.Image, off: int = FLAT) -> float:
     """The share of a drawing's border pixels that are white but for ``off``."""
+    wide = round(BORDER * picture.height)
     ring = np.ones((picture.height, picture.width), dtype=bool)
-    ring[BORDER:-BORDER, BORDER:-BORDER] = False
+    ring[wide:-wide, wide:-wide] = False
     return float(((255 - np.asarray(picture).astype(int)).max(axis=2)[ring] <= off).mean())
 
 

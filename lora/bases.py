@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from lora import nano, sources
 from lora.calm import calm_libraries
@@ -100,8 +104,18 @@ class Base:
 
     @property
     def resolution(self) -> int:
-        """Pixels of one side of the square pictures that the base was made for."""
+        """Pixels of one side of the square pictures that the base was made for, and encodes."""
         return int(self.unet.config.sample_size) * self.pixels_per_latent
+
+    @property
+    def drawn_px(self) -> int:
+        """Pixels of one side of the square pictures that it draws: ``resolution``, or more with a fine decoder."""
+        return self.resolution * self.sub_pixels
+
+    @property
+    def sub_pixels(self) -> int:
+        """How many pixels, across and down, the decoder draws for each one that was encoded."""
+        return math.isqrt(self.vae.decoder.conv_out.out_channels // 3)
 
     @property
     def pixels_per_latent(self) -> int:
@@ -118,9 +132,10 @@ class Base:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """RGB pixels [n, 3, H, W] in -1..1 of latents [n, channels, h, w]."""
+        """RGB pixels [n, 3, H, W] in -1..1 of latents [n, channels, h, w], ``sub_pixels`` times as large as encoded."""
         shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
-        return self.vae.decode(latents / scale + shift).sample.float().clamp(-1, 1)
+        decoded = self.vae.decode(latents / scale + shift).sample.float()
+        return F.pixel_shuffle(decoded, self.sub_pixels).clamp(-1, 1)
 
     @property
     def resolution_unit(self) -> int:
@@ -171,6 +186,8 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
     folder = sources.find(name, cache_dir, download=download)
     dtype = torch.bfloat16 if place.type == "cuda" else torch.float32
     parts = _load_parts(folder, dtype)
+    if (folder / "vae" / nano.FINE).is_file():
+        _refine(parts["vae"], folder / "vae" / nano.FINE)
     _check_prediction(folder, parts["scheduler"])
     for part in ("unet", "vae", "text_encoder"):
         parts[part].requires_grad_(False).eval().to(place)
@@ -185,6 +202,23 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
         dtype=dtype,
         **parts,
     )
+
+
+def _refine(vae: Any, file: Path) -> None:
+    """Put the convolution of a ``nano.FINE`` file at the end of the decoder. Raises BaseError if it does not fit."""
+    last = vae.decoder.conv_out
+    try:
+        fine = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise BaseError(f"{file}: cannot be loaded: {error}") from error
+    shapes = {name: tuple(value.shape) for name, value in fine.items()}
+    channels = fine["bias"].numel() if "bias" in fine else 0
+    times = math.isqrt(channels // 3)
+    wanted = {"weight": (3 * times**2, *last.weight.shape[1:]), "bias": (3 * times**2,)}
+    if times < 2 or shapes != wanted:
+        raise BaseError(f"{file}: no sub-pixel convolution for the decoder beside it: it holds {shapes}")
+    vae.decoder.conv_out = torch.nn.Conv2d(last.in_channels, channels, last.kernel_size, padding=last.padding)
+    vae.decoder.conv_out.load_state_dict(fine)
 
 
 def _check_prediction(folder: Path, scheduler: Any) -> None:

@@ -182,8 +182,9 @@ def _choices(prompts: Sequence[str]) -> list[str]:
 
 
 def _show(base: Base, images: Sequence[Image.Image], ground: str) -> list[Shown]:
+    """Samples as large as the drawings: an eye takes another sharpness for another style."""
     colour = base.profile.backgrounds[ground]
-    return [Shown(image=on_flat_ground(image, base.resolution, colour), ground=colour) for image in images]
+    return [Shown(image=on_flat_ground(image, base.drawn_px, colour), ground=colour) for image in images]
 
 
 def _marks(

@@ -20,11 +20,13 @@ LEAST_DB = 26.0
 def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], side_px: int) -> float:
     """PSNR in dB of a drawing after the VAE, over the drawing and its near surroundings alone.
 
-    The flat ground around it comes back almost unchanged and would hide what is lost.
+    The flat ground around it comes back almost unchanged and would hide what is lost. What a base draws larger than it
+    was shown is averaged down to that size.
     """
     square = on_flat_ground(image, side_px, colour)
     mean, _ = base.encode(to_tensor([square]))
-    back = ((base.decode(mean)[0].permute(1, 2, 0) + 1) * 127.5).cpu().numpy()
+    decoded = torch.nn.functional.adaptive_avg_pool2d(base.decode(mean), side_px)
+    back = ((decoded[0].permute(1, 2, 0) + 1) * 127.5).cpu().numpy()
     errors = np.square(np.asarray(square, dtype=np.float64) - back).mean(axis=2)
     seen = _drawn(square, colour)
     return 10 * math.log10(255**2 / max(float(errors[seen].mean()), 1e-9))

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     config = base.scheduler.config
     parameters = sum(weight.numel() for weight in base.unet.parameters()) / 1e6
     say(f"base        {base.name}, denoiser of {parameters:.1f} M parameters, hash {base.hash[:12]}")
-    say(f"            {base.resolution} px, predicts {config.prediction_type}")
+    say(f"            {base.resolution} px, draws {base.drawn_px} px, predicts {config.prediction_type}")
     say(f"device      {base.device}, denoiser {base.dtype}, VAE {base.vae.dtype}")
     say(f"loaded      in {time.monotonic() - began:.1f} s")
     before = _draw(base, None, args, "before")

@@ -18,7 +18,9 @@ Bools = NDArray[np.bool_]
 RING = 4  # px of border that are looked at
 SAME = 0.10  # distance in RGB (0 to 1.73) up to which a border pixel is the ground with some noise
 SHARE = 0.90  # of the border that must be one colour
-EDGE = 3  # px between certain ground and certain drawing in which pixels may be mixed
+# px of 256 between certain ground and certain drawing in which pixels may be mixed: a decoder's edges are as much
+# wider in a larger picture. Left at 3 px in one of 512, flecks of the ground stay on dark drawings.
+EDGE = 3
 SPECK = 0.0008  # of the picture; smaller islands are noise
 SATURATED = 0.4  # of the ground's largest minus its smallest channel
 KEY_TOLERANCE = 0.22  # distance in RGB that still is such a ground
@@ -53,14 +55,15 @@ def key(rgb: Floats, ground: Floats, opinion: Floats) -> tuple[Floats, Floats]:
     ``opinion`` is the network's alpha: it alone decides whether an enclosed patch of the ground's colour is a hole
     in the drawing (the middle of a doughnut) or part of it (the white of an eye).
     """
+    edge = EDGE * max(1, round(min(rgb.shape[:2]) / 256))
     distance = np.linalg.norm(rgb - ground, axis=2)
     tolerance = _tolerance(distance, ground)
     outside = _background(distance < tolerance, opinion)
     drawing = _without_specks(~outside)
     outside = ~drawing
-    # Certain drawing starts EDGE px inside; thin parts keep their strongest pixels instead.
+    # Certain drawing starts ``edge`` px inside; thin parts keep their strongest pixels instead.
     depth = ndimage.distance_transform_edt(drawing)
-    certain = (depth > EDGE) | _ridges(distance, depth)
+    certain = (depth > edge) | _ridges(distance, depth, edge)
     inside = _spread(rgb, certain & drawing)
     span = inside - ground
     length = (span**2).sum(axis=2)
@@ -68,7 +71,7 @@ def key(rgb: Floats, ground: Floats, opinion: Floats) -> tuple[Floats, Floats]:
     # A drawing as pale as its ground cannot be un-mixed: there the mask's own soft edge is all there is.
     soft = ndimage.gaussian_filter(drawing.astype(float), 0.7)
     mixed = np.where(length > 0.02, mixed, soft)
-    rim = (depth <= EDGE) | (ndimage.distance_transform_edt(outside) <= 1)
+    rim = (depth <= edge) | (ndimage.distance_transform_edt(outside) <= 1)
     alpha = np.where(rim & ~certain, np.clip(mixed, 0, 1), drawing.astype(float))
     alpha = np.where(ndimage.distance_transform_edt(outside) > 1.5, 0, alpha)
     alpha = np.where(alpha < 0.04, 0, np.where(alpha > 0.97, 1, alpha))
@@ -127,10 +130,10 @@ def _without_specks(drawing: Bools) -> Bools:
     return keep[labels]
 
 
-def _ridges(distance: Floats, depth: Floats) -> Bools:
+def _ridges(distance: Floats, depth: Floats, edge: int) -> Bools:
     """Pixels of thin parts that differ from the ground as much as anything near them: surely all drawing."""
-    thin = (depth > 0) & (ndimage.maximum_filter(depth, 2 * EDGE + 1) <= EDGE + 1)
-    return thin & (distance >= 0.9 * ndimage.maximum_filter(distance, 2 * EDGE + 1))
+    thin = (depth > 0) & (ndimage.maximum_filter(depth, 2 * edge + 1) <= edge + 1)
+    return thin & (distance >= 0.9 * ndimage.maximum_filter(distance, 2 * edge + 1))
 
 
 def _spread(rgb: Floats, certain: Bools) -> Floats:

@@ -1,6 +1,10 @@
-"""Packs the trained parts into the bundled 8-bit file.
+"""Packs trained parts into the bundled 8-bit file; what is not given stays as it is in that file.
 
-python -m lora.pretrain.pack --text_to_image OUT/text_to_image.safetensors --vae OUT/vae --out lora/bundled
+    python -m lora.pretrain.pack --text_to_image OUT/text_to_image.safetensors --vae OUT/vae
+    python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/decoder.safetensors
+
+``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and takes their place in ``--vae``. Its
+last convolution may make sub-pixels (``lora.nano.unpack``); that of an unpacked folder's ``fine.safetensors`` is kept.
 """
 
 from __future__ import annotations
@@ -11,27 +15,78 @@ import sys
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from lora.nano import WEIGHTS, quantize
+from lora.nano import FINE, LAST, WEIGHTS, quantize
+
+DECODING = ("decoder.", "post_quant_conv.")
+
+
+def read_vae(folder: Path) -> dict[str, Tensor]:
+    """The tensors of an AutoencoderKL's folder, with its fine convolution if it has one."""
+    vae = load_file(folder / "diffusion_pytorch_model.safetensors")
+    if (folder / FINE).is_file():
+        fine = load_file(folder / FINE)
+        vae |= {name: fine[name.rpartition(".")[2]] for name in LAST}
+    return vae
+
+
+def with_decoder(vae: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The VAE with another decoder, whose last convolution has 3 or 12 channels, whatever the old one had.
+
+    Raises ValueError naming the tensors that are missing, too many or of another shape.
+    """
+    new = {name: tuple(value.shape) for name, value in decoder.items()}
+    wanted = {name: tuple(value.shape) for name, value in vae.items() if name.startswith(DECODING)}
+    for name in LAST:
+        channels = 12 if new.get(LAST[1]) == (12,) else 3
+        wanted[name] = (channels, *wanted[name][1:])
+    if wrong := sorted(name for name in wanted.keys() | new.keys() if wanted.get(name) != new.get(name)):
+        raise ValueError(f"no decoder for this VAE: {', '.join(wrong)}")
+    return {**vae, **decoder}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lora.pretrain.pack", description=__doc__)
-    parser.add_argument("--text_to_image", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, required=True)
+    parser = argparse.ArgumentParser(
+        prog="python -m lora.pretrain.pack",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--text_to_image", type=Path, help="default: denoiser, text encoder, tokens of the bundled file"
+    )
+    parser.add_argument("--vae", type=Path, required=True, help="a diffusers folder")
+    parser.add_argument("--decoder", type=Path, help="default: that of --vae")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args(argv)
-    trained = load_file(args.text_to_image)
-    parts = {
-        "unet": {k.removeprefix("unet."): v for k, v in trained.items() if k.startswith("unet.")},
-        "text_encoder": {k.removeprefix("text."): v for k, v in trained.items() if k.startswith("text.")},
-        "vae": load_file(args.vae / "diffusion_pytorch_model.safetensors"),
-        "tokens": {"kept": trained["kept_tokens"]},
-    }
+    vae = read_vae(args.vae)
+    if args.decoder:
+        try:
+            vae = with_decoder(vae, load_file(args.decoder))
+        except ValueError as error:
+            parser.error(f"{args.decoder}: {error}")
+    packed = quantize({"vae": vae})
+    if args.text_to_image:
+        trained = load_file(args.text_to_image)
+        packed |= quantize(
+            {
+                "unet": {k.removeprefix("unet."): v for k, v in trained.items() if k.startswith("unet.")},
+                "text_encoder": {
+                    k.removeprefix("text."): v for k, v in trained.items() if k.startswith("text.")
+                },
+                "tokens": {"kept": trained["kept_tokens"]},
+            }
+        )
+    else:  # as they are packed there: rounded anew, they could be another base to its adapters
+        packed |= {key: value for key, value in load_file(WEIGHTS).items() if not key.startswith("vae/")}
     config = {
         k: v for k, v in json.loads((args.vae / "config.json").read_text()).items() if not k.startswith("_")
     }
-    save_file(quantize(parts), args.out, {"format": "pt", "vae": json.dumps(config)})
+    part = args.out.with_suffix(
+        ".part"
+    )  # tensors of the bundled file are read from it while this one is written
+    save_file(packed, part, {"format": "pt", "vae": json.dumps(config)})
+    part.rename(args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from lora.adapters import put_on
@@ -43,10 +44,11 @@ class DiffusionReader:
         self._base = base
 
     def read(self, shown: Shown, background: str, prompts: Sequence[str]) -> float:
-        """``fidelity`` at LEVELS. The base denoises once for each prompt and level."""
+        """``fidelity`` at LEVELS. The base denoises once for each prompt and level, at its own resolution."""
         put_on(self._base, None)
         texts = self._base.embed([self._base.on_ground(prompt, background) for prompt in prompts])
-        clean, _ = self._base.encode(to_tensor([shown.image]))
+        square = shown.image.resize((self._base.resolution,) * 2, Image.Resampling.BOX)
+        clean, _ = self._base.encode(to_tensor([square]))
         return fidelity([residuals(self._base, clean, texts, level, i) for i, level in enumerate(LEVELS)])
 
 

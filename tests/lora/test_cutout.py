@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from lora.cutout import Remover, cut_out, flat, remover
 from lora.jobs import JobError
@@ -54,6 +55,17 @@ def test_edges_are_unmixed_without_a_halo(ground: tuple[int, int, int]) -> None:
     assert np.abs(found[..., 3] - alpha).mean() < 0.01
     visible = found[..., 3] > 0.1
     assert np.abs(found[visible][:, :3] - np.array([220, 60, 20]) / 255).max() < 0.12
+
+
+@pytest.mark.parametrize("side", [256, 512])
+def test_soft_edges_of_dark_drawings_keep_little_of_the_ground(side: int) -> None:
+    """A decoder smears an edge over a share of the picture: little of it is light, in a small or a large one."""
+    alpha = gaussian_filter(disc(side, side * 0.3), side / 256)
+    found = cut_out(picture(painted(alpha, (30, 40, 60), (255, 255, 255))), Opinion(alpha))
+    rgba = np.asarray(found, dtype=float) / 255
+    visible = rgba[..., 3] > 0.1
+    assert np.abs(rgba[visible][:, :3] - np.array([30, 40, 60]) / 255).max() < 0.25
+    assert np.abs(rgba[..., 3] - alpha).mean() < 0.01
 
 
 def test_white_eyes_stay_and_a_ring_has_its_hole() -> None:

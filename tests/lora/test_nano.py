@@ -41,9 +41,11 @@ def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
     assert isinstance(picture, draw.Picture)
     pixels = np.asarray(picture.image, dtype=int)
     corners = pixels[[2, 2, -3, -3], [2, -3, 2, -3]]
-    assert picture.image.size == (256, 256)
+    side = nano.drawn_px
+    assert picture.image.size == (side, side)
     assert np.abs(corners - picture.background).max() < 40
-    middle = pixels[108:148, 108:148].reshape(-1, 3).mean(axis=0)
+    inner = slice(side * 27 // 64, side * 37 // 64)
+    middle = pixels[inner, inner].reshape(-1, 3).mean(axis=0)
     assert middle[0] > 180  # red, and not the white of the ground
     assert middle[1] < 120
 
