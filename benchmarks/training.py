@@ -52,6 +52,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip": {"random_flip": False},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
+    "EMA, no flip": {"ema_decay": 0.98, "random_flip": False},
+    "EMA, no flip, min-SNR 5": {"ema_decay": 0.98, "random_flip": False, "snr_gamma": 5.0},
+    "EMA, no flip, rate 5e-4": {"ema_decay": 0.98, "random_flip": False, "learning_rate": 5e-4},
 }
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)

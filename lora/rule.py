@@ -2,8 +2,8 @@
 
 Those that copy samples are out, and those that follow prompts clearly less than a share of how well the bare base
 does. What the rest are worth is how near they come to the samples' style, plus how well they follow prompts beside the
-bare base: what is gained of one is often lost of the other. The earliest wins whose worth is within noise of the best
-one's: a later one is not better, only nearer to copying. ``benchmarks/training.md`` has what that choice is worth.
+bare base: what is gained of one is often lost of the other. The best of them wins, and the earliest of equals.
+``benchmarks/training.md`` has what that choice is worth, and other rules.
 """
 
 from __future__ import annotations
@@ -65,15 +65,11 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
         others = {step: fault for step, fault in faults.items() if step != last.step}
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
-    worths = {mark.step: worth(mark, base_prompt) for mark in good}
-    best = max(good, key=lambda mark: worths[mark.step].mean())
-    chosen = next(mark for mark in good if not clearly_less(worths[mark.step], worths[best.step]))
+    chosen = max(good, key=lambda mark: worth(mark, base_prompt).mean())
     others = {
         mark.step: faults[mark.step] or _beaten(mark, chosen) for mark in marks if mark.step != chosen.step
     }
     why = "the best in the samples' style and in following prompts together"
-    if chosen is not best:
-        why = f"the earliest that is within noise of the best one, step {best.step}"
     return Choice(step=chosen.step, why=why, others=others)
 
 
@@ -134,8 +130,6 @@ def clearly_less(one: Floats, other: Floats) -> bool:
 
 
 def _beaten(mark: Marks, chosen: Marks) -> str:
-    if mark.step > chosen.step:
-        return f"is not clearly better than step {chosen.step}, which came earlier"
     if mark.style.mean() < chosen.style.mean():
         return "is further from the samples' style"
     return "follows prompts less"
