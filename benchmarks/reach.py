@@ -6,6 +6,7 @@
 samples   for each unseen style, its 28 samples themselves: real drawings, of other concepts than the 20 of the way
 named     for styles that the base was trained on: its drawings where the style is asked for, on the way from those
           where none is to the style's real ones of the same concepts
+decoded   for all ten, on the same way: their real drawings, encoded and decoded; no denoiser can go further
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.features import look
 from benchmarks.learn import CFG, WHITE, Judge, Line, drawn, judge, span, task
 from benchmarks.sticker_nano import real_drawings
 from lora.bases import Base, load
-from lora.dataset import on_flat_ground, open_samples
+from lora.dataset import on_flat_ground, open_samples, to_tensor
 from lora.draw import Item, Picture, draw
 from lora.pretrain.drawings import SETS, UNSEEN, load_named
 
@@ -38,7 +39,7 @@ def say(
 
 
 def samples(args: argparse.Namespace, base: Base) -> None:
-    """A line for each unseen style."""
+    """Two lines for each unseen style."""
     named = load_named(args.dir)
     for style in UNSEEN:
         work = task(named, style)
@@ -47,10 +48,17 @@ def samples(args: argparse.Namespace, base: Base) -> None:
         along = span(referee, work, plain, base.device)
         shown = [on_flat_ground(image, 256, WHITE) for image in open_samples(work.samples)]
         say(f"{style}, the samples", referee, along, shown, base.device)
+        say(
+            f"{style}, decoded",
+            referee,
+            along,
+            [decoded(base, picture) for picture in work.real],
+            base.device,
+        )
 
 
 def named(args: argparse.Namespace, base: Base) -> None:
-    """A line for each of the training sets, on the concepts of the task that fxemoji is learned for."""
+    """Two lines for each of the training sets, on the concepts of the task that fxemoji is learned for."""
     drawings = load_named(args.dir)
     concepts = task(drawings, "fxemoji").concepts
     referee = judge(args.dir, drawings, concepts, base.device)
@@ -68,6 +76,14 @@ def named(args: argparse.Namespace, base: Base) -> None:
         real = real_drawings(args.dir, [(style, concept) for concept in concepts])
         along = Line(start=start, way=referee.place(look(real, base.device).style) - start)
         say(f"{style}, named", referee, along, made(style), base.device)
+        say(f"{style}, decoded", referee, along, [decoded(base, picture) for picture in real], base.device)
+
+
+def decoded(base: Base, picture: Image.Image) -> Image.Image:
+    """An RGB picture after the VAE, as large as it was."""
+    latents, _ = base.encode(to_tensor([picture]))
+    pixels = ((base.decode(latents)[0] + 1) * 127.5).round().byte()
+    return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy()).reduce(base.sub_pixels)
 
 
 def main() -> None:
