@@ -9,8 +9,8 @@ latents of drawings, those that the denoiser has made of them in its last few st
 
 flat    an error counts by whether it is there more than by its size (e / (e + DELTA), after Geman and McClure), so
         that fills become exactly flat, and where two contours are likely one is drawn rather than their mean
-crisp   a discriminator of patches says what still looks decoded (Isola et al. 2017, arXiv 1611.07004; hinge loss,
-        spectral norm); its gradient is kept at a share of the other loss's at each picture
+crisp   a discriminator says what still looks decoded (``lora.pretrain.critic``); its gradient is kept at a share of the
+        other loss's at each picture
 """
 
 from __future__ import annotations
@@ -21,30 +21,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from lora.bases import Base, load
-from lora.draw import sampler
 from lora.pretrain.augment import on_ground, premultiplied
+from lora.pretrain.bank import CHUNK, SIDE, Bank, redone
+from lora.pretrain.critic import Critic
 from lora.pretrain.drawings import rendered
-from lora.pretrain.vae import dressed, wait_for
+from lora.pretrain.vae import wait_for
 
-SIDE = 512
 DELTA = 0.03  # of the range -1..1: four of 255 levels
 FLAT_WEIGHT = 0.1
-CLEAN = 0.3  # of the latents come straight from the encoder
-MOST_STEPS = 6  # of STEPS are redone by the denoiser in the others, at most
-STEPS = 20
-CHUNK = 64
-CROP = 256  # px that the discriminator looks at
 CRISP_FROM = 0.45  # of the time
-GRAIN = 40  # times
 ADVERSARY = 0.5  # the norm of the discriminator's gradient, of the other's
 PEAK, CRISP_PEAK = 6e-4, 2e-4
 
@@ -66,98 +60,6 @@ class Decoder(nn.Module):
         return F.pixel_shuffle(self.decoder(self.post_quant_conv(latents)), 2)
 
 
-class Discriminator(nn.Module):
-    """RGB [B, 3, H, W] in [-1, 1] -> how real each patch looks, [B, 1, h, w].
-
-    Beside a picture it is shown what differs from the mean of 3 x 3 px, made large: without that it takes thousands of
-    steps to see the grain of a level or two in which decoded fills differ from drawn ones.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = 6
-        for width, stride in ((64, 2), (128, 2), (256, 2), (256, 1)):
-            layers += [
-                spectral_norm(nn.Conv2d(before, width, 4, stride, padding=1)),
-                nn.LeakyReLU(0.2),
-            ]
-            before = width
-        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(before, 1, 4, padding=1)))
-
-    def forward(self, images: Tensor) -> Tensor:
-        grain = torch.tanh(GRAIN * (images - F.avg_pool2d(images, 3, 1, 1)))
-        seen: Tensor = self.layers(torch.cat([images, grain], dim=1))
-        return seen
-
-
-class Bank:
-    """Pictures uint8 [M, 3, 512, 512] with the latents [M, 8, 32, 32] to decode them from, on the base's device."""
-
-    def __init__(self, base: Base, drawings: Tensor, captions: Sequence[str], size: int) -> None:
-        device = base.device
-        self._base, self._drawings, self._captions = base, drawings, captions
-        self.pictures = torch.empty(size, 3, SIDE, SIDE, dtype=torch.uint8, device=device)
-        self.latents = torch.empty(size, 8, 32, 32, device=device)
-
-    @torch.no_grad()
-    def fill(self, generator: torch.Generator) -> None:
-        """Show drawings anew, in other places, sizes and colours, and redo their last denoising steps."""
-        for chunk in torch.arange(len(self.latents)).split(CHUNK):
-            rows = torch.randint(
-                len(self._drawings), (len(chunk),), generator=generator, device=generator.device
-            )
-            images = dressed(placed(premultiplied(self._drawings[rows]), generator), generator)
-            self.pictures[chunk] = ((images.clamp(-1, 1) + 1) * 127.5).round().byte()
-            latents, _ = self._base.encode(F.avg_pool2d(images, 2))
-            redo = 0
-            if float(torch.rand((), generator=generator, device=generator.device)) > CLEAN:
-                redo = 1 + int(torch.randint(MOST_STEPS, (), generator=generator, device=generator.device))
-            texts = [self._captions[row] for row in rows.tolist()]
-            self.latents[chunk] = redone(self._base, latents, texts, redo, generator)
-
-
-def placed(rgba: Tensor, generator: torch.Generator) -> Tensor:
-    """Premultiplied pictures, all smaller by one factor in half of the calls, moved by whole pixels, some mirrored.
-
-    No resampling that rings or blurs: the decoder is to learn edges as they were drawn.
-    """
-
-    def whole(most: int) -> int:
-        return int(torch.randint(most, (), generator=generator, device=generator.device))
-
-    side = rgba.shape[-1]
-    if whole(2):
-        small = side - whole(side * 9 // 16)
-        rgba = F.interpolate(rgba, (small, small), mode="bilinear", antialias=True)
-    if whole(2):
-        rgba = rgba.flip(-1)
-    room = side - rgba.shape[-1]
-    left, top = whole(room + 1), whole(room + 1)
-    rgba = F.pad(rgba, (left, room - left, top, room - top))
-    x, y = whole(17) - 8, whole(17) - 8
-    return F.pad(rgba, (x, -x, y, -y))
-
-
-@torch.no_grad()
-def redone(
-    base: Base, latents: Tensor, captions: Sequence[str], steps: int, generator: torch.Generator
-) -> Tensor:
-    """The latents after the last ``steps`` of 20 denoising steps from noise put on them; not guided, as drawing is."""
-    if not steps:
-        return latents
-    scheduler = sampler(base, STEPS)
-    times = scheduler.timesteps[-steps:]
-    signal = scheduler.alphas_cumprod[times[0]]
-    noise = torch.randn(latents.shape, generator=generator, device=latents.device)
-    latents = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    texts = base.embed(captions)
-    for t in times:
-        v = base.unet(latents.to(base.dtype), t.to(base.device), encoder_hidden_states=texts).sample.float()
-        latents = scheduler.step(v, t, latents).prev_sample
-    return latents
-
-
 def loss_of(decoded: Tensor, images: Tensor) -> Tensor:
     """L1, L1 of gradients, and the share of values that are wrong; all in [-1, 1]."""
     error = decoded - images
@@ -168,121 +70,142 @@ def loss_of(decoded: Tensor, images: Tensor) -> Tensor:
     return off.mean() + 0.5 * edges + FLAT_WEIGHT * (off / (off + DELTA)).mean()
 
 
-@torch.no_grad()
-def report(decoder: nn.Module, images: Tensor, latents: Tensor) -> str:
-    """Of pictures [B, 3, 512, 512] in [-1, 1]: PSNR at 256 px, and how flat what is flat comes out."""
-    values, exact = [], []
-    for image, latent in zip(images.split(8), latents.split(8), strict=True):
-        decoded = decoder(latent).float().clamp(-1, 1)
-        mse = F.avg_pool2d((decoded - image) / 2, 2).square().mean(dim=(1, 2, 3))
-        values.append(-10 * mse.clamp_min(1e-10).log10())
-        spread = F.max_pool2d(image, 9, 1, 4) + F.max_pool2d(-image, 9, 1, 4)
-        flat = spread.amax(dim=1) == 0
-        wrong = ((decoded - image).abs() * 127.5).amax(dim=1)
-        exact.append((wrong[flat] <= 1.5).float().mean())
-    return f"{torch.cat(values).mean():.2f} dB, {torch.stack(exact).mean():.1%} of flat pixels within 1/255"
+class Lookout:
+    """Drawings [B] that no training sees, and two latents of each: encoded, and after 4 denoising steps."""
+
+    def __init__(
+        self, base: Base, pictures: Tensor, captions: Sequence[str], generator: torch.Generator
+    ) -> None:
+        white = torch.ones(len(pictures), 3, device=base.device)
+        self._images = on_ground(premultiplied(pictures), white)
+        clean, made = [], []
+        for at, images in enumerate(self._images.split(CHUNK)):
+            clean.append(base.encode(F.avg_pool2d(images, 2))[0])
+            made.append(redone(base, clean[-1], captions[at * CHUNK : (at + 1) * CHUNK], 4, generator))
+        self._clean, self._made = torch.cat(clean), torch.cat(made)
+
+    def report(self, decoder: nn.Module) -> str:
+        """PSNR at 256 px, and how flat what is flat comes out, of both kinds of latents."""
+        return f"{self._report(decoder, self._clean)}; redone: {self._report(decoder, self._made)}"
+
+    @torch.no_grad()
+    def _report(self, decoder: nn.Module, latents: Tensor) -> str:
+        values, exact = [], []
+        for image, latent in zip(self._images.split(8), latents.split(8), strict=True):
+            decoded = decoder(latent).float().clamp(-1, 1)
+            mse = F.avg_pool2d((decoded - image) / 2, 2).square().mean(dim=(1, 2, 3))
+            values.append(-10 * mse.clamp_min(1e-10).log10())
+            spread = F.max_pool2d(image, 9, 1, 4) + F.max_pool2d(-image, 9, 1, 4)
+            flat = spread.amax(dim=1) == 0
+            wrong = ((decoded - image).abs() * 127.5).amax(dim=1)
+            exact.append((wrong[flat] <= 1.5).float().mean())
+        return (
+            f"{torch.cat(values).mean():.2f} dB, {torch.stack(exact).mean():.1%} of flat pixels within 1/255"
+        )
+
+    @torch.no_grad()
+    def keep(self, decoder: Decoder, path: Path) -> None:
+        """The weights, and a sheet of details: drawings, decoded, redone by the denoiser and decoded."""
+        state = {k: v.contiguous().cpu() for k, v in decoder.state_dict().items()}
+        save_file(state, path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path.with_suffix(".safetensors"))
+        some = list(range(0, len(self._images), max(1, len(self._images) // 8)))[:8]
+        rows = [self._images[some], decoder(self._clean[some]), decoder(self._made[some])]
+        sheet = Image.new("RGB", (200 * len(some), 200 * len(rows)))
+        for y, row in enumerate(rows):
+            for x, picture in enumerate(((row.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()):
+                whole = Image.fromarray(picture.permute(1, 2, 0).numpy())
+                sheet.paste(whole.crop((156, 156, 356, 356)), (200 * x, 200 * y))
+        sheet.save(path.with_suffix(".png"))
+
+
+class Learner:
+    """A decoder, its running average, and how it takes a step."""
+
+    def __init__(
+        self, decoder: Decoder, average: Decoder, generator: torch.Generator, compiled: bool
+    ) -> None:
+        self.average = average.requires_grad_(False)
+        self._weights = list(decoder.requires_grad_(True).train().parameters())
+        self._averages: list[Tensor] = list(average.parameters())
+        self._on_gpu = generator.device.type == "cuda"
+        self._optimizer = torch.optim.AdamW(
+            self._weights, lr=PEAK, betas=(0.9, 0.98), weight_decay=1e-3, fused=self._on_gpu
+        )
+        self._forward: Any = torch.compile(decoder, dynamic=False) if compiled else decoder
+        self.critic = Critic(generator)
+        self.steps = 0
+
+    def step(self, latents: Tensor, images: Tensor, rate: float, adversary: float) -> Tensor:
+        """Learn to decode latents [B, 8, 32, 32] to images [B, 3, 512, 512] in [-1, 1]; gives the loss."""
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self._on_gpu):
+            decoded = self._forward(latents.contiguous(memory_format=torch.channels_last))
+        image = decoded.detach().float().requires_grad_()
+        loss = loss_of(image, images)
+        (gradient,) = torch.autograd.grad(loss, image)
+        if adversary:
+            wish = self.critic.learn(image, images)
+            here, there = (g.flatten(1).norm(dim=1)[:, None, None, None] for g in (gradient, wish))
+            gradient = gradient + adversary * wish * here / there.clamp_min(1e-12)
+        decoded.backward(gradient.to(decoded.dtype))
+        nn.utils.clip_grad_norm_(self._weights, 1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.steps += 1
+        decay = min(0.999, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self._averages, [w.detach() for w in self._weights], 1 - decay)
+        return loss.detach()
 
 
 def train(args: argparse.Namespace) -> None:
     """Train for ``args.seconds`` or until the deadline; writes ``flat`` and ``crisp``, .safetensors and a .png each."""
-    device = torch.device(args.device)
     torch.manual_seed(0)
-    generator = torch.Generator(device).manual_seed(0)
+    generator = torch.Generator(torch.device(args.device)).manual_seed(0)
     base = load(args.base, args.cache, args.device)
-    path = wait_for(rendered(args.dir, SIDE))
-    stored = load_file(path)
-    rows = json.loads(path.with_suffix(".json").read_text())
-    captions = [f"{row['style']} {row['concept']}" for row in rows]
-    seen = torch.nonzero(~stored["held_out"])[:, 0]
-    unseen = torch.nonzero(stored["held_out"])[:, 0][:: args.every]
-    white = torch.ones(len(unseen), 3, device=device)
-    shown = on_ground(premultiplied(stored["pictures"][unseen].to(device)), white)
-    with torch.no_grad():
-        clean = torch.cat([base.encode(F.avg_pool2d(part, 2))[0] for part in shown.split(CHUNK)])
-    names = [captions[i] for i in unseen.tolist()]
-    made = torch.cat(
-        [
-            redone(base, clean[i : i + CHUNK], names[i : i + CHUNK], 4, generator)
-            for i in range(0, len(clean), CHUNK)
-        ]
-    )
-    bank = Bank(base, stored["pictures"][seen].to(device), [captions[i] for i in seen.tolist()], args.bank)
-    del stored
-
-    decoder = Decoder(base).requires_grad_(True).train()
-    average = Decoder(load(args.base, args.cache, args.device)).requires_grad_(False)
-    weights = list(decoder.parameters())
-    averages: list[Tensor] = list(average.parameters())
-    optimizer = torch.optim.AdamW(
-        weights, lr=PEAK, betas=(0.9, 0.98), weight_decay=1e-3, fused=device.type == "cuda"
-    )
-    critic = Discriminator().to(device)
-    judging = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.5, 0.99))
-    forward = decoder if args.no_compile else torch.compile(decoder, dynamic=False)
-
-    def seen_by(which: nn.Module, images: Tensor) -> Tensor:
-        # Levels of an 8-bit picture are real, and no decoder's business: noise of one level hides them.
-        grain = (torch.rand(images.shape, generator=generator, device=device) - 0.5) / 127.5
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            answer: Tensor = which(images + grain)
-        return answer.float()
-
+    bank, lookout = prepared(base, args, generator)
+    average = Decoder(load(args.base, args.cache, args.device))
+    learner = Learner(Decoder(base), average, generator, not args.no_compile)
     start = said = time.monotonic()
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
-    steps, fills, crisp = 0, 0, False
-    print(f"decoder: {report(average, shown, clean)}; redone: {report(average, shown, made)}", flush=True)
+    fills, crisp = 0, False
+    print(f"decoder: {lookout.report(average)}", flush=True)
     while (done := (time.monotonic() - start) / seconds) < 1:
         if done * args.fills >= fills:
             bank.fill(generator)
             fills += 1
-            if crisp:
-                keep(average, args.out / "crisp", shown, clean, made)
         if done > CRISP_FROM and not crisp:
-            keep(average, args.out / "flat", shown, clean, made)
+            lookout.keep(average, args.out / "flat")
             crisp = True
-        pick = torch.randint(len(bank.latents), (args.batch,), generator=generator, device=device)
-        latents, images = bank.latents[pick], bank.pictures[pick].float() / 127.5 - 1
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            decoded = forward(latents.contiguous(memory_format=torch.channels_last))
-        image = decoded.detach().float().requires_grad_()
-        loss = loss_of(image, images)
-        (gradient,) = torch.autograd.grad(loss, image)
-        if crisp:
-            y, x = torch.randint(0, SIDE - CROP + 1, (2,), generator=generator, device=device).tolist()
-            window = (..., slice(y, y + CROP), slice(x, x + CROP))
-            critic.requires_grad_(True)
-            against = (
-                F.relu(1 - seen_by(critic, images[window])).mean()
-                + F.relu(1 + seen_by(critic, image.detach()[window])).mean()
-            )
-            against.backward()
-            judging.step()
-            judging.zero_grad()
-            critic.requires_grad_(False)
-            (wish,) = torch.autograd.grad(-seen_by(critic, image[window]).mean(), image)
-            here, there = (g.flatten(1).norm(dim=1)[:, None, None, None] for g in (gradient, wish))
-            gradient = gradient + args.adversary * wish * here / there.clamp_min(1e-12)
-        decoded.backward(gradient.to(decoded.dtype))
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        rate = rate_at(done) * min(1, (steps + 1) / 200)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
-        optimizer.zero_grad()
-        steps += 1
-        torch._foreach_lerp_(
-            averages, [w.detach() for w in weights], 1 - min(0.999, (1 + steps) / (10 + steps))
-        )
+        latents, images = bank.batch(args.batch, generator)
+        rate = rate_at(done) * min(1, (learner.steps + 1) / 200)
+        loss = learner.step(latents, images, rate, args.adversary if crisp else 0)
         if time.monotonic() - said > args.say:
             said = time.monotonic()
-            critics = f" critic {against.item():.3f}" if crisp else ""
+            critic = f" critic {learner.critic.loss.item():.3f}" if crisp else ""
             print(
-                f"decoder: {said - start:.0f} s step {steps} loss {loss.item():.4f}{critics}; "
-                f"{report(average, shown, clean)}; redone: {report(average, shown, made)}",
+                f"decoder: {said - start:.0f} s step {learner.steps} loss {loss.item():.4f}{critic}; "
+                f"{lookout.report(average)}",
                 flush=True,
             )
-    keep(average, args.out / "crisp", shown, clean, made)
-    print(f"decoder: done, {steps} steps of {args.batch}", flush=True)
+    lookout.keep(average, args.out / "crisp")
+    print(f"decoder: done, {learner.steps} steps of {args.batch}", flush=True)
+
+
+def prepared(base: Base, args: argparse.Namespace, generator: torch.Generator) -> tuple[Bank, Lookout]:
+    """What is learned from, still empty, and what is looked at: of the held-out drawings, one in ``args.every``."""
+    path = wait_for(rendered(args.dir, SIDE))
+    stored = load_file(path)
+    rows = json.loads(path.with_suffix(".json").read_text())
+    captions = [f"{row['style']} {row['concept']}" for row in rows]
+    seen = torch.nonzero(~stored["held_out"])[:, 0].tolist()
+    unseen = torch.nonzero(stored["held_out"])[:, 0].tolist()[:: args.every]
+
+    def some(which: list[int]) -> tuple[Tensor, list[str]]:
+        return stored["pictures"][which].to(base.device), [captions[i] for i in which]
+
+    return Bank(base, *some(seen), args.bank), Lookout(base, *some(unseen), generator)
 
 
 def rate_at(done: float) -> float:
@@ -290,22 +213,6 @@ def rate_at(done: float) -> float:
     if done < CRISP_FROM:
         return PEAK * min(1.0, max(0.03, (1 - done / CRISP_FROM) / 0.6))
     return CRISP_PEAK * max(0.01, (1 - done) / (1 - CRISP_FROM))
-
-
-@torch.no_grad()
-def keep(decoder: Decoder, path: Path, images: Tensor, clean: Tensor, made: Tensor) -> None:
-    """The weights, and a sheet of details: drawings, decoded, redone by the denoiser and decoded."""
-    state = {k: v.contiguous().cpu() for k, v in decoder.state_dict().items()}
-    save_file(state, path.with_suffix(".part"))
-    path.with_suffix(".part").rename(path.with_suffix(".safetensors"))
-    columns = list(range(0, len(images), max(1, len(images) // 8)))[:8]
-    rows = [images[columns], decoder(clean[columns]), decoder(made[columns])]
-    sheet = Image.new("RGB", (200 * len(columns), 200 * len(rows)))
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(((row.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu()):
-            whole = Image.fromarray(picture.permute(1, 2, 0).numpy())
-            sheet.paste(whole.crop((156, 156, 356, 356)), (200 * x, 200 * y))
-    sheet.save(path.with_suffix(".png"))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from lora import nano
 from lora.bases import Base
 from lora.captions import encode
-from lora.pretrain import decoder
+from lora.pretrain import bank, decoder
+from lora.pretrain.critic import Discriminator
 from lora.pretrain.learner import CLIP, PEAK, TEACH_WEIGHT, Gradients, Learner, Lessons
 from lora.pretrain.model import Model
 from lora.pretrain.pack import DECODING, read_vae, with_decoder
@@ -77,7 +78,7 @@ def square(colour: tuple[float, float, float], side: int = 64) -> torch.Tensor:
 def test_the_decoder_is_shown_flat_fills_only() -> None:
     """Wherever and however large a drawing is placed, its fill is still one colour, and its ground none."""
     for seed in range(20):
-        placed = decoder.placed(square((0.2, 0.6, 0.9)), torch.Generator().manual_seed(seed))
+        placed = bank.placed(square((0.2, 0.6, 0.9)), torch.Generator().manual_seed(seed))
         assert placed.shape == (1, 4, 64, 64)
         inside = placed[0, :, placed[0, 3] == 1]
         assert inside.shape[1] > 20
@@ -111,7 +112,7 @@ def test_the_decoder_begins_as_the_one_before(base: Base) -> None:
 def test_the_discriminator_learns_to_see_grain_of_one_level() -> None:
     """Without what it is shown beside the picture, it does not within so few steps."""
     torch.manual_seed(0)
-    critic = decoder.Discriminator()
+    critic = Discriminator()
     learning = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.5, 0.99))
     chance = torch.Generator().manual_seed(1)
 
@@ -132,7 +133,7 @@ def test_the_discriminator_learns_to_see_grain_of_one_level() -> None:
 @pytest.mark.slow
 def test_a_decoder_is_trained_and_packed(tmp_path: Path) -> None:
     """The whole training, for some seconds on a CPU: both parts leave weights that pack takes."""
-    side, count = decoder.SIDE, 4
+    side, count = bank.SIDE, 4
     pictures = torch.stack([(square((0.1 * i, 0.5, 0.9), side)[0] * 255).byte() for i in range(count)])
     save_file(
         {"pictures": pictures, "held_out": torch.tensor([False, False, True, True])},
