@@ -23,7 +23,7 @@ from benchmarks.learn import CFG, WHITE, Judge, Line, drawn, judge, span, task
 from benchmarks.sticker_nano import real_drawings
 from lora.bases import Base, load
 from lora.dataset import on_flat_ground, open_samples, to_tensor
-from lora.draw import Item, Picture, draw
+from lora.draw import Item, Picture, draw, images_of
 from lora.pretrain.drawings import SETS, UNSEEN, load_named
 
 STEPS = 20
@@ -48,13 +48,8 @@ def samples(args: argparse.Namespace, base: Base) -> None:
         along = span(referee, work, plain, base.device)
         shown = [on_flat_ground(image, 256, WHITE) for image in open_samples(work.samples)]
         say(f"{style}, the samples", referee, along, shown, base.device)
-        say(
-            f"{style}, decoded",
-            referee,
-            along,
-            [decoded(base, picture) for picture in work.real],
-            base.device,
-        )
+        back = [decoded(base, picture) for picture in work.real]
+        say(f"{style}, decoded", referee, along, back, base.device)
 
 
 def named(args: argparse.Namespace, base: Base) -> None:
@@ -72,8 +67,9 @@ def named(args: argparse.Namespace, base: Base) -> None:
         return [p.image.reduce(base.sub_pixels) for p in sorted(drawn, key=lambda p: p.index)]
 
     start = referee.place(look(made(""), base.device).style)
-    for style in SETS:
-        real = real_drawings(args.dir, [(style, concept) for concept in concepts])
+    drawn_by = real_drawings(args.dir, [(style, concept) for style in SETS for concept in concepts])
+    for number, style in enumerate(SETS):
+        real = drawn_by[number * len(concepts) : (number + 1) * len(concepts)]
         along = Line(start=start, way=referee.place(look(real, base.device).style) - start)
         say(f"{style}, named", referee, along, made(style), base.device)
         say(f"{style}, decoded", referee, along, [decoded(base, picture) for picture in real], base.device)
@@ -82,8 +78,8 @@ def named(args: argparse.Namespace, base: Base) -> None:
 def decoded(base: Base, picture: Image.Image) -> Image.Image:
     """An RGB picture after the VAE, as large as it was."""
     latents, _ = base.encode(to_tensor([picture]))
-    pixels = ((base.decode(latents)[0] + 1) * 127.5).round().byte()
-    return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy()).reduce(base.sub_pixels)
+    (image,) = images_of(base, latents)
+    return image.reduce(base.sub_pixels)
 
 
 def main() -> None:

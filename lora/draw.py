@@ -70,7 +70,7 @@ def draw(
         background = items[batch[0]].background or ground(base, about)
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)
-        for index, image in zip(batch, _decode(base, latents), strict=True):
+        for index, image in zip(batch, images_of(base, latents), strict=True):
             yield Picture(index=index, image=image, background=base.profile.backgrounds[background])
 
 
@@ -104,7 +104,7 @@ def _sample(
             texts = texts[-len(items) :]
         if items[0].adapter is not None and done in (1, shaping + 1):
             strengthen(base, base.profile.shaping_strength if done <= shaping else 1.0)
-        latents = _denoise(base, scheduler, latents, t, texts, cfg)
+        latents = denoise(base, scheduler, latents, t, texts, cfg)
         yield Step(step=done, steps=steps)
     if not bool(torch.isfinite(latents).all()):
         raise JobError("not-a-number", "while drawing")
@@ -153,7 +153,9 @@ def _noise(base: Base, items: Sequence[Item]) -> Tensor:
 
 
 @torch.no_grad()
-def _denoise(base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor) -> Tensor:
+def denoise(
+    base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor | float = 1
+) -> Tensor:
     """One step of the whole batch, each picture at its own strength of classifier-free guidance.
 
     Without guidance if ``texts`` holds no negative ones.
@@ -168,7 +170,7 @@ def _denoise(base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tens
     return scheduler.step(predicted, t, latents).prev_sample
 
 
-def _decode(base: Base, latents: Tensor) -> Iterator[Image.Image]:
+def images_of(base: Base, latents: Tensor) -> Iterator[Image.Image]:
     """RGB pictures of latents, one at a time: the decoder needs the most memory of all."""
     make_room(base)
     for latent in latents.split(1):

@@ -16,6 +16,11 @@ def ground_colours(device: torch.device) -> Tensor:
     return torch.tensor([BACKGROUNDS[name] for name in GROUNDS], device=device) / 127.5 - 1
 
 
+def below(most: int, generator: torch.Generator) -> int:
+    """A whole number from 0 to ``most`` - 1, at random."""
+    return int(torch.randint(most, (), generator=generator, device=generator.device))
+
+
 def premultiplied(pictures: Tensor) -> Tensor:
     """Straight-alpha uint8 [B, 4, H, W] -> premultiplied float [B, 4, H, W]; colour in [0, 1]."""
     rgba = pictures.float() / 255

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lora.bases import Base
-from lora.draw import sampler
-from lora.pretrain.augment import premultiplied
+from lora.draw import denoise, sampler
+from lora.pretrain.augment import below, premultiplied
 from lora.pretrain.vae import dressed
 
 SIDE = 512
@@ -41,7 +41,7 @@ class Bank:
             latents, _ = self._base.encode(F.avg_pool2d(images, 2))
             redo = 0
             if float(torch.rand((), generator=generator, device=generator.device)) > CLEAN:
-                redo = 1 + int(torch.randint(MOST_STEPS, (), generator=generator, device=generator.device))
+                redo = 1 + below(MOST_STEPS, generator)
             texts = [self._captions[row] for row in rows.tolist()]
             self.latents[chunk] = redone(self._base, latents, texts, redo, generator)
 
@@ -56,20 +56,16 @@ def placed(rgba: Tensor, generator: torch.Generator) -> Tensor:
 
     No resampling that rings or blurs: the decoder is to learn edges as they were drawn.
     """
-
-    def whole(most: int) -> int:
-        return int(torch.randint(most, (), generator=generator, device=generator.device))
-
     side = rgba.shape[-1]
-    if whole(2):
-        small = side - whole(side * 9 // 16)
+    if below(2, generator):
+        small = side - below(side * 9 // 16, generator)
         rgba = F.interpolate(rgba, (small, small), mode="bilinear", antialias=True)
-    if whole(2):
+    if below(2, generator):
         rgba = rgba.flip(-1)
     room = side - rgba.shape[-1]
-    left, top = whole(room + 1), whole(room + 1)
+    left, top = below(room + 1, generator), below(room + 1, generator)
     rgba = F.pad(rgba, (left, room - left, top, room - top))
-    x, y = whole(17) - 8, whole(17) - 8
+    x, y = below(17, generator) - 8, below(17, generator) - 8
     return F.pad(rgba, (x, -x, y, -y))
 
 
@@ -87,6 +83,5 @@ def redone(
     latents = signal.sqrt() * latents + (1 - signal).sqrt() * noise
     texts = base.embed(captions)
     for t in times:
-        v = base.unet(latents.to(base.dtype), t.to(base.device), encoder_hidden_states=texts).sample.float()
-        latents = scheduler.step(v, t, latents).prev_sample
+        latents = denoise(base, scheduler, latents, t, texts)
     return latents

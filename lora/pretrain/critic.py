@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lora.pretrain.augment import below
+
 CROP = 256  # px of a side of what is looked at
 GRAIN = 40  # times
 
@@ -53,7 +55,7 @@ class Critic:
 
         That is the gradient [B, 3, H, W] of how decoded they look. Both are seen through one window, at random.
         """
-        y, x = (self._chance(side - CROP + 1) for side in images.shape[-2:])
+        y, x = (below(side - CROP + 1, self._generator) for side in images.shape[-2:])
         window = (..., slice(y, y + CROP), slice(x, x + CROP))
         self._looks.requires_grad_(True)
         drawn, made = self._look(images[window]), self._look(decoded.detach()[window])
@@ -73,6 +75,3 @@ class Critic:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
             seen: Tensor = self._looks(images + noise / 127.5)
         return seen.float()
-
-    def _chance(self, most: int) -> int:
-        return int(torch.randint(most, (), generator=self._generator, device=self._generator.device))

@@ -16,6 +16,7 @@ crisp   a discriminator says what still looks decoded (``lora.pretrain.critic``)
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -34,7 +35,7 @@ from lora.pretrain.augment import on_ground, premultiplied
 from lora.pretrain.bank import CHUNK, SIDE, Bank, redone
 from lora.pretrain.critic import Critic
 from lora.pretrain.drawings import rendered
-from lora.pretrain.vae import wait_for
+from lora.pretrain.vae import begun, wait_for
 
 DELTA = 0.03  # of the range -1..1: four of 255 levels
 FLAT_WEIGHT = 0.1
@@ -122,12 +123,10 @@ class Lookout:
 class Learner:
     """A decoder, its running average, and how it takes a step."""
 
-    def __init__(
-        self, decoder: Decoder, average: Decoder, generator: torch.Generator, compiled: bool
-    ) -> None:
-        self.average = average.requires_grad_(False)
+    def __init__(self, decoder: Decoder, generator: torch.Generator, compiled: bool) -> None:
+        self.average = copy.deepcopy(decoder).requires_grad_(False)
         self._weights = list(decoder.requires_grad_(True).train().parameters())
-        self._averages: list[Tensor] = list(average.parameters())
+        self._averages: list[Tensor] = list(self.average.parameters())
         self._on_gpu = generator.device.type == "cuda"
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=PEAK, betas=(0.9, 0.98), weight_decay=1e-3, fused=self._on_gpu
@@ -165,18 +164,17 @@ def train(args: argparse.Namespace) -> None:
     generator = torch.Generator(torch.device(args.device)).manual_seed(0)
     base = load(args.base, args.cache, args.device)
     bank, lookout = prepared(base, args, generator)
-    average = Decoder(load(args.base, args.cache, args.device))
-    learner = Learner(Decoder(base), average, generator, not args.no_compile)
+    learner = Learner(Decoder(base), generator, not args.no_compile)
     start = said = time.monotonic()
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
     fills, crisp = 0, False
-    print(f"decoder: {lookout.report(average)}", flush=True)
+    print(f"decoder: {lookout.report(learner.average)}", flush=True)
     while (done := (time.monotonic() - start) / seconds) < 1:
         if done * args.fills >= fills:
             bank.fill(generator)
             fills += 1
         if done > CRISP_FROM and not crisp:
-            lookout.keep(average, args.out / "flat")
+            lookout.keep(learner.average, args.out / "flat")
             crisp = True
         latents, images = bank.batch(args.batch, generator)
         rate = rate_at(done) * min(1, (learner.steps + 1) / 200)
@@ -186,10 +184,10 @@ def train(args: argparse.Namespace) -> None:
             critic = f" critic {learner.critic.loss.item():.3f}" if crisp else ""
             print(
                 f"decoder: {said - start:.0f} s step {learner.steps} loss {loss.item():.4f}{critic}; "
-                f"{lookout.report(average)}",
+                f"{lookout.report(learner.average)}",
                 flush=True,
             )
-    lookout.keep(average, args.out / "crisp")
+    lookout.keep(learner.average, args.out / "crisp")
     print(f"decoder: done, {learner.steps} steps of {args.batch}", flush=True)
 
 
@@ -231,12 +229,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--say", type=float, default=30, help="seconds between two lines")
     parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    args = begun(parser, argv)
     train(args)
     return 0
 

@@ -1,7 +1,7 @@
 """Packs trained parts into the bundled 8-bit file; what is not given stays as it is in that file.
 
     python -m lora.pretrain.pack --text_to_image OUT/text_to_image.safetensors --vae OUT/vae
-    python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/decoder.safetensors
+    python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/crisp.safetensors
 
 ``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and takes their place in ``--vae``. Its
 last convolution may make sub-pixels (``lora.nano.unpack``); that of an unpacked folder's ``fine.safetensors`` is kept.
@@ -82,9 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     config = {
         k: v for k, v in json.loads((args.vae / "config.json").read_text()).items() if not k.startswith("_")
     }
-    part = args.out.with_suffix(
-        ".part"
-    )  # tensors of the bundled file are read from it while this one is written
+    # Written beside its place: tensors of the bundled file may be read from it until this one is whole.
+    part = args.out.with_suffix(".part")
     save_file(packed, part, {"format": "pt", "vae": json.dumps(config)})
     part.rename(args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")

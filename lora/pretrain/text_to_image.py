@@ -28,7 +28,7 @@ from lora.nano import SCHEDULER
 from lora.pretrain.drawings import held_out, load_named
 from lora.pretrain.learner import PEAK, Averages, Learner, Lessons
 from lora.pretrain.model import Model, predict
-from lora.pretrain.vae import wait_for
+from lora.pretrain.vae import begun, wait_for
 from lora.pretrain.variants import Variants, Vocabulary
 
 SAVE_SECONDS = 240
@@ -174,13 +174,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--warm", action="store_true", help="begin with the bundled weights")
-    parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--no-graph", action="store_true", help="launch every kernel anew, at each step")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    args = begun(parser, argv)
     rank = int(os.environ.get("RANK", 0))
     device = torch.device(args.device)
     if "RANK" in os.environ:

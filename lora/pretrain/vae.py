@@ -49,6 +49,17 @@ def wait_for(path: Path, seconds: float = 900) -> Path:
     return path
 
 
+def begun(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """The command line of a training, with what all have; makes ``--out``, and lets a GPU multiply in TF32."""
+    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    return args
+
+
 def batch(pictures: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
     """Augmented RGB in [-1, 1], [B, 3, 256, 256]: placed, on white or any flat colour, some recoloured."""
     return dressed(jittered(premultiplied(pictures[rows]), generator, smallest=0.7, mirrored=0.5), generator)
@@ -224,12 +235,7 @@ def main(argv: list[str] | None = None) -> int:
         "--batch", type=int, default=128, help="crops a step; a quarter of it for whole pictures"
     )
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    args = begun(parser, argv)
     train(args.drawings, args.seconds, torch.device(args.device), args.batch, args.out, not args.no_compile)
     return 0
 
