@@ -124,9 +124,12 @@ def report(args: argparse.Namespace) -> None:
             print(f"| style + {weight:g} x prompt | {slack:g} | {_counted(gains)} |")
 
 
+def command_line() -> argparse.ArgumentParser:
+    return pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)[0]
+
+
 def main() -> None:
-    parser, _ = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
-    args = parser.parse_args()
+    args = command_line().parse_args()
     args.verb(args)
 
 

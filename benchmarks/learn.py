@@ -130,7 +130,14 @@ def judge(folder: Path, named: Sequence[Drawing], concepts: Sequence[str], devic
 
 
 def drawn(
-    base: Base, work: Task, adapter: bytes | None, *, steps: int, seeds: Sequence[int], batch_size: int
+    base: Base,
+    work: Task,
+    adapter: bytes | None,
+    *,
+    steps: int,
+    seeds: Sequence[int],
+    batch_size: int,
+    cfg: float = CFG,
 ) -> list[Image.Image]:
     """The task's concepts, once for each seed (the seeds outermost), RGB on white, as large as the base learns from.
 
@@ -139,7 +146,7 @@ def drawn(
     """
     ground = choose_background(open_samples(work.samples), base.profile.backgrounds)
     items = [
-        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=CFG, background=ground)
+        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=ground)
         for seed in seeds
         for number, concept in enumerate(work.concepts)
     ]

@@ -61,8 +61,8 @@ def parser(
     *,
     styles: Sequence[str],
     seeds: Sequence[int],
-) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    """The command line that the measurements share, and that of its ``run``, to which flags can be added."""
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The command line that the measurements share, and those of its ``run`` and ``report``, to add flags to."""
     whole = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = whole.add_subparsers(required=True)
     go = verbs.add_parser("run")
@@ -84,7 +84,7 @@ def parser(
     show.set_defaults(verb=report)
     show.add_argument("file", type=Path)
     show.add_argument("--base-hash", help="or its beginning; default: that of the newest line")
-    return whole, go
+    return whole, go, show
 
 
 def work_off(

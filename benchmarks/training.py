@@ -8,7 +8,8 @@
 and judges each checkpoint as ``benchmarks.learn`` says. It works off (seed, style) after (seed, style), all variants
 of each, so that a run that is cut off still compares like with like; what FILE holds is not done again. ``report``
 prints mean and standard deviation over styles and seeds, and the difference to the baseline, paired: same
-style, same seed, same checkpoint. It compares the runs of one base alone.
+style, same seed, same checkpoint. It compares the runs of one base alone, and of those only the drawings that were made
+in one way of WAYS.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn import Line, checkpoints, drawn, mark, span
+from benchmarks.learn import CFG, checkpoints, drawn, mark, span
 from benchmarks.pool import Bench, Row
 from lora.jobs import TrainSettings
 from lora.plan import Plan, plan
@@ -55,7 +56,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "EMA, no flip": {"ema_decay": 0.98, "random_flip": False},
     "EMA, no flip, min-SNR 5": {"ema_decay": 0.98, "random_flip": False, "snr_gamma": 5.0},
     "EMA, no flip, rate 5e-4": {"ema_decay": 0.98, "random_flip": False, "learning_rate": 5e-4},
+    "EMA, no flip, convolutions too": {
+        "ema_decay": 0.98,
+        "random_flip": False,
+        "lora_targets": "attention+ff+conv",
+    },
+    "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
 }
+# How the checkpoints draw: CFG, and fields of the base's Profile. The way to a style begins at the bare base's drawings
+# in the first of them in any case.
+WAYS: dict[str, tuple[float, dict[str, Any]]] = {
+    "CFG 5": (CFG, {}),
+    "CFG 4": (4.0, {}),
+    "CFG 3": (3.0, {}),
+    "CFG 2": (2.0, {}),
+    "CFG 3, whole strength": (3.0, {"shaping": 0.0}),
+    "CFG 3, guided throughout": (3.0, {"guidance_stop": 1.0}),
+}
+FIRST = next(iter(WAYS))
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)
 
@@ -87,25 +105,35 @@ def do(bench: Bench, run: Run) -> Row:
     how = replace(
         plan(base, asked, samples=len(work.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
     )
-    plain, along = _plain(bench, run.style, run.seed)
-    marks = [mark(referee, work, along, plain, 0, base.device)]
+    along = span(referee, work, _plain(bench, run.style, run.seed, FIRST), base.device)
+    marks = []
+    for drawing in bench.args.ways:
+        plain = _plain(bench, run.style, run.seed, drawing)
+        marks.append({"drawn": drawing, **asdict(mark(referee, work, along, plain, 0, base.device))})
     for point in checkpoints(base, work, how):
-        made = _drawings(bench, run.style, point.adapter, run.seed)
-        marks.append(mark(referee, work, along, made, point.step, base.device))
-    return {"marks": [asdict(one) for one in marks]}
+        for drawing in bench.args.ways:
+            made = _drawings(bench, run.style, point.adapter, run.seed, drawing)
+            found = mark(referee, work, along, made, point.step, base.device)
+            marks.append({"drawn": drawing, **asdict(found)})
+    return {"marks": marks}
 
 
 @cache
-def _plain(bench: Bench, style: str, seed: int) -> tuple[list[Image.Image], Line]:
-    """The bare base's drawings, the same for all variants, and the way from them to the style."""
-    work, referee = bench.work[style]
-    made = _drawings(bench, style, None, seed)
-    return made, span(referee, work, made, bench.base.device)
+def _plain(bench: Bench, style: str, seed: int, drawing: str) -> list[Image.Image]:
+    """The bare base's drawings, the same for all variants."""
+    return _drawings(bench, style, None, seed, drawing)
 
 
-def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int) -> list[Image.Image]:
-    args, (work, _) = bench.args, bench.work[style]
-    return drawn(bench.base, work, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch)
+def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int, drawing: str) -> list[Image.Image]:
+    args, base, (work, _) = bench.args, bench.base, bench.work[style]
+    (cfg, fields), usual = WAYS[drawing], base.profile
+    base.profile = replace(usual, **fields)
+    try:
+        return drawn(
+            base, work, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch, cfg=cfg
+        )
+    finally:
+        base.profile = usual
 
 
 def run(args: argparse.Namespace) -> None:
@@ -123,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _say(row: Row) -> str:
-    last = row["marks"][-1]
+    last = next(one for one in reversed(row["marks"]) if one["drawn"] == row["marks"][0]["drawn"])
     return (
         f"{row['style']}, seed {row['seed']}, {row['variant']}: way {last['way']:.2f}, "
         f"accuracy {last['accuracy']:.2f}, {row['seconds']} s"
@@ -133,8 +161,13 @@ def _say(row: Row) -> str:
 def report(args: argparse.Namespace) -> None:
     """The table of all variants at each checkpoint."""
     found = pool.of_one_base(pool.read(args.file), args.base_hash)
+    length = args.steps or found[-1]["steps"]
     rows = {
-        (row["variant"], row["style"], row["seed"], one["step"]): one for row in found for one in row["marks"]
+        (row["variant"], row["style"], row["seed"], one["step"]): one
+        for row in found
+        if row["steps"] == length
+        for one in row["marks"]
+        if one.get("drawn", FIRST) == args.way
     }
     steps = sorted({key[3] for key in rows} - {0})
     print("| variant | steps | runs | way | left | accuracy | way - baseline | accuracy - baseline |")
@@ -171,11 +204,18 @@ def _spread(values: Sequence[float], signed: bool = False) -> str:
     return f"{statistics.mean(values):{'+' if signed else ''}.3f} ± {spread:.3f}"
 
 
-def main() -> None:
-    parser, go = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
+def command_line() -> argparse.ArgumentParser:
+    parser, go, show = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
     go.add_argument("--variants", nargs="+", default=list(VARIANTS))
     go.add_argument("--not", dest="without", nargs="+", default=[], help="variants to leave out")
-    args = parser.parse_args()
+    go.add_argument("--ways", nargs="+", choices=list(WAYS), default=[FIRST], help="how checkpoints draw")
+    show.add_argument("--way", choices=list(WAYS), default=FIRST, help="the drawings that are compared")
+    show.add_argument("--steps", type=int, help="of which trainings; default: as long as the newest line's")
+    return parser
+
+
+def main() -> None:
+    args = command_line().parse_args()
     args.verb(args)
 
 

@@ -26,6 +26,7 @@ Colour = tuple[int, int, int]  # RGB, 0 to 255
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 REMEMBERED_CAPTIONS = 512  # embeddings of one caption are 77 KB to 315 KB
+RIM = 2  # px round what a fine decoder draws that show the zeros which its convolutions met there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +133,16 @@ class Base:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """RGB pixels [n, 3, H, W] in -1..1 of latents [n, channels, h, w], ``sub_pixels`` times as large as encoded."""
+        """RGB pixels [n, 3, H, W] in -1..1 of latents [n, channels, h, w], ``sub_pixels`` times as large as encoded.
+
+        Of a fine decoder, the outermost RIM pixels are those just inside of them.
+        """
         shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
         decoded = self.vae.decode(latents / scale + shift).sample.float()
-        return F.pixel_shuffle(decoded, self.sub_pixels).clamp(-1, 1)
+        pixels = F.pixel_shuffle(decoded, self.sub_pixels).clamp(-1, 1)
+        if self.sub_pixels == 1:
+            return pixels
+        return F.pad(pixels[..., RIM:-RIM, RIM:-RIM], (RIM,) * 4, mode="replicate")
 
     @property
     def resolution_unit(self) -> int:

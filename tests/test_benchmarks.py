@@ -77,9 +77,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def flags(measurement: str, *more: str) -> argparse.Namespace:
     """What a measurement's command line makes of these flags."""
     module = {"training": training, "choosing": choosing}[measurement]
-    parser, go = pool.parser("", module.run, module.report, styles=module.STYLES, seeds=module.SEEDS)
-    go.add_argument("--variants", nargs="+")
-    return parser.parse_args(list(more))
+    return module.command_line().parse_args(list(more))
 
 
 def bench(base: Base) -> pool.Bench:
@@ -114,6 +112,21 @@ def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Bas
     assert first[0] == different[0]  # the bare base
     assert first[-1]["way"] != different[-1]["way"]
     json.dumps(first)
+
+
+def test_checkpoints_draw_in_each_way_that_is_asked_for(tiny: Base) -> None:
+    """The way to the style begins at the same drawings; the base is left as it was."""
+    work = bench(tiny)
+    work.args.ways = ["CFG 5", "CFG 3", "CFG 3, guided throughout"]
+    marks = training.do(work, training.Run(style="discs", seed=3, steps=2, variant=training.BASELINE))[
+        "marks"
+    ]
+    bare = {one["drawn"]: one["way"] for one in marks if one["step"] == 0}
+    learned = {one["drawn"]: one["way"] for one in marks if one["step"] == 2}
+    assert bare["CFG 5"] == pytest.approx(0)
+    assert bare["CFG 3"] != pytest.approx(0)
+    assert len(set(learned.values())) == 2  # this base is guided throughout anyway
+    assert tiny.profile == bench(tiny).base.profile
 
 
 def test_every_checkpoint_that_the_product_chooses_among_is_judged(tiny: Base) -> None:
