@@ -3,7 +3,8 @@
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.reach
 
-samples   for each unseen style, its 28 samples themselves: real drawings, of other concepts than the 20 of the way
+samples   for each unseen style, its 28 samples themselves: real drawings, of other concepts than the 20 of the way;
+          and how many of its real drawings of those 20 the judge of concepts names
 named     for styles that the base was trained on: its drawings where the style is asked for, on the way from those
           where none is to the style's real ones of the same concepts
 decoded   for all ten, on the same way: their real drawings, encoded and decoded; no denoiser can go further
@@ -39,11 +40,13 @@ def say(
 
 
 def samples(args: argparse.Namespace, base: Base) -> None:
-    """Two lines for each unseen style."""
+    """Three lines for each unseen style."""
     named = load_named(args.dir)
     for style in UNSEEN:
         work = task(named, style)
         referee = judge(args.dir, named, work.concepts, base.device)
+        right = referee.accuracy(look(work.real, base.device).subject, work.concepts)
+        print(f"{style}: the judge names {right:.0%} of its real drawings", flush=True)
         plain = drawn(base, work, None, steps=STEPS, seeds=(0,), batch_size=args.batch)
         along = span(referee, work, plain, base.device)
         shown = [on_flat_ground(image, 256, WHITE) for image in open_samples(work.samples)]
