@@ -6,7 +6,8 @@
 
 Each run learns one unseen style for 600 steps with a checkpoint every 100, compares them as the bot does after a
 training (``lora.choose``, its own prompts, nothing of the style but the samples), and then judges every checkpoint by
-what the product has not seen: the style's real drawings of 20 held-out concepts (``benchmarks.learn``).
+what the product has not seen: the style's real drawings of 20 held-out concepts (``benchmarks.learn``). With a
+``--rate`` of several times the product's own, the training goes too far, which is what the comparison is for.
 
 A checkpoint's worth is its accuracy minus what is left of the way to the real style. The chosen one is at least
 as good if its worth is no more than NOISE under the last one's. That was written down before the first run.
@@ -16,16 +17,20 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
+import numpy as np
+
 from benchmarks import pool
-from benchmarks.learn import checkpoints, drawn, mark, span
-from benchmarks.pool import Bench, Row, Run
+from benchmarks.learn import SAMPLES, checkpoints, drawn, mark, span
+from benchmarks.pool import Bench, Row
 from lora.choose import Comparison, compare
 from lora.jobs import Kept, TrainSettings
 from lora.plan import plan
-from lora.rule import MOST_COPIES
+from lora.rule import MOST_COPIES, Marks, pick
 from lora.scorers import eye
 from lora.scorers.classifier import DiffusionReader
 
@@ -34,12 +39,26 @@ from lora.scorers.classifier import DiffusionReader
 STYLES = ("fxemoji", "flat color icons", "streamline stickies")
 SEEDS = tuple(range(10, 15))
 NOISE = 0.02
+RATE = 1e-3  # the bundled base's own
+MARKS = ("style", "prompt", "copied")  # what is kept of each drawing that the choice was made by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(pool.Run):
+    """One training, with this learning rate."""
+
+    rate: float = RATE
 
 
 def do(bench: Bench, run: Run) -> Row:
     """Train, compare and judge once."""
     base, (work, referee) = bench.base, bench.work[run.style]
-    asked = TrainSettings(steps=run.steps, checkpoint_steps=bench.args.checkpoint_steps, seed=run.seed)
+    asked = TrainSettings(
+        steps=run.steps,
+        checkpoint_steps=bench.args.checkpoint_steps,
+        seed=run.seed,
+        learning_rate=run.rate,
+    )
     kept = [
         Kept(step=point.step, adapter=point.adapter)
         for point in checkpoints(base, work, plan(base, asked, samples=len(work.samples)))
@@ -60,6 +79,8 @@ def do(bench: Bench, run: Run) -> Row:
     return {
         "chosen": comparison.choice.step,
         "scores": [asdict(score) for score in comparison.scores],
+        "base_prompts": comparison.base_prompts.tolist(),
+        "drawings": [{what: getattr(one, what).tolist() for what in MARKS} for one in comparison.marks],
         "marks": [asdict(one) for one in marks],
     }
 
@@ -67,7 +88,11 @@ def do(bench: Bench, run: Run) -> Row:
 def run(args: argparse.Namespace) -> None:
     """Work off all styles of one seed after the other."""
     began = time.monotonic()
-    runs = [Run(style=style, seed=seed, steps=args.steps) for seed in args.seeds for style in args.styles]
+    runs = [
+        Run(style=style, seed=seed, steps=args.steps, rate=args.rate)
+        for seed in args.seeds
+        for style in args.styles
+    ]
     pool.work_off(args, runs, do, _say, began=began)
 
 
@@ -79,11 +104,25 @@ def _say(row: Row) -> str:
     )
 
 
-def _earliest(scores: list[dict[str, Any]], weight: float, slack: float) -> int:
+def _by_means(scores: list[dict[str, Any]], weight: float, slack: float, which: Callable[..., int]) -> int:
     """The step that a rule on a checkpoint's mean scores takes, of those that do not copy."""
     good = [score for score in scores if score["memorised"] <= MOST_COPIES] or scores
     sums = {score["step"]: score["style"] + weight * score["prompt"] for score in good}
-    return int(min(step for step, value in sums.items() if value >= max(sums.values()) - slack))
+    return which(step for step, value in sums.items() if value >= max(sums.values()) - slack)
+
+
+def by_rule(row: Row) -> int:
+    """The step that the product's rule of today takes."""
+    marks = [
+        Marks(step=score["step"], diversity=None, **{what: np.array(drawn[what]) for what in MARKS})
+        for score, drawn in zip(row["scores"], row["drawings"], strict=True)
+    ]
+    base_prompts = np.array(row["base_prompts"])
+    return pick(marks, base_prompts, least=DiffusionReader.least, samples=SAMPLES).step
+
+
+def _gains(rows: Sequence[Row], rule: Callable[[Row], int]) -> list[float]:
+    return [worth(row, rule(row)) - worth(row, row["marks"][-1]["step"]) for row in rows]
 
 
 def _counted(gains: list[float]) -> str:
@@ -99,33 +138,40 @@ def worth(row: Row, step: int) -> float:
 
 def report(args: argparse.Namespace) -> None:
     """A line a run, and how often the choice was at least as good as the last checkpoint."""
-    rows = pool.of_one_base(pool.read(args.file), args.base_hash)
+    rows = [
+        row
+        for row in pool.of_one_base(pool.read(args.file), args.base_hash)
+        if row["rate"] == args.rate and row["seed"] in (args.seeds or [row["seed"]])
+    ]
     print("| style | seed | chosen | worth of each checkpoint | chosen - last | best - last |")
     print("| --- | --- | --- | --- | --- | --- |")
-    gained = []
     for row in sorted(rows, key=lambda row: (row["style"], row["seed"])):
         steps = [m["step"] for m in row["marks"]]
         values = {step: worth(row, step) for step in steps}
-        gained.append(values[row["chosen"]] - values[steps[-1]])
-        best = max(values.values()) - values[steps[-1]]
+        gained, best = (value - values[steps[-1]] for value in (values[row["chosen"]], max(values.values())))
         shown = ", ".join(f"{step}: {value:.2f}" for step, value in values.items())
-        print(
-            f"| {row['style']} | {row['seed']} | {row['chosen']} | {shown} | {gained[-1]:+.3f} | {best:+.3f} |"
-        )
-    print(f"\nAt least as good as the last one: {_counted(gained)}")
+        print(f"| {row['style']} | {row['seed']} | {row['chosen']} | {shown} | {gained:+.3f} | {best:+.3f} |")
+    print(f"\nAt least as good as the last one: {_counted(_gains(rows, lambda row: int(row['chosen'])))}")
+    if kept := [row for row in rows if "drawings" in row]:
+        print(f"By the rule of today, on the marks of the same drawings: {_counted(_gains(kept, by_rule))}")
     print(
-        "\nOther rules, on the same scores (the earliest whose sum is no more than so much under the best one's):\n"
+        "\nOther rules, on the mean scores: of those whose sum is no more than so much under the best one's\n"
     )
-    print("| what is added up | under the best | at least as good as the last one |\n| --- | --- | --- |")
-    for weight in (0.0, 0.5, 1.0, 2.0):
-        for slack in (0.0, 0.06):
-            picked = [(row, _earliest(row["scores"], weight, slack)) for row in rows]
-            gains = [worth(row, step) - worth(row, row["marks"][-1]["step"]) for row, step in picked]
-            print(f"| style + {weight:g} x prompt | {slack:g} | {_counted(gains)} |")
+    print("| what is added up | under the best | the earliest | the last |\n| --- | --- | --- | --- |")
+    for weight, slack in product((0.0, 0.5, 1.0, 2.0), (0.0, 0.06, 0.15)):
+        counted = [
+            _counted(_gains(rows, lambda row: _by_means(row["scores"], weight, slack, which)))  # noqa: B023
+            for which in (min, max)
+        ]
+        print(f"| style + {weight:g} x prompt | {slack:g} | {counted[0]} | {counted[1]} |")
 
 
 def command_line() -> argparse.ArgumentParser:
-    return pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)[0]
+    parser, go, show = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
+    go.add_argument("--rate", type=float, default=RATE)
+    show.add_argument("--rate", type=float, default=RATE, help="of which trainings")
+    show.add_argument("--seeds", nargs="+", type=int, help="only these")
+    return parser
 
 
 def main() -> None:

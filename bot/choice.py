@@ -54,4 +54,4 @@ def reason(found: Comparison) -> str | None:
     deafer = [score for score in found.scores if score.prompt < LISTENS * best.prompt]
     if best.prompt > 0 and any(score.style > best.style for score in deafer):
         return "looks-why-words"
-    return "looks-why-enough"
+    return "looks-why-enough" if later else "looks-why-longest"

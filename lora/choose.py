@@ -17,7 +17,7 @@ from lora.bases import Base
 from lora.dataset import choose_background, on_flat_ground, open_samples
 from lora.jobs import Kept, Sample, Score
 from lora.prompts import new_prompts
-from lora.scorers import Eye, Looks, Reader, Shown
+from lora.scorers import Eye, Floats, Looks, Reader, Shown
 
 OTHER_PROMPTS = 5  # with which the right one is compared
 LEAST_SAMPLES = 3  # of fewer, no likeness among themselves can be told
@@ -64,9 +64,19 @@ class Comparison:
     prompts: tuple[str, ...]
     settings: Settings
     rows: tuple[Row, ...]
-    base_prompt: float  # how well the bare base follows the prompts
-    scores: tuple[Score, ...]
+    base_prompts: Floats  # how well the bare base follows them [n pictures]
+    marks: tuple[rule.Marks, ...] = field(repr=False)
     choice: rule.Choice
+
+    @property
+    def base_prompt(self) -> float:
+        """How well the bare base follows the prompts, on average."""
+        return float(self.base_prompts.mean())
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The means of each checkpoint's marks."""
+        return tuple(mark.score() for mark in self.marks)
 
 
 def compare(
@@ -110,8 +120,8 @@ def compare(
             Row(step=step, pictures=tuple(one.image for one in shown))
             for step, shown in zip((None, *(one.step for one in kept)), rows, strict=True)
         ),
-        base_prompt=float(fits[0].mean()),
-        scores=tuple(mark.score() for mark in marks),
+        base_prompts=fits[0],
+        marks=tuple(marks),
         choice=rule.pick(marks, fits[0], least=reader.least, samples=len(samples)),
     )
 

@@ -2,7 +2,8 @@
 
 Those that copy samples are out, and those that follow prompts clearly less than a share of how well the bare base
 does. What the rest are worth is how near they come to the samples' style, plus how well they follow prompts beside the
-bare base: what is gained of one is often lost of the other. The best of them wins, and the earliest of equals.
+bare base: what is gained of one is often lost of the other. The last of them wins, unless another one's drawings are
+clearly better: it has learned longest, and the best of a few drawings is often so by luck.
 ``benchmarks/training.md`` has what that choice is worth, and other rules.
 """
 
@@ -19,6 +20,7 @@ from lora.scorers import Floats
 
 MOST_COPIES = 0.05  # share of the drawings
 RESAMPLES = 2000
+LEARNED_LESS = "is not clearly better, and learned less"
 CHANCE = 0.05  # so many copies would come about by accident less often than this
 
 
@@ -65,11 +67,18 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
         others = {step: fault for step, fault in faults.items() if step != last.step}
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
-    chosen = max(good, key=lambda mark: worth(mark, base_prompt).mean())
-    others = {
-        mark.step: faults[mark.step] or _beaten(mark, chosen) for mark in marks if mark.step != chosen.step
-    }
+    worths = {mark.step: worth(mark, base_prompt) for mark in good}
+    best = max(good, key=lambda mark: worths[mark.step].mean())
+    equals = [mark for mark in good if not clearly_less(worths[mark.step], worths[best.step])]
+    chosen = equals[-1]
     why = "the best in the samples' style and in following prompts together"
+    if chosen is not best:
+        why = "it learned longest, and none is clearly better in the samples' style and in following prompts together"
+    others = {
+        mark.step: faults[mark.step] or (LEARNED_LESS if mark in equals else _beaten(mark, best))
+        for mark in marks
+        if mark.step != chosen.step
+    }
     return Choice(step=chosen.step, why=why, others=others)
 
 
@@ -129,7 +138,7 @@ def clearly_less(one: Floats, other: Floats) -> bool:
     return bool(gap.mean() > means.std() + 1e-9)
 
 
-def _beaten(mark: Marks, chosen: Marks) -> str:
-    if mark.style.mean() < chosen.style.mean():
+def _beaten(mark: Marks, best: Marks) -> str:
+    if mark.style.mean() < best.style.mean():
         return "is further from the samples' style"
     return "follows prompts less"

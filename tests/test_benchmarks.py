@@ -130,10 +130,10 @@ def test_checkpoints_draw_in_each_way_that_is_asked_for(tiny: Base) -> None:
 
 
 def test_every_checkpoint_that_the_product_chooses_among_is_judged(tiny: Base) -> None:
-    row = choosing.do(bench(tiny), pool.Run(style="discs", seed=3, steps=4))
+    row = choosing.do(bench(tiny), choosing.Run(style="discs", seed=3, steps=4))
     assert [one["step"] for one in row["marks"]] == [one["step"] for one in row["scores"]] == [2, 4]
     assert choosing.worth(row, row["chosen"]) < 1
-    json.dumps(row)
+    assert choosing.by_rule(json.loads(json.dumps(row))) == row["chosen"]
 
 
 def measured(bench: pool.Bench, run: pool.Run) -> pool.Row:
@@ -193,7 +193,7 @@ def test_processes_share_all_gpus() -> None:
 def result(base: str, variant: str, way: float) -> str:
     """A line of a file of results."""
     marks = [{"step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
-    run = {"style": "fxemoji", "seed": 0, "steps": 100, "variant": variant}
+    run = {"style": "fxemoji", "seed": 0, "steps": 100, "rate": choosing.RATE, "variant": variant}
     scores = [score(100, style=way, prompt=1.0)]
     return json.dumps({"base": base, **run, "chosen": 100, "marks": marks, "scores": scores}) + "\n"
 
@@ -211,13 +211,15 @@ def test_other_rules_are_tried_on_the_same_scores(tmp_path: Path, capsys: pytest
         score(100, style=0.5, prompt=1.0),
         score(200, style=0.6, prompt=0.5),
     ]
-    row = {"base": "a", "style": "fxemoji", "seed": 0, "steps": 200, "chosen": 200}
+    row = {"base": "a", "style": "fxemoji", "seed": 0, "steps": 200, "rate": choosing.RATE, "chosen": 200}
     file = tmp_path / "file.jsonl"
     file.write_text(json.dumps({**row, "marks": marks, "scores": scores}) + "\n")
     choosing.report(flags("choosing", "report", str(file)))
     said = capsys.readouterr().out
-    assert "| style + 0 x prompt | 0 | 1 of 1; on average +0.000 |" in said
-    assert "| style + 1 x prompt | 0 | 1 of 1; on average +0.300 |" in said
+    last, first = "1 of 1; on average +0.000", "1 of 1; on average +0.300"
+    assert f"| style + 0 x prompt | 0 | {last} | {last} |" in said
+    assert f"| style + 0 x prompt | 0.15 | {first} | {last} |" in said
+    assert f"| style + 1 x prompt | 0 | {first} | {first} |" in said
 
 
 def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,6 +242,7 @@ TEXTS = {
     "looks-why-copies": "Later ones copy your pictures instead of drawing new things.",
     "looks-why-words": "Others look a little more like your pictures, but listen less to your words.",
     "looks-why-enough": "It has your look already; learning longer added little.",
+    "looks-why-longest": "It learned longest, and no other is clearly better.",
     "look-older": (
         "That sheet is of an earlier training of <b>{keyword}</b>, which is gone. "
         "/styles shows the looks that there are now."
