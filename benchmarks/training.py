@@ -7,9 +7,9 @@
 ``run`` trains every variant of VARIANTS on every style and seed, in worker processes that share the GPUs there are,
 and judges each checkpoint as ``benchmarks.learn`` says. It works off (seed, style) after (seed, style), all variants
 of each, so that a run that is cut off still compares like with like; what FILE holds is not done again. ``report``
-prints mean and standard deviation over styles and seeds, and the difference to the baseline, paired: same
-style, same seed, same checkpoint. It compares the runs of one base alone, and of those only the drawings that were made
-in one way of WAYS.
+prints mean and standard deviation over styles and seeds, and the difference to the baseline (or to the variant of
+``--beside``), paired: same style, same seed, same checkpoint. It compares the runs of one base alone, and of those only
+trainings of one length and the drawings that were made in one way of WAYS.
 """
 
 from __future__ import annotations
@@ -169,14 +169,14 @@ def report(args: argparse.Namespace) -> None:
         for one in row["marks"]
         if one.get("drawn", FIRST) == args.way
     }
-    steps = sorted({key[3] for key in rows} - {0})
-    print("| variant | steps | runs | way | left | accuracy | way - baseline | accuracy - baseline |")
+    steps, beside = sorted({key[3] for key in rows} - {0}), args.beside
+    print(f"| variant | steps | runs | way | left | accuracy | way - {beside} | accuracy - {beside} |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for variant in VARIANTS:
         for step in steps:
             at = {key[1:]: one for key, one in rows.items() if key[0] == variant and key[3] == step}
             if at:
-                print(_line(variant, step, at, rows))
+                print(_line(variant, step, at, rows, beside))
     bases = {key[1:3]: one["accuracy"] for key, one in rows.items() if key[3] == 0}
     print("\n| style | variant | steps | way | left | accuracy |\n| --- | --- | --- | --- | --- | --- |")
     for style, variant in dict.fromkeys((key[1], key[0]) for key in rows):
@@ -189,13 +189,13 @@ def report(args: argparse.Namespace) -> None:
 
 
 def _line(
-    variant: str, step: int, found: dict[tuple[Any, ...], Any], rows: dict[tuple[Any, ...], Any]
+    variant: str, step: int, found: dict[tuple[Any, ...], Any], rows: dict[tuple[Any, ...], Any], beside: str
 ) -> str:
     cells = [_spread([row[what] for row in found.values()]) for what in ("way", "left", "accuracy")]
     for what in ("way", "accuracy"):
-        pairs = [(row, rows.get((BASELINE, *key))) for key, row in found.items()]
+        pairs = [(row, rows.get((beside, *key))) for key, row in found.items()]
         gained = [row[what] - usual[what] for row, usual in pairs if usual is not None]
-        cells.append(_spread(gained, signed=True) if gained and variant != BASELINE else "")
+        cells.append(_spread(gained, signed=True) if gained and variant != beside else "")
     return f"| {variant} | {step} | {len(found)} | " + " | ".join(cells) + " |"
 
 
@@ -210,6 +210,9 @@ def command_line() -> argparse.ArgumentParser:
     go.add_argument("--not", dest="without", nargs="+", default=[], help="variants to leave out")
     go.add_argument("--ways", nargs="+", choices=list(WAYS), default=[FIRST], help="how checkpoints draw")
     show.add_argument("--way", choices=list(WAYS), default=FIRST, help="the drawings that are compared")
+    show.add_argument(
+        "--beside", choices=list(VARIANTS), default=BASELINE, help="what the others are compared with"
+    )
     show.add_argument("--steps", type=int, help="of which trainings; default: as long as the newest line's")
     return parser
 
