@@ -141,7 +141,8 @@ def report(args: argparse.Namespace) -> None:
     rows = [
         row
         for row in pool.of_one_base(pool.read(args.file), args.base_hash)
-        if row["rate"] == args.rate and row["seed"] in (args.seeds or [row["seed"]])
+        if (row["rate"], row["steps"]) == (args.rate, args.steps)
+        and row["seed"] in (args.seeds or [row["seed"]])
     ]
     print("| style | seed | chosen | worth of each checkpoint | chosen - last | best - last |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -170,6 +171,7 @@ def command_line() -> argparse.ArgumentParser:
     parser, go, show = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
     go.add_argument("--rate", type=float, default=RATE)
     show.add_argument("--rate", type=float, default=RATE, help="of which trainings")
+    show.add_argument("--steps", type=int, default=600, help="of which trainings")
     show.add_argument("--seeds", nargs="+", type=int, help="only these")
     return parser
 

@@ -20,6 +20,7 @@ from lora.scorers import Floats
 
 MOST_COPIES = 0.05  # share of the drawings
 RESAMPLES = 2000
+CLEARLY = 2.0  # standard errors: the best of several checkpoints is often one above the others by luck alone
 LEARNED_LESS = "is not clearly better, and learned less"
 CHANCE = 0.05  # so many copies would come about by accident less often than this
 
@@ -69,7 +70,7 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
     worths = {mark.step: worth(mark, base_prompt) for mark in good}
     best = max(good, key=lambda mark: worths[mark.step].mean())
-    equals = [mark for mark in good if not clearly_less(worths[mark.step], worths[best.step])]
+    equals = [mark for mark in good if not clearly_less(worths[mark.step], worths[best.step], CLEARLY)]
     chosen = equals[-1]
     why = "the best in the samples' style and in following prompts together"
     if chosen is not best:
@@ -126,8 +127,8 @@ def _accident(count: int, drawings: int, samples: int) -> float:
     )
 
 
-def clearly_less(one: Floats, other: Floats) -> bool:
-    """Whether the mean of ``one`` is under that of ``other`` by more than one standard error.
+def clearly_less(one: Floats, other: Floats, errors: float = 1.0) -> bool:
+    """Whether the mean of ``one`` is under that of ``other`` by more than so many standard errors.
 
     The standard error is that of the mean paired difference, by bootstrap over the prompts (Efron & Tibshirani
     1993); one of it is the rule by which Breiman et al. 1984 take the simpler of two models.
@@ -135,7 +136,7 @@ def clearly_less(one: Floats, other: Floats) -> bool:
     gap = other - one
     chance = np.random.default_rng(0)
     means = gap[chance.integers(0, len(gap), (RESAMPLES, len(gap)))].mean(axis=1)
-    return bool(gap.mean() > means.std() + 1e-9)
+    return bool(gap.mean() > errors * means.std() + 1e-9)
 
 
 def _beaten(mark: Marks, best: Marks) -> str:

@@ -214,7 +214,7 @@ def test_other_rules_are_tried_on_the_same_scores(tmp_path: Path, capsys: pytest
     row = {"base": "a", "style": "fxemoji", "seed": 0, "steps": 200, "rate": choosing.RATE, "chosen": 200}
     file = tmp_path / "file.jsonl"
     file.write_text(json.dumps({**row, "marks": marks, "scores": scores}) + "\n")
-    choosing.report(flags("choosing", "report", str(file)))
+    choosing.report(flags("choosing", "report", str(file), "--steps", "200"))
     said = capsys.readouterr().out
     last, first = "1 of 1; on average +0.000", "1 of 1; on average +0.300"
     assert f"| style + 0 x prompt | 0 | {last} | {last} |" in said
@@ -233,7 +233,7 @@ def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.C
     assert "| rank 4 | 100 | 1 | 0.700 ± 0.000 | 0.300 ± 0.000 | 0.700 ± 0.000 | +0.200 ± 0.000 |" in newest
     training.report(flags("training", "report", str(file), "--base-hash", "a1"))
     assert "| +0.100 ± 0.000 | +0.100 ± 0.000 |" in capsys.readouterr().out
-    choosing.report(flags("choosing", "report", str(file)))
+    choosing.report(flags("choosing", "report", str(file), "--steps", "100"))
     assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
         training.report(flags("training", "report", str(file), "--base-hash", "a"))

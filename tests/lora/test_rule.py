@@ -128,3 +128,11 @@ def test_noise_is_judged_by_pairs(gap: float, less: bool) -> None:
     """Prompts differ more than checkpoints do: only the difference on the same prompt counts."""
     hard = np.linspace(0, 1, 10)
     assert clearly_less(hard, hard + gap + NOISE - NOISE.mean()) is less
+
+
+def test_how_clear_is_counted_in_standard_errors() -> None:
+    """A difference of 1.5 of them is more than one and less than two."""
+    wobble = NOISE - NOISE.mean()
+    better = wobble + 1.5 * wobble.std() / np.sqrt(len(wobble))
+    assert clearly_less(np.zeros(10), better, 1.0)
+    assert not clearly_less(np.zeros(10), better, 2.0)
