@@ -12,7 +12,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 BASE ?= sd-2.1
 
-.PHONY: sd21-check demo run playground test test-all lint bench notebooks pretrain clean
+.PHONY: sd21-check demo run playground test test-all lint bench notebooks clean
 
 demo: $(VENV)/ready
 	$(BIN)/python -m bot playground --demo
@@ -23,8 +23,9 @@ run: $(VENV)/ready
 playground: $(VENV)/ready
 	$(BIN)/python -m bot playground
 
+# Two files at a time, each on one core: they wait for processes and networks as much as they work.
 test: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -q -m "slow or not slow"

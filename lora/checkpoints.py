@@ -20,7 +20,7 @@ from lora.adapters import About
 from lora.average import Average
 from lora.bases import Base
 from lora.jobs import Checkpoint, JobError, Train
-from lora.plan import Plan
+from lora.plan import Plan, plan
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -141,6 +141,16 @@ def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
     different = differences(_identity(metadata), run.identity)
     if different:
         raise JobError("bad-adapter", f"the checkpoint is of another training: {', '.join(different)}")
+
+
+def begun_otherwise(state: bytes, base: Base, job: Train) -> list[str]:
+    """What a state's training was begun with and the usual plan for ``job`` is not, in words: an update came between.
+
+    Whether samples are mirrored is no such thing: a state says so itself (``was_mirrored``). Raises JobError.
+    """
+    theirs = _identity(adapters.read_metadata(state))
+    mine = identity(base, job, plan(base, job.settings, samples=len(job.samples)))
+    return differences(theirs, {**mine, "random_flip": theirs.get("random_flip")})
 
 
 def was_mirrored(state: bytes) -> bool:

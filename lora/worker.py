@@ -253,8 +253,12 @@ def _examined(base: Base, job: Train) -> Iterator[Any]:
     """A training, with a look at its samples before the first step.
 
     If lettering is seen, nothing is mirrored: reversed letters would be learned as part of the look. A training
-    that goes on does as it did before.
+    that goes on does as it did before; one that was begun with another base or other values, before an update, is
+    begun anew.
     """
+    if job.resume is not None and (otherwise := checkpoints.begun_otherwise(job.resume, base, job)):
+        log.warning("job %d is begun anew: %s", job.id, ", ".join(otherwise))
+        job = replace(job, resume=None, earlier=())
     mirrored = job.settings.random_flip
     if job.resume is not None and not checkpoints.was_mirrored(job.resume):
         mirrored = False

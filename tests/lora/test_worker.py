@@ -256,6 +256,27 @@ def test_a_training_begins_with_a_look_at_its_samples(desk: Desk, samples: tuple
     assert [event.job for event in again if isinstance(event, Findings)] == [1]
 
 
+@pytest.mark.parametrize("update", ["other values", "another base"])
+def test_a_training_that_an_update_interrupted_is_begun_anew(
+    update: str, base: Base, desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had learned fits no more, but the person's samples and wish are all there."""
+    first = desk.run(training(samples), ends=1)
+    old = next(event for event in first if isinstance(event, Checkpoint))
+    desk.events.clear()
+    if update == "other values":
+        monkeypatch.setattr(
+            base, "profile", replace(base.profile, warmup_steps=base.profile.warmup_steps + 1)
+        )
+    else:
+        monkeypatch.setattr(base, "hash", "0" * 64)
+    earlier = (Kept(step=old.step, adapter=old.adapter),)
+    events = desk.run(training(samples, attempt=2, resume=old.state, earlier=earlier), ends=1)
+    assert any(isinstance(event, Findings) for event in events)  # as at any beginning
+    assert [event.step for event in events if isinstance(event, Checkpoint)] == [6, 12]
+    assert isinstance(events[-1], Trained)
+
+
 def test_lettering_is_not_mirrored(
     desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
