@@ -179,13 +179,15 @@ def report(args: argparse.Namespace) -> None:
                 print(_line(variant, step, at, rows, beside))
     bases = {key[1:3]: one["accuracy"] for key, one in rows.items() if key[3] == 0}
     print("\n| style | variant | steps | way | left | accuracy |\n| --- | --- | --- | --- | --- | --- |")
+    shown = args.at or steps[-1]
     for style, variant in dict.fromkeys((key[1], key[0]) for key in rows):
-        last = [one for key, one in rows.items() if key[:2] == (variant, style) and key[3] == steps[-1]]
-        means = " | ".join(
-            f"{statistics.mean(one[w] for one in last):.2f}" for w in ("way", "left", "accuracy")
-        )
-        print(f"| {style} | {variant} | {steps[-1]} | {means} |")
-    print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f}")
+        there = [one for key, one in rows.items() if key[:2] == (variant, style) and key[3] == shown]
+        if there:
+            means = (f"{statistics.mean(one[w] for one in there):.2f}" for w in ("way", "left", "accuracy"))
+            print(f"| {style} | {variant} | {shown} | {' | '.join(means)} |")
+    own = {style: [one for key, one in bases.items() if key[0] == style] for style, _ in bases}
+    each = ", ".join(f"{style} {statistics.mean(values):.2f}" for style, values in own.items())
+    print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f} ({each})")
 
 
 def _line(
@@ -213,6 +215,7 @@ def command_line() -> argparse.ArgumentParser:
     show.add_argument(
         "--beside", choices=list(VARIANTS), default=BASELINE, help="what the others are compared with"
     )
+    show.add_argument("--at", type=int, help="the checkpoint in the table by style; default: the last")
     show.add_argument("--steps", type=int, help="of which trainings; default: as long as the newest line's")
     return parser
 

@@ -53,7 +53,7 @@ class Profile:
 
 
 def _nano_defaults(samples: int) -> TrainSettings:
-    return TrainSettings(steps=400, batch_size=4, learning_rate=1e-3, rank=16, checkpoint_steps=100)
+    return TrainSettings(steps=300, batch_size=4, learning_rate=1e-3, rank=16, checkpoint_steps=100)
 
 
 def _usual_defaults(samples: int) -> TrainSettings:
@@ -70,7 +70,7 @@ NANO = Profile(
     ema_decay=0.98,
     warmup_steps=20,
     random_flip=False,  # it has never seen anything mirrored: that only costs it concepts
-    lora_targets="attention+ff+conv",  # more of a style, in a tenth more time (benchmarks/training.md)
+    lora_targets="attention+ff+conv",  # of a far style, more (benchmarks/training.md)
     guidance_stop=0.55,
     shaping=0.2,
     shaping_strength=0.5,

@@ -80,7 +80,7 @@ def test_defaults_fill_what_was_not_asked(base: Base) -> None:
     assert plan(base, TrainSettings(), samples=500).steps == 1600
     assert plan(base, TrainSettings(), samples=20).resolution == 64
     nano = NANO.defaults(24)
-    assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (400, 4, 1e-3, 16)
+    assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (300, 4, 1e-3, 16)
     assert plan(base, TrainSettings(), samples=20).lora_targets == "attention+ff"
     bundled = replace(base, profile=NANO)
     assert plan(bundled, TrainSettings(), samples=20).lora_targets == "attention+ff+conv"
