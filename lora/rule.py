@@ -70,13 +70,15 @@ def pick(marks: Sequence[Marks], base_prompt: Floats, *, least: float, samples: 
         return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
     worths = {mark.step: worth(mark, base_prompt) for mark in good}
     best = max(good, key=lambda mark: worths[mark.step].mean())
-    equals = [mark for mark in good if not clearly_less(worths[mark.step], worths[best.step], CLEARLY)]
-    chosen = equals[-1]
+    equals = {
+        mark.step: mark for mark in good if not clearly_less(worths[mark.step], worths[best.step], CLEARLY)
+    }
+    chosen = equals[max(equals)]
     why = "the best in the samples' style and in following prompts together"
     if chosen is not best:
         why = "it learned longest, and none is clearly better in the samples' style and in following prompts together"
     others = {
-        mark.step: faults[mark.step] or (LEARNED_LESS if mark in equals else _beaten(mark, best))
+        mark.step: faults[mark.step] or (LEARNED_LESS if mark.step in equals else _beaten(mark, best))
         for mark in marks
         if mark.step != chosen.step
     }
