@@ -34,7 +34,7 @@ BASELINE = "baseline"
 # name -> fields of Plan. The baseline is the product's defaults without what was found to help when the others, which
 # differ from it in one thing, were compared with it.
 VARIANTS: dict[str, dict[str, Any]] = {
-    BASELINE: {"snr_gamma": None, "ema_decay": None, "random_flip": True, "lora_targets": "attention+ff"},
+    BASELINE: {"snr_gamma": None, "ema_decay": None, "random_flip": True},
     "min-SNR 5": {"snr_gamma": 5.0},
     "transparency dropped": {"composite": False},
     "caption dropout 0": {"caption_dropout": 0.0},

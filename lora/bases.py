@@ -46,7 +46,6 @@ class Profile:
     ema_decay: float | None
     warmup_steps: int
     random_flip: bool
-    lora_targets: str = "attention+ff"  # a key of adapters.TARGETS
     guidance_stop: float = 1.0
     shaping: float = 0.0
     shaping_strength: float = 1.0
@@ -70,7 +69,6 @@ NANO = Profile(
     ema_decay=0.98,
     warmup_steps=20,
     random_flip=False,  # it has never seen anything mirrored: that only costs it concepts
-    lora_targets="attention+ff+conv",  # of a far style, more (benchmarks/training.md)
     guidance_stop=0.55,
     shaping=0.2,
     shaping_strength=0.5,

@@ -72,7 +72,6 @@ def plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         resolution=base.resolution,
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,
-        lora_targets=base.profile.lora_targets,
         ema_decay=base.profile.ema_decay,
     )
 

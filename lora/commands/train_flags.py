@@ -181,8 +181,8 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
     add(
         "--lora_targets",
         choices=TARGETS,
-        help="which layers learn; feed-forward ones carry style, conv adds ResNets'; default: the base's own "
-        "(reference: attention)",
+        default="attention+ff",
+        help="which layers learn; feed-forward ones carry style, conv adds ResNets' (reference: attention)",
     )
     add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")
     add(

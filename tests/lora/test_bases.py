@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,9 +80,6 @@ def test_defaults_fill_what_was_not_asked(base: Base) -> None:
     assert plan(base, TrainSettings(), samples=20).resolution == 64
     nano = NANO.defaults(24)
     assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (300, 4, 1e-3, 16)
-    assert plan(base, TrainSettings(), samples=20).lora_targets == "attention+ff"
-    bundled = replace(base, profile=NANO)
-    assert plan(bundled, TrainSettings(), samples=20).lora_targets == "attention+ff+conv"
 
 
 def test_grounds_are_named_as_the_base_learned_them(base: Base) -> None:
