@@ -19,6 +19,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -104,8 +105,9 @@ def _say(row: Row) -> str:
     )
 
 
-def _by_means(scores: list[dict[str, Any]], weight: float, slack: float, which: Callable[..., int]) -> int:
+def _by_means(row: Row, *, weight: float, slack: float, which: Callable[..., int]) -> int:
     """The step that a rule on a checkpoint's mean scores takes, of those that do not copy."""
+    scores = row["scores"]
     good = [score for score in scores if score["memorised"] <= MOST_COPIES] or scores
     sums = {score["step"]: score["style"] + weight * score["prompt"] for score in good}
     return which(step for step, value in sums.items() if value >= max(sums.values()) - slack)
@@ -144,6 +146,8 @@ def report(args: argparse.Namespace) -> None:
         if (row["rate"], row["steps"]) == (args.rate, args.steps)
         and row["seed"] in (args.seeds or [row["seed"]])
     ]
+    if not rows:
+        raise SystemExit(f"there are no such trainings of {args.steps} steps at a rate of {args.rate:g}")
     print("| style | seed | chosen | worth of each checkpoint | chosen - last | best - last |")
     print("| --- | --- | --- | --- | --- | --- |")
     for row in sorted(rows, key=lambda row: (row["style"], row["seed"])):
@@ -161,7 +165,7 @@ def report(args: argparse.Namespace) -> None:
     print("| what is added up | under the best | the earliest | the last |\n| --- | --- | --- | --- |")
     for weight, slack in product((0.0, 0.5, 1.0, 2.0), (0.0, 0.06, 0.15)):
         counted = [
-            _counted(_gains(rows, lambda row: _by_means(row["scores"], weight, slack, which)))  # noqa: B023
+            _counted(_gains(rows, partial(_by_means, weight=weight, slack=slack, which=which)))
             for which in (min, max)
         ]
         print(f"| style + {weight:g} x prompt | {slack:g} | {counted[0]} | {counted[1]} |")

@@ -25,12 +25,16 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn import CFG, checkpoints, drawn, mark, span
+from benchmarks.learn import CFG, Line, checkpoints, drawn, mark, span
 from benchmarks.pool import Bench, Row
 from lora.jobs import TrainSettings
 from lora.plan import Plan, plan
 
 BASELINE = "baseline"
+PRODUCT = {
+    "ema_decay": 0.98,
+    "random_flip": False,
+}  # what the bundled base's own plan has beside the baseline
 # name -> fields of Plan. The baseline is the product's defaults without what was found to help when the others, which
 # differ from it in one thing, were compared with it.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -53,14 +57,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip": {"random_flip": False},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
-    "EMA, no flip": {"ema_decay": 0.98, "random_flip": False},
-    "EMA, no flip, min-SNR 5": {"ema_decay": 0.98, "random_flip": False, "snr_gamma": 5.0},
-    "EMA, no flip, rate 5e-4": {"ema_decay": 0.98, "random_flip": False, "learning_rate": 5e-4},
-    "EMA, no flip, convolutions too": {
-        "ema_decay": 0.98,
-        "random_flip": False,
-        "lora_targets": "attention+ff+conv",
-    },
+    "EMA, no flip": PRODUCT,
+    "EMA, no flip, min-SNR 5": {**PRODUCT, "snr_gamma": 5.0},
+    "EMA, no flip, rate 5e-4": {**PRODUCT, "learning_rate": 5e-4},
+    "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
 }
 # How the checkpoints draw: CFG, and fields of the base's Profile. The way to a style begins at the bare base's drawings
@@ -105,7 +105,7 @@ def do(bench: Bench, run: Run) -> Row:
     how = replace(
         plan(base, asked, samples=len(work.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
     )
-    along = span(referee, work, _plain(bench, run.style, run.seed, FIRST), base.device)
+    along = _along(bench, run.style, run.seed)
     marks = []
     for drawing in bench.args.ways:
         plain = _plain(bench, run.style, run.seed, drawing)
@@ -122,6 +122,13 @@ def do(bench: Bench, run: Run) -> Row:
 def _plain(bench: Bench, style: str, seed: int, drawing: str) -> list[Image.Image]:
     """The bare base's drawings, the same for all variants."""
     return _drawings(bench, style, None, seed, drawing)
+
+
+@cache
+def _along(bench: Bench, style: str, seed: int) -> Line:
+    """The way from those to the style, which begins at the same drawings whatever way of drawing is judged."""
+    work, referee = bench.work[style]
+    return span(referee, work, _plain(bench, style, seed, FIRST), bench.base.device)
 
 
 def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int, drawing: str) -> list[Image.Image]:
@@ -169,6 +176,8 @@ def report(args: argparse.Namespace) -> None:
         for one in row["marks"]
         if one.get("drawn", FIRST) == args.way
     }
+    if not rows:
+        raise SystemExit(f"there are no trainings of {length} steps drawn at {args.way}")
     steps, beside = sorted({key[3] for key in rows} - {0}), args.beside
     print(f"| variant | steps | runs | way | left | accuracy | way - {beside} | accuracy - {beside} |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -177,6 +177,18 @@ def test_a_nearer_look_that_was_left_is_said_to_listen_less_only_if_it_does(
     assert why(-0.1, nearer - 1) == "looks-why-enough"
 
 
+def test_the_last_one_is_said_to_have_learned_longest_if_nothing_else_speaks_for_it() -> None:
+    """It is no nearer, and an earlier one listens as well."""
+    scores = tuple(
+        Score(step=step, style=style, prompt=1.0, diversity=1.0, memorised=0.0)
+        for step, style in ((100, 0.6), (200, 0.5))
+    )
+    found = Comparison(
+        job=1, style=1, keyword="x", best=200, scores=scores, sheet="", steps=(100, 200), used=200
+    )
+    assert choice.reason(found) == "looks-why-longest"
+
+
 def test_buttons_are_few() -> None:
     """At most eight, the first, the last, the best and the used among them."""
     steps = tuple(range(100, 2100, 100))
