@@ -22,9 +22,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lora.cutout import cut_out, remover
+from lora.drawing.cutout import cut_out, remover
 from lora.jobs import JobError
-from lora.nano import BACKGROUNDS
+from lora.models.sticker_nano import BACKGROUNDS
 from lora.pretrain.augment import premultiplied
 
 DRAWINGS = 200

@@ -1,7 +1,7 @@
 """What a picture looks like to EfficientNet-lite0 (ImageNet weights, Apache-2.0): a way to compare drawings.
 
-The network is the product's own (``lora.scorers.efficientnet``); how drawings are framed and compared is not, so that
-the figures of these measurements stay comparable when the product learns to look differently.
+The network is the product's own (``lora.evaluation.scorers.efficientnet``); how drawings are framed and compared
+is not, so that the figures of these measurements stay comparable when the product learns to look differently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lora.scorers.efficientnet import network, seen
+from lora.evaluation.scorers.efficientnet import network, seen
 
 SIDE = 224
 MARGIN = 0.08

@@ -37,14 +37,14 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import spearmanr
 
 from benchmarks.prompt_scores import CHOSEN, OTHERS, READ, SCORES, Array, Score, auc
-from lora.adapters import put_on
-from lora.bases import Base, load
-from lora.choose import Settings
-from lora.dataset import on_flat_ground, to_tensor
-from lora.draw import Item, Picture, draw
+from lora.adapters.lora_layers import use_file
+from lora.data.dataset import on_flat_background, to_tensor
+from lora.drawing.sampling import Item, Picture, draw
+from lora.evaluation.checkpoint_choice import forgets
+from lora.evaluation.compare import CompareSettings
+from lora.evaluation.scorers.classifier import DiffusionPromptScorer, residuals
+from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, Drawing, held_out, load_named, shared_concepts, unseen
-from lora.rule import forgets
-from lora.scorers.classifier import DiffusionReader, residuals
 
 KNOWN, HELD_OUT, UNSEEN, DAMAGED, OWN = 32, 16, 16, 6, 8
 KINDS, AMOUNTS = ("blended", "warped", "blurred", "missing", "covered"), (0.25, 0.5, 0.75)
@@ -102,12 +102,12 @@ def shown(base: Base, folder: Path) -> dict[str, list[Shown]]:
         for kind in KINDS
         for amount in AMOUNTS
     ]
-    how = Settings()
+    how = CompareSettings()
     items = [Item(prompt=concept, seed=seed, cfg=how.cfg) for seed, concept in enumerate(concepts[:OWN])]
     made = [one for one in draw(base, items, steps=how.steps) if isinstance(one, Picture)]
     return {
         "real": fit,
-        "unseen": [ask(on_flat_ground(Image.fromarray(pictures[at[c]]), 256, WHITE), c) for c in foreign],
+        "unseen": [ask(on_flat_background(Image.fromarray(pictures[at[c]]), 256, WHITE), c) for c in foreign],
         "damaged": spoilt,
         "own": [ask(one.image.reduce(base.sub_pixels), concepts[one.index]) for one in made],
     }
@@ -129,14 +129,14 @@ def _real(named: Sequence[Drawing], folder: Path) -> tuple[list[str], list[Image
             turns = [styles[(number + i) % len(styles)] for i in range(len(styles))]
             place = next(at[style, concept] for style in turns if (style, concept) in at)
             rgba = Image.fromarray(stored[place].permute(1, 2, 0).numpy(), "RGBA")
-            images.append(on_flat_ground(rgba, 256, WHITE))
+            images.append(on_flat_background(rgba, 256, WHITE))
     return concepts, images
 
 
 @torch.no_grad()
 def gram(base: Base, one: Shown) -> Array:
     """Mean products of residuals [levels, captions, captions]: losses on the diagonal."""
-    put_on(base, None)
+    use_file(base, None)
     texts = base.embed([base.on_ground(caption, "white") for caption in one.captions])
     clean, _ = base.encode(to_tensor([one.image]))
     found = []
@@ -261,7 +261,7 @@ def main() -> None:
     print("| --- |" + " --- |" * 7)
     asked = [
         (SCORES[0], 0.9),
-        *((CHOSEN, least) for least in sorted({0.9, 0.75, DiffusionReader.least, 0.5})),
+        *((CHOSEN, least) for least in sorted({0.9, 0.75, DiffusionPromptScorer.least, 0.5})),
     ]
     for score, least in asked:
         shares = " | ".join(f"{share:.0%}" for share in rejected(score, least, of))

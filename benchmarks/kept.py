@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from lora.bases import Base
-from lora.draw import Item, Picture, draw
+from lora.drawing.sampling import Item, Picture, draw
+from lora.models.base_model import Base
 
 CFG, STEPS = 5.0, 20
 

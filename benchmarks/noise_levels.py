@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from benchmarks import flags
 from benchmarks.sticker_nano import on_white
-from lora.bases import load
-from lora.dataset import to_tensor
+from lora.data.dataset import to_tensor
+from lora.models.base_model import load
 from lora.pretrain.drawings import held_out, load_named
 
 LEVELS = (999, 970, 940, 900, 850, 800, 750, 700, 600, 500, 400, 300, 200, 100)

@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.learn import Judge, Task, judge, task
-from lora.bases import Base, load, pick_device
-from lora.hashes import weights_hash
+from benchmarks.learn_style import Judge, Task, judge, task
+from lora.models.base_model import Base, load, pick_device
+from lora.models.hashes import weights_hash
+from lora.models.sources import find
 from lora.pretrain.drawings import UNSEEN, load_named
-from lora.sources import find
 
-Row = dict[str, Any]
+ResultRow = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Bench:
 
 
 # What is measured of one run, ready for JSON. It must be a function of a module, for other processes to find it.
-Do = Callable[[Bench, Any], Row]
+Do = Callable[[Bench, Any], ResultRow]
 
 
 def parser(
@@ -88,7 +88,7 @@ def parser(
 
 
 def work_off(
-    args: argparse.Namespace, runs: Sequence[Run], do: Do, say: Callable[[Row], str], *, began: float
+    args: argparse.Namespace, runs: Sequence[Run], do: Do, say: Callable[[ResultRow], str], *, began: float
 ) -> None:
     """Do the runs that FILE does not have yet, in their order, until ``args.seconds`` after ``began`` (monotonic).
 
@@ -116,13 +116,13 @@ def work_off(
         raise SystemExit(f"{failed} runs failed")
 
 
-def todo(runs: Sequence[Run], done: Sequence[Row], base_hash: str) -> list[Run]:
+def todo(runs: Sequence[Run], done: Sequence[ResultRow], base_hash: str) -> list[Run]:
     """The runs of which there is no line for this base."""
     here = [row for row in done if row["base"] == base_hash]
     return [run for run in runs if not any(asdict(run).items() <= row.items() for row in here)]
 
 
-def read(file: Path) -> list[Row]:
+def read(file: Path) -> list[ResultRow]:
     """The lines of a file of results; one that was cut off by a kill is left out."""
     rows = []
     for line in file.read_text().splitlines() if file.exists() else []:
@@ -133,14 +133,14 @@ def read(file: Path) -> list[Row]:
     return rows
 
 
-def _append(file: Path, row: Row) -> None:
+def _append(file: Path, row: ResultRow) -> None:
     """Add a line. It begins a new one even if the last one was cut off."""
     cut_off = file.exists() and (text := file.read_bytes()) and not text.endswith(b"\n")
     with file.open("a") as out:
         out.write(("\n" if cut_off else "") + json.dumps(row) + "\n")
 
 
-def of_one_base(rows: Sequence[Row], base_hash: str | None) -> list[Row]:
+def of_one_base(rows: Sequence[ResultRow], base_hash: str | None) -> list[ResultRow]:
     """Only the rows of this base, or of the newest line's: those of two bases cannot be compared. Says which."""
     if not rows:
         raise SystemExit("there are no results yet")
@@ -168,7 +168,7 @@ def _results(
     work: dict[str, tuple[Task, Judge]],
     do: Do,
     deadline: float,
-) -> Iterator[Row | Exception]:
+) -> Iterator[ResultRow | Exception]:
     """What comes of each run when it is done; what is not done by ``deadline`` (monotonic) is given up."""
     if args.device != "cpu":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -181,7 +181,7 @@ def _results(
         yield from _from_pool(context.Pool(args.workers, _start, given), runs, deadline)
 
 
-def _from_pool(workers: Pool, runs: Sequence[Run], deadline: float) -> Iterator[Row | Exception]:
+def _from_pool(workers: Pool, runs: Sequence[Run], deadline: float) -> Iterator[ResultRow | Exception]:
     with workers as pool:
         coming = pool.imap_unordered(_do, runs)
         for _ in runs:
@@ -220,7 +220,7 @@ def device_of(device: str, number: int, gpus: int) -> str:
     return f"cuda:{number % gpus}" if device == "cuda" else device
 
 
-def _do(run: Run) -> Row:
+def _do(run: Run) -> ResultRow:
     began = time.monotonic()
     try:
         measured = _given[2](_bench(), run)

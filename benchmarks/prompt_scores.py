@@ -1,7 +1,7 @@
 """Ways to say from a base's predictions how well a drawing fits its caption. ``benchmarks.fidelity`` compares them.
 
-A drawing's predictions are given as a Gram matrix: mean products of what they miss (``lora.scorers.classifier``). Its
-diagonal is the losses. Rows: the right caption, ten others, none.
+A drawing's predictions are given as a Gram matrix: mean products of what they miss
+(``lora.evaluation.scorers.classifier``). Its diagonal is the losses. Rows: the right caption, ten others, none.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from lora.choose import OTHER_PROMPTS
-from lora.scorers.classifier import LEVELS, MOST
+from lora.evaluation.compare import OTHER_PROMPTS
+from lora.evaluation.scorers.classifier import LEVELS, MOST
 
 READ = (0.06, 0.02, 0.005, 0.002)  # signal to noise of the levels in a matrix
 BEFORE = (0.06, 0.02, 0.005)  # of the rank that was the score before

@@ -1,4 +1,4 @@
-"""How far drawings go that are in a style beyond doubt, on the way that ``benchmarks.learn`` measures.
+"""How far drawings go that are in a style beyond doubt, on the way that ``benchmarks.learn_style`` measures.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.reach
@@ -20,11 +20,11 @@ from PIL import Image
 
 from benchmarks import flags
 from benchmarks.features import look
-from benchmarks.learn import CFG, WHITE, Judge, Line, drawn, judge, span, task
+from benchmarks.learn_style import CFG, WHITE, Judge, Line, drawn, judge, span, task
 from benchmarks.sticker_nano import real_drawings
-from lora.bases import Base, load
-from lora.dataset import on_flat_ground, open_samples, to_tensor
-from lora.draw import Item, Picture, draw, images_of
+from lora.data.dataset import on_flat_background, open_samples, to_tensor
+from lora.drawing.sampling import Item, Picture, draw, images_of
+from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, UNSEEN, load_named
 
 STEPS = 20
@@ -49,7 +49,7 @@ def samples(args: argparse.Namespace, base: Base) -> None:
         print(f"{style}: the judge names {right:.0%} of its real drawings", flush=True)
         plain = drawn(base, work, None, steps=STEPS, seeds=(0,), batch_size=args.batch)
         along = span(referee, work, plain, base.device)
-        shown = [on_flat_ground(image, 256, WHITE) for image in open_samples(work.samples)]
+        shown = [on_flat_background(image, 256, WHITE) for image in open_samples(work.samples)]
         say(f"{style}, the samples", referee, along, shown, base.device)
         back = [decoded(base, picture) for picture in work.real]
         say(f"{style}, decoded", referee, along, back, base.device)

@@ -7,7 +7,7 @@
 guidance  the 60 concepts of ``benchmarks.sticker_nano``, seed 0: how often the right one is nearest, how flat the
           ground is, and the seconds a drawing takes, for each share of the steps that is guided
 adapter   an unseen style learned as the product does: how far the way to it is gone and how many concepts are
-          right (``benchmarks.learn``), with the adapter at several strengths while shapes are decided, and later
+          right (``benchmarks.learn_style``), with the adapter at several strengths while shapes are decided, and later
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from PIL import Image
 
 from benchmarks import flags
 from benchmarks.features import features
-from benchmarks.learn import Task, checkpoints, drawn, judge, mark, span, task
+from benchmarks.learn_style import Task, checkpoints, drawn, judge, mark, span, task
 from benchmarks.sticker_nano import STYLES, Real, chosen_concepts, flat_share, save_sheet
-from lora import adapters
-from lora.bases import Base, load
-from lora.draw import Item, Picture, draw
+from lora.adapters import adapter_file
+from lora.drawing.sampling import Item, Picture, draw
 from lora.jobs import TrainSettings
-from lora.plan import plan
+from lora.models.base_model import Base, load
 from lora.pretrain.drawings import UNSEEN, load_named
+from lora.training.plan import make_plan
 
 CFG, STEPS = 5.0, 20
 STOPS = (1.0, 0.75, 0.55, 0.35)
@@ -91,7 +91,7 @@ def learned(base: Base, work: Task, folder: Path) -> bytes:
     """The last adapter of a training with the product's own values; trained once, then kept."""
     path = folder / f"{work.style} {base.hash[:12]}.safetensors"
     if not path.exists():
-        how = plan(base, TrainSettings(), samples=len(work.samples))
+        how = make_plan(base, TrainSettings(), samples=len(work.samples))
         *_, last = checkpoints(base, work, replace(how, checkpoint_steps=how.steps))
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(last.adapter)
@@ -103,7 +103,7 @@ def scaled(data: bytes, strength: float) -> bytes:
     from safetensors.torch import load as tensors_of
 
     tensors = {k: v * strength if ".lora_B." in k else v for k, v in tensors_of(data).items()}
-    return adapters.to_bytes(tensors, adapters.read_metadata(data))
+    return adapter_file.to_bytes(tensors, adapter_file.read_header(data))
 
 
 def main() -> None:

@@ -22,10 +22,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from lora import bases, draw, sd21, train
-from lora.bases import Base
+from lora.drawing import sampling
 from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
-from lora.plan import plan
+from lora.models import base_model, sd21
+from lora.models.base_model import Base
+from lora.training import loop
+from lora.training.plan import make_plan
 
 LIMIT_GB = 6.0  # small cards have 8 GB, and a desktop of their own
 
@@ -88,11 +90,11 @@ def learn(base: Base, resolution: int, steps: int) -> tuple[bytes, list[float], 
     """Train; the adapter, the losses, and the seconds that the steps took without encoding."""
     settings = TrainSettings(steps=steps, batch_size=1, checkpoint_steps=steps)
     pictures = samples()
-    how = replace(plan(base, settings, samples=len(pictures)), resolution=resolution, warmup_steps=0)
+    how = replace(make_plan(base, settings, samples=len(pictures)), resolution=resolution, warmup_steps=0)
     job = Train(id=0, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
     losses: list[float] = []
     adapter, began = b"", 0.0
-    for event in train.train(base, job, how):
+    for event in loop.train(base, job, how):
         if isinstance(event, Progress) and event.loss is not None:
             began = began or time.monotonic()  # the first step also warms the device up: not counted
             losses.append(event.loss)
@@ -105,8 +107,8 @@ def learn(base: Base, resolution: int, steps: int) -> tuple[bytes, list[float], 
 def draw_some(base: Base, adapter: bytes, count: int) -> float:
     """Draw so many pictures at once, and return the peak of GB."""
     began = time.monotonic()
-    items = [draw.Item(prompt="a red ball", adapter=adapter, seed=seed, cfg=7.5) for seed in range(count)]
-    drawn = [one for one in draw.draw(base, items, steps=25) if isinstance(one, draw.Picture)]
+    items = [sampling.Item(prompt="a red ball", adapter=adapter, seed=seed, cfg=7.5) for seed in range(count)]
+    drawn = [one for one in sampling.draw(base, items, steps=25) if isinstance(one, sampling.Picture)]
     print(
         f"drew {len(drawn)} of {drawn[0].image.width} px, 25 steps with CFG and the adapter: "
         f"{time.monotonic() - began:.2f} s"
@@ -136,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parts = scaled(args.edition) if args.tiny else sd21.settings(args.edition)
         made = make(Path(folder) / args.edition, parts)
-        base = bases.load(str(made), Path(folder), "auto")
+        base = base_model.load(str(made), Path(folder), "auto")
     size = sum(weight.numel() for weight in base.unet.parameters()) / 1e6
     kind = base.scheduler.config.prediction_type
     device = torch.cuda.get_device_name() if base.device.type == "cuda" else "CPU"
@@ -149,7 +151,7 @@ def main() -> None:
     print(f"trained {len(losses)} steps, {resolution} px, batch 1: {(len(losses) - 1) / seconds:.2f} img/s")
     print(f"loss {losses[0]:.4f} first, {losses[-1]:.4f} last")
     training = memory(base.device, "training")
-    drawing = [draw_some(base, adapter, count) for count in (1, draw.BATCH)]
+    drawing = [draw_some(base, adapter, count) for count in (1, sampling.MAX_BATCH)]
     wrong = [loss for loss in losses if not math.isfinite(loss)]
     if wrong or len(losses) != args.steps:
         sys.exit(f"{len(wrong)} losses are no numbers, {len(losses)} of {args.steps} steps were done")

@@ -44,8 +44,8 @@ from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import features, nearest
 from benchmarks.kept import CFG, STEPS, drawings
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
-from lora.bases import Base, load
-from lora.nano import BUNDLED
+from lora.models.base_model import Base, load
+from lora.models.sticker_nano import BUNDLED
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
 from lora.pretrain.held_out_words import held_out_synonyms
 from lora.pretrain.vae import psnr
@@ -212,8 +212,8 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
 
 
 def speed(args: argparse.Namespace, _: Base) -> None:
-    from lora.draw import Item, Picture, draw
-    from lora.stickers import StickerMaker
+    from lora.drawing.sampling import Item, Picture, draw
+    from lora.drawing.sticker import StickerMaker
 
     base = load(args.base, args.cache, "cpu")
     maker = StickerMaker(args.cache, outline_px=8)
@@ -232,14 +232,14 @@ def speed(args: argparse.Namespace, _: Base) -> None:
 
 
 def training(args: argparse.Namespace, _: Base) -> None:
-    from benchmarks.learn import KEYWORD, task
+    from benchmarks.learn_style import KEYWORD, task
     from lora.jobs import Progress, Train, TrainSettings
-    from lora.plan import plan
-    from lora.train import train
+    from lora.training.loop import train
+    from lora.training.plan import make_plan
 
     base = load(args.base, args.cache, "cpu")
     work = task(load_named(args.dir), "fxemoji")
-    how = plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(work.samples))
+    how = make_plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(work.samples))
     how = replace(how, checkpoint_steps=TIMED_STEPS)
     times = [time.perf_counter()]
     for event in train(base, Train(id=1, attempt=1, keyword=KEYWORD, samples=work.samples), how):

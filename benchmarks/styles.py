@@ -4,7 +4,7 @@
     python -m benchmarks.styles [--device cuda] [--style fxemoji]
 
 Prints for each style and checkpoint how much of the way from the base's drawings to the style's real ones is gone, and
-how often the right concept is found, beside the base's figure (``benchmarks.learn`` says how) and that of the
+how often the right concept is found, beside the base's figure (``benchmarks.learn_style`` says how) and that of the
 style's own drawings: where a style puts its things into a coloured disc, nothing that learns it is found well.
 Results are appended to a file, and a style that is in it is not trained again. A sheet a style: real, base, adapter.
 """
@@ -20,12 +20,12 @@ from PIL import Image
 
 from benchmarks import flags
 from benchmarks.features import look
-from benchmarks.learn import CONCEPTS, Marks, checkpoints, drawn, judge, mark, span, task
+from benchmarks.learn_style import CONCEPTS, StyleMeasurements, checkpoints, drawn, judge, mark, span, task
 from benchmarks.sticker_nano import save_sheet
-from lora.bases import Base, load
 from lora.jobs import TrainSettings
-from lora.plan import plan
+from lora.models.base_model import Base, load
 from lora.pretrain.drawings import UNSEEN, load_named
+from lora.training.plan import make_plan
 
 SEEDS = (0, 1)  # of drawing, two pictures a concept
 
@@ -35,7 +35,7 @@ def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, ob
     named = load_named(args.dir)
     work = task(named, style)
     referee = judge(args.dir, named, work.concepts, base.device)
-    how = plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
+    how = make_plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
 
     def draw(adapter: bytes | None) -> list[Image.Image]:
         return drawn(base, work, adapter, steps=args.drawing_steps, seeds=SEEDS, batch_size=args.batch)
@@ -55,7 +55,7 @@ def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, ob
     return [{"base": base.hash, "style": style, **asdict(one), "own_accuracy": own} for one in marks]
 
 
-def say(style: str, one: Marks, base: Marks) -> None:
+def say(style: str, one: StyleMeasurements, base: StyleMeasurements) -> None:
     print(f"{style}, {one.step} steps: {one.way:.0%} of the way, right concept {one.accuracy:.0%} "
           f"(the base's {base.accuracy:.0%})", flush=True)  # fmt: skip
 

@@ -5,11 +5,11 @@
     python -m benchmarks.training report FILE
 
 ``run`` trains every variant of VARIANTS on every style and seed, in worker processes that share the GPUs there are,
-and judges each checkpoint as ``benchmarks.learn`` says. It works off (seed, style) after (seed, style), all variants
-of each, so that a run that is cut off still compares like with like; what FILE holds is not done again. ``report``
-prints mean and standard deviation over styles and seeds, and the difference to the baseline (or to the variant of
-``--beside``), paired: same style, same seed, same checkpoint. It compares the runs of one base alone, and of those only
-trainings of one length and the drawings that were made in one way of WAYS.
+and judges each checkpoint as ``benchmarks.learn_style`` says. It works off (seed, style) after (seed, style), all
+variants of each, so that a run that is cut off still compares like with like; what FILE holds is not done again.
+``report`` prints mean and standard deviation over styles and seeds, and the difference to the baseline (or to the
+variant of ``--beside``), paired: same style, same seed, same checkpoint. It compares the runs of one base alone, and
+of those only trainings of one length and the drawings that were made in one way of WAYS.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn import CFG, Line, checkpoints, drawn, mark, span
-from benchmarks.pool import Bench, Row
+from benchmarks.learn_style import CFG, Line, checkpoints, drawn, mark, span
+from benchmarks.pool import Bench, ResultRow
 from lora.jobs import TrainSettings
-from lora.plan import Plan, plan
+from lora.training.plan import Plan, make_plan
 
 BASELINE = "baseline"
 PRODUCT = {
@@ -93,17 +93,17 @@ def check_variants(names: Sequence[str]) -> None:
             raise SystemExit(f"{name!r}: the variants are {', '.join(VARIANTS)}")
         if missing := set(VARIANTS[name]) - known:
             raise SystemExit(
-                f"{name!r}: lora.plan.Plan has no {', '.join(sorted(missing))}; leave it out with --not"
+                f"{name!r}: lora.training.plan.Plan has no {', '.join(sorted(missing))}; leave it out with --not"
             )
 
 
-def do(bench: Bench, run: Run) -> Row:
+def do(bench: Bench, run: Run) -> ResultRow:
     """Train once: ``marks`` of the bare base (step 0) and of every checkpoint."""
     base, (work, referee) = bench.base, bench.work[run.style]
     # The product's own plan with the variant's values; batch, rate and the rest are the base's own.
     asked = TrainSettings(steps=run.steps, checkpoint_steps=bench.args.checkpoint_steps, seed=run.seed)
     how = replace(
-        plan(base, asked, samples=len(work.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
+        make_plan(base, asked, samples=len(work.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
     )
     along = _along(bench, run.style, run.seed)
     marks = []
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> None:
     pool.work_off(args, runs, do, _say, began=began)
 
 
-def _say(row: Row) -> str:
+def _say(row: ResultRow) -> str:
     last = next(one for one in reversed(row["marks"]) if one["drawn"] == row["marks"][0]["drawn"])
     return (
         f"{row['style']}, seed {row['seed']}, {row['variant']}: way {last['way']:.2f}, "

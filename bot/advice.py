@@ -32,7 +32,7 @@ SHOWN = 15  # numbers in one line
 
 async def find(blobs: Blobs, samples: Sequence[Sample], keyword: str) -> list[Finding]:
     """What the quick checks say of a style's samples. One picture is decoded at a time, in a thread."""
-    looks = [await asyncio.to_thread(pictures.see, await blobs.read(sample.blob)) for sample in samples]
+    looks = [await asyncio.to_thread(pictures.summarise, await blobs.read(sample.blob)) for sample in samples]
     texts = [sample.caption or keyword for sample in samples]
     found = [*captions.check(texts, keyword), *pictures.check(looks)]
     return [finding for finding in checks.in_order(found) if finding.code in TEXTS]

@@ -16,7 +16,6 @@ from telegram.error import InvalidToken, NetworkError
 from telegram.request import HTTPXRequest
 
 from bot.blobs import Blobs
-from bot.collect import Collect
 from bot.config import Config
 from bot.context import Parts
 from bot.deliver import Deliver
@@ -26,10 +25,11 @@ from bot.handlers import MENU, ROUTES
 from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.locales import LANGUAGES
-from bot.pace import Pacer
 from bot.packs import Packs
-from bot.post import Post
+from bot.rate_limit import RateLimiter
+from bot.sample_replies import SampleReplies
 from bot.secret import VARIABLE, Token
+from bot.sender import Sender
 from bot.serve import apologise, serve
 from bot.store import Store
 from bot.tables import trainings
@@ -63,34 +63,34 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         blobs = Blobs(config.storage.dir / "blobs", store)
         await trainings.tidy_ended(store)
         await blobs.sweep_all()
-        pacer = Pacer()
-        post = Post(bot, pacer)
-        deliver = Deliver(store=store, blobs=blobs, post=post, config=config)
+        rate_limiter = RateLimiter()
+        sender = Sender(bot, rate_limiter)
+        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config)
         dispatch = Dispatch(
             engine=_engine(config), store=store, blobs=blobs, config=config, tell=deliver.wake
         )
-        deliver.outlook = dispatch.outlook
+        deliver.estimates = dispatch.estimates
         parts = Parts(
             config=config,
             store=store,
             blobs=blobs,
-            post=post,
-            intake=Intake(store=store, blobs=blobs, post=post),
-            collect=Collect(store=store, post=post, settings=config.train),
+            sender=sender,
+            intake=Intake(store=store, blobs=blobs, sender=sender),
+            sample_replies=SampleReplies(store=store, sender=sender, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,
-            packs=Packs(bot=bot, pacer=pacer, post=post, store=store, blobs=blobs),
+            packs=Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs),
         )
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
         )
         try:
             await parts.packs.resume()
-            await parts.collect.resume()
+            await parts.sample_replies.resume()
             yield parts, inbox
         finally:
             await parts.packs.close()
-            await parts.collect.close()
+            await parts.sample_replies.close()
     finally:
         await bot.shutdown()
         await store.close()

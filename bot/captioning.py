@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.store import Store
 from bot.tables import samples
-from lora import captions
+from lora.data import captions
 
 
 class TooLong(Exception):

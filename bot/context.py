@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from telegram import CallbackQuery, Message, Update
 
 from bot.blobs import Blobs
-from bot.collect import Collect
 from bot.config import Config
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import Buttons, UserError
 from bot.intake import Intake
 from bot.packs import Packs
-from bot.post import Post
+from bot.sample_replies import SampleReplies
+from bot.sender import Sender
 from bot.store import Store
 from bot.tables import people, styles
 from bot.tables.people import Person
@@ -30,9 +30,9 @@ class Parts:
     config: Config
     store: Store
     blobs: Blobs
-    post: Post
+    sender: Sender
     intake: Intake
-    collect: Collect
+    sample_replies: SampleReplies
     dispatch: Dispatch
     deliver: Deliver
     packs: Packs
@@ -90,19 +90,19 @@ class Context:
     async def send(self, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None) -> int:
         """Send HTML."""
         await self.answer()
-        self.parts.collect.close_burst(self.person.id)
-        return await self.parts.post.text(self.person.id, text, buttons=buttons, reply_to=reply_to)
+        self.parts.sample_replies.close_burst(self.person.id)
+        return await self.parts.sender.text(self.person.id, text, buttons=buttons, reply_to=reply_to)
 
     async def replace(self, text: str, buttons: Buttons | None = None) -> None:
         """Put HTML in place of the message whose button was pressed."""
         await self.answer()
-        await self.parts.post.edit(self.person.id, self.message.message_id, text, buttons=buttons)
+        await self.parts.sender.edit(self.person.id, self.message.message_id, text, buttons=buttons)
 
     async def answer(self, key: str | None = None) -> None:
         """Answer the press, with a small notice if there is a text. Once; the first counts."""
         if self.press is not None and not self.answered:
             self.answered = True
-            await self.parts.post.answer(self.press.id, self.words.plain(key) if key else "")
+            await self.parts.sender.answer(self.press.id, self.words.plain(key) if key else "")
 
     async def style(self) -> Style:
         """The style that the person works on. Raises UserError if there is none."""

@@ -12,14 +12,14 @@ import time
 
 from telegram.error import BadRequest, Forbidden
 
-from bot import advice, choice
+from bot import advice, checkpoint_choice
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.errors import Buttons
-from bot.lanes import Lanes
-from bot.outlook import Outlook
-from bot.post import Post
+from bot.estimates import Estimates
+from bot.per_person import PerPerson
 from bot.progress import number, over, under_way
+from bot.sender import Sender
 from bot.store import Store
 from bot.tables import comparisons, drawings, findings, jobs, packs, people
 from bot.tables.drawings import Drawing
@@ -35,18 +35,18 @@ SWEEP = (3.0, 5.0, 8.0)  # CFG values that the buttons below a sticker offer
 class Deliver:
     """Per person, in order: job messages, stickers, ends."""
 
-    def __init__(self, *, store: Store, blobs: Blobs, post: Post, config: Config) -> None:
+    def __init__(self, *, store: Store, blobs: Blobs, sender: Sender, config: Config) -> None:
         self._store = store
         self._blobs = blobs
-        self._post = post
+        self._sender = sender
         self._config = config
         self._shown: dict[int, tuple[str, float]] = {}  # job -> (its message's text, when it was put there)
-        self._lanes = Lanes(self._serve)
-        self.outlook: Outlook | None = None  # dispatch's, once there is one
+        self._per_person = PerPerson(self._serve)
+        self.estimates: Estimates | None = None  # dispatch's, once there is one
 
     def wake(self, person: int) -> None:
         """There may be something to tell."""
-        self._lanes.wake(person)
+        self._per_person.wake(person)
 
     async def run(self) -> None:
         """Look after all open jobs once a second until cancelled: places and times change by themselves."""
@@ -56,7 +56,7 @@ class Deliver:
                     self.wake(person)
                 await asyncio.sleep(1.0)
         finally:
-            await self._lanes.close()
+            await self._per_person.close()
 
     async def _serve(self, person: int) -> None:
         words = Words((await people.get(self._store, person)).language)
@@ -72,8 +72,8 @@ class Deliver:
 
     async def _show(self, words: Words, job: Job) -> None:
         """Send or edit the message of a job that is under way, not too often and only if it says more."""
-        assert self.outlook is not None
-        standing = self.outlook.standing(job, await jobs.active(self._store))
+        assert self.estimates is not None
+        standing = self.estimates.standing(job, await jobs.active(self._store))
         text, buttons = under_way(words, job, standing, self._config)
         text += await self._seen(words, job)
         old, at = self._shown.get(job.id, ("", float("-inf")))
@@ -97,27 +97,27 @@ class Deliver:
         return "".join(f"\n\n{line}" for line in lines)
 
     async def _put(self, job: Job, text: str, buttons: Buttons) -> None:
-        if job.message_id and await self._post.edit(job.person, job.message_id, text, buttons=buttons):
+        if job.message_id and await self._sender.edit(job.person, job.message_id, text, buttons=buttons):
             return
-        await jobs.show_in(self._store, job.id, await self._post.text(job.person, text, buttons=buttons))
+        await jobs.show_in(self._store, job.id, await self._sender.text(job.person, text, buttons=buttons))
 
     async def _announce(self, words: Words, job: Job) -> None:
         if job.state == "done":
             await self._announce_done(words, job)
             return
         again = words.buttons([[("button-train-again", "train:again")]])
-        await self._post.text(job.person, words("train-failed", keyword=job.keyword), buttons=again)
+        await self._sender.text(job.person, words("train-failed", keyword=job.keyword), buttons=again)
 
     async def _announce_done(self, words: Words, job: Job) -> None:
         """With the sheet of its checkpoints, if they were compared."""
         ready = words("train-announce", keyword=job.keyword)
         found = await comparisons.of_job(self._store, job.id)
         if found is None:
-            await self._post.text(job.person, ready)
+            await self._sender.text(job.person, ready)
             return
-        text = f"{ready}\n\n{choice.caption(words, found)}"
+        text = f"{ready}\n\n{checkpoint_choice.caption(words, found)}"
         sheet = await self._blobs.read(found.sheet)
-        await self._post.sheet(job.person, sheet, text, buttons=choice.buttons(words, found))
+        await self._sender.sheet(job.person, sheet, text, buttons=checkpoint_choice.buttons(words, found))
 
     async def _send_drawings(self, words: Words, job: Job) -> None:
         for drawing in await drawings.of_job(self._store, job.id):
@@ -130,7 +130,7 @@ class Deliver:
     async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> int:
         """The message id; 0 for a sticker that Telegram refuses, which no later try would change."""
         try:
-            return await self._post.sticker(job.person, sticker, buttons=buttons, reply_to=job.message_id)
+            return await self._sender.sticker(job.person, sticker, buttons=buttons, reply_to=job.message_id)
         except BadRequest as error:
             log.error("a sticker of job %d was refused: %s", job.id, error)
             return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bot.blobs import Blobs
 from bot.config import Config
-from bot.outlook import Outlook
+from bot.estimates import Estimates
 from bot.store import Store
 from bot.tables import comparisons, drawings, findings, jobs, trainings
 from bot.tables.jobs import Job
@@ -24,11 +24,11 @@ from lora.jobs import (
     Failed,
     Findings,
     Finished,
-    Kept,
     Lost,
     Progress,
     Ready,
     Sample,
+    SavedCheckpoint,
     Train,
     Trained,
     TrainSettings,
@@ -54,7 +54,7 @@ class Dispatch:
         self._ready = asyncio.Event()
         self._handed_over: dict[int, float] = {}  # draws alone with the worker -> monotonic seconds
         self.base: str | None = None  # hash of the base that the worker draws on, once one has told
-        self.outlook = Outlook(store)
+        self.estimates = Estimates(store)
 
     def wake(self) -> None:
         """There may be a job to hand over."""
@@ -143,7 +143,9 @@ class Dispatch:
                 steps=job.steps, checkpoint_steps=self._config.train.checkpoint_steps or None, seed=job.seed
             ),
             resume=await self._blobs.read(state) if state else None,
-            earlier=tuple([Kept(step=step, adapter=await self._blobs.read(b)) for step, b in earlier]),
+            earlier=tuple(
+                [SavedCheckpoint(step=step, adapter=await self._blobs.read(b)) for step, b in earlier]
+            ),
         )
 
     async def _listen(self) -> None:
@@ -155,7 +157,7 @@ class Dispatch:
             case Ready():
                 log.info("worker ready: %s on %s", event.base, event.device)
                 self.base = event.base_hash
-                await self.outlook.ready(event)
+                await self.estimates.ready(event)
                 self._ready.set()
                 self.wake()
             case Lost():
@@ -170,7 +172,7 @@ class Dispatch:
         """An event of the attempt that is running."""
         match event:
             case Progress():
-                self.outlook.progress(job.kind, event)
+                self.estimates.progress(job.kind, event)
             case Findings():
                 await findings.store_all(self._store, job, event.findings)
             case Checkpoint():
@@ -194,7 +196,7 @@ class Dispatch:
                 await self._end(job, "done")
             case Finished():
                 if (began := self._handed_over.get(job.id)) is not None:
-                    self.outlook.drawn(job, time.monotonic() - began)
+                    self.estimates.drawn(job, time.monotonic() - began)
                 await self._end(job, "done")
             case Failed():
                 log.warning("job %d (%s) failed: %s %s", job.id, job.kind, event.code, event.detail)
@@ -227,7 +229,7 @@ class Dispatch:
     async def _tidy(self, job: Job) -> None:
         """Forget what an ended job needed only while it ran, and let the next one in."""
         self._handed_over.pop(job.id, None)
-        await self.outlook.ended(job.id)
+        await self.estimates.ended(job.id)
         now = await jobs.get(self._store, job.id)
         if job.kind == "train" and now is not None and not now.active:
             unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(

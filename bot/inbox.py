@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from telegram import Bot, Update
 from telegram.error import Conflict, Forbidden, NetworkError, RetryAfter, TelegramError
 
-from bot.lanes import Lanes
-from bot.pace import passes
+from bot.per_person import PerPerson
+from bot.rate_limit import passes
 from bot.store import Store
 from bot.tables import inbox
 from bot.tables.inbox import Letter
@@ -45,24 +45,24 @@ class Inbox:
         self._store = store
         self._handle = handle
         self._give_up = give_up
-        self._lanes = Lanes(self._work_off, at_once=PEOPLE_AT_ONCE)
+        self._per_person = PerPerson(self._work_off, at_once=PEOPLE_AT_ONCE)
 
     async def run(self) -> None:
         """First what a kill has left undone, then poll until cancelled."""
         try:
             await inbox.forget_old(self._store)
             for person in await inbox.people_waiting(self._store):
-                self._lanes.wake(person)
+                self._per_person.wake(person)
             await self._poll()
         finally:
-            await self._lanes.close()
+            await self._per_person.close()
 
     async def take_in(self, updates: tuple[Update, ...]) -> None:
         """Store a batch, all of it on the disk when this returns, and begin to work on it."""
         letters = [(update.update_id, _person(update), update.to_json()) for update in updates]
         await inbox.put(self._store, letters)
         for _, person, _ in letters:
-            self._lanes.wake(person)
+            self._per_person.wake(person)
 
     async def _poll(self) -> None:
         offset, pause = None, 1.0

@@ -10,12 +10,12 @@ from telegram.error import BadRequest
 from bot import captioning
 from bot.blobs import Blobs
 from bot.errors import UserError
-from bot.post import Post
+from bot.sender import Sender
 from bot.store import Store
 from bot.tables import samples
 from bot.tables.styles import Style
-from lora import pictures
-from lora.pictures import PictureError
+from lora.data import pictures
+from lora.data.pictures import PictureError
 
 DECODED_AT_ONCE = 2  # a picture of 16 megapixels takes 64 MB while it is looked at
 
@@ -38,10 +38,10 @@ class Offer:
 class Intake:
     """Makes samples of offers. Doing it twice for one message changes nothing."""
 
-    def __init__(self, *, store: Store, blobs: Blobs, post: Post) -> None:
+    def __init__(self, *, store: Store, blobs: Blobs, sender: Sender) -> None:
         self._store = store
         self._blobs = blobs
-        self._post = post
+        self._sender = sender
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
     async def take(self, style: Style, offer: Offer) -> bool:
@@ -64,7 +64,7 @@ class Intake:
         if offer.bytes > pictures.MAX_BYTES:
             raise UserError("picture-too-many-bytes")
         try:
-            data = await self._post.download(offer.file_id)
+            data = await self._sender.download(offer.file_id)
         except BadRequest as error:
             if "too big" in str(error).lower():
                 raise UserError("picture-too-many-bytes") from error

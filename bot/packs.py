@@ -17,15 +17,15 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.blobs import Blobs
 from bot.deliver import below
-from bot.lanes import Lanes
-from bot.pace import Pacer
-from bot.post import SECONDS, Post
+from bot.per_person import PerPerson
+from bot.rate_limit import RateLimiter
+from bot.sender import SECONDS, Sender
 from bot.store import Store
 from bot.tables import drawings, packs, people
 from bot.tables.jobs import Job
 from bot.tables.packs import Pack, PackSticker
 from bot.words import Html, Words
-from lora import captions
+from lora.data import captions
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +64,19 @@ SMALL_WORDS = frozenset(
 class Packs:
     """Puts the stickers that people want into their packs, one at a time per person."""
 
-    def __init__(self, *, bot: Bot, pacer: Pacer, post: Post, store: Store, blobs: Blobs) -> None:
+    def __init__(
+        self, *, bot: Bot, rate_limiter: RateLimiter, sender: Sender, store: Store, blobs: Blobs
+    ) -> None:
         self._bot = bot
-        self._paced = pacer
-        self._post = post
+        self._paced = rate_limiter
+        self._sender = sender
         self._store = store
         self._blobs = blobs
-        self._lanes = Lanes(self._serve)
+        self._per_person = PerPerson(self._serve)
 
     def wake(self, person: int) -> None:
         """The person wants a sticker added."""
-        self._lanes.wake(person)
+        self._per_person.wake(person)
 
     async def resume(self) -> None:
         """Go on with what was on its way when the process ended."""
@@ -83,7 +85,7 @@ class Packs:
 
     async def close(self) -> None:
         """Stop where it stands."""
-        await self._lanes.close()
+        await self._per_person.close()
 
     async def _serve(self, person: int) -> None:
         try:
@@ -225,14 +227,14 @@ class Packs:
         for pack in {sticker.pack for sticker in untold if sticker.state == "added" and sticker.pack}:
             await self._announce(words, await packs.get(self._store, pack), untold)
         if failed := sum(sticker.state == "failed" for sticker in untold):
-            await self._post.text(person, words("pack-refused", n=failed))
+            await self._sender.text(person, words("pack-refused", n=failed))
         await packs.tell(self._store, [sticker.id for sticker in untold])
 
     async def _announce(self, words: Words, pack: Pack, untold: list[PackSticker]) -> None:
         n = sum(sticker.pack == pack.id for sticker in untold)
         link = f"https://t.me/addstickers/{pack.name}"
         text = words("pack-added", n=n, title=pack.title, link=Html(link))
-        await self._post.text(pack.person, text, buttons=[[(words.plain("button-open-pack"), link)]])
+        await self._sender.text(pack.person, text, buttons=[[(words.plain("button-open-pack"), link)]])
 
     async def _mark_button(self, words: Words, sticker: PackSticker) -> None:
         found = await drawings.get(self._store, sticker.person, sticker.drawing)
@@ -240,7 +242,7 @@ class Packs:
             return
         pack = await packs.get(self._store, sticker.pack)
         buttons = below(words, found[1], found[0], pack)
-        await self._post.edit_buttons(sticker.person, found[0].message_id, buttons)
+        await self._sender.edit_buttons(sticker.person, found[0].message_id, buttons)
 
 
 def set_name(keyword: str, person: int, number: int, username: str) -> str:

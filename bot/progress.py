@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.config import Config
 from bot.errors import Buttons
-from bot.outlook import Standing
+from bot.estimates import Estimate
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.words import Html, Words, clip
@@ -14,7 +14,7 @@ View = tuple[str, Buttons]  # HTML text, buttons
 BAR = 12  # characters
 
 
-def under_way(words: Words, job: Job, standing: Standing, config: Config) -> View:
+def under_way(words: Words, job: Job, standing: Estimate, config: Config) -> View:
     """What a waiting or running job's message shows."""
     lines = [_headline(words, job), _place(words, job, standing)]
     if job.kind == "train" and job.count < config.train.advised_samples[0]:
@@ -44,7 +44,7 @@ def _headline(words: Words, job: Job) -> str:
     return words("draw-headline", prompt=clip(job.prompt), cfg=number(job.cfg), seed=job.seed, n=job.count)
 
 
-def _place(words: Words, job: Job, standing: Standing) -> str:
+def _place(words: Words, job: Job, standing: Estimate) -> str:
     """Place in line, or a bar; and the time left, once that can be told."""
     if standing.place:
         key = "queue-place" if standing.place > 1 else "queue-next"

@@ -21,7 +21,7 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     """Run the first handler whose route matches. What people can mend is told to them; the rest is raised."""
     if update.effective_chat is None or not isinstance(update.effective_message, Message):
         if update.callback_query is not None:  # of a message that is gone
-            await parts.post.answer(update.callback_query.id)
+            await parts.sender.answer(update.callback_query.id)
         return
     if update.effective_chat.type != ChatType.PRIVATE:
         await _decline(parts, update)
@@ -44,7 +44,7 @@ async def apologise(parts: Parts, update: Update, error: BaseException | None) -
     log.error("update %d was given up, reference %s", update.update_id, number, exc_info=error)
     chat, user = update.effective_chat, update.effective_user
     if chat is not None and user is not None and chat.type == ChatType.PRIVATE:
-        await parts.post.text(chat.id, Words(user.language_code or "en")("sorry", number=number))
+        await parts.sender.text(chat.id, Words(user.language_code or "en")("sorry", number=number))
 
 
 async def _decline(parts: Parts, update: Update) -> None:
@@ -52,7 +52,7 @@ async def _decline(parts: Parts, update: Update) -> None:
     assert update.effective_chat is not None
     if command_of(update) and update.effective_user is not None:
         words = Words(update.effective_user.language_code or "en")
-        await parts.post.text(update.effective_chat.id, words("private-only"))
+        await parts.sender.text(update.effective_chat.id, words("private-only"))
 
 
 def _about(context: Context) -> int | None:

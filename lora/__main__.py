@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lora.commands import COMMANDS
-from lora.commands.flags import Parser
-from lora.commands.terminal import UsageError
+from lora.cli import COMMANDS
+from lora.cli.flags import Parser
+from lora.cli.terminal import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,15 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "OMP_WAIT_POLICY", "PASSIVE"
     )  # before torch is imported; lora/engine/local.py says why
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    from lora.choose import ChooseError
-    from lora.dataset import DatasetError
+    from lora.data.dataset import DatasetError
     from lora.errors import BaseError
+    from lora.evaluation.compare import CompareError
+    from lora.evaluation.scorers import ScorerError
     from lora.jobs import JobError
-    from lora.scorers import ScorerError
 
     try:
         return COMMANDS[args.command].run(args) or 0
-    except (UsageError, BaseError, ChooseError, DatasetError, JobError, ScorerError, OSError) as error:
+    except (UsageError, BaseError, CompareError, DatasetError, JobError, ScorerError, OSError) as error:
         sys.stderr.write(f"python -m lora {args.command}: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -61,7 +61,7 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class SavedCheckpoint:
     """A checkpoint of an interrupted training, as it is handed back to be compared with the later ones."""
 
     step: int
@@ -83,7 +83,7 @@ class Train:
     samples: tuple[Sample, ...]
     settings: TrainSettings = TrainSettings()
     resume: bytes | None = field(default=None, repr=False)
-    earlier: tuple[Kept, ...] = ()
+    earlier: tuple[SavedCheckpoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What the drawings of one checkpoint are worth; ``lora.choose`` says how each is measured."""
+    """What the drawings of one checkpoint are worth; ``lora.evaluation.compare`` says how each is measured."""
 
     step: int
     style: float  # closeness to the samples' look; more is better

@@ -57,7 +57,8 @@ def running_mean(values: np.ndarray) -> np.ndarray:
 
 def loss_curve(run: Path) -> Image.Image:
     """The loss of every step as a dot, and their running mean as a line."""
-    from lora.sheets import FAINT, HUES, INK, PAPER
+    from lora.sheets.contact_sheet import FAINT, INK, PAPER
+    from lora.sheets.curves import HUES
 
     steps, values = losses(run)
     plot = Image.new("RGB", (900, 380), PAPER)

@@ -11,18 +11,18 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import choosing, pool, training
+from benchmarks import checkpoint_choice, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import look
-from benchmarks.learn import Judge, Task
+from benchmarks.learn_style import Judge, Task
 from benchmarks.prompt_scores import CHOSEN, NONE, OTHERS, READ, SCORES, auc
-from lora.bases import Base, load
-from lora.choose import OTHER_PROMPTS
+from lora.evaluation.compare import OTHER_PROMPTS
+from lora.evaluation.scorers.classifier import LEVELS, fidelity
 from lora.jobs import Sample
+from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
 from lora.pretrain.held_out_words import SYNONYMS
 from lora.pretrain.unseen_names import BY_STYLE
-from lora.scorers.classifier import LEVELS, fidelity
 from tests import tiny_base
 
 
@@ -76,7 +76,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def flags(measurement: str, *more: str) -> argparse.Namespace:
     """What a measurement's command line makes of these flags."""
-    module = {"training": training, "choosing": choosing}[measurement]
+    module = {"training": training, "choosing": checkpoint_choice}[measurement]
     return module.command_line().parse_args(list(more))
 
 
@@ -130,13 +130,13 @@ def test_checkpoints_draw_in_each_way_that_is_asked_for(tiny: Base) -> None:
 
 
 def test_every_checkpoint_that_the_product_chooses_among_is_judged(tiny: Base) -> None:
-    row = choosing.do(bench(tiny), choosing.Run(style="discs", seed=3, steps=4))
+    row = checkpoint_choice.do(bench(tiny), checkpoint_choice.Run(style="discs", seed=3, steps=4))
     assert [one["step"] for one in row["marks"]] == [one["step"] for one in row["scores"]] == [2, 4]
-    assert choosing.worth(row, row["chosen"]) < 1
-    assert choosing.by_rule(json.loads(json.dumps(row))) == row["chosen"]
+    assert checkpoint_choice.worth(row, row["chosen"]) < 1
+    assert checkpoint_choice.by_rule(json.loads(json.dumps(row))) == row["chosen"]
 
 
-def measured(bench: pool.Bench, run: pool.Run) -> pool.Row:
+def measured(bench: pool.Bench, run: pool.Run) -> pool.ResultRow:
     """What the next test measures; other processes find it by its name."""
     if run.seed == 2:
         raise ValueError("seed 2 cannot be")
@@ -193,7 +193,7 @@ def test_processes_share_all_gpus() -> None:
 def result(base: str, variant: str, way: float) -> str:
     """A line of a file of results."""
     marks = [{"step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
-    run = {"style": "fxemoji", "seed": 0, "steps": 100, "rate": choosing.RATE, "variant": variant}
+    run = {"style": "fxemoji", "seed": 0, "steps": 100, "rate": checkpoint_choice.RATE, "variant": variant}
     scores = [score(100, style=way, prompt=1.0)]
     return json.dumps({"base": base, **run, "chosen": 100, "marks": marks, "scores": scores}) + "\n"
 
@@ -211,10 +211,17 @@ def test_other_rules_are_tried_on_the_same_scores(tmp_path: Path, capsys: pytest
         score(100, style=0.5, prompt=1.0),
         score(200, style=0.6, prompt=0.5),
     ]
-    row = {"base": "a", "style": "fxemoji", "seed": 0, "steps": 200, "rate": choosing.RATE, "chosen": 200}
+    row = {
+        "base": "a",
+        "style": "fxemoji",
+        "seed": 0,
+        "steps": 200,
+        "rate": checkpoint_choice.RATE,
+        "chosen": 200,
+    }
     file = tmp_path / "file.jsonl"
     file.write_text(json.dumps({**row, "marks": marks, "scores": scores}) + "\n")
-    choosing.report(flags("choosing", "report", str(file), "--steps", "200"))
+    checkpoint_choice.report(flags("choosing", "report", str(file), "--steps", "200"))
     said = capsys.readouterr().out
     last, first = "1 of 1; on average +0.000", "1 of 1; on average +0.300"
     assert f"| style + 0 x prompt | 0 | {last} | {last} |" in said
@@ -233,7 +240,7 @@ def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.C
     assert "| rank 4 | 100 | 1 | 0.700 ± 0.000 | 0.300 ± 0.000 | 0.700 ± 0.000 | +0.200 ± 0.000 |" in newest
     training.report(flags("training", "report", str(file), "--base-hash", "a1"))
     assert "| +0.100 ± 0.000 | +0.100 ± 0.000 |" in capsys.readouterr().out
-    choosing.report(flags("choosing", "report", str(file), "--steps", "100"))
+    checkpoint_choice.report(flags("choosing", "report", str(file), "--steps", "100"))
     assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
         training.report(flags("training", "report", str(file), "--base-hash", "a"))

@@ -9,9 +9,44 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "diffusers", "rapidocr", "cv2", "rembg", "transformers", "peft", "onnxruntime", "numba")
-# Of lora.checks only what needs no torch: the bot says before a training what is wrong with its samples.
-LIGHT_CHECKS = ("lora.checks", "lora.checks.captions", "lora.checks.pictures", "lora.checks.share")
-LIGHT_HALF = ("lora.jobs", "lora.captions", "lora.pictures", "lora.engine", "lora.files", "lora.fonts")
+# What the bot may know of lora/: names, matched exactly. lora.engine is the protocol and its table of engines.
+LIGHT_HALF = {
+    "lora",
+    "lora.checks",
+    "lora.checks.captions",
+    "lora.checks.pictures",
+    "lora.checks.share",
+    "lora.data",
+    "lora.data.captions",
+    "lora.data.pictures",
+    "lora.engine",
+    "lora.files",
+    "lora.fonts",
+    "lora.jobs",
+}
+# Which packages of lora/ each package may import, besides itself and the words that cross every border. The order
+# is the layers, from below; a package imports only from those above it in this table.
+WORDS = {"lora", "lora.errors", "lora.files", "lora.fonts", "lora.jobs"}
+LAYERS = {
+    "data": set(),
+    "sheets": set(),
+    "models": {"data"},
+    "adapters": {"models"},
+    "drawing": {"data", "sheets", "models", "adapters"},
+    "training": {"data", "models", "adapters"},
+    "checks": {"data", "models"},
+    "evaluation": {"data", "sheets", "models", "adapters", "drawing"},
+    "engine": {"data", "models", "adapters", "drawing", "training", "checks", "evaluation"},
+    "cli": {"data", "sheets", "models", "adapters", "drawing", "training", "checks", "evaluation", "engine"},
+    "pretrain": {"data", "models", "adapters", "drawing"},
+}
+MOST_SIBLINGS = 20
+
+
+def package(module: str) -> str:
+    """The package of lora/ that a module is in; nothing for the words that cross every border."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in LAYERS else ""
 
 
 def imports(path: Path) -> set[str]:
@@ -23,6 +58,17 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def lora_modules(path: Path) -> set[str]:
+    """The modules of lora/ that a file imports, without the names taken from them."""
+    return {name for name in imports(path) if name.split(".")[0] == "lora" and is_module(name)}
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a file or a package of this project."""
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def test_the_bot_starts_without_the_machinery() -> None:
@@ -41,12 +87,58 @@ def test_the_bot_starts_without_the_machinery() -> None:
 
 
 def test_the_bot_imports_only_the_light_half_of_lora() -> None:
-    """bot/ knows jobs, captions, pictures and the engine's protocol of lora/, and nothing else."""
+    """bot/ knows jobs, captions, pictures, quick checks and the engine's protocol of lora/, and nothing else."""
     for path in (ROOT / "bot").rglob("*.py"):
-        taken = {name for name in imports(path) if name.split(".")[0] == "lora"}
-        taken -= {"lora", *LIGHT_CHECKS}
-        strangers = {name for name in taken if not name.startswith(LIGHT_HALF)}
+        strangers = lora_modules(path) - LIGHT_HALF
         assert not strangers, f"{path.relative_to(ROOT)} imports {strangers}"
+
+
+def test_every_package_of_lora_is_in_the_table() -> None:
+    """A new package says where it stands."""
+    found = {path.parent.name for path in (ROOT / "lora").glob("*/__init__.py")}
+    assert found == set(LAYERS)
+
+
+def test_the_table_is_in_layers() -> None:
+    """Whoever reads it from the top meets every package before it is used, so there is no cycle."""
+    met: set[str] = set()
+    for name, allowed in LAYERS.items():
+        assert allowed <= met, f"{name} imports {allowed - met}, which come later"
+        met.add(name)
+
+
+def test_packages_import_only_from_the_layers_below() -> None:
+    """lora/ is built in layers; no import goes up."""
+    for path in (ROOT / "lora").rglob("*.py"):
+        own = path.relative_to(ROOT / "lora").parts[0]
+        if own not in LAYERS:
+            continue
+        for module in lora_modules(path):
+            known = module in WORDS or package(module) in LAYERS[own] | {own}
+            assert known, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_words_that_cross_every_border_import_nothing_above_them() -> None:
+    """jobs, errors, files and fonts can be read alone."""
+    for name in WORDS - {"lora"}:
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        assert lora_modules(path) <= WORDS, path
+
+
+def test_each_package_says_what_lives_there() -> None:
+    """One or two sentences, and what it may import."""
+    for path in (ROOT / "lora").glob("*/__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        assert "import" in text.lower(), path
+        for name in LAYERS[path.parent.name]:
+            assert f"``{name}``" in text, f"{path.relative_to(ROOT)} does not say that it imports {name}"
+
+
+def test_no_folder_of_lora_is_crowded() -> None:
+    """A reader takes in twenty names at once, not more."""
+    for folder in (path for path in (ROOT / "lora").rglob("*") if path.is_dir()):
+        names = [path.name for path in folder.iterdir() if not path.name.startswith(("__pycache__", "."))]
+        assert len(names) <= MOST_SIBLINGS, f"{folder.relative_to(ROOT)} has {len(names)}"
 
 
 def test_lora_knows_nothing_of_chat() -> None:

@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from lora.captions import bpe
+from lora.data.captions import bpe
 
 RESOLUTION = 64
 STEPS = 200  # of the decoder's schooling

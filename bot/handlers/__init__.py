@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegram.ext import filters
 
-from bot.handlers import check, jobs, looks, packs, samples, start, sticker, styles, train
+from bot.handlers import check, checkpoints, jobs, packs, samples, start, sticker, styles, train
 from bot.routes import Command, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -28,8 +28,8 @@ ROUTES: tuple[Route, ...] = (
     Press("samples", samples.page),
     Press("remove", samples.remove_pressed),
     Press("train", train.train_pressed),
-    Press("look", looks.pick),
-    Press("looks", looks.show),
+    Press("look", checkpoints.pick),
+    Press("looks", checkpoints.show),
     Press("again", sticker.again),
     Press("cfg", sticker.other_cfg),
     Press("add", packs.add),

@@ -8,16 +8,16 @@ import re
 from telegram import Document, Message, PhotoSize
 from telegram import Sticker as TelegramSticker
 
-from bot import captioning, sheet
-from bot.collect import called, lacking, next_step
+from bot import captioning, sample_sheet
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.intake import Offer
+from bot.sample_replies import called, lacking, next_step
 from bot.tables import samples, styles
 from bot.tables.samples import Sample
 from bot.tables.styles import Style
 from bot.words import clip
-from lora import captions
+from lora.data import captions
 
 PAGE = 20  # pictures on one contact sheet
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
@@ -124,7 +124,7 @@ async def _take(
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
     )
     fresh = await parts.intake.take(style, offer)
-    parts.collect.poke(context.person.id, repeated=not fresh)
+    parts.sample_replies.poke(context.person.id, repeated=not fresh)
 
 
 async def _meant(context: Context, message: Message, words: str) -> list[tuple[Sample, str]]:
@@ -222,16 +222,18 @@ async def _send_page(context: Context, number: int) -> None:
     if not shown:
         raise UserError("samples-none", keyword=style.keyword)
     entries = [
-        sheet.Entry(number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?")
+        sample_sheet.Entry(
+            number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?"
+        )
         for s in shown
     ]
-    picture = await asyncio.to_thread(sheet.draw, entries)
+    picture = await asyncio.to_thread(sample_sheet.draw, entries)
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
     lines += [_line(context, sample) for sample in shown]
     await context.answer()
-    context.parts.collect.close_burst(context.person.id)
+    context.parts.sample_replies.close_burst(context.person.id)
     buttons = _page_buttons(context, number, len(found))
-    await context.parts.post.photo(context.person.id, picture, "\n".join(lines), buttons=buttons)
+    await context.parts.sender.photo(context.person.id, picture, "\n".join(lines), buttons=buttons)
 
 
 def _line(context: Context, sample: Sample) -> str:

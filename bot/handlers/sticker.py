@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import random
 
-from bot import wish
+from bot import sticker_options
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
+from bot.sticker_options import StickerOptions
 from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
-from bot.wish import Wish
-from lora import captions
+from lora.data import captions
 
 
 async def sticker(context: Context) -> None:
     """Draw what the text says in the current style."""
-    wanted = wish.read(context.argument, context.parts.config.sticker)
+    wanted = sticker_options.read(context.argument, context.parts.config.sticker)
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
     await _ask(context, wanted, style)
 
@@ -37,12 +37,12 @@ async def other_cfg(context: Context) -> None:
 
 async def _ask_like(context: Context, job: Job, *, cfg: float, seed: int | None) -> None:
     style = await styles.get(context.parts.store, context.person.id, job.style)
-    wanted = Wish(prompt=job.prompt, cfg=cfg, seed=seed, count=1)
+    wanted = StickerOptions(prompt=job.prompt, cfg=cfg, seed=seed, count=1)
     await context.answer("notice-drawing")
     await _ask(context, wanted, style)
 
 
-async def _ask(context: Context, wanted: Wish, style: Style | None) -> None:
+async def _ask(context: Context, wanted: StickerOptions, style: Style | None) -> None:
     """Insert the draw. Without a trained style the bare base draws, and the person reads that."""
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, context.origin):
@@ -67,7 +67,7 @@ async def _ask(context: Context, wanted: Wish, style: Style | None) -> None:
         keyword=trained.keyword if trained else "",
         prompt=prompt,
         cfg=wanted.cfg,
-        seed=random.randrange(wish.MAX_SEED) if wanted.seed is None else wanted.seed,
+        seed=random.randrange(sticker_options.MAX_SEED) if wanted.seed is None else wanted.seed,
         steps=context.parts.config.sticker.steps,
         count=wanted.count,
         note=_note(style),

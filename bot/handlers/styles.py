@@ -7,7 +7,7 @@ from bot.errors import Buttons, UserError
 from bot.tables import comparisons, jobs, styles
 from bot.tables.styles import Style
 from bot.words import clip
-from lora import captions
+from lora.data import captions
 
 SUGGESTED = 3
 

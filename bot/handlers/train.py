@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import advice
-from bot.collect import lacking, numbers
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
+from bot.sample_replies import lacking, numbers
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles
 from bot.tables.samples import Sample

@@ -2,6 +2,8 @@
 
 The checks of ``captions`` and ``pictures`` need no torch and take milliseconds; ``lettering`` reads pictures with
 an OCR network, ``detail`` needs the base. A finding names samples by number and never holds anybody's text.
+
+Imports ``data`` and ``models``. What the bot uses (this file, ``captions``, ``pictures``, ``share``) imports no torch.
 """
 
 from __future__ import annotations
@@ -131,7 +133,7 @@ KINDS: Mapping[str, Kind] = {
 def look(samples: Sequence[Sample], keyword: str, *, side_px: int = pictures.LEAST_SIDE_PX) -> list[Finding]:
     """What the quick checks find, the worst first. ``side_px`` is the side that the base trains at."""
     texts = [sample.caption for sample in samples]
-    looks = [pictures.see(sample.picture) for sample in samples]
+    looks = [pictures.summarise(sample.picture) for sample in samples]
     return in_order([*captions.check(texts, keyword), *pictures.check(looks, side_px)])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from lora.captions import count_tokens, has_keyword, keyword_problem, length, normalise
 from lora.checks.share import severity
+from lora.data.captions import count_tokens, has_keyword, keyword_problem, length, normalise
 from lora.jobs import Finding
 
 LEAST_TOKENS = 2  # "a fox": one word alone leaves the rest of the picture to the look

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from lora.bases import Base
 from lora.checks.share import severity
-from lora.dataset import choose_background, on_flat_ground, to_tensor
+from lora.data.background import choose_background
+from lora.data.dataset import on_flat_background, to_tensor
 from lora.jobs import Finding
+from lora.models.base_model import Base
 
 LEAST_DB = 26.0
 
@@ -23,7 +24,7 @@ def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], 
     The flat ground around it comes back almost unchanged and would hide what is lost. What a base draws larger than it
     was shown is averaged down to that size.
     """
-    square = on_flat_ground(image, side_px, colour)
+    square = on_flat_background(image, side_px, colour)
     mean, _ = base.encode(to_tensor([square]))
     decoded = torch.nn.functional.adaptive_avg_pool2d(base.decode(mean), side_px)
     back = ((decoded[0].permute(1, 2, 0) + 1) * 127.5).cpu().numpy()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lora.bases import Base
 from lora.checks import detail, lettering
-from lora.dataset import open_samples
+from lora.data.dataset import open_samples
 from lora.jobs import Finding, Findings, Train
+from lora.models.base_model import Base
 
 
 def examine(base: Base, job: Train) -> Iterator[Findings | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from lora import imagefolder
+from lora.data import imagefolder
 from lora.jobs import Finding, Sample
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from lora.checks.share import severity
-from lora.dataset import on_flat_ground
+from lora.data.dataset import on_flat_background
 from lora.jobs import Finding
 
 SIDE_PX = 512  # what the rule was measured at
@@ -27,7 +27,7 @@ GREY = (128, 128, 128)  # a ground that neither white nor black lettering vanish
 _SHORT, _LONG = re.compile(r"[A-Za-z0-9]{2}"), re.compile(r"[A-Za-z0-9]{3}")
 
 
-class Reader:
+class LetteringDetector:
     """Reads pictures. Making one takes half a second; it holds about 200 MB."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Reader:
 
     def has_lettering(self, image: Image.Image) -> bool:
         """Whether a word can be read on an RGBA picture."""
-        rgb = np.asarray(on_flat_ground(image, SIDE_PX, GREY))
+        rgb = np.asarray(on_flat_background(image, SIDE_PX, GREY))
         read: Any = self._engine(np.ascontiguousarray(rgb[..., ::-1]))  # it wants BGR
         return any(
             (score >= LEAST_SCORE and _LONG.search(text)) or (score >= SHORT_SCORE and _SHORT.search(text))
@@ -57,7 +57,7 @@ class Reader:
 
 def check(images: Sequence[Image.Image]) -> Iterator[Finding | None]:
     """Look at RGBA pictures one by one, giving None after each, and at the end a finding if there is one."""
-    reader = Reader()
+    reader = LetteringDetector()
     lettered = []
     for number, image in enumerate(images, start=1):
         if reader.has_lettering(image):

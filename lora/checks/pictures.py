@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lora.checks.share import severity
+from lora.data.pictures import open_rgba
 from lora.jobs import Finding
-from lora.pictures import open_rgba
 
 ADVISED = (20, 50)
 LEAST_SIDE_PX = 256  # what the smallest base trains at
@@ -28,7 +28,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class PictureSummary:
     """What is remembered of a picture: small enough to keep a whole set of them."""
 
     side_px: int  # the longer one of the drawing, without what is transparent around it
@@ -38,7 +38,7 @@ class Look:
     colours: tuple[Floats, Floats] = field(repr=False)  # [4, 4, 3] likewise
 
 
-def see(picture: bytes) -> Look:
+def summarise(picture: bytes) -> PictureSummary:
     """Decode a picture and keep its ``Look``. Raises PictureError."""
     image = open_rgba(picture)
     opaque = image.getchannel("A").getextrema()[0] == 255
@@ -50,7 +50,7 @@ def see(picture: bytes) -> Look:
     small = ground.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float64)
     both = (pixels, pixels[:, ::-1])
-    return Look(
+    return PictureSummary(
         side_px=side_px,
         opaque=opaque,
         flat=flat,
@@ -59,12 +59,12 @@ def see(picture: bytes) -> Look:
     )
 
 
-def check(looks: Sequence[Look], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
+def check(looks: Sequence[PictureSummary], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
     """All that can be said of pictures. ``side_px`` is the side that the base trains at."""
     return [*_number(looks), *_background(looks), *_small(looks, side_px), *_alike(looks)]
 
 
-def _number(looks: Sequence[Look]) -> list[Finding]:
+def _number(looks: Sequence[PictureSummary]) -> list[Finding]:
     least, most = ADVISED
     if len(looks) < least:
         return [Finding(code="few-pictures", severity="advice", detail=str(len(looks)))]
@@ -73,7 +73,7 @@ def _number(looks: Sequence[Look]) -> list[Finding]:
     return []
 
 
-def _background(looks: Sequence[Look]) -> list[Finding]:
+def _background(looks: Sequence[PictureSummary]) -> list[Finding]:
     plain = tuple(n for n, look in enumerate(looks, start=1) if look.opaque and look.flat)
     busy = tuple(n for n, look in enumerate(looks, start=1) if look.opaque and not look.flat)
     found = []
@@ -85,13 +85,13 @@ def _background(looks: Sequence[Look]) -> list[Finding]:
     return found
 
 
-def _small(looks: Sequence[Look], side_px: int) -> list[Finding]:
+def _small(looks: Sequence[PictureSummary], side_px: int) -> list[Finding]:
     small = [(n, look.side_px) for n, look in enumerate(looks, start=1) if look.side_px < side_px]
     # Never more than advice: a look can be learned from a small picture, if not its sharpness.
     return [Finding(code="small-picture", severity="advice", samples=(n,), detail=str(px)) for n, px in small]
 
 
-def _alike(looks: Sequence[Look]) -> list[Finding]:
+def _alike(looks: Sequence[PictureSummary]) -> list[Finding]:
     """One finding for each group of pictures of which each is like another one in it."""
     groups = list(range(len(looks)))
     for later in range(len(looks)):
@@ -105,7 +105,7 @@ def _alike(looks: Sequence[Look]) -> list[Finding]:
     return [Finding(code="near-duplicates", severity=grave, samples=group) for group in alike]
 
 
-def _same(one: Look, other: Look) -> bool:
+def _same(one: PictureSummary, other: PictureSummary) -> bool:
     for mark, colours in zip(other.prints, other.colours, strict=True):
         apart = float(np.abs(one.colours[0] - colours).mean())
         bits = (one.prints[0] ^ mark).bit_count()

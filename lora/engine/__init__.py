@@ -1,4 +1,8 @@
-"""What runs jobs on hardware. An engine is one file here and one line in ``ENGINES``."""
+"""What runs jobs on hardware. An engine is one file here and one line in ``ENGINES``.
+
+Imports ``data``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks`` and ``evaluation``. What the bot
+uses (this file) imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from lora.jobs import Event, Job
 class EngineSettings:
     """What every engine needs to know to start its workers."""
 
-    base: str  # as lora.sources knows it: a name, a diffusers folder, a single file; never downloaded
+    base: str  # as lora.models.sources knows it: a name, a diffusers folder, a single file; never downloaded
     cache_dir: Path  # where bundled weights are unpacked
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     threads: int = 0  # CPU threads of a worker; 0 = all cores

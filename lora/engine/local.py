@@ -25,7 +25,7 @@ SECONDS_TO_CLOSE = 5.0
 
 
 class LocalEngine:
-    """An Engine (see ``lora.engine``) of one process: ``python -m lora.worker``."""
+    """An Engine (see ``lora.engine``) of one process: ``python -m lora.engine.worker``."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
@@ -121,7 +121,7 @@ class LocalEngine:
     def _command(self) -> list[str]:
         settings = self._settings
         return [
-            *(sys.executable, "-m", "lora.worker", "--base", settings.base),
+            *(sys.executable, "-m", "lora.engine.worker", "--base", settings.base),
             *("--cache-dir", str(settings.cache_dir), "--device", settings.device),
             *("--threads", str(settings.threads), "--outline-px", str(settings.outline_px)),
         ]

@@ -31,7 +31,7 @@ KINDS: dict[str, type[Any]] = {
         jobs.Train,
         jobs.Draw,
         jobs.Sample,
-        jobs.Kept,
+        jobs.SavedCheckpoint,
         jobs.TrainSettings,
         Cancel,
         jobs.Ready,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lora.nano import BACKGROUNDS
+from lora.models.sticker_nano import BACKGROUNDS
 
 GROUNDS = tuple(BACKGROUNDS)  # names in captions; white first
 

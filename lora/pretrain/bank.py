@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lora.bases import Base
-from lora.draw import denoise, sampler
+from lora.drawing.sampling import denoise, make_scheduler
+from lora.models.base_model import Base
 from lora.pretrain.augment import below, premultiplied
 from lora.pretrain.vae import dressed
 
@@ -76,7 +76,7 @@ def redone(
     """The latents after the last ``steps`` of 20 denoising steps from noise put on them; not guided, as drawing is."""
     if not steps:
         return latents
-    scheduler = sampler(base, STEPS)
+    scheduler = make_scheduler(base, STEPS)
     times = scheduler.timesteps[-steps:]
     signal = scheduler.alphas_cumprod[times[0]]
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)

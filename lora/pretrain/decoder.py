@@ -30,7 +30,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lora.bases import Base, load
+from lora.models.base_model import Base, load
 from lora.pretrain.augment import on_ground, premultiplied
 from lora.pretrain.bank import CHUNK, SIDE, Bank, redone
 from lora.pretrain.critic import Critic

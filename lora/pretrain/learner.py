@@ -15,7 +15,7 @@ import torch.distributed as dist
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
-from lora.nano import SCHEDULER
+from lora.models.sticker_nano import SCHEDULER
 from lora.pretrain.model import Model, predict
 from lora.pretrain.variants import Vocabulary
 
@@ -30,7 +30,7 @@ PEAK = 6e-4
 CLIP = 1.0
 
 
-class Averages:
+class EMA:
     """An exponential moving average of parameters, warmed up so that early steps are forgotten."""
 
     def __init__(self, weights: list[nn.Parameter]) -> None:
@@ -53,7 +53,7 @@ class Averages:
             value.copy_(kept)
 
 
-class Lessons:
+class TrainingBatches:
     """The two losses of a step: of pictures, and of words."""
 
     def __init__(
@@ -120,11 +120,13 @@ class Gradients:
 class Learner:
     """One process's part in the training of ``model``, for batches of one size."""
 
-    def __init__(self, model: Model, lessons: Lessons, batch: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, model: Model, lessons: TrainingBatches, batch: int, generator: torch.Generator
+    ) -> None:
         device = generator.device
         self._weights = [w for w in model.parameters() if w.requires_grad]
         self._lessons, self._generator = lessons, generator
-        self.averages = Averages(self._weights)
+        self.averages = EMA(self._weights)
         self._gradients = Gradients(self._weights)
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"

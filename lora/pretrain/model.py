@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from lora.nano import TEXT_ENCODER, UNET, WEIGHTS, load_quantized
+from lora.models.sticker_nano import TEXT_ENCODER, UNET, WEIGHTS, load_quantized
 from lora.pretrain.variants import Vocabulary
 from lora.pretrain.words import SIZE
 

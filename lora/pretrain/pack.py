@@ -4,7 +4,8 @@
     python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/crisp.safetensors
 
 ``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and takes their place in ``--vae``. Its
-last convolution may make sub-pixels (``lora.nano.unpack``); that of an unpacked folder's ``fine.safetensors`` is kept.
+last convolution may make sub-pixels (``lora.models.sticker_nano.unpack``); that of an unpacked folder's
+``fine.safetensors`` is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lora.nano import FINE, LAST, WEIGHTS, quantize
+from lora.models.sticker_nano import LAST, SUB_PIXEL_CONV, WEIGHTS, quantize
 
 DECODING = ("decoder.", "post_quant_conv.")
 
@@ -25,8 +26,8 @@ DECODING = ("decoder.", "post_quant_conv.")
 def read_vae(folder: Path) -> dict[str, Tensor]:
     """The tensors of an AutoencoderKL's folder, with its fine convolution if it has one."""
     vae = load_file(folder / "diffusion_pytorch_model.safetensors")
-    if (folder / FINE).is_file():
-        fine = load_file(folder / FINE)
+    if (folder / SUB_PIXEL_CONV).is_file():
+        fine = load_file(folder / SUB_PIXEL_CONV)
         vae |= {name: fine[name.rpartition(".")[2]] for name in LAST}
     return vae
 

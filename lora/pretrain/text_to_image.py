@@ -24,9 +24,9 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lora.nano import SCHEDULER
+from lora.models.sticker_nano import SCHEDULER
 from lora.pretrain.drawings import held_out, load_named
-from lora.pretrain.learner import PEAK, Averages, Learner, Lessons
+from lora.pretrain.learner import EMA, PEAK, Learner, TrainingBatches
 from lora.pretrain.model import Model, predict
 from lora.pretrain.vae import begun, wait_for
 from lora.pretrain.variants import Variants, Vocabulary
@@ -97,7 +97,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary)
-    lessons = Lessons(model, words, vocabulary, not args.no_compile)
+    lessons = TrainingBatches(model, words, vocabulary, not args.no_compile)
     learner = Learner(model, lessons, args.batch, generator)
     size = sum(w.numel() for w in model.parameters()) / 1e6
     say(rank, f"{size:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
@@ -148,7 +148,7 @@ def say(rank: int, text: str) -> None:
         print(f"t2i: {time.monotonic() - BEGAN:.0f} s: {text}", flush=True)
 
 
-def keep(averages: Averages, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
+def keep(averages: EMA, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
     """The averaged weights in fp16 with the kept tokens' ids in one file, and a sheet of fixed prompts."""
     averages.swap()
     grid(sample(model, vae, [vocabulary.rows(p) for p in PROMPTS], vocabulary.rows("")), out / "samples.png")

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from lora.captions import encode
+from lora.data.captions import encode
 from lora.pretrain import scenes
 from lora.pretrain.augment import GROUNDS, ground_colours, on_ground
 from lora.pretrain.captions import shown, styled

@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lora.captions import bpe, encode
-from lora.nano import BACKGROUNDS
+from lora.data.captions import bpe, encode
+from lora.models.sticker_nano import BACKGROUNDS
 from lora.pretrain.captions import NUMBERS, plural
 from lora.pretrain.drawings import SETS
 from lora.pretrain.scenes import COLOURS

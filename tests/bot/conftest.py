@@ -14,8 +14,8 @@ import pytest
 from bot import app
 from bot.config import Config, Engine, Storage, Telegram
 from bot.context import Parts
-from bot.pace import Pacer
 from bot.playground import Person, Playground, serve
+from bot.rate_limit import RateLimiter
 from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
@@ -58,10 +58,10 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A playground without a bot yet, and a person to be."""
-    monkeypatch.setattr("bot.collect.QUIET_SECONDS", 0.2)
+    monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
-    monkeypatch.setattr("bot.app.Pacer", lambda: Pacer(per_second=50, burst=50))
+    monkeypatch.setattr("bot.app.Pacer", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(
             telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),

@@ -124,7 +124,7 @@ async def test_groups_are_declined_politely(stage: Stage, ada: Person) -> None:
             said.append((chat, words))
             return 1
 
-        running.parts.post.text = text  # type: ignore[method-assign,assignment]
+        running.parts.sender.text = text  # type: ignore[method-assign,assignment]
         for number, words in enumerate(("/sticker a fox", "hello all")):
             message = {
                 "message_id": number,

@@ -56,7 +56,7 @@ async def box(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Asyn
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
     box = Inbox(bot=Bot("1:a"), store=store, handle=desk.handle, give_up=desk.give_up)
     yield box
-    await box._lanes.close()
+    await box._per_person.close()
 
 
 async def settled(store: Store) -> None:
@@ -116,7 +116,7 @@ async def test_an_update_that_kills_the_process_does_not_do_so_for_ever(
     await inbox.put(store, [(1, 1, letter(1).to_json()), (2, 1, letter(2).to_json())])
     for _ in range(module.TRIES):
         await inbox.begin(store, 1)
-    box._lanes.wake(1)
+    box._per_person.wake(1)
     await settled(store)
     assert desk.given_up == [1]
     assert desk.handled == [2]

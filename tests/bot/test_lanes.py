@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bot import lanes
-from bot.lanes import Lanes
+from bot import per_person
+from bot.per_person import PerPerson
 
 
 async def test_one_at_a_time_for_a_person_and_never_forgotten() -> None:
@@ -22,7 +22,7 @@ async def test_one_at_a_time_for_a_person_and_never_forgotten() -> None:
         running.discard(person)
         seen.append(person)
 
-    many = Lanes(work)
+    many = PerPerson(work)
     for _ in range(20):
         many.wake(1)
         many.wake(2)
@@ -43,7 +43,7 @@ async def test_people_do_not_wait_for_each_other() -> None:
             await asyncio.Event().wait()
         done.set()
 
-    many = Lanes(work)
+    many = PerPerson(work)
     many.wake(1)
     many.wake(2)
     await asyncio.wait_for(done.wait(), 1)
@@ -54,7 +54,7 @@ async def test_work_that_fails_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is dropped because Telegram was away for a moment."""
-    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.01)
     tries = 0
 
     async def work(person: int) -> None:
@@ -63,7 +63,7 @@ async def test_work_that_fails_is_tried_again(
         if tries < 3:
             raise OSError("away")
 
-    many = Lanes(work)
+    many = PerPerson(work)
     many.wake(1)
     await asyncio.sleep(0.1)
     assert tries == 3
@@ -78,7 +78,7 @@ async def test_a_closed_lane_starts_nothing() -> None:
     async def work(person: int) -> None:
         started.append(person)
 
-    many = Lanes(work)
+    many = PerPerson(work)
     await many.close()
     many.wake(1)
     await asyncio.sleep(0.01)

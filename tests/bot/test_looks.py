@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from bot import choice
+from bot import checkpoint_choice
 from bot.playground import Message, Person
 from bot.tables.comparisons import Comparison
-from lora.jobs import Draw, Failed, Kept, Progress, Score, Train
+from lora.jobs import Draw, Failed, Progress, SavedCheckpoint, Score, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.test_jobs_chat import held, ready_to_train, until
@@ -110,7 +110,7 @@ async def test_a_training_that_goes_on_hands_its_checkpoints_back(stage: Stage, 
         await ada.wait_for("Your style zuvix is ready")
         (job,) = running.engine.jobs
         assert isinstance(job, Train)
-        assert job.earlier == (Kept(step=2, adapter=b"adapter of zuvix at 2"),)
+        assert job.earlier == (SavedCheckpoint(step=2, adapter=b"adapter of zuvix at 2"),)
 
 
 async def test_comparing_is_told(stage: Stage, ada: Person) -> None:
@@ -171,7 +171,7 @@ def test_a_nearer_look_that_was_left_is_said_to_listen_less_only_if_it_does(
         found = Comparison(
             job=1, style=1, keyword="x", best=100, scores=scores, sheet="", steps=(100, 200), used=100
         )
-        return choice.reason(found)
+        return checkpoint_choice.reason(found)
 
     assert why(1.1, nearer) == words
     assert why(-0.1, nearer - 1) == "looks-why-enough"
@@ -186,7 +186,7 @@ def test_the_last_one_is_said_to_have_learned_longest_if_nothing_else_speaks_for
     found = Comparison(
         job=1, style=1, keyword="x", best=200, scores=scores, sheet="", steps=(100, 200), used=200
     )
-    assert choice.reason(found) == "looks-why-longest"
+    assert checkpoint_choice.reason(found) == "looks-why-longest"
 
 
 def test_buttons_are_few() -> None:
@@ -196,6 +196,6 @@ def test_buttons_are_few() -> None:
     found = Comparison(
         job=1, style=1, keyword="x", best=700, scores=(score,), sheet="", steps=steps, used=1300
     )
-    shown = choice.offered(found)
+    shown = checkpoint_choice.offered(found)
     assert len(shown) <= 8
     assert {100, 700, 1300, 2000} <= set(shown)

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from telegram.error import BadRequest, NetworkError, RetryAfter, TimedOut
 
-from bot import pace
-from bot.pace import Pacer
+from bot import rate_limit
+from bot.rate_limit import RateLimiter
 
 
 class Write:
@@ -30,32 +30,32 @@ class Write:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PTB_TIMEDELTA", "1")
-    monkeypatch.setattr(pace, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(rate_limit, "PAUSES", (0.01, 0.01, 0.01))
 
 
 async def test_a_burst_and_then_a_steady_rate() -> None:
     """Five at once, then as many a second as allowed."""
-    pacer, write, began = Pacer(per_second=20, burst=5), Write(), time.monotonic()
+    rate_limiter, write, began = RateLimiter(per_second=20, burst=5), Write(), time.monotonic()
     for _ in range(9):
-        await pacer(1, write)
+        await rate_limiter(1, write)
     assert write.calls[4] - began < 0.04
     assert write.calls[8] - began > 0.18
 
 
 async def test_one_persons_wait_is_nobody_elses() -> None:
     """A 429 for one person does not keep another waiting."""
-    pacer, theirs = Pacer(), Write()
-    mine = asyncio.create_task(pacer(1, Write(RetryAfter(60))))
+    rate_limiter, theirs = RateLimiter(), Write()
+    mine = asyncio.create_task(rate_limiter(1, Write(RetryAfter(60))))
     await asyncio.sleep(0.01)
-    assert await asyncio.wait_for(pacer(2, theirs), 0.2) == "written"
+    assert await asyncio.wait_for(rate_limiter(2, theirs), 0.2) == "written"
     mine.cancel()
     await asyncio.gather(mine, return_exceptions=True)
 
 
 async def test_too_many_requests_is_obeyed_in_order() -> None:
     """The write is done after the wait, and what came later waits behind it."""
-    pacer, first, second = Pacer(), Write(RetryAfter(timedelta(milliseconds=100))), Write()
-    await asyncio.gather(pacer(1, first), pacer(1, second))
+    rate_limiter, first, second = RateLimiter(), Write(RetryAfter(timedelta(milliseconds=100))), Write()
+    await asyncio.gather(rate_limiter(1, first), rate_limiter(1, second))
     assert first.calls[1] - first.calls[0] >= 0.1
     assert second.calls[0] > first.calls[1]
 
@@ -63,22 +63,22 @@ async def test_too_many_requests_is_obeyed_in_order() -> None:
 async def test_patience_ends() -> None:
     """A 429 of hours is the caller's to deal with."""
     with pytest.raises(RetryAfter):
-        await Pacer()(1, Write(RetryAfter(3600)))
+        await RateLimiter()(1, Write(RetryAfter(3600)))
 
 
 async def test_a_refusal_is_never_tried_again() -> None:
     """BadRequest is a NetworkError to python-telegram-bot, yet no later try does better."""
     write = Write(BadRequest("no"))
     with pytest.raises(BadRequest):
-        await Pacer()(1, write)
+        await RateLimiter()(1, write)
     assert len(write.calls) == 1
 
 
 async def test_a_broken_connection_is_tried_again_where_that_is_harmless() -> None:
     """Messages may be sent twice; what must happen once is left to who asked."""
     write = Write(NetworkError("gone"), TimedOut())
-    assert await Pacer()(1, write) == "written"
+    assert await RateLimiter()(1, write) == "written"
     once = Write(TimedOut())
     with pytest.raises(TimedOut):
-        await Pacer()(1, once, retry=False)
+        await RateLimiter()(1, once, retry=False)
     assert len(once.calls) == 1

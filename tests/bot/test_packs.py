@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot import lanes, pace, packs
+from bot import packs, per_person, rate_limit
 from bot.playground import Fault, Person
 from bot.tables import drawings, styles
 from bot.tables import packs as rows
@@ -18,9 +18,9 @@ from tests.bot.fake_engine import sticker
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(packs, "LAG", (0.02, 0.02))
-    monkeypatch.setattr(pace, "PAUSES", (0.02, 0.02))
+    monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
 @asynccontextmanager

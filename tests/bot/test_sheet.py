@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from bot.sheet import CELL, TEXT, Entry, draw
+from bot.sample_sheet import CELL, TEXT, Entry, draw
 from lora import fonts
 
 

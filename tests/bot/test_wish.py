@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot import wish
+from bot import sticker_options
 from bot.config import Sticker
 from bot.errors import UserError
 from bot.words import Words
@@ -28,7 +28,7 @@ def test_options_are_found_wherever_they_stand(
     text: str, expected: tuple[str, float, int | None, int]
 ) -> None:
     """Order, spelling by phones, and line breaks do not matter; punctuation stays."""
-    found = wish.read(text, Sticker())
+    found = sticker_options.read(text, Sticker())
     assert (found.prompt, found.cfg, found.seed, found.count) == expected
 
 
@@ -54,7 +54,7 @@ def test_options_are_found_wherever_they_stand(
 def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None:
     """Every refusal shows a /sticker line that works, and holds no unescaped HTML of the person's."""
     with pytest.raises(UserError) as caught:
-        wish.read(text, Sticker())
+        sticker_options.read(text, Sticker())
     assert caught.value.key == key
     told = Words("en")(key, **caught.value.params)
     assert "/sticker a fox" in told.replace("<i>", "")

@@ -12,8 +12,8 @@ from bot import handlers
 from bot.locales import LANGUAGES
 from bot.routes import Command
 from bot.words import Html, Words, clip
+from lora.data.pictures import PICTURE_ERRORS
 from lora.jobs import JOB_ERRORS
-from lora.pictures import PICTURE_ERRORS
 
 BOT = Path(__file__).parents[2] / "bot"
 KEYWORD_PROBLEMS = ("empty", "characters", "ordinary", "too-many-tokens")

@@ -75,7 +75,7 @@ class BotProcess:
             while True:
                 with suppress(psutil.NoSuchProcess):
                     for child in psutil.Process(self.processes[-1].pid).children():
-                        if "lora.worker" in child.cmdline():
+                        if "lora.engine.worker" in child.cmdline():
                             return child
                 await asyncio.sleep(0.05)
 

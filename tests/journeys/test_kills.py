@@ -13,13 +13,7 @@ from bot.playground import Fault, Person, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
-from tests.journeys.visitor import (
-    PATIENCE,
-    arrive,
-    captions_in_order,
-    collect,
-    picture,
-)
+from tests.journeys.visitor import PATIENCE, arrive, captions_in_order, collect, picture
 
 ALARMING = ("sorry", "wrong", "could not", "error", "again")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from lora import bases
-from lora.dataset import write_folder
+from lora.data.dataset import write_folder
 from lora.jobs import Sample
+from lora.models import base_model
 from tests import tiny_base
 
 
@@ -38,9 +38,9 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(tiny_folder: Path, cache_dir: Path) -> bases.Base:
+def base(tiny_folder: Path, cache_dir: Path) -> base_model.Base:
     """The tiny base, loaded on the CPU."""
-    return bases.load(str(tiny_folder), cache_dir, "cpu")
+    return base_model.load(str(tiny_folder), cache_dir, "cpu")
 
 
 @pytest.fixture(scope="session")

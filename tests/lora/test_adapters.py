@@ -12,27 +12,29 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lora import adapters, bases
-from lora.adapters import About, put_on
-from lora.bases import Base
+from lora.adapters import lora_layers
+from lora.adapters.adapter_file import AdapterInfo
+from lora.adapters.lora_layers import use_file
 from lora.jobs import JobError
+from lora.models import base_model
+from lora.models.base_model import Base
 
 
-def about(base: Base, **changes: object) -> About:
+def about(base: Base, **changes: object) -> AdapterInfo:
     facts = {"keyword": "zorvex", "base": base.name, "base_hash": base.hash, "rank": 4, "alpha": 8.0}
-    return About(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
+    return AdapterInfo(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
 
 
 def make(base: Base, seed: int, rank: int = 4, **changes: object) -> bytes:
     """A file with random weights, as loud as trained ones."""
-    weights = adapters.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
+    weights = lora_layers.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     for weight in weights:
         weight.data = torch.randn(weight.shape, generator=generator) * 0.1
     try:
-        return adapters.save_adapter(base, "made", about(base, rank=rank, alpha=2.0 * rank, **changes))
+        return lora_layers.save_adapter(base, "made", about(base, rank=rank, alpha=2.0 * rank, **changes))
     finally:
-        adapters.remove(base, "made")
+        lora_layers.remove(base, "made")
 
 
 @torch.no_grad()
@@ -44,23 +46,23 @@ def predict(base: Base) -> Tensor:
 @pytest.fixture
 def bare(base: Base) -> Iterator[Tensor]:
     """What the base predicts without an adapter; it must predict the same in the end."""
-    adapters.activate(base, None)
+    lora_layers.activate(base, None)
     before = predict(base)
     yield before
-    adapters.activate(base, None)
+    lora_layers.activate(base, None)
     assert torch.equal(predict(base), before)
 
 
 def test_a_file_loads_to_what_was_saved(base: Base, bare: Tensor) -> None:
     """An alpha of twice the rank survives: without metadata diffusers would halve the adapter's strength."""
-    weights = adapters.add(base, "live", rank=4, alpha=8, seed=1)
+    weights = lora_layers.add(base, "live", rank=4, alpha=8, seed=1)
     for weight in weights:
         weight.data.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
-    adapters.activate(base, "live")
+    lora_layers.activate(base, "live")
     live = predict(base)
-    data = adapters.save_adapter(base, "live", about(base))
-    adapters.remove(base, "live")
-    assert put_on(base, data) == about(base)
+    data = lora_layers.save_adapter(base, "live", about(base))
+    lora_layers.remove(base, "live")
+    assert use_file(base, data) == about(base)
     torch.testing.assert_close(predict(base), live, atol=1e-6, rtol=0)
     assert (live - bare).abs().max() > 0.01
 
@@ -74,9 +76,9 @@ def test_a_file_loads_in_plain_diffusers(base: Base, bare: Tensor, tiny_folder: 
     layers = {name: layer for name, layer in pipeline.unet.named_modules() if isinstance(layer, LoraLayer)}
     assert {layer.scaling["a"] for layer in layers.values()} == {2.0}
     assert all(
-        any(name.endswith(f".{target}") for name in layers) for target in adapters.TARGETS["attention+ff"]
+        any(name.endswith(f".{target}") for name in layers) for target in lora_layers.TARGETS["attention+ff"]
     )
-    put_on(base, data)
+    use_file(base, data)
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         theirs = pipeline.unet(latents, 500, encoder_hidden_states=base.embed(["a cat"])).sample
@@ -89,21 +91,21 @@ def test_the_reference_scripts_file_loads(base: Base, bare: Tensor) -> None:
     theirs = save(
         {k.replace("lora_A", "lora.down").replace("lora_B", "lora.up"): v for k, v in tensors.items()}
     )
-    assert put_on(base, theirs) is None
+    assert use_file(base, theirs) is None
     assert (predict(base) - bare).abs().max() > 0.01
 
 
 def test_many_adapters_take_turns(base: Base, bare: Tensor) -> None:
     """More adapters than stay loaded, of different ranks: each draws the same every time."""
-    files = [make(base, seed=number, rank=2 + number % 3) for number in range(adapters.LOADED_AT_ONCE + 3)]
+    files = [make(base, seed=number, rank=2 + number % 3) for number in range(lora_layers.LOADED_AT_ONCE + 3)]
     first = []
     for file in files:
-        put_on(base, file)
+        use_file(base, file)
         first.append(predict(base))
     assert len({tuple(prediction.flatten().tolist()) for prediction in first}) == len(files)
-    assert len(base.loaded) <= adapters.LOADED_AT_ONCE
+    assert len(base.loaded) <= lora_layers.LOADED_AT_ONCE
     for file, before in zip(files, first, strict=True):
-        put_on(base, file)
+        use_file(base, file)
         assert torch.equal(predict(base), before)
 
 
@@ -111,9 +113,9 @@ def test_adapters_of_another_base_are_refused(
     base: Base, bare: Tensor, other_folder: Path, cache_dir: Path
 ) -> None:
     """Drawn with another base a LoRA gives rubbish, though all shapes fit: the hash refuses it."""
-    other = bases.load(str(other_folder), cache_dir, "cpu")
+    other = base_model.load(str(other_folder), cache_dir, "cpu")
     with pytest.raises(JobError) as refused:
-        put_on(base, make(other, seed=1))
+        use_file(base, make(other, seed=1))
     assert refused.value.code == "other-base"
 
 
@@ -171,20 +173,20 @@ def test_damaged_files_are_refused(base: Base, bare: Tensor, change: str) -> Non
     """Whatever is wrong with a file, the person hears that it is bad, and the base goes on as before."""
     good = make(base, seed=1)
     with pytest.raises(JobError) as refused:
-        put_on(base, changed(good, change))
+        use_file(base, changed(good, change))
     assert refused.value.code == "bad-adapter"
-    put_on(base, good)
+    use_file(base, good)
     assert (predict(base) - bare).abs().max() > 0.01
 
 
 def test_only_a_trained_adapter_collects_gradients(base: Base, bare: Tensor) -> None:
     """While somebody draws, no gradient is kept; the base's own weights never get one."""
-    put_on(base, make(base, seed=1))
+    use_file(base, make(base, seed=1))
     assert not any(weight.requires_grad for weight in base.unet.parameters())
-    weights = adapters.add(base, "live", rank=2, alpha=2, seed=1)
-    adapters.activate(base, "live", train=True)
+    weights = lora_layers.add(base, "live", rank=2, alpha=2, seed=1)
+    lora_layers.activate(base, "live", train=True)
     trained = {id(weight) for weight in base.unet.parameters() if weight.requires_grad}
     assert trained == {id(weight) for weight in weights}
-    put_on(base, None)
+    use_file(base, None)
     assert not any(weight.requires_grad for weight in base.unet.parameters())
-    adapters.remove(base, "live")
+    lora_layers.remove(base, "live")

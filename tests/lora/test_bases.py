@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lora import bases, captions
-from lora.bases import NANO, USUAL, Base, BaseError
+from lora.data import captions
 from lora.jobs import TrainSettings
-from lora.plan import plan
+from lora.models import base_model
+from lora.models.base_model import Base, BaseError
+from lora.models.profiles import NANO, USUAL
+from lora.training.plan import make_plan
 
 
 def test_hash_follows_the_weights_alone(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
@@ -21,13 +23,13 @@ def test_hash_follows_the_weights_alone(tiny_folder: Path, cache_dir: Path, tmp_
     file = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights = load_file(file)
     save_file(weights, file, metadata={"written": "by somebody else"})
-    known = bases.weights_hash(tiny_folder, cache_dir)
-    assert bases.weights_hash(copy, cache_dir) == known
-    assert bases.weights_hash(copy, tmp_path / "empty cache") == known
+    known = base_model.weights_hash(tiny_folder, cache_dir)
+    assert base_model.weights_hash(copy, cache_dir) == known
+    assert base_model.weights_hash(copy, tmp_path / "empty cache") == known
     name = next(iter(weights))
     weights[name] = weights[name] + 1e-3
     save_file(weights, file)
-    assert bases.weights_hash(copy, cache_dir) != known
+    assert base_model.weights_hash(copy, cache_dir) != known
 
 
 def test_what_cannot_be_loaded_says_what_to_do(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
@@ -35,7 +37,7 @@ def test_what_cannot_be_loaded_says_what_to_do(tiny_folder: Path, cache_dir: Pat
 
     def message(name: str) -> str:
         with pytest.raises(BaseError) as failed:
-            bases.load(name, cache_dir, "cpu")
+            base_model.load(name, cache_dir, "cpu")
         return str(failed.value)
 
     assert "python -m lora fetch some/model" in message("some/model")
@@ -58,26 +60,26 @@ def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_pa
     torch.save(load_file(file), file.with_suffix(".bin"))
     file.unlink()
     with pytest.raises(BaseError):
-        bases.load(str(folder), cache_dir, "cpu")
+        base_model.load(str(folder), cache_dir, "cpu")
 
 
 def test_devices_are_checked() -> None:
     """auto always works; a GPU that is not there, and a word that is no device, are said to be so."""
-    assert bases.pick_device("cpu").type == "cpu"
-    assert bases.pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert base_model.pick_device("cpu").type == "cpu"
+    assert base_model.pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(BaseError, match="auto, cpu"):
-        bases.pick_device("toaster")
+        base_model.pick_device("toaster")
     if not torch.cuda.is_available():
         with pytest.raises(BaseError, match="no GPU"):
-            bases.pick_device("cuda")
+            base_model.pick_device("cuda")
 
 
 def test_defaults_fill_what_was_not_asked(base: Base) -> None:
     """What was asked for wins; the rest is the base's own, by the number of samples."""
-    assert plan(base, TrainSettings(steps=7, rank=2), samples=20).steps == 7
-    assert plan(base, TrainSettings(), samples=20).steps == 1000
-    assert plan(base, TrainSettings(), samples=500).steps == 1600
-    assert plan(base, TrainSettings(), samples=20).resolution == 64
+    assert make_plan(base, TrainSettings(steps=7, rank=2), samples=20).steps == 7
+    assert make_plan(base, TrainSettings(), samples=20).steps == 1000
+    assert make_plan(base, TrainSettings(), samples=500).steps == 1600
+    assert make_plan(base, TrainSettings(), samples=20).resolution == 64
     nano = NANO.defaults(24)
     assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (300, 4, 1e-3, 16)
 
@@ -104,7 +106,7 @@ def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
 
 
 def test_no_ground_is_longer_than_was_allowed_for() -> None:
-    """What fits any base by the count of ``lora.captions`` fits each base on each of its grounds."""
+    """What fits any base by the count of ``lora.data.captions`` fits each base on each of its grounds."""
     for profile in (NANO, USUAL):
         for name in profile.backgrounds:
             words = profile.ground.format(text="", name=name)

@@ -10,7 +10,7 @@ import torch
 from transformers import BlipConfig, BlipForConditionalGeneration, CLIPTokenizer
 
 from lora.__main__ import main
-from lora.captions import bpe
+from lora.data.captions import bpe
 from tests.lora.conftest import disc
 
 

@@ -7,8 +7,8 @@ import time
 import pytest
 from transformers import CLIPTokenizer
 
-from lora import captions
-from lora.captions import (
+from lora.data import captions
+from lora.data.captions import (
     bpe,
     count_tokens,
     draft_from_emoji,
@@ -98,7 +98,7 @@ def test_what_is_added_to_a_text_counts() -> None:
 def test_tokenizer_loads_fast_and_without_torch() -> None:
     """The bot's process counts tokens within half a second of asking, and torch stays out of it."""
     code = (
-        "import sys, time; t = time.perf_counter(); import lora.captions as c; c.count_tokens('a cat');"
+        "import sys, time; t = time.perf_counter(); import lora.data.captions as c; c.count_tokens('a cat');"
         "print(time.perf_counter() - t, 'torch' in sys.modules or 'transformers' in sys.modules)"
     )
     seconds, heavy = subprocess.check_output([sys.executable, "-c", code], text=True).split()

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from lora import bases, checks
+from lora import checks
 from lora.__main__ import main
-from lora.captions import keyword_problem
-from lora.captions import room as count_room
 from lora.checks import captions, detail, folder, lettering, pictures
-from lora.dataset import read_folder
+from lora.data.captions import keyword_problem
+from lora.data.captions import room as count_room
+from lora.data.dataset import read_folder
 from lora.jobs import Finding, Sample
+from lora.models import base_model
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 GOOD = ("zorvex a red fox waving", "zorvex a blue whale", "zorvex a cat asleep", "zorvex a tall lamp")
@@ -56,8 +57,8 @@ def lettered(text: str) -> Image.Image:
     return image
 
 
-def looks(*images: Image.Image | bytes) -> list[pictures.Look]:
-    return [pictures.see(image if isinstance(image, bytes) else png(image)) for image in images]
+def looks(*images: Image.Image | bytes) -> list[pictures.PictureSummary]:
+    return [pictures.summarise(image if isinstance(image, bytes) else png(image)) for image in images]
 
 
 def test_the_example_is_good() -> None:
@@ -164,7 +165,7 @@ def test_lettering_that_cannot_be_found_is_admitted() -> None:
 
 def test_detail_that_a_vae_loses() -> None:
     """Hatching of one pixel is lost in the bundled base's VAE, a drawing of the example set is not."""
-    base = bases.load("sticker-nano", Path("data/cache"), "cpu")
+    base = base_model.load("sticker-nano", Path("data/cache"), "cpu")
     fine = Image.new("RGBA", (512, 512))
     draw, rng = ImageDraw.Draw(fine), random.Random(1)
     draw.ellipse((40, 40, 470, 470), fill=(250, 240, 220, 255))

@@ -5,28 +5,29 @@ from pathlib import Path
 import pytest
 import torch
 
-from lora import adapters, bases
-from lora.bases import Base
-from lora.choose import Comparison, Settings, compare
-from lora.dataset import read_folder
-from lora.jobs import Kept
-from lora.scorers import eye
-from lora.scorers.classifier import DiffusionReader
+from lora.adapters import adapter_file, lora_layers
+from lora.data.dataset import read_folder
+from lora.evaluation.compare import CompareSettings, Comparison, compare
+from lora.evaluation.scorers import image_encoder
+from lora.evaluation.scorers.classifier import DiffusionPromptScorer
+from lora.jobs import SavedCheckpoint
+from lora.models import base_model
+from lora.models.base_model import Base
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 
 
 @pytest.fixture(scope="module")
 def nano(cache_dir: Path) -> Base:
-    return bases.load("sticker-nano", cache_dir, "cpu")
+    return base_model.load("sticker-nano", cache_dir, "cpu")
 
 
-def checkpoint(base: Base, step: int, strength: float) -> Kept:
+def checkpoint(base: Base, step: int, strength: float) -> SavedCheckpoint:
     """An adapter of random weights: with none it draws as the base does, with much no prompt comes through."""
-    weights = adapters.add(base, "live", rank=4, alpha=4, seed=step)
+    weights = lora_layers.add(base, "live", rank=4, alpha=4, seed=step)
     for weight in weights:
         weight.data.normal_(0, strength, generator=torch.Generator().manual_seed(step))
-    about = adapters.About(
+    about = adapter_file.AdapterInfo(
         keyword="bomux",
         base=base.name,
         base_hash=base.hash,
@@ -36,9 +37,9 @@ def checkpoint(base: Base, step: int, strength: float) -> Kept:
         seed=step,
         background="white",
     )
-    data = adapters.save_adapter(base, "live", about)
-    adapters.remove(base, "live")
-    return Kept(step=step, adapter=data)
+    data = lora_layers.save_adapter(base, "live", about)
+    lora_layers.remove(base, "live")
+    return SavedCheckpoint(step=step, adapter=data)
 
 
 def test_a_checkpoint_whose_drawings_ignore_the_prompts_is_rejected(nano: Base) -> None:
@@ -46,7 +47,14 @@ def test_a_checkpoint_whose_drawings_ignore_the_prompts_is_rejected(nano: Base) 
     rows = [checkpoint(nano, 1, 0.01), checkpoint(nano, 2, 1.0)]
     prompts = ("a cat", "a tree", "a bicycle")
     samples = read_folder(DEMO)[:6]
-    events = compare(nano, samples, rows, eye(), DiffusionReader(nano), Settings(prompts=prompts, steps=4))
+    events = compare(
+        nano,
+        samples,
+        rows,
+        image_encoder(),
+        DiffusionPromptScorer(nano),
+        CompareSettings(prompts=prompts, steps=4),
+    )
     *_, found = events
     assert isinstance(found, Comparison)
     same, broken = found.scores

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from lora import adapters
 from lora.__main__ import main
-from lora.adapters import read_about
-from lora.commands import terminal
-from lora.commands.train_flags import REFUSED as LATER
-from lora.commands.train_flags import TARGETS
-from lora.dataset import write_folder
+from lora.adapters import lora_layers
+from lora.adapters.adapter_file import read_info
+from lora.cli import terminal
+from lora.cli.train_flags import REFUSED as LATER
+from lora.cli.train_flags import TARGETS
+from lora.data.dataset import write_folder
 from lora.jobs import Sample
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_a_training_leaves_its_files(trained: Path) -> None:
     ]
     last = (trained / "pytorch_lora_weights.safetensors").read_bytes()
     assert last == (trained / "checkpoint-120" / "pytorch_lora_weights.safetensors").read_bytes()
-    about = read_about(last)
+    about = read_info(last)
     assert about is not None
     assert (about.keyword, about.steps, about.rank, about.seed) == ("zorvex", 120, 4, 42)
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
@@ -106,7 +106,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_every_choice_of_layers_can_be_asked_for() -> None:
-    assert tuple(adapters.TARGETS) == TARGETS
+    assert tuple(lora_layers.TARGETS) == TARGETS
 
 
 @pytest.mark.parametrize("targets", ["attention", "attention+ff+conv"])
@@ -123,9 +123,9 @@ def test_other_layers_learn_go_on_are_compared_and_exported(
     mine, theirs = (load_file(run / "pytorch_lora_weights.safetensors") for run in (broken, whole))
     assert mine.keys() == theirs.keys()
     assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
-    every = adapters.TARGETS["attention+ff+conv"]
+    every = lora_layers.TARGETS["attention+ff+conv"]
     named = {name for name in every if any(f".{name}.lora" in key for key in mine)}
-    assert named == set(adapters.TARGETS[targets])
+    assert named == set(lora_layers.TARGETS[targets])
     drawn = []
     for run in ([], [f"--adapter={whole / 'pytorch_lora_weights.safetensors'}"]):
         assert draw(tiny_folder, cache_dir, tmp_path / f"drawn-{len(run)}", *run) == 0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lora.__main__ import main
-from lora.dataset import write_folder
+from lora.data.dataset import write_folder
 from lora.jobs import Sample
 
 

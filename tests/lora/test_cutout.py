@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lora.cutout import Remover, cut_out, flat, remover
+from lora.drawing.cutout import Remover, cut_out, flat, remover
 from lora.jobs import JobError
 
 GROUND = (40, 90, 230)
@@ -93,8 +93,8 @@ def test_a_border_of_two_colours_is_left_to_the_network() -> None:
     rgb = painted(disc(128, 40), (220, 60, 20), GROUND)
     half = rgb.copy()
     half[:, :64] = np.where(disc(128, 40)[:, :64, None] > 0, half[:, :64], 1.0)
-    assert flat.ground_colour(rgb) is not None
-    assert flat.ground_colour(half) is None
+    assert flat.background_colour(rgb) is not None
+    assert flat.background_colour(half) is None
     found = np.asarray(cut_out(picture(half), Opinion(disc(128, 40))))[..., 3]
     assert np.abs(found / 255 - disc(128, 40)).mean() < 0.01
 

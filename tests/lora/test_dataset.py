@@ -10,17 +10,17 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lora.checks import folder as judged
-from lora.dataset import (
+from lora.data.background import choose_background
+from lora.data.dataset import (
     DatasetError,
-    choose_background,
-    on_flat_ground,
+    on_flat_background,
     open_samples,
     read_folder,
     to_tensor,
     write_folder,
 )
 from lora.jobs import JobError, Sample
-from lora.nano import BACKGROUNDS
+from lora.models.sticker_nano import BACKGROUNDS
 
 MAGENTA = BACKGROUNDS["magenta"]
 
@@ -206,7 +206,7 @@ def test_hidden_colours_never_show() -> None:
     """Green under alpha 0 tints no edge: between red and magenta there is only red and magenta."""
     image = Image.new("RGBA", (200, 200), (0, 255, 0, 0))
     ImageDraw.Draw(image).ellipse((30, 30, 170, 170), fill=(255, 0, 0, 255))
-    pixels = np.asarray(on_flat_ground(image, 64, MAGENTA)).astype(int)
+    pixels = np.asarray(on_flat_background(image, 64, MAGENTA)).astype(int)
     assert pixels[..., 1].max() <= MAGENTA[1] + 6  # Lanczos may ring by a few levels
     assert tuple(pixels[0, 0]) == MAGENTA
 
@@ -217,7 +217,7 @@ def test_nothing_is_cropped(size: tuple[int, int]) -> None:
     image = Image.new("RGBA", size, "blue")
     ends = [(0, 0, size[0] // 4, size[1] - 1), (0, 0, size[0] - 1, size[1] // 4)][size[1] > size[0]]
     ImageDraw.Draw(image).rectangle(ends, fill="red")
-    pixels = np.asarray(on_flat_ground(image, 128, (0, 190, 90)))
+    pixels = np.asarray(on_flat_background(image, 128, (0, 190, 90)))
     pixels = pixels if size[1] > size[0] else pixels.swapaxes(0, 1)
     assert pixels.shape == (128, 128, 3)
     assert pixels[0, :, 0].max() > 200  # the red end
@@ -230,7 +230,7 @@ def test_a_cut_out_drawing_fills_its_square() -> None:
     """A small drawing in a wide transparent frame is trimmed, and a margin is left on each side."""
     image = Image.new("RGBA", (500, 500))
     ImageDraw.Draw(image).rectangle((200, 200, 259, 259), fill=(0, 0, 0, 255))
-    inked = np.asarray(on_flat_ground(image, 100, (255, 255, 255)).convert("L")) < 128
+    inked = np.asarray(on_flat_background(image, 100, (255, 255, 255)).convert("L")) < 128
     rows = np.flatnonzero(inked.any(axis=1))
     assert 4 <= rows[0] <= 6
     assert 93 <= rows[-1] <= 95

@@ -10,16 +10,18 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 
-from lora import bases, draw, train
-from lora.bases import Base
-from lora.draw import Item, Picture, Step
+from lora.drawing import sampling
+from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.jobs import Checkpoint, JobError, Sample, Train, TrainSettings
+from lora.models import base_model
+from lora.models.base_model import Base
+from lora.training import loop
 
 CAT = Item(prompt="a cat", seed=3, cfg=5.0)
 
 
 def pictures(base: Base, *items: Item, steps: int = 8) -> list[Image.Image]:
-    drawn = [event for event in draw.draw(base, items, steps=steps) if isinstance(event, Picture)]
+    drawn = [event for event in sampling.draw(base, items, steps=steps) if isinstance(event, Picture)]
     return [picture.image for picture in sorted(drawn, key=lambda picture: picture.index)]
 
 
@@ -32,7 +34,7 @@ def adapter(base: Base, samples: tuple[Sample, ...]) -> bytes:
     """A trained adapter of the tiny base."""
     settings = TrainSettings(steps=30, batch_size=4, learning_rate=5e-3, rank=4, checkpoint_steps=30)
     job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings)
-    (done,) = (event for event in train.train(base, job) if isinstance(event, Checkpoint))
+    (done,) = (event for event in loop.train(base, job) if isinstance(event, Checkpoint))
     return done.adapter
 
 
@@ -105,14 +107,14 @@ def test_an_adapter_is_weaker_while_shapes_are_decided(base: Base, adapter: byte
     finally:
         hook.remove()
     assert [strength / seen[-1] for strength in seen] == [0.5, 0.5, 1.0, 1.0]
-    next(draw.draw(weak, [mine], steps=4))  # given up after one step
+    next(sampling.draw(weak, [mine], steps=4))  # given up after one step
     assert pictures(base, mine, steps=4)[0].tobytes() == usual
 
 
 def test_steps_are_reported_before_each_picture(base: Base) -> None:
     """Every denoising step is an event, so that the caller can report or stop between two of them."""
-    events = list(draw.draw(base, [CAT], steps=5))
-    assert events[:5] == [Step(step=number, steps=5) for number in range(1, 6)]
+    events = list(sampling.draw(base, [CAT], steps=5))
+    assert events[:5] == [DrawProgress(step=number, steps=5) for number in range(1, 6)]
     assert isinstance(events[5], Picture)
     assert events[5].background == (255, 255, 255)
 
@@ -122,8 +124,8 @@ def test_the_styles_keyword_and_ground_are_used(base: Base, adapter: bytes) -> N
     said = replace(CAT, adapter=adapter, prompt="zorvex a cat")
     unsaid = replace(CAT, adapter=adapter, prompt="a cat")
     assert pictures(base, said)[0].tobytes() == pictures(base, unsaid)[0].tobytes()
-    (picture,) = (event for event in draw.draw(base, [said], steps=1) if isinstance(event, Picture))
-    about = draw.put_on(base, adapter)
+    (picture,) = (event for event in sampling.draw(base, [said], steps=1) if isinstance(event, Picture))
+    about = sampling.put_on(base, adapter)
     assert about is not None
     assert picture.background == base.profile.backgrounds[about.background]
 
@@ -137,13 +139,13 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
             base.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing"
         )
     mine = replace(base, scheduler=scheduler)
-    draw.put_on(base, None)
+    sampling.put_on(base, None)
     pipeline = StableDiffusionPipeline(
         vae=base.vae,
         unet=base.unet,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
-        scheduler=draw.sampler(mine, 8),
+        scheduler=sampling.make_scheduler(mine, 8),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -207,11 +209,11 @@ def test_making_room_for_large_pictures_changes_none(
     tiny_folder: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The text encoder leaves the GPU before decoding and comes back for new words; pictures are the same."""
-    on_gpu = bases.load(str(tiny_folder), cache_dir, "cuda")
+    on_gpu = base_model.load(str(tiny_folder), cache_dir, "cuda")
     dog = replace(CAT, prompt="a dog")
     usual = [pictures(on_gpu, item)[0].tobytes() for item in (CAT, dog)]
     assert next(on_gpu.text_encoder.parameters()).is_cuda
-    monkeypatch.setattr("lora.place.LARGE", on_gpu.resolution)
+    monkeypatch.setattr("lora.models.offload.LARGE", on_gpu.resolution)
     on_gpu._embeddings.clear()
     assert [pictures(on_gpu, item)[0].tobytes() for item in (CAT, dog)] == usual
     assert not next(on_gpu.text_encoder.parameters()).is_cuda

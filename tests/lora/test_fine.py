@@ -17,16 +17,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.sticker_nano import flat_share
-from lora import bases, choose, draw, nano
-from lora.adapters import put_on
-from lora.bases import Base, BaseError
+from lora.adapters.lora_layers import use_file
 from lora.checks.detail import round_trip_db
+from lora.drawing import sampling
+from lora.evaluation import compare
+from lora.evaluation.scorers import Features, FlatDrawing
+from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 from lora.jobs import Sample
-from lora.place import move
+from lora.models import base_model, sticker_nano
+from lora.models.base_model import Base, BaseError
+from lora.models.offload import move_base
 from lora.pretrain import pack
 from lora.pretrain.vae import psnr
-from lora.scorers import Looks, Shown
-from lora.scorers.classifier import DiffusionReader
 from tests.lora.test_choose import checkpoint
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
@@ -45,7 +47,7 @@ def refined(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def plain(cache_dir: Path) -> Path:
     """The bundled base's folder."""
-    return nano.cached(cache_dir)
+    return sticker_nano.cached(cache_dir)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,9 @@ def decoder(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training of the decoder leaves."""
     file = tmp_path_factory.mktemp("decoder") / "decoder.safetensors"
     tensors = {k: v for k, v in load_file(plain / "vae" / FILE).items() if k.startswith(pack.DECODING)}
-    tensors |= dict(zip(nano.LAST, refined(*(tensors[name] for name in nano.LAST)), strict=True))
+    tensors |= dict(
+        zip(sticker_nano.LAST, refined(*(tensors[name] for name in sticker_nano.LAST)), strict=True)
+    )
     save_file(tensors, file)
     return file
 
@@ -70,8 +74,8 @@ def packed(plain: Path, decoder: Path) -> Path:
 def fine(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """The base that comes of it, found by its name as on anyone's machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nano, "WEIGHTS", packed)
-        return bases.load("sticker-nano", tmp_path_factory.mktemp("fine"), "cpu")
+        patch.setattr(sticker_nano, "WEIGHTS", packed)
+        return base_model.load("sticker-nano", tmp_path_factory.mktemp("fine"), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -80,26 +84,26 @@ def tiny_fine(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory, cache
     folder = tmp_path_factory.mktemp("bases") / "tiny fine"
     shutil.copytree(tiny_folder, folder)
     tensors = load_file(folder / "vae" / FILE)
-    weight, bias = refined(*(tensors[name] for name in nano.LAST))
-    save_file({"weight": weight, "bias": bias}, folder / "vae" / nano.FINE)
-    return bases.load(str(folder), cache_dir, "cpu")
+    weight, bias = refined(*(tensors[name] for name in sticker_nano.LAST))
+    save_file({"weight": weight, "bias": bias}, folder / "vae" / sticker_nano.SUB_PIXEL_CONV)
+    return base_model.load(str(folder), cache_dir, "cpu")
 
 
 def test_only_the_decoder_is_another(packed: Path, decoder: Path) -> None:
     """All other tensors are packed as they were; what paints flat colours is not rounded to 8 bits."""
-    old, new = load_file(nano.WEIGHTS), load_file(packed)
+    old, new = load_file(sticker_nano.WEIGHTS), load_file(packed)
     decoding = tuple(f"vae/{name}" for name in pack.DECODING)
     for key in [key for key in old if not key.startswith(decoding)]:
         assert torch.equal(old[key], new[key]), key
     trained = load_file(decoder)
-    for name in [name for name in trained if name.startswith(nano.UNROUNDED)]:
+    for name in [name for name in trained if name.startswith(sticker_nano.UNROUNDED)]:
         assert torch.equal(new[f"vae/{name}"], trained[name].half()), name
     assert new["vae/decoder.up_blocks.1.resnets.0.conv1.weight"].dtype == torch.int8
 
 
 def test_it_is_the_same_base_and_draws_twice_as_large(fine: Base, base: Base, cache_dir: Path) -> None:
     """The hash is the denoiser's, so adapters stay good; it learns from pictures as large as before."""
-    assert fine.hash == bases.load("sticker-nano", cache_dir, "cpu").hash
+    assert fine.hash == base_model.load("sticker-nano", cache_dir, "cpu").hash
     assert (fine.resolution, fine.drawn_px, fine.sub_pixels) == (256, 512, 2)
     assert (base.resolution, base.drawn_px, base.sub_pixels) == (64, 64, 1)
 
@@ -108,14 +112,14 @@ def test_a_drawing_averaged_down_is_what_plain_diffusers_draws(fine: Base) -> No
     """The same three steps through StableDiffusionPipeline.from_pretrained, and through ``draw``."""
     pipeline = StableDiffusionPipeline.from_pretrained(fine.folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = draw.sampler(fine, 3)
+    pipeline.scheduler = sampling.make_scheduler(fine, 3)
     noise = torch.randn(8, 32, 32, generator=torch.Generator().manual_seed(1))[None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         prompt = fine.on_ground("noto red heart", "white")
         theirs = pipeline(prompt, num_inference_steps=3, guidance_scale=1.0, latents=noise).images[0]
-    *_, ours = draw.draw(fine, [draw.Item(prompt="noto red heart", seed=1, cfg=1.0)], steps=3)
-    assert isinstance(ours, draw.Picture)
+    *_, ours = sampling.draw(fine, [sampling.Item(prompt="noto red heart", seed=1, cfg=1.0)], steps=3)
+    assert isinstance(ours, sampling.Picture)
     assert (ours.image.size, theirs.size) == ((512, 512), (256, 256))
     # On white, a sub-pixel may be clamped that the mean of four is not.
     off = np.asarray(ours.image.reduce(2), dtype=int) - np.asarray(theirs, dtype=int)
@@ -152,7 +156,7 @@ def test_the_rim_shows_nothing_of_what_is_beyond_the_picture(fine: Base) -> None
 def test_the_unpacked_vae_holds_the_means(fine: Base) -> None:
     """Beside it is the convolution itself; packed again with it, the folder gives the same file."""
     means = AutoencoderKL.from_pretrained(fine.folder / "vae").decoder.conv_out
-    whole = load_file(fine.folder / "vae" / nano.FINE)
+    whole = load_file(fine.folder / "vae" / sticker_nano.SUB_PIXEL_CONV)
     assert whole["weight"].shape == (12, 32, 3, 3)
     torch.testing.assert_close(means.weight, whole["weight"].view(3, 4, 32, 3, 3).mean(dim=1))
     torch.testing.assert_close(means.bias, whole["bias"].view(3, 4).mean(dim=1))
@@ -174,10 +178,10 @@ def test_the_folder_appears_whole_or_not_at_all(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nano, "WEIGHTS", packed)
-    monkeypatch.setattr(nano, "save_file", full)
+    monkeypatch.setattr(sticker_nano, "WEIGHTS", packed)
+    monkeypatch.setattr(sticker_nano, "save_file", full)
     with pytest.raises(OSError, match="No space"):
-        nano.unpack(tmp_path / "nano")
+        sticker_nano.unpack(tmp_path / "nano")
     assert not list(tmp_path.iterdir())
 
 
@@ -197,19 +201,19 @@ def test_a_convolution_that_does_not_fit_is_refused(
 ) -> None:
     """By the name of its file, before anything is drawn with it."""
     shutil.copytree(tiny_folder, tmp_path / "tiny")
-    file = tmp_path / "tiny" / "vae" / nano.FINE
+    file = tmp_path / "tiny" / "vae" / sticker_nano.SUB_PIXEL_CONV
     if isinstance(fine, bytes):
         file.write_bytes(fine)
     else:
         save_file(fine, file)
-    with pytest.raises(BaseError, match=nano.FINE):
-        bases.load(str(tmp_path / "tiny"), cache_dir, "cpu")
+    with pytest.raises(BaseError, match=sticker_nano.SUB_PIXEL_CONV):
+        base_model.load(str(tmp_path / "tiny"), cache_dir, "cpu")
 
 
 def test_it_moves_with_the_rest(tiny_fine: Base) -> None:
     """To another device, in its own precision: the decoder's."""
     moved = copy.deepcopy(tiny_fine)
-    move(moved, torch.device("meta"), torch.bfloat16)
+    move_base(moved, torch.device("meta"), torch.bfloat16)
     last = moved.vae.decoder.conv_out
     assert {(one.device.type, one.dtype) for one in last.parameters()} == {("meta", torch.float32)}
 
@@ -220,7 +224,7 @@ def test_a_decoder_that_does_not_fit_is_not_packed(
 ) -> None:
     """The tensor is named, and no file is written."""
     tensors = load_file(decoder)
-    name = {"too many": "encoder.conv_in.bias", "15 channels": nano.LAST[1]}.get(
+    name = {"too many": "encoder.conv_in.bias", "15 channels": sticker_nano.LAST[1]}.get(
         wrong, "decoder.conv_in.bias"
     )
     if wrong == "missing":
@@ -263,10 +267,10 @@ class Tape:
     def __init__(self) -> None:
         self.sizes: set[tuple[int, int]] = set()
 
-    def look(self, shown: list[Shown]) -> Looks:
+    def look(self, shown: list[FlatDrawing]) -> Features:
         self.sizes |= {one.image.size for one in shown}
         looks = np.random.default_rng(len(shown)).normal(size=(len(shown), 4))
-        return Looks(style=looks, content=looks)
+        return Features(style=looks, content=looks)
 
 
 def test_an_eye_compares_like_with_like(tiny_fine: Base, samples: tuple[Sample, ...]) -> None:
@@ -274,25 +278,25 @@ def test_an_eye_compares_like_with_like(tiny_fine: Base, samples: tuple[Sample, 
     eye = Tape()
     seen: list[torch.Size] = []
     hook = tiny_fine.unet.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:]))
-    settings = choose.Settings(prompts=("a cat", "a dog"), steps=1)
+    settings = compare.CompareSettings(prompts=("a cat", "a dog"), steps=1)
     try:
         kept = [checkpoint(tiny_fine, 1, 0.01)]
-        *_, found = choose.compare(tiny_fine, samples, kept, eye, DiffusionReader(tiny_fine), settings)
+        *_, found = compare.compare(tiny_fine, samples, kept, eye, DiffusionPromptScorer(tiny_fine), settings)
     finally:
         hook.remove()
-    assert isinstance(found, choose.Comparison)
+    assert isinstance(found, compare.Comparison)
     assert eye.sizes == {(128, 128)}
     assert set(seen) == {torch.Size([8, 8])}
 
 
 def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
     """Two pictures that differ only within pixels are one to it."""
-    put_on(tiny_fine, None)
+    use_file(tiny_fine, None)
     chance = np.random.default_rng(1)
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))
-    reader = DiffusionReader(tiny_fine)
+    reader = DiffusionPromptScorer(tiny_fine)
     found, wanted = (
-        reader.read(Shown(image=image, ground=WHITE), "white", ["a cat", "a dog"])
+        reader.read(FlatDrawing(image=image, ground=WHITE), "white", ["a cat", "a dog"])
         for image in (large, large.reduce(2))
     )
     assert found == pytest.approx(wanted, abs=1e-3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lora.fit import MAX_BYTES, SIDE, encode, fit
+from lora.drawing.fit import MAX_BYTES, SIDE, encode, fit
 
 
 def shape(width: int, height: int) -> Image.Image:

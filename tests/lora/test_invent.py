@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lora.__main__ import main
-from lora.dataset import read_folder
+from lora.data.dataset import read_folder
 
 
 @pytest.fixture

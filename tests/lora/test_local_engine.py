@@ -97,7 +97,7 @@ async def test_a_worker_ends_with_its_parent(
     code = f"""
 import asyncio
 from pathlib import Path
-from lora.dataset import read_folder
+from lora.data.dataset import read_folder
 from lora.engine import EngineSettings
 from lora.engine.local import LocalEngine
 from lora.jobs import Progress, Train, TrainSettings
@@ -112,7 +112,7 @@ async def main():
             print(engine.pid, flush=True)
 asyncio.run(main())
 """
-    from lora.dataset import write_folder
+    from lora.data.dataset import write_folder
 
     write_folder(tmp_path, samples)
     parent = await asyncio.create_subprocess_exec(
@@ -131,7 +131,7 @@ asyncio.run(main())
 
 async def test_a_worker_ends_with_its_stdin(settings: EngineSettings, tiny_folder: Path) -> None:
     """Without the kernel's help too: a closed stdin ends it in the middle of whatever it does."""
-    command = [sys.executable, "-m", "lora.worker", "--base", str(tiny_folder)]
+    command = [sys.executable, "-m", "lora.engine.worker", "--base", str(tiny_folder)]
     worker = await asyncio.create_subprocess_exec(
         *command, "--cache-dir", str(settings.cache_dir), stdin=asyncio.subprocess.PIPE, cwd=ROOT
     )

@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 from diffusers import StableDiffusionPipeline
 
-from lora import bases, draw, train
 from lora.__main__ import main
-from lora.bases import NANO, Base
-from lora.dataset import read_folder
+from lora.data.dataset import read_folder
+from lora.drawing import sampling
 from lora.jobs import Checkpoint, Train, TrainSettings
+from lora.models import base_model
+from lora.models.base_model import Base
+from lora.models.profiles import NANO
+from lora.training import loop
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 
 
 @pytest.fixture(scope="module")
 def nano(cache_dir: Path) -> Base:
-    return bases.load("sticker-nano", cache_dir, "cpu")
+    return base_model.load("sticker-nano", cache_dir, "cpu")
 
 
 def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_path: Path) -> None:
@@ -25,7 +28,7 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
     folder = tmp_path / "nano"
     assert main(["unpack", "sticker-nano", str(folder)]) == 0
     assert main(["unpack", "sticker-nano", str(folder)]) == 0
-    copy = bases.load(str(folder), cache_dir, "cpu")
+    copy = base_model.load(str(folder), cache_dir, "cpu")
     assert copy.hash == nano.hash
     assert copy.profile is nano.profile is NANO
     assert nano.resolution == 256
@@ -36,9 +39,9 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
 
 def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
     """The corners of a drawing are the flat colour that the cut-out will look for."""
-    adapterless = draw.Item(prompt="noto red heart", seed=1, cfg=5.0)
-    *_, picture = draw.draw(nano, [adapterless], steps=6)
-    assert isinstance(picture, draw.Picture)
+    adapterless = sampling.Item(prompt="noto red heart", seed=1, cfg=5.0)
+    *_, picture = sampling.draw(nano, [adapterless], steps=6)
+    assert isinstance(picture, sampling.Picture)
     pixels = np.asarray(picture.image, dtype=int)
     corners = pixels[[2, 2, -3, -3], [2, -3, 2, -3]]
     side = nano.drawn_px
@@ -55,10 +58,10 @@ def test_it_trains_on_the_demo_set(nano: Base) -> None:
     samples = tuple(read_folder(DEMO))[:2]
     settings = TrainSettings(steps=2, batch_size=2, checkpoint_steps=2)
     job = Train(id=1, attempt=1, keyword="bomux", samples=samples, settings=settings)
-    (done,) = (event for event in train.train(nano, job) if isinstance(event, Checkpoint))
+    (done,) = (event for event in loop.train(nano, job) if isinstance(event, Checkpoint))
     item = {"prompt": "bomux fox", "seed": 1, "cfg": 1.0}
-    *_, before = draw.draw(nano, [draw.Item(**item)], steps=2)
-    *_, after = draw.draw(nano, [draw.Item(**item, adapter=done.adapter)], steps=2)
-    assert isinstance(before, draw.Picture)
-    assert isinstance(after, draw.Picture)
+    *_, before = sampling.draw(nano, [sampling.Item(**item)], steps=2)
+    *_, after = sampling.draw(nano, [sampling.Item(**item, adapter=done.adapter)], steps=2)
+    assert isinstance(before, sampling.Picture)
+    assert isinstance(after, sampling.Picture)
     assert before.image.tobytes() != after.image.tobytes()

@@ -10,9 +10,9 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from lora.dataset import write_folder
+from lora.data.dataset import write_folder
 from lora.jobs import Sample
-from lora.sheets import Line
+from lora.sheets.contact_sheet import Line
 from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute
 
 MACHINE = "--device=cpu --threads=1"

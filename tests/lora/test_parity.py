@@ -16,14 +16,15 @@ from safetensors.torch import load
 from torch import Tensor
 from torch.nn import functional as F
 
-from lora import bases, train
-from lora.bases import Base
-from lora.commands import train_flags
+from lora.cli import train_flags
 from lora.jobs import Checkpoint, Progress, Sample, Train, TrainSettings
-from lora.lessons import choose_samples
-from lora.plan import Plan, plan
-from lora.ranks import ALONE
-from lora.schedules import SCHEDULES, rate
+from lora.models import base_model
+from lora.models.base_model import Base
+from lora.training import loop
+from lora.training.distributed import SINGLE_PROCESS
+from lora.training.loss import sample_indices
+from lora.training.lr_schedules import SCHEDULES, lr_multiplier
+from lora.training.plan import Plan, make_plan
 
 STEPS = 50
 
@@ -40,7 +41,9 @@ def reference_plan(base: Base, **changes: object) -> Plan:
         "random_flip": False,
         "ema_decay": None,
     }
-    how = replace(plan(base, asked, samples=6), **off, timestep_sampling="uniform", lora_targets="attention")
+    how = replace(
+        make_plan(base, asked, samples=6), **off, timestep_sampling="uniform", lora_targets="attention"
+    )
     return replace(how, max_grad_norm=1e9, background="white", **changes)
 
 
@@ -67,7 +70,7 @@ def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: 
         )  # flips and dropped captions: off
         times = torch.randint(0, scheduler.config.num_train_timesteps, (size,), generator=chance)
         spread, noise = torch.randn((2, size, *clean[0][0].shape), generator=chance)
-        picked = choose_samples(how, step, len(texts))
+        picked = sample_indices(how, step, len(texts))
         latents = torch.stack(
             [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
         )
@@ -89,7 +92,7 @@ def test_fifty_steps_are_those_of_the_reference_script(
     tiny_folder: Path, cache_dir: Path, samples: tuple[Sample, ...], kind: str
 ) -> None:
     """Loss of each of 50 steps within 1e-5, and the weights they lead to within 1e-4, on the CPU in float32."""
-    base, other = (bases.load(str(tiny_folder), cache_dir, "cpu") for _ in range(2))
+    base, other = (base_model.load(str(tiny_folder), cache_dir, "cpu") for _ in range(2))
     for one in (base, other):
         one.scheduler = type(one.scheduler).from_config(one.scheduler.config, prediction_type=kind)
     compare_with_reference(base, other, samples, reference_plan(base))
@@ -103,14 +106,14 @@ def test_fifty_steps_on_the_bundled_base_are_those_of_the_reference_script(
 
     At ten times that rate, rounding once came to 5e-5 within the fifty steps: it grows with every one.
     """
-    base, other = (bases.load("sticker-nano", cache_dir, "cpu") for _ in range(2))
+    base, other = (base_model.load("sticker-nano", cache_dir, "cpu") for _ in range(2))
     compare_with_reference(base, other, samples[:3], reference_plan(base, batch_size=1, learning_rate=1e-4))
 
 
 @pytest.mark.parametrize("name", ["tiny", "sticker-nano"])
 def test_the_readmes_flags_turn_all_extras_off(name: str, tiny_folder: Path, cache_dir: Path) -> None:
     """The command line with them makes the very plan that is compared, whatever the base's own defaults are."""
-    base = bases.load(str(tiny_folder) if name == "tiny" else name, cache_dir, "cpu")
+    base = base_model.load(str(tiny_folder) if name == "tiny" else name, cache_dir, "cpu")
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"reference script's maths, step for step:\n\n((?: {4}.*\n)+)", text)
     parser = argparse.ArgumentParser()
@@ -118,7 +121,7 @@ def test_the_readmes_flags_turn_all_extras_off(name: str, tiny_folder: Path, cac
     flags = block.replace("\\\n", " ").split()
     flags += [f"--max_train_steps={STEPS}", f"--checkpointing_steps={STEPS}", "--rank=4", "--seed=42"]
     flags += ["--train_batch_size=2", "--learning_rate=1e-3", "--background=white", "--train_data_dir=data"]
-    how = train_flags.make_plan(parser.parse_args(flags), base, 6, ALONE)
+    how = train_flags.make_plan(parser.parse_args(flags), base, 6, SINGLE_PROCESS)
     assert how == reference_plan(base)
 
 
@@ -126,7 +129,7 @@ def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...],
     """Train on the one base, go through the reference's steps on the other, and hold them against each other."""
     assert base.dtype == torch.float32
     losses, adapter = [], b""
-    for event in train.train(base, Train(id=1, attempt=1, keyword="", samples=samples), how):
+    for event in loop.train(base, Train(id=1, attempt=1, keyword="", samples=samples), how):
         if isinstance(event, Progress) and event.loss is not None:
             losses.append(event.loss)
         if isinstance(event, Checkpoint):
@@ -147,11 +150,11 @@ def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...],
 @torch.no_grad()
 def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Latents and embeddings through the networks themselves, without this project's cache."""
-    from lora.dataset import on_flat_ground, open_samples, to_tensor
+    from lora.data.dataset import on_flat_background, open_samples, to_tensor
 
     clean = []
     for image in open_samples(samples):
-        square = on_flat_ground(image, base.resolution, (255, 255, 255))
+        square = on_flat_background(image, base.resolution, (255, 255, 255))
         spread = base.vae.encode(to_tensor([square])).latent_dist
         scale = base.vae.config.scaling_factor
         clean.append((spread.mean[0] * scale, spread.std[0] * scale))
@@ -186,7 +189,7 @@ def test_every_extra_has_an_effect(
     how = reference_plan(base, steps=3, checkpoint_steps=3)
     lopsided = tuple(Sample(picture=with_hat(one.picture), caption=one.caption) for one in samples)
     plain, other = (
-        [e for e in train.train(base, job(lopsided), one) if isinstance(e, Checkpoint)][-1]
+        [e for e in loop.train(base, job(lopsided), one) if isinstance(e, Checkpoint)][-1]
         for one in (how, replace(how, **{change: value}))
     )
     assert plain.adapter != other.adapter
@@ -201,7 +204,7 @@ def test_what_only_saves_memory_changes_nothing(
     """Portions and gradient checkpointing lead to the same weights, up to rounding."""
     how = reference_plan(base, steps=5, checkpoint_steps=5)
     plain, other = (
-        load([e for e in train.train(base, job(samples), one) if isinstance(e, Checkpoint)][-1].adapter)
+        load([e for e in loop.train(base, job(samples), one) if isinstance(e, Checkpoint)][-1].adapter)
         for one in (how, replace(how, **change))
     )
     assert max(float((plain[key] - other[key]).abs().max()) for key in plain) < 1e-5
@@ -235,6 +238,6 @@ def test_schedules_are_those_of_diffusers(base: Base, name: str) -> None:
     for step in range(100):
         wanted = theirs.get_last_lr()[0] / how.learning_rate
         early = 0.1 if step < 10 else 0  # ours begins one step up: the first step learns something
-        assert rate(how, step) == pytest.approx(wanted + early)
+        assert lr_multiplier(how, step) == pytest.approx(wanted + early)
         optimizer.step()
         theirs.step()

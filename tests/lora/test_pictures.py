@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lora.pictures import Info, PictureError, check, open_rgba
+from lora.data.pictures import Info, PictureError, check, open_rgba
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8))
 

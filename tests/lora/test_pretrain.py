@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from lora import nano
-from lora.bases import Base
-from lora.captions import encode
+from lora.data.captions import encode
+from lora.models import sticker_nano
+from lora.models.base_model import Base
 from lora.pretrain import bank, decoder
 from lora.pretrain.critic import Discriminator
-from lora.pretrain.learner import CLIP, PEAK, TEACH_WEIGHT, Gradients, Learner, Lessons
+from lora.pretrain.learner import CLIP, PEAK, TEACH_WEIGHT, Gradients, Learner, TrainingBatches
 from lora.pretrain.model import Model
 from lora.pretrain.pack import DECODING, read_vae, with_decoder
 from lora.pretrain.variants import Vocabulary
@@ -41,12 +41,12 @@ def test_a_step_with_all_gradients_in_one_tensor_is_an_ordinary_step() -> None:
     ids = torch.tensor([vocabulary.rows(text) for text in TEXTS[:2]])
 
     chance = torch.Generator().manual_seed(3)
-    lessons = Lessons(twin, words(vocabulary), vocabulary, compiled=False)
+    lessons = TrainingBatches(twin, words(vocabulary), vocabulary, compiled=False)
     (lessons.pictures(latents, ids, chance) + TEACH_WEIGHT * lessons.words(chance)).backward()
     nn.utils.clip_grad_norm_(twin.parameters(), CLIP)
     torch.optim.AdamW(twin.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01).step()
 
-    lessons = Lessons(model, words(vocabulary), vocabulary, compiled=False)
+    lessons = TrainingBatches(model, words(vocabulary), vocabulary, compiled=False)
     learner = Learner(model, lessons, batch=2, generator=torch.Generator().manual_seed(3))
     before = [w.detach().clone() for w in model.parameters()]
     learner.step(latents, ids, PEAK)
@@ -152,7 +152,7 @@ def test_a_decoder_is_trained_and_packed(tmp_path: Path) -> None:
         "--no-compile",
     ]
     assert decoder.main(["--dir", str(tmp_path), "--cache", str(tmp_path), "--out", str(out), *flags]) == 0
-    vae = read_vae(nano.cached(tmp_path) / "vae")
+    vae = read_vae(sticker_nano.cached(tmp_path) / "vae")
     flat, crisp = (load_file(out / f"{name}.safetensors") for name in ("flat", "crisp"))
     assert {name for name in with_decoder(vae, crisp) if name.startswith(DECODING)} == set(crisp)
     assert any(not torch.equal(flat[name], crisp[name]) for name in crisp)

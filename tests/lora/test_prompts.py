@@ -2,7 +2,7 @@
 
 import pytest
 
-from lora.prompts import THINGS, PromptError, check_new, new_prompts
+from lora.evaluation.probe_prompts import THINGS, PromptError, check_new, new_prompts
 
 
 def test_what_a_caption_names_is_left_out() -> None:

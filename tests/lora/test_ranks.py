@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lora.dataset import write_folder
+from lora.data.dataset import write_folder
 from lora.jobs import Sample
-from lora.ranks import ALONE, Ranks, local_device
+from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
 from tests.lora.test_parity import reference_plan
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_parts_cover_a_batch_once(base: object) -> None:
         seen = [
             place
             for rank in range(count)
-            for part in Ranks(rank=rank, count=count).parts(how)
+            for part in Processes(rank=rank, count=count).parts(how)
             for place in range(batch)[part]
         ]
         assert seen == list(range(batch))
@@ -85,7 +85,7 @@ def test_parts_cover_a_batch_once(base: object) -> None:
 def test_alone_nothing_is_sent() -> None:
     """One process needs no others to add up; a wish to halt comes through."""
     weight = nn.Parameter(torch.ones(2))
-    loss, wish = ALONE.add_up([weight], torch.tensor(0.5), True)
+    loss, wish = SINGLE_PROCESS.add_up([weight], torch.tensor(0.5), True)
     assert (float(loss), float(wish)) == (0.5, 1.0)
 
 

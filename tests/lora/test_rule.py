@@ -5,27 +5,39 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lora.rule import LEARNED_LESS, Marks, clearly_less, forgets, pick
+from lora.evaluation.checkpoint_choice import (
+    LEARNED_LESS,
+    Measurements,
+    choose_checkpoint,
+    clearly_less,
+    forgets,
+)
 
 NOISE = np.random.default_rng(5).normal(0, 0.05, 10)
 BASE = np.full(10, 0.9)
 
 
-def marks(step: int, style: float, *, prompt: float = 0.9, copied: int = 0, noise: float = 1.0) -> Marks:
+def marks(
+    step: int, style: float, *, prompt: float = 0.9, copied: int = 0, noise: float = 1.0
+) -> Measurements:
     copy = np.arange(10) < copied
     wobble = np.roll(NOISE, step // 100) * noise
-    return Marks(step=step, style=style + wobble, prompt=np.full(10, prompt), copied=copy, diversity=1.0)
+    return Measurements(
+        step=step, style=style + wobble, prompt=np.full(10, prompt), copied=copy, diversity=1.0
+    )
 
 
-def chosen(*all_marks: Marks, samples: int = 28) -> int:
-    return pick(all_marks, BASE, least=0.5, samples=samples).step
+def chosen(*all_marks: Measurements, samples: int = 28) -> int:
+    return choose_checkpoint(all_marks, BASE, least=0.5, samples=samples).step
 
 
 def test_the_best_wins_and_of_equals_the_last() -> None:
     """One that is better by less than ten drawings can tell is no reason to leave what was learned after it."""
     assert chosen(marks(100, 0.30), marks(200, 0.60), marks(300, 0.61)) == 300
     assert chosen(marks(100, 0.30), marks(200, 0.60, noise=0), marks(300, 0.60, noise=0)) == 300
-    lucky = pick([marks(100, 0.30), marks(200, 0.605), marks(300, 0.60)], BASE, least=0.5, samples=28)
+    lucky = choose_checkpoint(
+        [marks(100, 0.30), marks(200, 0.605), marks(300, 0.60)], BASE, least=0.5, samples=28
+    )
     assert lucky.step == 300
     assert "learned longest" in lucky.why
     assert lucky.others == {100: "is further from the samples' style", 200: LEARNED_LESS}
@@ -48,14 +60,16 @@ def test_what_is_gained_in_style_may_be_lost_in_prompts() -> None:
     """A little nearer to the samples is not worth much less of what was asked for; much nearer is worth a little."""
     assert chosen(marks(100, 0.5, prompt=0.9), marks(200, 0.55, prompt=0.6)) == 100
     assert chosen(marks(100, 0.5, prompt=0.9), marks(200, 0.8, prompt=0.8)) == 200
-    deaf = pick([marks(100, 0.5, prompt=0.6), marks(200, 0.45)], BASE, least=0.5, samples=28)
+    deaf = choose_checkpoint([marks(100, 0.5, prompt=0.6), marks(200, 0.45)], BASE, least=0.5, samples=28)
     assert deaf.step == 200
     assert deaf.others == {100: "follows prompts less"}
 
 
 def test_where_the_base_follows_no_prompts_style_alone_counts() -> None:
     """A share of nothing would be any number."""
-    choice = pick([marks(100, 0.5, prompt=0.9), marks(200, 0.7, prompt=0.1)], 0 * BASE, least=0.5, samples=28)
+    choice = choose_checkpoint(
+        [marks(100, 0.5, prompt=0.9), marks(200, 0.7, prompt=0.1)], 0 * BASE, least=0.5, samples=28
+    )
     assert choice.step == 200
 
 
@@ -69,7 +83,7 @@ def test_forgetting_prompts_rules_out() -> None:
     """A checkpoint must follow prompts at least half as well as the bare base, if that is what the reader asks for."""
     assert chosen(marks(100, 0.4), marks(200, 1.0, prompt=0.44)) == 100
     assert chosen(marks(100, 0.4), marks(200, 1.0, prompt=0.46)) == 200
-    choice = pick([marks(100, 0.4), marks(200, 1.0, prompt=0.44)], BASE, least=0.5, samples=28)
+    choice = choose_checkpoint([marks(100, 0.4), marks(200, 1.0, prompt=0.44)], BASE, least=0.5, samples=28)
     assert choice.others == {200: "follows prompts less than 50% as well as the bare base"}
 
 
@@ -104,7 +118,9 @@ def test_where_the_base_follows_nothing_nothing_is_forgotten(base: np.ndarray) -
 
 def test_every_other_one_gets_its_reason() -> None:
     """The person who may override it is told why each was left."""
-    choice = pick([marks(100, 0.3), marks(200, 0.8), marks(300, 0.9, copied=5)], BASE, least=0.5, samples=28)
+    choice = choose_checkpoint(
+        [marks(100, 0.3), marks(200, 0.8), marks(300, 0.9, copied=5)], BASE, least=0.5, samples=28
+    )
     assert choice.step == 200
     assert set(choice.others) == {100, 300}
     assert "copies samples in 5 of 10" in choice.others[300]
@@ -113,7 +129,9 @@ def test_every_other_one_gets_its_reason() -> None:
 
 def test_if_none_passes_the_least_bad_is_taken_and_said_so() -> None:
     """There is always an adapter, and no pretence that it is a good one."""
-    choice = pick([marks(100, 0.4, copied=4), marks(200, 0.8, copied=9)], BASE, least=0.5, samples=28)
+    choice = choose_checkpoint(
+        [marks(100, 0.4, copied=4), marks(200, 0.8, copied=9)], BASE, least=0.5, samples=28
+    )
     assert choice.step == 100
     assert "least bad" in choice.why
 

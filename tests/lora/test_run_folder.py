@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from lora import output
 from lora.__main__ import main
+from lora.cli import run_folder
 
 ADAPTER = "pytorch_lora_weights.safetensors"
 
@@ -275,6 +275,6 @@ def test_what_is_left_is_named_in_its_order(tmp_path: Path) -> None:
     for step in (100, 20):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
-        (folder / output.ADAPTER).touch()
+        (folder / run_folder.ADAPTER).touch()
     (tmp_path / "checkpoint-x").mkdir()
-    assert output.adapters_in(tmp_path) == ["checkpoint-20", "checkpoint-100"]
+    assert run_folder.adapters_in(tmp_path) == ["checkpoint-20", "checkpoint-100"]

@@ -8,13 +8,14 @@ import pytest
 import torch
 from PIL import Image, ImageFilter, ImageOps
 
-from lora import bases, likeness, rule
-from lora.bases import Base
-from lora.dataset import on_flat_ground, open_samples, read_folder
-from lora.scorers import Looks, ScorerError, Shown, eye
-from lora.scorers.classifier import MOST, DiffusionReader, fidelity, residuals
-from lora.scorers.encoders import ClipReader
-from lora.scorers.framing import framed
+from lora.data.dataset import on_flat_background, open_samples, read_folder
+from lora.evaluation import checkpoint_choice, metrics
+from lora.evaluation.scorers import Features, FlatDrawing, ScorerError, image_encoder
+from lora.evaluation.scorers.classifier import MOST, DiffusionPromptScorer, fidelity, residuals
+from lora.evaluation.scorers.encoders import ClipPromptScorer
+from lora.evaluation.scorers.framing import framed
+from lora.models import base_model
+from lora.models.base_model import Base
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 WHITE = (255, 255, 255)
@@ -23,11 +24,11 @@ WHITE = (255, 255, 255)
 @pytest.fixture(scope="module")
 def drawings() -> list[Image.Image]:
     """The demo's drawings, all of one hand, on white."""
-    return [on_flat_ground(image, 256, WHITE) for image in open_samples(read_folder(DEMO))]
+    return [on_flat_background(image, 256, WHITE) for image in open_samples(read_folder(DEMO))]
 
 
-def look(images: list[Image.Image]) -> Looks:
-    return eye().look([Shown(image=image, ground=WHITE) for image in images])
+def look(images: list[Image.Image]) -> Features:
+    return image_encoder().look([FlatDrawing(image=image, ground=WHITE) for image in images])
 
 
 def outlined(image: Image.Image) -> Image.Image:
@@ -39,8 +40,8 @@ def test_one_style_is_nearer_than_another(drawings: list[Image.Image]) -> None:
     """Other subjects by the same hand are near the samples' look; the samples' own subjects by another are not."""
     samples, others = look(drawings[:18]), look(drawings[18:])
     pencil = look([outlined(image) for image in drawings])
-    way = likeness.style_closeness(others.style, samples.style, pencil.style[:18])
-    back = likeness.style_closeness(pencil.style[18:], samples.style, pencil.style[:18])
+    way = metrics.style_closeness(others.style, samples.style, pencil.style[:18])
+    back = metrics.style_closeness(pencil.style[18:], samples.style, pencil.style[:18])
     assert way.mean() > 0.7
     assert back.mean() < 0.3
     assert (way > back).all()
@@ -53,16 +54,16 @@ def test_a_copy_of_a_sample_is_found(drawings: list[Image.Image]) -> None:
     small = Image.new("RGB", (256, 256), "white")
     small.paste(samples[3].resize((150, 150)), (90, 20))
     spoilt = [small, ImageOps.mirror(samples[5]), samples[8].filter(ImageFilter.GaussianBlur(1))]
-    assert likeness.copies(look(spoilt).content, own.content, mirrored.content).all()
-    assert likeness.copies(look(new).content, own.content, mirrored.content).mean() <= 0.1
+    assert metrics.copies(look(spoilt).content, own.content, mirrored.content).all()
+    assert metrics.copies(look(new).content, own.content, mirrored.content).mean() <= 0.1
 
 
 def test_collapse_is_seen_as_low_diversity(drawings: list[Image.Image]) -> None:
     """The samples' own other drawings vary as they do; one thing drawn again and again does not."""
     own = look(drawings[:18]).content
     same = [drawings[20].rotate(angle, fillcolor=WHITE) for angle in (0, 2, 4, 6)]
-    assert 0.6 < likeness.diversity(look(drawings[18:]).content, own) < 1.4
-    assert likeness.diversity(look(same).content, own) < 0.3
+    assert 0.6 < metrics.diversity(look(drawings[18:]).content, own) < 1.4
+    assert metrics.diversity(look(same).content, own) < 0.3
 
 
 def test_framing_forgets_place_and_size(drawings: list[Image.Image]) -> None:
@@ -72,21 +73,21 @@ def test_framing_forgets_place_and_size(drawings: list[Image.Image]) -> None:
     large.paste((20, 60, 90), (40, 40, 216, 216))
     small = Image.new("RGB", (256, 256), pink)
     small.paste((20, 60, 90), (4, 150, 92, 238))
-    one, other = (framed(Shown(image=image, ground=pink), 64) for image in (large, small))
+    one, other = (framed(FlatDrawing(image=image, ground=pink), 64) for image in (large, small))
     assert np.abs(np.asarray(one).astype(int) - np.asarray(other)).mean() < 3
     assert one.getpixel((0, 0)) == pink
 
 
 def test_nothing_drawn_is_framed_too() -> None:
     """An empty drawing is a flat square, and no crash."""
-    empty = Shown(image=Image.new("RGB", (64, 64), WHITE), ground=WHITE)
+    empty = FlatDrawing(image=Image.new("RGB", (64, 64), WHITE), ground=WHITE)
     assert framed(empty, 32).getextrema() == ((255, 255),) * 3
 
 
 def test_what_one_prompt_wins_another_loses(base: Base) -> None:
     """Between two prompts the score is the same each time, and the opposite with the prompts exchanged."""
-    reader = DiffusionReader(base)
-    shown = Shown(image=Image.new("RGB", (64, 64), (200, 40, 40)), ground=WHITE)
+    reader = DiffusionPromptScorer(base)
+    shown = FlatDrawing(image=Image.new("RGB", (64, 64), (200, 40, 40)), ground=WHITE)
     score = reader.read(shown, "white", ["a cat", "a dog"])
     assert 0 < abs(score) <= MOST
     assert reader.read(shown, "white", ["a cat", "a dog"]) == score
@@ -145,14 +146,14 @@ def test_a_base_that_predicts_noise_is_read_as_one_that_predicts_velocity() -> N
 @pytest.fixture(scope="module")
 def readings(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarray]:
     """What the bundled base reads of five of the demo's drawings: whole, faded, and each with the next one's prompt."""
-    reader = DiffusionReader(bases.load("sticker-nano", cache_dir, "cpu"))
+    reader = DiffusionPromptScorer(base_model.load("sticker-nano", cache_dir, "cpu"))
     prompts = [sample.caption for sample in read_folder(DEMO)][:5]
     turned = [prompts[i:] + prompts[:i] for i in range(5)]
 
     def read(images: list[Image.Image]) -> np.ndarray:
         pairs = zip(images, turned, strict=True)
         return np.array(
-            [reader.read(Shown(image=image, ground=WHITE), "white", asked) for image, asked in pairs]
+            [reader.read(FlatDrawing(image=image, ground=WHITE), "white", asked) for image, asked in pairs]
         )
 
     some, blank = drawings[:5], Image.new("RGB", (256, 256), WHITE)
@@ -177,13 +178,15 @@ def test_the_bundled_base_reads_in_degrees(readings: dict[str, np.ndarray]) -> N
 def test_a_checkpoint_that_ignores_prompts_is_rejected(readings: dict[str, np.ndarray]) -> None:
     """Good drawings, but of something else than was asked for: the rule takes another, however near its style is."""
 
-    def marks(step: int, prompt: np.ndarray) -> rule.Marks:
-        return rule.Marks(
+    def marks(step: int, prompt: np.ndarray) -> checkpoint_choice.Measurements:
+        return checkpoint_choice.Measurements(
             step=step, style=np.full(5, step / 10), prompt=prompt, copied=np.zeros(5, bool), diversity=1.0
         )
 
     rows = [marks(1, readings["whole"]), marks(2, readings["others"])]
-    choice = rule.pick(rows, readings["whole"], least=DiffusionReader.least, samples=24)
+    choice = checkpoint_choice.choose_checkpoint(
+        rows, readings["whole"], least=DiffusionPromptScorer.least, samples=24
+    )
     assert choice.step == 1
     assert "follows prompts less" in choice.others[2]
 
@@ -225,8 +228,8 @@ def test_networks_from_folders_judge(
     make: object, width: int, drawings: list[Image.Image], tmp_path: Path
 ) -> None:
     """A DINOv2 or a CLIP in a folder is an eye: a vector for each picture that depends on the picture alone."""
-    judge = eye(make(tmp_path))  # type: ignore[operator]
-    shown = [Shown(image=image, ground=WHITE) for image in drawings[:3]]
+    judge = image_encoder(make(tmp_path))  # type: ignore[operator]
+    shown = [FlatDrawing(image=image, ground=WHITE) for image in drawings[:3]]
     seen = judge.look(shown)
     assert seen.style.shape == (3, width)
     assert np.allclose(judge.look(shown[1:2]).style, seen.style[1:2], atol=1e-5)
@@ -237,25 +240,25 @@ def test_a_clip_reads(drawings: list[Image.Image], tmp_path: Path) -> None:
     """CLIP-T is the cosine that transformers' own CLIPModel gives for the same pixels and words."""
     from transformers import CLIPModel, CLIPTokenizer
 
-    from lora.scorers.encoders import OPENAI, _pixels
+    from lora.evaluation.scorers.encoders import OPENAI, _pixels
 
     folder = clip(tmp_path)
-    shown = Shown(image=drawings[0], ground=WHITE)
+    shown = FlatDrawing(image=drawings[0], ground=WHITE)
     model = CLIPModel.from_pretrained(folder).eval()
     words = CLIPTokenizer.from_pretrained(folder)("a cat", return_tensors="pt")
     with torch.no_grad():
         theirs = model(**words, pixel_values=_pixels([shown], 64, OPENAI, model))
         cosine = (theirs.logits_per_image / model.logit_scale.exp()).item()
-    assert ClipReader(folder, "cpu").read(shown, "white", ["a cat"]) == pytest.approx(cosine, abs=1e-5)
+    assert ClipPromptScorer(folder, "cpu").read(shown, "white", ["a cat"]) == pytest.approx(cosine, abs=1e-5)
 
 
 def test_what_is_no_judge_is_refused(tmp_path: Path) -> None:
     """A folder without config, of another network, without weights: the message names it."""
     with pytest.raises(ScorerError, match=r"config\.json: missing"):
-        eye(tmp_path)
+        image_encoder(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ScorerError, match="'bert'"):
-        eye(tmp_path)
+        image_encoder(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
     with pytest.raises(ScorerError, match="cannot be loaded"):
-        eye(tmp_path)
+        image_encoder(tmp_path)

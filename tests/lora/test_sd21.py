@@ -15,12 +15,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from benchmarks import sd21_shape
-from lora import adapters, bases, draw, export, sd21, train
 from lora.__main__ import main
-from lora.bases import Base
+from lora.adapters import adapter_file, export, lora_layers
+from lora.drawing import sampling
 from lora.errors import BaseError
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
-from lora.plan import plan
+from lora.models import base_model, sd21
+from lora.models.base_model import Base
+from lora.training import loop
+from lora.training.plan import make_plan
 from tests.lora.ldm import to_ldm
 
 EDITIONS = [sd21.V_768, sd21.EPSILON_512]
@@ -39,7 +42,7 @@ def edition(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def sd(folders: dict[str, Path], edition: str, cache_dir: Path) -> Base:
-    return bases.load(str(folders[edition]), cache_dir, "cpu")
+    return base_model.load(str(folders[edition]), cache_dir, "cpu")
 
 
 def learned(
@@ -47,17 +50,19 @@ def learned(
 ) -> tuple[bytes, list[float]]:
     """An adapter of alpha twice its rank, loud enough to be seen, and its losses."""
     settings = TrainSettings(steps=steps, batch_size=1, rank=4, learning_rate=2e-2, checkpoint_steps=steps)
-    how = replace(plan(base, settings, samples=len(samples)), alpha=8.0, warmup_steps=0)
+    how = replace(make_plan(base, settings, samples=len(samples)), alpha=8.0, warmup_steps=0)
     how = replace(how, lora_targets=targets)
     job = Train(id=0, attempt=1, keyword="zorvex", samples=samples, settings=settings)
-    events = list(train.train(base, job, how))
+    events = list(loop.train(base, job, how))
     losses = [event.loss for event in events if isinstance(event, Progress) and event.loss is not None]
     return next(event.adapter for event in events if isinstance(event, Checkpoint)), losses
 
 
 def ours(base: Base, adapter: bytes | None) -> Image.Image:
-    item = draw.Item(prompt="zorvex a cat", adapter=adapter, seed=3, cfg=5.0)
-    return next(one.image for one in draw.draw(base, [item], steps=6) if isinstance(one, draw.Picture))
+    item = sampling.Item(prompt="zorvex a cat", adapter=adapter, seed=3, cfg=5.0)
+    return next(
+        one.image for one in sampling.draw(base, [item], steps=6) if isinstance(one, sampling.Picture)
+    )
 
 
 def theirs(base: Base, folder: Path, adapter: bytes, directory: Path, ground: str = "white") -> Image.Image:
@@ -68,7 +73,7 @@ def theirs(base: Base, folder: Path, adapter: bytes, directory: Path, ground: st
     pipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.load_lora_weights(directory, weight_name="theirs.safetensors")
-    pipeline.scheduler = draw.sampler(base, 6)
+    pipeline.scheduler = sampling.make_scheduler(base, 6)
     side = base.unet.config.sample_size
     latents = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(3))
     with warnings.catch_warnings():
@@ -105,7 +110,7 @@ def test_trained_adapters_draw_the_same_in_diffusers(
     adapter, losses = learned(sd, samples, targets=targets)
     assert np.isfinite(losses).all()
     picture = ours(sd, adapter)
-    about = adapters.read_about(adapter)
+    about = adapter_file.read_info(adapter)
     assert about is not None
     assert (about.prediction_type, about.resolution) == (sd.scheduler.config.prediction_type, 64)
     assert distance(picture, ours(sd, None)) > 8
@@ -117,11 +122,11 @@ def test_an_adapter_of_one_edition_is_refused_on_the_other(
     folders: dict[str, Path], cache_dir: Path, samples: tuple[Sample, ...]
 ) -> None:
     """All shapes fit, and yet it would ruin pictures: the base's hash tells."""
-    first, other = (bases.load(str(folder), cache_dir, "cpu") for folder in folders.values())
+    first, other = (base_model.load(str(folder), cache_dir, "cpu") for folder in folders.values())
     other.hash = "f" * 64  # made from one seed, both have the same random numbers
     adapter, _ = learned(first, samples, steps=1)
     with pytest.raises(JobError) as refused:
-        adapters.put_on(other, adapter)
+        lora_layers.use_file(other, adapter)
     assert refused.value.code == "other-base"
 
 
@@ -132,9 +137,9 @@ def test_a_single_file_is_the_same_base(
     file = tmp_path / "model.safetensors"
     save_file(to_ldm(folders[edition]), file)
     with pytest.raises(BaseError, match="predicts noise or velocity"):
-        bases.load(str(file), tmp_path, "cpu")
+        base_model.load(str(file), tmp_path, "cpu")
     file.with_suffix(".json").write_text(f'{{"like": "{folders[edition]}"}}')
-    loaded = bases.load(str(file), tmp_path, "cpu")
+    loaded = base_model.load(str(file), tmp_path, "cpu")
     assert loaded.name == "model"
     assert loaded.scheduler.config.prediction_type == sd.scheduler.config.prediction_type
     for part in ("unet", "vae", "text_encoder"):
@@ -149,13 +154,13 @@ def test_a_file_of_other_tensors_is_refused(tmp_path: Path) -> None:
     """Damaged, missing, or something else: one line each, and no half-made folder."""
     file = tmp_path / "other.safetensors"
     with pytest.raises(BaseError, match="no such file"):
-        bases.load(str(file), tmp_path / "cache", "cpu")
+        base_model.load(str(file), tmp_path / "cache", "cpu")
     file.write_bytes(b"nothing")
     with pytest.raises(BaseError, match="damaged"):
-        bases.load(str(file), tmp_path / "cache", "cpu")
+        base_model.load(str(file), tmp_path / "cache", "cpu")
     save_file({"a": torch.zeros(1)}, file, metadata={"modelspec.architecture": "stable-diffusion-v2-512"})
     with pytest.raises(BaseError, match="not those of such a base"):
-        bases.load(str(file), tmp_path / "cache", "cpu")
+        base_model.load(str(file), tmp_path / "cache", "cpu")
     assert not list((tmp_path / "cache").glob("*single-*"))
 
 
@@ -225,7 +230,7 @@ def test_real_sd2_is_named(kind: str, version: str) -> None:
         f"{block}.attn2.to_k": (torch.zeros(4, 1024), torch.zeros(channels, 4), 4.0)
         for block, channels in (("a", 320), ("b", 640), ("c", 1280))
     }
-    about = adapters.About(
+    about = adapter_file.AdapterInfo(
         keyword="", base="x", base_hash="x", rank=4, alpha=4, steps=1, seed=0, background="white",
         prediction_type=kind, resolution=512,
     )  # fmt: skip
@@ -249,7 +254,7 @@ def test_attention_only_adapters_are_exported(
         key.replace("lora_A", "lora.down").replace("lora_B", "lora.up"): value
         for key, value in attention.items()
     }
-    plain = adapters.to_bytes(theirs_names, {"format": "pt"})
+    plain = adapter_file.to_bytes(theirs_names, {"format": "pt"})
     picture = theirs(sd, folders[edition], export.to_diffusers(plain, "x"), tmp_path)
     assert distance(picture, theirs(sd, folders[edition], export.to_kohya(plain, "x"), tmp_path)) <= 1
     assert distance(picture, ours(sd, plain)) <= 1
@@ -261,7 +266,7 @@ def test_convolutions_are_exported_as_kohya_has_them(sd: Base, samples: tuple[Sa
 
     adapter, _ = learned(sd, samples, steps=1, targets="attention+ff+conv")
     exported = export.to_kohya(adapter, "x")
-    tensors, metadata = load(exported), adapters.read_metadata(exported)
+    tensors, metadata = load(exported), adapter_file.read_header(exported)
     name = "lora_unet_down_blocks_1_resnets_0_conv1"
     assert tensors[f"{name}.lora_down.weight"].shape == (4, 40, 3, 3)
     assert tensors[f"{name}.lora_up.weight"].shape == (80, 4, 1, 1)
@@ -271,4 +276,4 @@ def test_convolutions_are_exported_as_kohya_has_them(sd: Base, samples: tuple[Sa
     assert json.loads(metadata["ss_network_args"]) == {"conv_dim": "4", "conv_alpha": "8.0"}
     assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("4", "8.0")
     plain, _ = learned(sd, samples, steps=1)
-    assert "ss_network_args" not in adapters.read_metadata(export.to_kohya(plain, "x"))
+    assert "ss_network_args" not in adapter_file.read_header(export.to_kohya(plain, "x"))

@@ -5,8 +5,9 @@ import io
 import pytest
 from PIL import Image, ImageDraw
 
-from lora import fonts, proofs
-from lora.sheets import Line, SheetError, contact_sheet, pictures_on
+from lora import fonts
+from lora.sheets import numbered_sheet
+from lora.sheets.contact_sheet import Line, SheetError, contact_sheet, pictures_on
 
 SCRIPTS = {
     "Latin": "café — naïve",
@@ -112,7 +113,9 @@ def test_captions_of_candidates_in_any_letters() -> None:
     """The sheets to choose from show captions in their own letters, too."""
     picture = Image.new("RGB", (64, 64), "red")
     one, other = (
-        proofs.sheets([proofs.Row(caption=caption, pictures=[(1, picture)])])[0].tobytes()
+        numbered_sheet.sheets([numbered_sheet.NumberedRow(caption=caption, pictures=[(1, picture)])])[
+            0
+        ].tobytes()
         for caption in ("рыжая лиса", "рыжая рыба")
     )
     assert one != other

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lora import bases, sources
 from lora.__main__ import main
 from lora.errors import BaseError
+from lora.models import base_model, sources
 from tests.lora.fake_hub import FakeHub, of_folder, serving
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -60,7 +60,7 @@ def test_a_fetched_base_is_whole_locked_and_loads(hub: FakeHub, tmp_path: Path) 
     assert lock["source"] == f"somebody/tiny@{hub.commit}"
     assert lock["sha256"][UNET] == hashlib.sha256(hub.files[UNET]).hexdigest()
     asked = len(hub.asked)
-    base = bases.load("somebody/tiny", tmp_path / "cache", "cpu", download=True)
+    base = base_model.load("somebody/tiny", tmp_path / "cache", "cpu", download=True)
     assert base.scheduler.config.prediction_type == "v_prediction"
     assert len(hub.asked) == asked
 
@@ -91,7 +91,7 @@ def test_old_names_mean_the_copies(
     pinned = replace(sources.NAMED["sd-2.1"], known=known(tiny_folder))
     monkeypatch.setitem(sources.NAMED, "sd-2.1", pinned)
     hub.repository, hub.commit = pinned.repository, str(pinned.revision)
-    base = bases.load("stabilityai/stable-diffusion-2-1", tmp_path / "cache", "cpu", download=True)
+    base = base_model.load("stabilityai/stable-diffusion-2-1", tmp_path / "cache", "cpu", download=True)
     assert base.name == "sd-2.1"
     assert base.folder == tmp_path / "models" / "sd-2.1"
     assert all(str(pinned.revision) in asked for asked in hub.asked)
@@ -128,7 +128,7 @@ def test_what_fetch_says_names_the_base(
     pinned = replace(sources.NAMED["sd-2.1"], known=known(tiny_folder))
     monkeypatch.setitem(sources.NAMED, "sd-2.1", pinned)
     hub.repository, hub.commit = pinned.repository, str(pinned.revision)
-    with caplog.at_level("INFO", logger="lora.sources"):
+    with caplog.at_level("INFO", logger="lora.models.sources"):
         assert main(["fetch", "stabilityai/stable-diffusion-2-1"]) == 0
     assert "stabilityai/stable-diffusion-2-1 was removed from the hub" in caplog.text
     assert capsys.readouterr().out.startswith("sd-2.1 is whole, in ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lora.tables import MAX_ROWS, TableError, read
+from lora.data.caption_table import MAX_ROWS, TableError, read
 
 COLUMNS = {"file_name": ("file_name", "file"), "text": ("text", "caption")}
 FOX = {"file_name": "a.png", "text": "a red fox"}

@@ -12,15 +12,18 @@ from PIL import Image
 from safetensors.torch import load
 from torch import Tensor
 
-from lora import adapters, draw, train
-from lora.adapters import put_on, read_about, read_metadata
-from lora.bases import Base
-from lora.checkpoints import Run
-from lora.dataset import open_samples
+from lora.adapters import lora_layers
+from lora.adapters.adapter_file import read_header, read_info
+from lora.adapters.lora_layers import use_file
+from lora.data.dataset import open_samples
+from lora.drawing import sampling
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
-from lora.lessons import Lessons, choose_samples, denoising_loss
-from lora.plan import Plan, plan
-from lora.schedules import SCHEDULES, rate
+from lora.models.base_model import Base
+from lora.training import loop
+from lora.training.checkpoints import Run
+from lora.training.loss import EncodedSamples, denoising_loss, sample_indices
+from lora.training.lr_schedules import SCHEDULES, lr_multiplier
+from lora.training.plan import Plan, make_plan
 
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
 
@@ -44,12 +47,12 @@ def checkpoints(events: Iterator[object]) -> dict[int, Checkpoint]:
 
 
 @pytest.fixture(scope="module")
-def lessons(base: Base, samples: tuple[Sample, ...]) -> Lessons:
+def lessons(base: Base, samples: tuple[Sample, ...]) -> EncodedSamples:
     """What the training sees, prepared once."""
-    how = plan(base, SETTINGS, samples=len(samples))
+    how = make_plan(base, SETTINGS, samples=len(samples))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
     run = Run(base=base, job=job(samples), how=how, background="green", adapter="none", optimizer=optimizer)
-    prepared = train._prepare(run, 0, open_samples(samples), [sample.caption for sample in samples])
+    prepared = loop._prepare(run, 0, open_samples(samples), [sample.caption for sample in samples])
     while True:
         try:
             next(prepared)
@@ -61,7 +64,7 @@ def lessons(base: Base, samples: tuple[Sample, ...]) -> Lessons:
 def trained(base: Base, samples: tuple[Sample, ...]) -> list[object]:
     """All events of one whole training, and proof that the base is what it was."""
     before = weights(base)
-    events = list(train.train(base, job(samples)))
+    events = list(loop.train(base, job(samples)))
     after = weights(base)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
@@ -80,21 +83,21 @@ def test_events_tell_the_whole_story(trained: list[object]) -> None:
     assert left[-1] == 0
 
 
-def test_the_loss_on_fixed_noise_falls(base: Base, lessons: Lessons, trained: list[object]) -> None:
+def test_the_loss_on_fixed_noise_falls(base: Base, lessons: EncodedSamples, trained: list[object]) -> None:
     """On noise that was drawn once, the trained adapter predicts clearly better than the bare base."""
-    how = replace(plan(base, SETTINGS, samples=6), caption_dropout=0.0)
+    how = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.0)
 
     @torch.no_grad()
     def loss() -> float:
         return sum(float(denoising_loss(base, lessons, how, step)) for step in range(900, 930)) / 30
 
-    put_on(base, None)
+    use_file(base, None)
     bare = loss()
-    put_on(base, checkpoints(iter(trained))[20].adapter)
+    use_file(base, checkpoints(iter(trained))[20].adapter)
     early = loss()
-    put_on(base, checkpoints(iter(trained))[60].adapter)
+    use_file(base, checkpoints(iter(trained))[60].adapter)
     late = loss()
-    put_on(base, None)
+    use_file(base, None)
     assert late < early < bare
     assert late < 0.9 * bare
 
@@ -102,12 +105,12 @@ def test_the_loss_on_fixed_noise_falls(base: Base, lessons: Lessons, trained: li
 def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
     """Keyword, base, rank, alpha, steps, seed and ground are in the file, and no sample's caption is."""
     data = checkpoints(iter(trained))[40].adapter
-    said = read_about(data)
+    said = read_info(data)
     assert said is not None
     assert (said.keyword, said.base, said.base_hash) == ("zorvex", "tiny", base.hash)
     assert (said.rank, said.alpha, said.steps, said.seed) == (4, 4, 40, 5)
     assert said.background in base.profile.backgrounds
-    assert "lora_adapter_metadata" in read_metadata(data)
+    assert "lora_adapter_metadata" in read_header(data)
     assert b"ball" not in data[: int.from_bytes(data[:8], "little")]
     assert all(tensor.dtype == torch.float32 for tensor in load(data).values())
 
@@ -123,8 +126,8 @@ def test_decoded_pictures_are_let_go_before_the_first_step(
         opened.extend(weakref.ref(image) for image in images)
         return images
 
-    monkeypatch.setattr("lora.train.open_samples", watched)
-    events = train.train(base, job(samples))
+    monkeypatch.setattr("lora.training.loop.open_samples", watched)
+    events = loop.train(base, job(samples))
     assert any(isinstance(event, Progress) and event.loss is not None for event in events)  # and no further
     assert len(opened) == len(samples)
     assert not any(image() for image in opened)
@@ -137,7 +140,7 @@ def test_a_resumed_training_ends_the_same(
 ) -> None:
     """From any checkpoint, weights and optimizer end where the unbroken run ended, to 1e-6."""
     whole = checkpoints(iter(trained))
-    again = checkpoints(train.train(base, job(samples, attempt=2, resume=whole[step].state)))
+    again = checkpoints(loop.train(base, job(samples, attempt=2, resume=whole[step].state)))
     assert set(again) == {s for s in whole if s > step}
     for mine, theirs in ((again[60].adapter, whole[60].adapter), (again[60].state, whole[60].state)):
         a, b = load(mine), load(theirs)
@@ -151,8 +154,8 @@ def test_drawing_in_between_changes_nothing(
     """Somebody else's adapter on the same denoiser between two steps leaves the training as it was."""
     other = checkpoints(iter(trained))[20].adapter
     seen = {}
-    for event in train.train(base, job(samples, settings=replace(SETTINGS, steps=20))):
-        put_on(base, other if isinstance(event, Progress) and event.step % 2 else None)
+    for event in loop.train(base, job(samples, settings=replace(SETTINGS, steps=20))):
+        use_file(base, other if isinstance(event, Progress) and event.step % 2 else None)
         with torch.no_grad():
             base.unet(torch.randn(1, 4, 8, 8), 3, encoder_hidden_states=base.embed(["x"]))
         if isinstance(event, Checkpoint):
@@ -166,7 +169,7 @@ def test_a_training_killed_before_its_last_word_says_it_again(
 ) -> None:
     """Resumed from the very last checkpoint, it gives that checkpoint once more, and Trained."""
     last = checkpoints(iter(trained))[60]
-    events = list(train.train(base, job(samples, resume=last.state)))
+    events = list(loop.train(base, job(samples, resume=last.state)))
     assert [type(event) for event in events if not isinstance(event, Progress)] == [Checkpoint, Trained]
     assert load(events[-2].adapter).keys() == load(last.adapter).keys()  # type: ignore[attr-defined]
 
@@ -185,16 +188,16 @@ def test_a_strangers_checkpoint_is_refused(
         "no state": job(samples, resume=b"nothing"),
     }
     with pytest.raises(JobError) as refused:
-        list(train.train(base, jobs[case]))
+        list(loop.train(base, jobs[case]))
     assert refused.value.code == "bad-adapter"
     assert "train-1-1" not in base.unet.peft_config
 
 
 def test_a_diverging_training_stops(base: Base, samples: tuple[Sample, ...]) -> None:
     """A loss that is no number ends the training before it spoils a checkpoint."""
-    how = replace(plan(base, SETTINGS, samples=6), learning_rate=1e30, warmup_steps=0)
+    how = replace(make_plan(base, SETTINGS, samples=6), learning_rate=1e30, warmup_steps=0)
     with pytest.raises(JobError) as failed:
-        list(train.train(base, job(samples), how))
+        list(loop.train(base, job(samples), how))
     assert failed.value.code == "not-a-number"
 
 
@@ -206,7 +209,7 @@ def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
     }
     for code, sample in bad.items():
         with pytest.raises(JobError) as failed:
-            list(train.train(base, job([*samples, sample])))
+            list(loop.train(base, job([*samples, sample])))
         assert failed.value.code == code
         assert "sample 7" in failed.value.detail
     assert failed.value.detail.endswith("69 tokens; 67 fit")  # beside keyword and ground
@@ -214,12 +217,12 @@ def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
 
 def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -> None:
     """The reference script's clipping does nothing; here a tiny limit changes what is learned."""
-    how = plan(base, replace(SETTINGS, steps=1), samples=6)
+    how = make_plan(base, replace(SETTINGS, steps=1), samples=6)
     loud = replace(
         how, adam_epsilon=1.0, warmup_steps=0
     )  # with a large epsilon AdamW feels a gradient's size
     free, clipped = (
-        load(checkpoints(train.train(base, job(samples), replace(loud, max_grad_norm=limit)))[1].adapter)
+        load(checkpoints(loop.train(base, job(samples), replace(loud, max_grad_norm=limit)))[1].adapter)
         for limit in (1e9, 1e-9)
     )
     key = next(key for key in free if "lora_B" in key)
@@ -227,11 +230,11 @@ def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
-def test_the_loss_is_that_of_diffusers(base: Base, lessons: Lessons, kind: str) -> None:
+def test_the_loss_is_that_of_diffusers(base: Base, lessons: EncodedSamples, kind: str) -> None:
     """Noising, target and min-SNR weight agree with diffusers' scheduler and its reference script."""
-    adapters.activate(base, None)
+    lora_layers.activate(base, None)
     scheduler = DDIMScheduler.from_config(base.scheduler.config, prediction_type=kind)
-    how = replace(plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
+    how = replace(make_plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
     heard = {}
 
     def unet(noisy: Tensor, times: Tensor, encoder_hidden_states: Tensor) -> object:
@@ -241,7 +244,7 @@ def test_the_loss_is_that_of_diffusers(base: Base, lessons: Lessons, kind: str) 
     pretender = replace(base, unet=unet, scheduler=scheduler)
     lit = replace(lessons, std=torch.zeros_like(lessons.std))
     loss = denoising_loss(pretender, lit, replace(how, random_flip=False, caption_dropout=0.0), 3)
-    picked, times = choose_samples(how, 3, 6), heard["times"]
+    picked, times = sample_indices(how, 3, 6), heard["times"]
     clean = lessons.mean[0, picked]
     alphas = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
     noise = (heard["noisy"] - alphas.sqrt() * clean) / (1 - alphas).sqrt()
@@ -255,10 +258,10 @@ def test_the_loss_is_that_of_diffusers(base: Base, lessons: Lessons, kind: str) 
     torch.testing.assert_close(heard["texts"], lessons.texts[picked])
 
 
-def test_chance_comes_from_seed_and_step_alone(base: Base, lessons: Lessons) -> None:
+def test_chance_comes_from_seed_and_step_alone(base: Base, lessons: EncodedSamples) -> None:
     """The same step of the same training is the same on any day; another step or seed is not."""
-    adapters.activate(base, None)
-    how = plan(base, SETTINGS, samples=6)
+    lora_layers.activate(base, None)
+    how = make_plan(base, SETTINGS, samples=6)
     with torch.no_grad():
         first, again = (float(denoising_loss(base, lessons, how, 7)) for _ in range(2))
         torch.manual_seed(1)
@@ -271,8 +274,8 @@ def test_chance_comes_from_seed_and_step_alone(base: Base, lessons: Lessons) -> 
 
 def test_every_sample_is_seen_alike(base: Base) -> None:
     """Whatever the batch, after a whole number of rounds each sample has been seen equally often."""
-    how: Plan = replace(plan(base, SETTINGS, samples=7), batch_size=4)
-    seen = [index for step in range(7) for index in choose_samples(how, step, 7)]
+    how: Plan = replace(make_plan(base, SETTINGS, samples=7), batch_size=4)
+    seen = [index for step in range(7) for index in sample_indices(how, step, 7)]
     assert [seen.count(index) for index in range(7)] == [4] * 7
     assert seen[:7] != seen[7:14]
 
@@ -280,12 +283,12 @@ def test_every_sample_is_seen_alike(base: Base) -> None:
 def test_the_warm_up_is_real(base: Base) -> None:
     """The reference's constant schedule has no warm-up; here each schedule starts low and rises evenly."""
     for schedule in SCHEDULES:
-        how = replace(plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
-        assert [rate(how, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
-        assert rate(how, 10) == 1.0
-    assert rate(replace(how, schedule="constant"), 99) == 1.0
-    assert rate(replace(how, schedule="linear"), 99) < 0.02
-    assert rate(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
+        how = replace(make_plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
+        assert [lr_multiplier(how, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+        assert lr_multiplier(how, 10) == 1.0
+    assert lr_multiplier(replace(how, schedule="constant"), 99) == 1.0
+    assert lr_multiplier(replace(how, schedule="linear"), 99) < 0.02
+    assert lr_multiplier(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
@@ -293,18 +296,18 @@ def test_half_precision_bases_train_in_float32(
     targets: str, base: Base, samples: tuple[Sample, ...], tiny_folder: object
 ) -> None:
     """On a bfloat16 base the LoRA and the optimizer are float32 still, and they move."""
-    from lora import bases
+    from lora.models import base_model
 
-    half = bases.load(str(tiny_folder), base.folder.parent, "cpu")
+    half = base_model.load(str(tiny_folder), base.folder.parent, "cpu")
     half.unet.to(torch.bfloat16)
     half.text_encoder.to(torch.bfloat16)
     half.dtype = torch.bfloat16
-    how = replace(plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
-    done = checkpoints(train.train(half, job(samples), how))[3]
+    how = replace(make_plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
+    done = checkpoints(loop.train(half, job(samples), how))[3]
     state = load(done.state)
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
     moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]
     assert all(float(value.abs().max()) > 0 for value in moved)
     assert {weight.dtype for weight in half.unet.parameters()} == {torch.bfloat16}
-    item = draw.Item(prompt="a cat", adapter=done.adapter, seed=1, cfg=5.0)
-    assert isinstance([*draw.draw(half, [item], steps=3)][-1], draw.Picture)
+    item = sampling.Item(prompt="a cat", adapter=done.adapter, seed=1, cfg=5.0)
+    assert isinstance([*sampling.draw(half, [item], steps=3)][-1], sampling.Picture)

@@ -9,11 +9,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from lora import train
-from lora.bases import Base
-from lora.checkpoints import was_mirrored
 from lora.checks.examine import examine
 from lora.engine.wire import Cancel
+from lora.engine.worker import Worker
 from lora.jobs import (
     Cancelled,
     Checkpoint,
@@ -25,14 +23,16 @@ from lora.jobs import (
     Findings,
     Finished,
     JobError,
-    Kept,
     Progress,
     Sample,
+    SavedCheckpoint,
     Train,
     Trained,
     TrainSettings,
 )
-from lora.worker import Worker
+from lora.models.base_model import Base
+from lora.training import loop
+from lora.training.checkpoints import was_mirrored
 
 DRAW = Draw(id=10, attempt=1, prompt="a cat", cfg=5.0, seed=1, steps=3)
 
@@ -150,7 +150,7 @@ def test_drawing_changes_no_training(desk: Desk, base: Base, samples: tuple[Samp
         desk.inbox.put(replace(DRAW, id=30 + seed, seed=seed))
     events = desk.run(training(samples), ends=4)
     mixed = [event.adapter for event in events if isinstance(event, Checkpoint)]
-    alone = [event.adapter for event in train.train(base, training(samples)) if isinstance(event, Checkpoint)]
+    alone = [event.adapter for event in loop.train(base, training(samples)) if isinstance(event, Checkpoint)]
     assert mixed == alone
 
 
@@ -270,7 +270,7 @@ def test_a_training_that_an_update_interrupted_is_begun_anew(
         )
     else:
         monkeypatch.setattr(base, "hash", "0" * 64)
-    earlier = (Kept(step=old.step, adapter=old.adapter),)
+    earlier = (SavedCheckpoint(step=old.step, adapter=old.adapter),)
     events = desk.run(training(samples, attempt=2, resume=old.state, earlier=earlier), ends=1)
     assert any(isinstance(event, Findings) for event in events)  # as at any beginning
     assert [event.step for event in events if isinstance(event, Checkpoint)] == [6, 12]
@@ -314,7 +314,9 @@ def test_checkpoints_are_compared_before_the_end(desk: Desk, samples: tuple[Samp
     first = desk.run(training(samples), ends=1)
     old = next(event for event in first if isinstance(event, Checkpoint))
     desk.events.clear()
-    job = training(samples, attempt=2, resume=old.state, earlier=(Kept(step=old.step, adapter=old.adapter),))
+    job = training(
+        samples, attempt=2, resume=old.state, earlier=(SavedCheckpoint(step=old.step, adapter=old.adapter),)
+    )
     events = desk.run(job, ends=1)
     compared = events[-2]
     assert isinstance(compared, Compared)
@@ -333,7 +335,7 @@ def test_a_draw_goes_between_two_comparisons(
 ) -> None:
     """Whoever asks for a sticker while checkpoints are compared does not wait for the end of it."""
     # On a quick machine the whole comparison fits between two reports: then nobody could ask in its middle.
-    monkeypatch.setattr("lora.worker.SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr("lora.engine.worker.SECONDS_BETWEEN_REPORTS", 0.0)
     asked: list[int] = []
 
     def ask(event: Event) -> None:
@@ -355,7 +357,7 @@ def test_a_comparison_that_fails_costs_no_training(
     def fails(*_: object) -> None:
         raise RuntimeError(samples[3].caption)
 
-    monkeypatch.setattr("lora.choose.open_samples", fails)
+    monkeypatch.setattr("lora.evaluation.compare.open_samples", fails)
     events = desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)

@@ -1,0 +1,161 @@
+"""Samples as they come in: one answer per burst of pictures, edited while the burst goes on.
+
+What has not been answered is known from the rows (``sample.answer_id``), so a restart answers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from telegram.error import Forbidden
+
+from bot.config import Train
+from bot.errors import Buttons
+from bot.per_person import PerPerson
+from bot.sender import Sender
+from bot.store import Store
+from bot.tables import inbox, people, samples, styles
+from bot.tables.samples import Sample
+from bot.tables.styles import Style
+from bot.words import Words, clip
+from lora.data import captions
+
+QUIET_SECONDS = 1.0  # nothing more has come for so long: the burst is over
+LONGEST_SECONDS = 5.0  # but nobody waits longer than this for a sign
+BURST_SECONDS = 10.0  # a picture that comes later gets a new message
+
+
+class SampleReplies:
+    """Answers pictures. ``poke`` after each; ``close_burst`` when something else has been said meanwhile."""
+
+    def __init__(self, *, store: Store, sender: Sender, settings: Train) -> None:
+        self._store = store
+        self._sender = sender
+        self._settings = settings
+        self._poked: dict[int, float] = {}
+        self._repeats: dict[int, int] = {}
+        self._bursts: dict[int, tuple[int, int, float]] = {}  # person -> (style, message id, when)
+        self._per_person = PerPerson(self._serve)
+
+    def poke(self, person: int, *, repeated: bool = False) -> None:
+        """A picture has come; ``repeated`` if it was here before."""
+        self._poked[person] = time.monotonic()
+        self._repeats[person] = self._repeats.get(person, 0) + repeated
+        self._per_person.wake(person)
+
+    def close_burst(self, person: int) -> None:
+        """The next answer is a new message."""
+        self._bursts.pop(person, None)
+
+    async def resume(self) -> None:
+        """Answer what a kill left unanswered."""
+        for person in await samples.people_to_answer(self._store):
+            self.poke(person)
+
+    async def close(self) -> None:
+        """Stop where it stands."""
+        await self._per_person.close()
+
+    async def _serve(self, person: int) -> None:
+        await self._wait_for_quiet(person)
+        repeats = self._repeats.pop(person, 0)
+        found = await samples.unreported(self._store, person)
+        try:
+            for id in dict.fromkeys(sample.style for sample in found):
+                style = await styles.get(self._store, person, id)
+                assert style is not None
+                await self._answer(style, [sample for sample in found if sample.style == id], repeats)
+            if repeats and not found:
+                words = Words((await people.get(self._store, person)).language)
+                await self._sender.text(person, words("samples-repeated", n=repeats))
+        except Forbidden:
+            await people.block(self._store, person)
+
+    async def _wait_for_quiet(self, person: int) -> None:
+        """Until nothing comes for a moment and the inbox is empty, but not for long."""
+        end = time.monotonic() + LONGEST_SECONDS
+        while (now := time.monotonic()) < end:
+            quiet = self._poked[person] + QUIET_SECONDS - now
+            if quiet <= 0 and not await inbox.waiting(self._store, person):
+                return
+            await asyncio.sleep(max(0.1, quiet))
+
+    async def _answer(self, style: Style, fresh: list[Sample], repeats: int) -> None:
+        """Edit the burst's message, or begin one."""
+        words = Words((await people.get(self._store, style.person)).language)
+        everything = await samples.of_style(self._store, style.id)
+        burst_style, message_id, at = self._bursts.get(style.person, (0, 0, 0.0))
+        going_on = burst_style == style.id and time.monotonic() - at < BURST_SECONDS
+        burst = [s for s in everything if going_on and s.answer_id == message_id] + fresh
+        text, buttons = summary(words, style, everything, burst, self._settings, repeats)
+        if not going_on or not await self._sender.edit(style.person, message_id, text, buttons=buttons):
+            message_id = await self._sender.text(style.person, text, buttons=buttons)
+        await samples.report(self._store, [sample.id for sample in burst], message_id)
+        self._bursts[style.person] = (style.id, message_id, time.monotonic())
+
+
+def summary(
+    words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train, repeats: int
+) -> tuple[str, Buttons]:
+    """What is said of pictures that have come in: what they are called, what is missing, what comes next."""
+    lines = [words("samples-new", n=len(burst), total=len(everything), keyword=style.keyword)]
+    if len(burst) == 1 and burst[0].caption:
+        lines.append(called(words, burst[0]))
+    if repeats:
+        lines.append(words("samples-repeated", n=repeats))
+    lines += [
+        words(
+            "sample-caption-refused",
+            number=s.number,
+            tokens=s.refused_tokens,
+            room=captions.room(style.keyword),
+            keyword=style.keyword,
+        )
+        for s in burst
+        if s.refused_tokens
+    ]
+    drafts = [sample for sample in everything if sample.caption_from == "draft"]
+    if drafts and not (len(burst) == 1 and drafts == burst):
+        example = clip(drafts[-1].caption or "", 80)
+        lines.append(words("samples-drafted", n=len(drafts), example=example))
+    if first_photo(everything, burst):
+        lines.append(words("samples-photo"))
+    if missing := lacking(everything):
+        lines.append(words("samples-lacking", numbers=numbers(missing), number=missing[-1].number))
+    lines.append(next_step(words, len(everything), settings))
+    buttons = words.buttons([[("button-keep-drafts", f"drafts:{style.id}")]]) if drafts else []
+    return "\n".join(lines), buttons
+
+
+def called(words: Words, sample: Sample) -> str:
+    """A picture's number and caption."""
+    key = "sample-drafted" if sample.caption_from == "draft" else "sample-called"
+    return words(key, number=sample.number, caption=clip(sample.caption or "", 600))
+
+
+def lacking(found: list[Sample]) -> list[Sample]:
+    """The samples without any caption."""
+    return [sample for sample in found if sample.caption is None]
+
+
+def numbers(found: list[Sample]) -> str:
+    """Their numbers as people write them: 3, 5, 6 …"""
+    shown = ", ".join(str(sample.number) for sample in found[:15])
+    return shown if len(found) <= 15 else f"{shown}, …"
+
+
+def first_photo(everything: list[Sample], burst: list[Sample]) -> bool:
+    """Whether these are the style's first photos: once is enough for the hint on transparency."""
+    mine = {sample.id for sample in burst}
+    return any(s.kind == "photo" for s in burst) and not any(
+        s.kind == "photo" for s in everything if s.id not in mine
+    )
+
+
+def next_step(words: Words, count: int, settings: Train) -> str:
+    """What to do now that there are ``count`` samples."""
+    least, most = settings.advised_samples
+    if count < settings.min_samples:
+        return words("next-more", n=settings.min_samples - count, least=least, most=most)
+    return words("next-train-or-more" if count < least else "next-train", least=least, most=most)

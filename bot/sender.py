@@ -1,0 +1,201 @@
+"""What the bot says to people: texts, edits, pictures, stickers; all of it paced."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    Message,
+    ReplyParameters,
+)
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden
+
+from bot.errors import Buttons
+from bot.rate_limit import RateLimiter, Result
+
+SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
+PHOTO_BYTES = 10 << 20  # the largest file that Telegram takes as a photo
+PHOTO_SIDE = 2000  # px; photos are shrunk to 1280, and more than this would be mush
+
+
+class Sender:
+    """Writes to people. Texts are HTML, as ``Words`` makes them. Ids are Telegram's message ids."""
+
+    def __init__(self, bot: Bot, rate_limiter: RateLimiter) -> None:
+        self._bot = bot
+        self._paced = rate_limiter
+
+    async def text(
+        self, person: int, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None
+    ) -> int:
+        """Send a text; gives its message id."""
+
+        async def write() -> int:
+            sent = await self._bot.send_message(
+                person,
+                text,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                reply_parameters=_reply(reply_to),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def edit(self, person: int, message_id: int, text: str, *, buttons: Buttons | None = None) -> bool:
+        """Put a text in an old one's place; False if that message cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_text(
+                text,
+                chat_id=person,
+                message_id=message_id,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+
+        return await self._edited(person, write)
+
+    async def edit_buttons(self, person: int, message_id: int, buttons: Buttons | None) -> bool:
+        """Change only the buttons below a message; False if it cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_reply_markup(
+                chat_id=person, message_id=message_id, reply_markup=keyboard(buttons)
+            )
+
+        return await self._edited(person, write)
+
+    async def sticker(
+        self, person: int, data: bytes, *, buttons: Buttons | None = None, reply_to: int | None = None
+    ) -> int:
+        """Send a WebP as a real sticker."""
+
+        async def write() -> int:
+            sent = await self._bot.send_sticker(
+                person,
+                InputFile(data, filename="sticker.webp"),
+                reply_markup=keyboard(buttons),
+                reply_parameters=_reply(reply_to),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def photo(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
+        """Send a picture as a photo, with a caption of at most 1024 characters."""
+        file = InputFile(data, filename="picture.jpg")
+        return await self._captioned(self._bot.send_photo, person, file, caption, buttons)
+
+    async def sheet(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
+        """Send a PNG with a caption: as a photo, or as a file where a photo would lose its details."""
+        if len(data) > PHOTO_BYTES or max(_size(data)) > PHOTO_SIDE:
+            file = InputFile(data, filename="looks.png")
+            return await self._captioned(self._bot.send_document, person, file, caption, buttons)
+        return await self.photo(person, data, caption, buttons=buttons)
+
+    async def _captioned(
+        self,
+        send: Callable[..., Awaitable[Message]],
+        person: int,
+        file: InputFile,
+        caption: str,
+        buttons: Buttons | None,
+    ) -> int:
+        async def write() -> int:
+            sent = await send(
+                person,
+                file,
+                caption=caption,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
+            )
+            return sent.message_id
+
+        return await self._to(person, write)
+
+    async def edit_caption(
+        self, person: int, message_id: int, caption: str, *, buttons: Buttons | None = None
+    ) -> bool:
+        """Change a picture's caption and buttons; False if it cannot be edited any more."""
+
+        async def write() -> object:
+            return await self._bot.edit_message_caption(
+                chat_id=person,
+                message_id=message_id,
+                caption=caption,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(buttons),
+            )
+
+        return await self._edited(person, write)
+
+    async def answer(self, press_id: str, text: str = "") -> None:
+        """Answer a button press; too late is no error."""
+        try:
+            await self._bot.answer_callback_query(press_id, text[:200] or None)
+        except BadRequest as error:
+            if "query is too old" not in str(error).lower():
+                raise
+
+    async def download(self, file_id: str) -> bytes:
+        """The bytes of a file that somebody sent, at most 20 MB."""
+        file = await self._bot.get_file(file_id)
+        return bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+
+    async def _to(self, person: int, write: Callable[[], Awaitable[Result]]) -> Result:
+        """Write to a person. Raises Forbidden where nothing can be, whatever Telegram calls it."""
+        try:
+            return await self._paced(person, write)
+        except BadRequest as error:
+            if "chat not found" in str(error).lower():
+                raise Forbidden(str(error)) from error
+            raise
+
+    async def _edited(self, person: int, write: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            await self._to(person, write)
+        except BadRequest as error:
+            if "message is not modified" in str(error).lower():
+                return True
+            if "message" in str(error).lower():  # to edit not found | can't be edited
+                return False
+            raise
+        return True
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Width and height, from the header of a PNG that a worker has made."""
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+
+
+def keyboard(buttons: Buttons | None) -> InlineKeyboardMarkup | None:
+    """Rows of (label, callback data), or (label, https link)."""
+    if not buttons:
+        return None
+    return InlineKeyboardMarkup([[_button(label, data) for label, data in row] for row in buttons])
+
+
+def _button(label: str, data: str) -> InlineKeyboardButton:
+    if data.startswith("https://"):
+        return InlineKeyboardButton(label, url=data)
+    assert len(data.encode()) <= 64, "Telegram's limit on callback data, which its server only reports late"
+    return InlineKeyboardButton(label, callback_data=data)
+
+
+def _reply(message_id: int | None) -> ReplyParameters | None:
+    if message_id is None:
+        return None
+    return ReplyParameters(message_id, allow_sending_without_reply=True)

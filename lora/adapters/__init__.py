@@ -1,0 +1,4 @@
+"""LoRA layers on a denoiser, and the files that hold them.
+
+Imports ``models``.
+"""

@@ -1,0 +1,40 @@
+"""The commands of ``python -m lora``: each is one file here, and one line in COMMANDS.
+
+Imports ``data``, ``sheets``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks``, ``evaluation`` and
+``engine``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+from lora.cli import caption, check, compare, demo, doctor, draw, export, fetch, invent, train, unpack
+
+
+class Command(Protocol):
+    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line.
+
+    It may give an exit code other than 0.
+    """
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int | None: ...
+
+
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "caption": caption,
+    "train": train,
+    "compare": compare,
+    "draw": draw,
+    "demo": demo,
+    "invent": invent,
+    "export": export,
+    "fetch": fetch,
+    "doctor": doctor,
+    "unpack": unpack,
+}

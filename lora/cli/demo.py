@@ -1,0 +1,131 @@
+"""python -m lora demo: ten new prompts at three CFG values with a run's chosen adapter, on one sheet."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lora.cli import flags
+from lora.cli.flags import count, positive, whole
+from lora.cli.run_inputs import BEST, CHOSEN, add_run, base_name, read_json, samples
+from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from lora.adapters.adapter_file import AdapterInfo
+
+HELP = "draw ten new prompts at three CFG values, on one sheet"
+SHEET, FACTS = "demo.png", "demo.json"
+PROMPTS = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add = parser.add_argument
+    add("--prompts", type=Path, help="a text file, one prompt a line; none may be a training caption")
+    add("--cfg", type=positive, nargs="+", default=[3.0, 5.0, 7.0], help="a row of the sheet for each")
+    add("--seed", type=count, default=0, help="prompt i uses seed + i at every CFG")
+    add("--steps", type=whole, default=20)
+    add("--adapter", type=Path, help="default: RUN/best.safetensors, else the end of the training")
+    flags.add_machine(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write RUN/demo.png, and beside it RUN/demo.json with prompts and settings."""
+    from lora.files import write_whole
+
+    path = _adapter(args)
+    adapter = read_adapter(path)
+    with about_adapter(path):
+        about = _about(path, adapter)
+    own = samples(args)
+    prompts = _prompts(args, [sample.caption for sample in own], about.keyword)
+    with about_adapter(path):
+        rows = _draw(args, prompts, adapter)
+    facts = {
+        "adapter": str(path),
+        "step": about.steps,
+        "by": read_json(args.run / CHOSEN).get("by", "nobody: the checkpoints have not been compared"),
+        "base": about.base,
+        "keyword": about.keyword,
+        "prompts": prompts,
+        "cfg": args.cfg,
+        "seeds": [args.seed + number for number in range(len(prompts))],
+        "steps": args.steps,
+    }
+    if path.name != BEST:
+        facts["by"] = "nobody: the checkpoints have not been compared"
+    write_whole(args.run / SHEET, _sheet(prompts, rows, args.cfg, about))
+    write_whole(args.run / FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+    say(f"{len(prompts) * len(args.cfg)} drawings of step {about.steps}: {args.run / SHEET}")
+
+
+def _adapter(args: argparse.Namespace) -> Path:
+    from lora.cli import run_folder
+
+    if args.adapter:
+        return Path(args.adapter)
+    found = [path for name in (BEST, run_folder.ADAPTER) if (path := args.run / name).is_file()]
+    if not found:
+        raise UsageError(f"{args.run}: neither {BEST} nor {run_folder.ADAPTER} in it; train first")
+    return found[0]
+
+
+def _about(path: Path, adapter: bytes) -> AdapterInfo:
+    from lora.adapters.adapter_file import read_info
+
+    about = read_info(adapter)
+    if about is None:
+        raise UsageError(f"{path}: does not say what it was trained on, so it is none of this project's")
+    return about
+
+
+def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> list[str]:
+    from lora.evaluation.probe_prompts import PromptError, check_new, new_prompts
+
+    try:
+        if args.prompts is None:
+            return new_prompts(captions, PROMPTS)
+        prompts = read_lines(args.prompts)
+        if not prompts:
+            raise UsageError(f"{args.prompts}: no prompts in it")
+        check_new(prompts, captions, keyword)
+    except PromptError as error:
+        raise UsageError(f"{args.prompts or args.run}: {error}") from error
+    return prompts
+
+
+def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[list[Image.Image]]:
+    """A row of pictures for each CFG: along a column only the CFG changes."""
+    base = load_base(base_name(args, adapter), args)
+    from lora.drawing import sampling
+
+    items = [
+        sampling.Item(prompt=prompt, adapter=adapter, seed=args.seed + number, cfg=cfg)
+        for cfg in args.cfg
+        for number, prompt in enumerate(prompts)
+    ]
+    pictures: dict[int, Any] = {}
+    said = time.monotonic()
+    for drawn in sampling.draw(base, items, steps=args.steps):
+        if isinstance(drawn, sampling.Picture):
+            pictures[drawn.index] = drawn.image
+            if time.monotonic() - said > 5:
+                said = time.monotonic()
+                say(f"drawn {len(pictures)} of {len(items)}")
+    across = len(prompts)
+    return [[pictures[row * across + i] for i in range(across)] for row in range(len(args.cfg))]
+
+
+def _sheet(prompts: list[str], rows: list[list[Image.Image]], cfgs: list[float], about: AdapterInfo) -> bytes:
+    from lora.sheets.contact_sheet import Line, contact_sheet
+
+    lines = [
+        Line(name=f"CFG {cfg:g}", pictures=tuple(pictures)) for cfg, pictures in zip(cfgs, rows, strict=True)
+    ]
+    title = f"{about.keyword or 'adapter'}, step {about.steps}: new prompts"
+    return contact_sheet(title, prompts, lines, width=1800)

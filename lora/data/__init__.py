@@ -1,0 +1,4 @@
+"""Pictures, captions and tables: what a style is learned from.
+
+Imports no other package.
+"""

@@ -1,0 +1,236 @@
+"""Captions, prompts and keywords as CLIP's tokenizer sees them: counts, rules, drafts. No torch here.
+
+The merges are OpenAI's own (``bundled/bpe_simple_vocab_16e6.txt.gz``). OpenAI's tokenizer repairs a text with
+ftfy and unescapes HTML before it splits it; the one in transformers 5 does not. So ``normalise`` does it, in
+training and in drawing alike, and from there on the ids of all three agree.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import ftfy
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers.models import BPE
+
+MAX_TOKENS = 77  # what the text encoder reads, its start and end tokens included
+MAX_KEYWORD_TOKENS = 4
+LONGEST_GROUND = (
+    ", on a plain white background"  # of what bases (lora.models.base_model) add to a caption or prompt
+)
+BOS, EOS = "<|startoftext|>", "<|endoftext|>"
+
+_MERGES = Path(__file__).parents[1] / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
+_SPLIT = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+_KEYWORD = re.compile(r"[a-z][a-z0-9]{2,19}")
+_ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "y", "ly", "ish", "like", "ness", "less", "ful")
+_RUDE = "fuc fuk shi nig fag sex cun nazi puta hui pizd tit cum coc dic"  # never inside what we suggest
+
+
+def normalise(text: str) -> str:
+    """The text as the tokenizer should get it: mojibake and HTML entities undone, whitespace collapsed."""
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.replace(BOS, " ").replace(EOS, " ").split())
+
+
+def encode(text: str) -> list[int]:
+    """Ids of CLIP's tokens with the start and the end token, neither cut nor padded."""
+    return _tokenizer().encode(normalise(text)).ids
+
+
+def count_tokens(text: str) -> int:
+    """How many of the ``MAX_TOKENS`` a text takes, the start and the end token included."""
+    return len(encode(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """How many tokens a text has beside its keyword, and how many there may be."""
+
+    tokens: int
+    room: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the text encoder reads all of it."""
+        return self.tokens <= self.room
+
+    def __str__(self) -> str:
+        return f"{self.tokens} tokens; {self.room} fit"
+
+
+def room(keyword: str = "", ground: str = LONGEST_GROUND) -> int:
+    """How many tokens a caption or prompt may have: what the start, the end, the keyword and the ground leave."""
+    return MAX_TOKENS - count_tokens(keyword + ground)
+
+
+def length(text: str, keyword: str = "", ground: str = LONGEST_GROUND) -> Length:
+    """How long a caption or prompt is, judged as the base will read it: keyword in front, ground behind.
+
+    ``ground`` is what a base adds on the ground at hand; without it, what fits here fits every base.
+    """
+    whole = (with_keyword(text, keyword) if keyword else text) + ground
+    most = room(keyword, ground)
+    return Length(tokens=count_tokens(whole) + most - MAX_TOKENS, room=most)
+
+
+def has_keyword(caption: str, keyword: str) -> bool:
+    """Whether the caption says the keyword as a word of its own, in any case."""
+    return re.search(rf"(?<!\w){re.escape(keyword)}(?!\w)", caption, re.IGNORECASE) is not None
+
+
+def with_keyword(caption: str, keyword: str) -> str:
+    """The caption with its keyword: put in front, as the base learned its styles' names, if missing."""
+    return caption if has_keyword(caption, keyword) else f"{keyword} {caption}".strip()
+
+
+def keyword_problem(word: str) -> str | None:
+    """Why this cannot be a style's keyword, or None: empty, characters, ordinary, too-many-tokens.
+
+    A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for
+    it without a usual ending; if an emoji's name says it; or if each of its tokens is a word of three letters
+    or more.
+    """
+    if not word.strip():
+        return "empty"
+    if not _KEYWORD.fullmatch(word):
+        return "characters"
+    if all(_is_ordinary(letters) for letters in re.findall("[a-z]+", word)):
+        return "ordinary"
+    if len(_pieces(word)) > MAX_KEYWORD_TOKENS:
+        return "too-many-tokens"
+    return None
+
+
+def suggest_keywords(count: int, seed: int) -> list[str]:
+    """Words that nobody uses, easy to say, of two or three tokens; the same ones for the same seed."""
+    rng = Random(seed)
+    found: list[str] = []
+    while len(found) < count:
+        word = _invented(rng)
+        if word not in found and keyword_problem(word) is None and 2 <= len(_pieces(word)) <= 3:
+            found.append(word)
+    return found
+
+
+def draft_from_emoji(text: str) -> str:
+    """A first caption from a sticker's emoji: their English names without skin tones, or nothing."""
+    import emoji
+
+    found = [_emoji_names().get(_plain(match["emoji"])) for match in emoji.emoji_list(text)]
+    return ", ".join(dict.fromkeys(name for name in found if name))
+
+
+def emoji_for(prompt: str, count: int = 3) -> list[str]:
+    """Emoji whose whole name a prompt says, the longest names first. It may be none."""
+    said = f" {_words(prompt)} "
+    found = []
+    for name, chars in _emoji_by_name():
+        if f" {name} " in said:
+            found.append(chars)
+            said = said.replace(f" {name} ", " . ")  # so that a longer name's words are not used again
+    return found[:count]
+
+
+def bpe(path: Path = _MERGES) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """CLIP's vocabulary (49,408 tokens to ids) and its merges in order, from OpenAI's file."""
+    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    merges = [(left, right) for left, right in (line.split() for line in lines[1 : 49152 - 256 - 2 + 1])]
+    letters = _byte_letters()
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *(a + b for a, b in merges), BOS, EOS]
+    return {token: i for i, token in enumerate(tokens)}, merges
+
+
+def _byte_letters() -> list[str]:
+    """One printable character for each byte, in the order of OpenAI's ``bytes_to_unicode``."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(256 - len(printable))]
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    """The same steps as transformers' ``CLIPTokenizer`` (models/clip/tokenization_clip.py)."""
+    vocab, merges = bpe()
+    model = BPE(
+        vocab=vocab, merges=merges, end_of_word_suffix="</w>", continuing_subword_prefix="", unk_token=EOS
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (EOS, vocab[EOS]), (BOS, vocab[BOS]), trim_offsets=False, add_prefix_space=False
+    )
+    return tokenizer
+
+
+def _pieces(word: str) -> list[str]:
+    """The tokens of a word, without start and end."""
+    return _tokenizer().encode(word).tokens[1:-1]
+
+
+def _is_ordinary(letters: str) -> bool:
+    """The rule of ``keyword_problem`` for one run of letters."""
+    if len(_pieces(letters)) == 1 or letters in _emoji_words():
+        return True
+    stems = (letters.removesuffix(ending) for ending in _ENDINGS if letters.endswith(ending))
+    if any(len(stem) >= 3 and len(_pieces(stem)) == 1 for stem in stems):
+        return True
+    parts = [piece.removesuffix("</w>") for piece in _pieces(letters)]
+    return all(len(part) >= 3 and len(_pieces(part)) == 1 for part in parts)
+
+
+def _invented(rng: Random) -> str:
+    """Two or three syllables, often with a consonant that English rarely ends on."""
+    syllables = (rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.choice((2, 2, 3))))
+    word = "".join(syllables) + rng.choice(("x", "z", "x", "z", "zo", "xi", "n", "m"))
+    return _invented(rng) if any(rude in word for rude in _RUDE.split()) else word
+
+
+def _plain(chars: str) -> str:
+    """An emoji without its skin tone and without the invisible sign that asks for its coloured form."""
+    return re.sub("[\U0001f3fb-\U0001f3ff\ufe0f]", "", chars)
+
+
+def _words(text: str) -> str:
+    """Only the lower-case words of a text, one space between them."""
+    return " ".join(re.findall("[a-z0-9]+", text.lower().replace("’", "").replace("'", "")))
+
+
+@cache
+def _emoji_names() -> dict[str, str]:
+    """English name of every emoji by its plain form: ``{"🦊": "fox"}``."""
+    import emoji
+
+    return {
+        _plain(chars): _words(data["en"].replace("_", " ")) for chars, data in _by_length(emoji.EMOJI_DATA)
+    }
+
+
+def _by_length(data: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str]]]:
+    """Long forms first, so that the plain one of those that share a plain form gives the name."""
+    return sorted(data.items(), key=lambda item: -len(item[0]))
+
+
+@cache
+def _emoji_by_name() -> list[tuple[str, str]]:
+    """(name, emoji), the longest names first."""
+    names = {name: chars for chars, name in _emoji_names().items() if name}
+    return sorted(names.items(), key=lambda item: -len(item[0]))
+
+
+@cache
+def _emoji_words() -> frozenset[str]:
+    return frozenset(word for name in _emoji_names().values() for word in name.split())

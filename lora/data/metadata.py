@@ -1,0 +1,91 @@
+"""The table of an imagefolder, ``metadata.jsonl``: its pictures and captions, written whole, the old one kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lora.data import imagefolder
+from lora.data.imagefolder import DatasetError
+from lora.files import write_whole
+
+TABLE = imagefolder.JSONL
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetadataRow:
+    """One picture. ``columns`` is the whole line as it was, the caption and unknown columns included."""
+
+    file_name: str
+    caption: str = field(repr=False)
+    columns: dict[str, Any] = field(repr=False)
+
+    def called(self, caption: str) -> MetadataRow:
+        """The same picture with another caption."""
+        return replace(self, caption=caption)
+
+
+def read(folder: Path, caption_column: str = "text") -> list[MetadataRow]:
+    """The rows of the table in order, then the folder's other pictures by name, without captions.
+
+    Raises DatasetError for a line that is no JSON object with a file name, for captions that are in a CSV, and
+    without a folder.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder")
+    table = imagefolder.find_table(folder)
+    if table is not None and table.name == imagefolder.CSV:
+        raise DatasetError(f"{table}: only {TABLE} is written to, and it would hide this; convert it first")
+    lines = imagefolder.rows(table) if table else ()
+    rows = [_row(line, table, caption_column) for line in lines]
+    known = {row.file_name for row in rows}
+    others = sorted(
+        path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name not in known
+    )
+    return rows + [MetadataRow(file_name=name, caption="", columns={"file_name": name}) for name in others]
+
+
+def _row(
+    line: imagefolder.TableRow | imagefolder.Fault, table: Path | None, caption_column: str
+) -> MetadataRow:
+    if isinstance(line, imagefolder.Fault):
+        raise DatasetError(str(line))
+    name = line.columns.get("file_name")
+    if not isinstance(name, str) or imagefolder.ODD.search(name):
+        raise DatasetError(f"{table}, line {line.line}: no file_name")
+    return MetadataRow(
+        file_name=name, caption=_caption(line.columns, caption_column), columns=dict(line.columns)
+    )
+
+
+def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
+    """What a line has as its caption, of several the first, or nothing."""
+    return next(iter(imagefolder.captions_of(columns.get(caption_column))), "")
+
+
+def write(folder: Path, rows: list[MetadataRow], caption_column: str = "text") -> Path | None:
+    """Write the table whole; gives where the old one was kept, if there was one and it was another."""
+    lines = [_line(row, caption_column) for row in rows if row.caption]
+    new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
+    if not table.is_file():
+        write_whole(table, new)
+        return None
+    old = table.read_bytes()
+    if old == new:
+        return None
+    backup = next(path for n in range(1, 10_000) if not (path := folder / f"{TABLE}.{n}.bak").exists())
+    write_whole(backup, old)
+    write_whole(table, new)
+    return backup
+
+
+def _line(row: MetadataRow, caption_column: str) -> str:
+    """A row as JSON: without a new caption, as it was, even if that is a list of captions."""
+    known = _caption(row.columns, caption_column) == row.caption
+    columns = row.columns if known else {**row.columns, caption_column: row.caption}
+    line = json.dumps(columns, ensure_ascii=False)
+    return json.dumps(columns) if imagefolder.ODD.search(line) else line  # halves of characters have no UTF-8

@@ -1,0 +1,180 @@
+"""Makes pictures from prompts, in batches; every picture has its own seed, CFG and adapter."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lora.adapters.adapter_file import AdapterInfo
+from lora.adapters.lora_layers import set_strength, use_file
+from lora.data.captions import length, with_keyword
+from lora.jobs import JobError
+from lora.models.base_model import Base
+from lora.models.offload import free_for_decoding
+from lora.models.profiles import Colour
+
+MAX_BATCH = 4  # pictures in one pass unless told otherwise; with CFG the denoiser sees twice as many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One picture to draw. ``adapter`` is a LoRA file or None; ``cfg`` 1 means no guidance."""
+
+    prompt: str = field(repr=False)
+    negative_prompt: str = field(default="", repr=False)
+    adapter: bytes | None = field(default=None, repr=False)
+    seed: int
+    cfg: float
+    background: str | None = None  # the name of its ground; None: the adapter's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawProgress:
+    """``step`` of ``steps`` denoising steps of the batch at hand is done."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """The drawing of ``items[index]``, RGB, and the flat colour it was asked to be drawn on."""
+
+    index: int
+    image: Image.Image
+    background: Colour
+
+
+def draw(
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+) -> Iterator[DrawProgress | Picture]:
+    """Draw all items, those of one adapter together, and give each picture when it is done.
+
+    A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
+    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and ground, an
+    unusable adapter, more steps than the base has noise levels, and latents that are no numbers. The denoiser must
+    not be used by others between two steps of a batch.
+
+    This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
+    a batch has one adapter.
+    """
+    most = base.scheduler.config.num_train_timesteps
+    if steps > most:
+        raise JobError("too-many-steps", f"{steps}; this base has {most} noise levels")
+    for batch in _batches(items, batch_size):
+        about = use_file(base, items[batch[0]].adapter)
+        background = items[batch[0]].background or background_of(base, about)
+        chosen = [items[index] for index in batch]
+        latents = yield from _sample(base, chosen, about, background, steps)
+        for index, image in zip(batch, images_of(base, latents), strict=True):
+            yield Picture(index=index, image=image, background=base.profile.backgrounds[background])
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
+    """Indices of items that share an adapter and a ground, at most ``size`` at once."""
+    groups: dict[tuple[bytes | None, str | None], list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault((item.adapter, item.background), []).append(index)
+    for group in groups.values():
+        yield from (group[start : start + size] for start in range(0, len(group), size))
+
+
+def background_of(base: Base, about: AdapterInfo | None) -> str:
+    """The ground that the adapter's samples were shown on, else white or the base's first."""
+    if about is not None and about.background in base.profile.backgrounds:
+        return about.background
+    return next(iter(base.profile.backgrounds))
+
+
+def _sample(
+    base: Base, items: Sequence[Item], about: AdapterInfo | None, background: str, steps: int
+) -> Generator[DrawProgress, None, Tensor]:
+    """Denoise one batch; returns its latents [n, channels, height, width] in float32."""
+    texts = _embeddings(base, items, about.keyword if about else "", background)
+    cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
+    scheduler = make_scheduler(base, steps)
+    latents = _noise(base, items) * scheduler.init_noise_sigma
+    guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
+    for done, t in enumerate(scheduler.timesteps, start=1):
+        if done > guided:
+            texts = texts[-len(items) :]
+        if items[0].adapter is not None and done in (1, shaping + 1):
+            set_strength(base, base.profile.shaping_strength if done <= shaping else 1.0)
+        latents = denoise(base, scheduler, latents, t, texts, cfg)
+        yield DrawProgress(step=done, steps=steps)
+    if not bool(torch.isfinite(latents).all()):
+        raise JobError("not-a-number", "while drawing")
+    return latents
+
+
+def make_scheduler(base: Base, steps: int) -> Any:
+    """A fresh scheduler for so many steps, with the base's own noise schedule and kind of prediction.
+
+    DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095) needs the fewest steps, but starts from a finite noise
+    level. A base with zero terminal SNR begins at pure noise: DDIM takes that step exactly.
+    """
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
+    config = dict(base.scheduler.config)
+    if config.get("rescale_betas_zero_snr"):
+        scheduler = DDIMScheduler.from_config(config)
+    else:
+        known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
+        scheduler = DPMSolverMultistepScheduler(**{key: config[key] for key in known}, steps_offset=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
+        scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
+    """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
+    ground_words = base.ground_words(background)
+    for item in items:
+        for fit in (length(item.prompt, keyword, ground_words), length(item.negative_prompt, ground="")):
+            if not fit.fits:
+                raise JobError("caption-too-long", str(fit))
+    prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
+    wanted = [base.on_ground(prompt, background) for prompt in prompts]
+    if all(item.cfg == 1 for item in items):
+        return base.embed(wanted)
+    return base.embed([item.negative_prompt for item in items] + wanted)
+
+
+def _noise(base: Base, items: Sequence[Item]) -> Tensor:
+    """Each item's own start [n, channels, height, width]: the same on every device, in any batch."""
+    shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63)) for item in items]
+    return torch.stack(noise).to(base.device)
+
+
+@torch.no_grad()
+def denoise(
+    base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor | float = 1
+) -> Tensor:
+    """One step of the whole batch, each picture at its own strength of classifier-free guidance.
+
+    Without guidance if ``texts`` holds no negative ones.
+    """
+    noisy = scheduler.scale_model_input(latents, t)
+    if len(texts) == len(latents):
+        predicted = base.unet(noisy.to(base.dtype), t, encoder_hidden_states=texts).sample.float()
+    else:
+        both = torch.cat([noisy, noisy]).to(base.dtype)
+        without, with_text = base.unet(both, t, encoder_hidden_states=texts).sample.float().chunk(2)
+        predicted = without + cfg * (with_text - without)
+    return scheduler.step(predicted, t, latents).prev_sample
+
+
+def images_of(base: Base, latents: Tensor) -> Iterator[Image.Image]:
+    """RGB pictures of latents, one at a time: the decoder needs the most memory of all."""
+    free_for_decoding(base)
+    for latent in latents.split(1):
+        pixels = ((base.decode(latent)[0] + 1) * 127.5).round().byte()
+        yield Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())

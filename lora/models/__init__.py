@@ -1,0 +1,4 @@
+"""Base models: where they come from, how they are checked, loaded and described.
+
+Imports ``data``.
+"""

@@ -1,0 +1,221 @@
+"""sticker-nano, the bundled base: its shape, its 8-bit file, and that file unpacked to a diffusers folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lora.data.captions import bpe
+from lora.models.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+# Flat grounds that the base was taught to draw on by name; no mention means white.
+BACKGROUNDS: dict[str, tuple[int, int, int]] = {
+    "white": (255, 255, 255),
+    "green": (0, 190, 90),
+    "magenta": (230, 60, 200),
+    "blue": (40, 90, 230),
+}
+
+UNET: dict[str, Any] = {
+    "sample_size": 32,
+    "in_channels": 8,
+    "out_channels": 8,
+    "block_out_channels": (64, 128, 256),
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3,
+    "up_block_types": ("CrossAttnUpBlock2D",) * 3,
+    "layers_per_block": 1,
+    "cross_attention_dim": 256,
+    "attention_head_dim": (2, 4, 8),  # the number of heads, despite its name
+    "use_linear_projection": True,
+}
+TEXT_ENCODER: dict[str, Any] = {
+    "vocab_size": 49408,
+    "hidden_size": 256,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 77,
+    "hidden_act": "gelu",
+    "projection_dim": 256,
+    "bos_token_id": 49406,
+    "eos_token_id": 49407,
+    "pad_token_id": 49407,
+}
+SCHEDULER: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "clip_sample": False,
+    "set_alpha_to_one": True,
+    "steps_offset": 1,
+}
+
+BUNDLED = Path(__file__).parents[1] / "bundled"
+WEIGHTS = BUNDLED / "sticker-nano.safetensors"
+BPE = BUNDLED / "bpe_simple_vocab_16e6.txt.gz"
+OTHER_TOKENS = 0  # the embedding row of every token that the training captions never held
+
+SUB_PIXEL_CONV = (
+    "fine.safetensors"  # in an unpacked vae/: the decoder's last convolution, if it makes sub-pixels
+)
+LAST = ("decoder.conv_out.weight", "decoder.conv_out.bias")
+# Parts of the VAE that are not rounded to 8 bits, for 0.28 MB more: nothing after them evens it out. On a flat ground
+# it would come to 1.6 of 255 in one pixel of a hundred; what is rounded below them comes to 0.06.
+UNROUNDED = ("decoder.up_blocks.2.", "decoder.up_blocks.3.", "decoder.conv_out.")
+
+
+def content_hash() -> str:
+    """sha256 of the bundled file: a new edition of the weights is another base."""
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+
+
+def cached(cache_dir: Path) -> Path:
+    """The unpacked folder inside ``cache_dir``, unpacked on first use; each edition has its own."""
+    return unpack(cache_dir / f"sticker-nano-{content_hash()[:12]}")
+
+
+def unpack(folder: Path) -> Path:
+    """Write sticker-nano as a plain diffusers folder (fp32, safetensors) and return it.
+
+    If its decoder makes k x k sub-pixels of each pixel (Shi et al. 2016, arXiv 1609.05158), ``vae/`` holds the mean
+    over each colour's sub-pixels: plain diffusers so draws the fine picture box-downsampled by k (but for what either
+    clamps). Beside it is ``vae/fine.safetensors`` with the sub-pixels' ``weight`` [3 k k, channels, 3, 3] and ``bias``
+    [3 k k], in the order of ``torch.nn.functional.pixel_shuffle``.
+
+    A folder that is already there is left as it is. It appears whole or not at all: it is written beside
+    its place and renamed, so two processes may do this at once.
+    """
+    if (folder / "model_index.json").exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+    try:
+        parts = load_quantized(WEIGHTS)
+        parts["vae"], fine = _without_sub_pixels(parts["vae"])
+        pipeline(parts).save_pretrained(part, safe_serialization=True)
+        if fine:
+            save_file(fine, part / "vae" / SUB_PIXEL_CONV)
+        part.chmod(0o755)
+        try:
+            part.rename(folder)
+        except OSError:  # another process was faster
+            if not (folder / "model_index.json").exists():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _without_sub_pixels(vae: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A VAE whose last convolution makes whole pixels, and the tensors of the one that made sub-pixels, or {}."""
+    last = {name.rpartition(".")[2]: vae[name] for name in LAST}
+    if len(last["bias"]) == 3:
+        return vae, {}
+    means = {name: vae[name].unflatten(0, (3, -1)).mean(dim=1) for name in LAST}
+    return {**vae, **means}, last
+
+
+def pipeline(parts: dict[str, dict[str, Tensor]]) -> StableDiffusionPipeline:
+    """The whole base in memory, from the tensors that ``load_quantized`` gives of the bundled file."""
+    quiet_libraries()
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    with safe_open(WEIGHTS, "pt") as file:
+        vae_config = json.loads(file.metadata()["vae"])
+    unet = UNet2DConditionModel(**UNET)
+    unet.load_state_dict(parts["unet"])
+    vae = AutoencoderKL(**vae_config)
+    vae.load_state_dict(parts["vae"])
+    text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER))
+    text_encoder.load_state_dict(
+        _for_transformers(text_encoder, _whole_vocabulary(parts["text_encoder"], parts["tokens"]["kept"]))
+    )
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer(),
+        unet=unet,
+        scheduler=DDIMScheduler(**SCHEDULER),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def tokenizer() -> CLIPTokenizer:
+    """CLIP's own tokenizer, from the bundled merges (49,408 tokens, padded with the end token)."""
+    from transformers import CLIPTokenizer
+
+    vocab, merges = bpe(BPE)
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
+
+
+def _whole_vocabulary(state: dict[str, Tensor], kept: Tensor) -> dict[str, Tensor]:
+    """Spread the compact embedding (row 0, then one row per kept token) over all of CLIP's token ids."""
+    (name,) = [key for key in state if key.endswith("token_embedding.weight")]
+    compact = state[name]
+    table = compact[OTHER_TOKENS].repeat(TEXT_ENCODER["vocab_size"], 1)
+    table[kept.long()] = compact[1:]
+    return {**state, name: table}
+
+
+def _for_transformers(model: CLIPTextModel, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Name the keys as this transformers does: 5.6 dropped the ``text_model.`` in front."""
+    prefix = "text_model." if any(key.startswith("text_model.") for key in model.state_dict()) else ""
+    return {prefix + key.removeprefix("text_model."): value for key, value in state.items()}
+
+
+def quantize(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Matrices and kernels as int8 with one fp16 scale per output row; all that is small or UNROUNDED as fp16.
+
+    ``parts`` is {part: {name: float tensor}}. The largest rounding error is half a scale, that is 0.4 % of
+    a row's largest weight.
+    """
+    packed = {}
+    for part, state in parts.items():
+        for name, value in state.items():
+            key = f"{part}/{name}"
+            unrounded = part == "vae" and name.startswith(UNROUNDED)
+            if unrounded or not value.is_floating_point() or value.ndim < 2:
+                packed[key] = value.half() if value.is_floating_point() else value
+                continue
+            rows = value.float().flatten(1)
+            scale = (rows.abs().amax(dim=1).clamp_min(1e-8) / 127).half()
+            packed[key] = (
+                (rows / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8).view(value.shape)
+            )
+            packed[f"{key}/scale"] = scale
+    return {key: value.contiguous() for key, value in packed.items()}
+
+
+def load_quantized(path: Path) -> dict[str, dict[str, Tensor]]:
+    """What ``quantize`` packed, as {part: {name: fp32 tensor}} (integers stay integers)."""
+    packed = load_file(path)
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in packed.items():
+        if key.endswith("/scale"):
+            continue
+        part, name = key.split("/", 1)
+        if f"{key}/scale" in packed:
+            scale = packed[f"{key}/scale"].float()
+            value = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+        parts.setdefault(part, {})[name] = value.float() if value.is_floating_point() else value
+    return parts
