@@ -1,6 +1,6 @@
 """Which colour a drawing has, as a person would say in one word, and real drawings recoloured to check that.
 
-Each pixel that is neither ground, outline nor grey is given a word by its hue, saturation and value; a drawing has
+Each pixel that is neither background, outline nor grey is given a word by its hue, saturation and value; a drawing has
 the colour that most of them have.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-NEAR_WHITE = 20  # of 255: the largest difference in a channel up to which a pixel is ground
+NEAR_WHITE = 20  # of 255: the largest difference in a channel up to which a pixel is background
 LEAST_SATURATION, LEAST_VALUE = 0.2, 0.25  # below: grey or white, black
 LEAST_SHARE = 0.2  # of the visible pixels that must have any colour at all
 # Hue in degrees up to which a word holds; what is over the last one is red again.
@@ -63,6 +63,6 @@ def recoloured(rgba: np.ndarray, colour: str) -> Image.Image:
     hsv[fill, 0] = round(hue * 255 / 360)
     hsv[fill, 1] = np.maximum(hsv[fill, 1] * saturation, saturation * 200).astype(np.uint8)
     tinted = Image.fromarray(hsv, "HSV").convert("RGB")
-    ground = Image.new("RGB", picture.size, "white")
-    ground.paste(tinted, mask=picture.getchannel("A"))
-    return ground
+    background = Image.new("RGB", picture.size, "white")
+    background.paste(tinted, mask=picture.getchannel("A"))
+    return background

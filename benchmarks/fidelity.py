@@ -137,7 +137,7 @@ def _real(named: Sequence[Drawing], folder: Path) -> tuple[list[str], list[Image
 def gram(base: Base, one: Shown) -> Array:
     """Mean products of residuals [levels, captions, captions]: losses on the diagonal."""
     use_file(base, None)
-    texts = base.embed([base.on_ground(caption, "white") for caption in one.captions])
+    texts = base.embed([base.with_background(caption, "white") for caption in one.captions])
     clean, _ = base.encode(to_tensor([one.image]))
     found = []
     for seed, level in enumerate(READ):

@@ -7,7 +7,7 @@
               drawings of 60 concepts
 
 Style is what ``benchmarks.features`` calls so, z-scored over those real drawings. Concepts, samples and seeds are
-fixed by the style's name. Drawings on a coloured ground are cut out by that colour and put on white first.
+fixed by the style's name. Drawings on a coloured background are cut out by that colour and put on white first.
 """
 
 from __future__ import annotations
@@ -145,11 +145,11 @@ def drawn(
     """The task's concepts, once for each seed (the seeds outermost), RGB on white, as large as the base learns from.
 
     That is the size of the real ones that they are compared with: to an eye, another sharpness is another style. The
-    bare base draws on the ground of the style's adapters too: cutting out is no part of the way to the style.
+    bare base draws on the background of the style's adapters too: cutting out is no part of the way to the style.
     """
-    ground = choose_background(open_samples(work.samples), base.profile.backgrounds)
+    background = choose_background(open_samples(work.samples), base.profile.backgrounds)
     items = [
-        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=ground)
+        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=background)
         for seed in seeds
         for number, concept in enumerate(work.concepts)
     ]
@@ -158,15 +158,15 @@ def drawn(
 
 
 def on_white(picture: Picture) -> Image.Image:
-    """The drawing with its ground turned white. Left as it is if its border is of several colours."""
-    if picture.background == WHITE:
+    """The drawing with its background turned white. Left as it is if its border is of several colours."""
+    if picture.background_colour == WHITE:
         return picture.image
     rgb = np.asarray(picture.image, dtype=np.float64) / 255
-    ground = flat.background_colour(rgb, picture.background)
-    if ground is None:
+    background = flat.background_colour(rgb, picture.background_colour)
+    if background is None:
         return picture.image
     # No network is asked: a patch of so strong a colour is a hole wherever it is.
-    alpha, colour = flat.key(rgb, ground, np.zeros(rgb.shape[:2]))
+    alpha, colour = flat.key(rgb, background, np.zeros(rgb.shape[:2]))
     white = colour * alpha[..., None] + 1 - alpha[..., None]
     return Image.fromarray((white * 255).round().clip(0, 255).astype(np.uint8))
 

@@ -5,7 +5,7 @@
     python -m benchmarks.sampling adapter [--style "streamline stickies"]
 
 guidance  the 60 concepts of ``benchmarks.sticker_nano``, seed 0: how often the right one is nearest, how flat the
-          ground is, and the seconds a drawing takes, for each share of the steps that is guided
+          background is, and the seconds a drawing takes, for each share of the steps that is guided
 adapter   an unseen style learned as the product does: how far the way to it is gone and how many concepts are
           right (``benchmarks.learn_style``), with the adapter at several strengths while shapes are decided, and later
 """

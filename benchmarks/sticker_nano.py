@@ -10,8 +10,8 @@ synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.he
 colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
           before that, how often that judge is right on real drawings recoloured by script
 two-parts a sheet of 30 prompts like ``cat with sunglasses``, to be judged by eye
-ground    share of border pixels (4 px wide at 256 px) within 2/255 of white, of drawings on white; that of the same
-          concepts' real drawings, many of which touch the border; and the share of the pixels that are ground
+background    share of border pixels (4 px wide at 256 px) within 2/255 of white, of drawings on white; that of the same
+          concepts' real drawings, many of which touch the border; and the share of the pixels that are background
           (within 16/255)
 size      all weights in the repository together
 speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
@@ -54,7 +54,7 @@ HELD_OUT_DRAWINGS = 200
 CONCEPTS = 60
 SEEDS = (0, 1, 2)
 STYLES = tuple(SETS)
-BORDER, FLAT, GROUND = 1 / 64, 2, 16  # of the side, of 255, of 255
+BORDER, FLAT, BACKGROUND = 1 / 64, 2, 16  # of the side, of 255, of 255
 TIMED_STEPS, TRAINING_STEPS = 60, 300
 
 
@@ -158,15 +158,15 @@ def two_parts(args: argparse.Namespace, base: Base) -> None:
     save_sheet(pictures, args.sheets / "two-parts.png")
 
 
-def ground(args: argparse.Namespace, base: Base) -> None:
+def background(args: argparse.Namespace, base: Base) -> None:
     wanted = [(STYLES[i % 6], name) for i, name in enumerate(chosen_concepts(args.dir))]
     prompts = [(f"{style} {name}", 0) for style, name in wanted]
     own = statistics.mean(flat_share(picture) for picture in real_drawings(args.dir, wanted))
     pictures = drawings(base, prompts, args.kept, args.batch)
     shares = [flat_share(picture) for picture in pictures]
-    only = statistics.mean(shares) / statistics.mean(flat_share(picture, GROUND) for picture in pictures)
-    print(f"ground: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white (worst drawing "
-          f"{min(shares):.1%}; real drawings {own:.1%}), {only:.1%} of those that are ground", flush=True)  # fmt: skip
+    only = statistics.mean(shares) / statistics.mean(flat_share(picture, BACKGROUND) for picture in pictures)
+    print(f"background: {statistics.mean(shares):.1%} of border pixels within {FLAT}/255 of white (worst drawing "
+          f"{min(shares):.1%}; real drawings {own:.1%}), {only:.1%} of those of background", flush=True)  # fmt: skip
 
 
 def real_drawings(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Image.Image]:
@@ -194,9 +194,9 @@ def size(args: argparse.Namespace, base: Base) -> None:
 def on_white(rgba: torch.Tensor) -> Image.Image:
     """uint8 [4, H, W] straight alpha -> RGB on white."""
     picture = Image.fromarray(rgba.permute(1, 2, 0).numpy(), "RGBA")
-    ground = Image.new("RGBA", picture.size, "white")
-    ground.alpha_composite(picture)
-    return ground.convert("RGB")
+    background = Image.new("RGBA", picture.size, "white")
+    background.alpha_composite(picture)
+    return background.convert("RGB")
 
 
 def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> None:
@@ -222,7 +222,7 @@ def speed(args: argparse.Namespace, _: Base) -> None:
         start = time.perf_counter()
         for picture in draw(base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=STEPS):
             if isinstance(picture, Picture):
-                maker(picture.image, picture.background)
+                maker(picture.image, picture.background_colour)
         return time.perf_counter() - start
 
     sticker(0)
@@ -257,7 +257,7 @@ FIGURES: dict[str, Callable[[argparse.Namespace, Base], None]] = {
     "synonyms": synonyms,
     "colours": colours,
     "two-parts": two_parts,
-    "ground": ground,
+    "background": background,
     "size": size,
     "speed": speed,
     "training": training,

@@ -135,8 +135,8 @@ def _decoded(image: Image.Image) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     rgba = image.convert("RGBA")
-    ground = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(ground, rgba).convert("RGB")
+    background = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(background, rgba).convert("RGB")
 
 
 def _jpeg(image: Image.Image, longer: int) -> Picture:

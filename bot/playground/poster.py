@@ -62,7 +62,7 @@ def _gradient(width: int, height: int) -> Image.Image:
 
 
 def _card(page: Image.Image, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
-    """A rounded ground with a soft shadow. Drawn four times as large, for smooth corners."""
+    """A rounded background with a soft shadow. Drawn four times as large, for smooth corners."""
     width, height = box[2] - box[0], box[3] - box[1]
     large = Image.new("L", (width * 4, height * 4))
     ImageDraw.Draw(large).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), 112, fill=255)

@@ -24,7 +24,7 @@ class AdapterInfo:
     alpha: float
     steps: int
     seed: int
-    background: str  # the ground its samples were shown on
+    background: str  # the background its samples were shown on
     targets: str = "attention+ff"  # a key of TARGETS
     prediction_type: str = ""  # of its base; empty in files of before this was kept
     resolution: int = 0  # pixels of a side while it was trained

@@ -71,8 +71,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "caption-too-long": Kind(
         says="the caption has {detail}",
-        why="the base reads 77 tokens, of which start, end, keyword and the words for the ground take some: it would "
-        "never read the rest",
+        why="the base reads 77 tokens, of which start, end, keyword and the words for the background take some: it "
+        "would never read the rest",
         advice="shorten it",
     ),
     "captions-several": Kind(

@@ -21,8 +21,8 @@ LEAST_DB = 26.0
 def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], side_px: int) -> float:
     """PSNR in dB of a drawing after the VAE, over the drawing and its near surroundings alone.
 
-    The flat ground around it comes back almost unchanged and would hide what is lost. What a base draws larger than it
-    was shown is averaged down to that size.
+    The flat background around it comes back almost unchanged and would hide what is lost. What a base draws larger
+    than it was shown is averaged down to that size.
     """
     square = on_flat_background(image, side_px, colour)
     mean, _ = base.encode(to_tensor([square]))
@@ -34,7 +34,7 @@ def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], 
 
 
 def _drawn(square: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
-    """Where an RGB picture differs from its ground, and some pixels around; all of it if nowhere."""
+    """Where an RGB picture differs from its background, and some pixels around; all of it if nowhere."""
     differs = np.abs(np.asarray(square, dtype=np.int16) - np.array(colour)).max(axis=2) > 24
     wide = Image.fromarray((differs * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(9))
     seen = np.asarray(wide) > 0

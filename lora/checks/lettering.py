@@ -22,7 +22,7 @@ from lora.jobs import Finding
 SIDE_PX = 512  # what the rule was measured at
 LEAST_SCORE = 0.8
 SHORT_SCORE = 0.95  # of two letters: circles and strokes are easily read as OO or to
-GREY = (128, 128, 128)  # a ground that neither white nor black lettering vanishes into
+GREY = (128, 128, 128)  # a background that neither white nor black lettering vanishes into
 
 _SHORT, _LONG = re.compile(r"[A-Za-z0-9]{2}"), re.compile(r"[A-Za-z0-9]{3}")
 

@@ -45,9 +45,9 @@ def summarise(picture: bytes) -> PictureSummary:
     flat = opaque and _flat(image)
     image = image.crop(_ink(image) if flat else image.getchannel("A").getbbox())
     side_px = max(image.size)
-    ground = Image.new("RGBA", image.size, _GREY)  # white or black would swallow drawings of that colour
-    ground.alpha_composite(image)
-    small = ground.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    background = Image.new("RGBA", image.size, _GREY)  # white or black would swallow drawings of that colour
+    background.alpha_composite(image)
+    small = background.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float64)
     both = (pixels, pixels[:, ::-1])
     return PictureSummary(
@@ -138,9 +138,9 @@ def _flat(image: Image.Image) -> bool:
 
 def _ink(image: Image.Image) -> tuple[int, int, int, int] | None:
     """The box of all that differs from the border's colour; None, which crops nothing, if all is of it."""
-    ground = np.median(_border(image), axis=0)
+    background = np.median(_border(image), axis=0)
     pixels = np.asarray(image.convert("RGB"), dtype=np.int16)
-    differs = (np.abs(pixels - ground).max(axis=2) > 2 * FLAT_SPREAD).astype(np.uint8)
+    differs = (np.abs(pixels - background).max(axis=2) > 2 * FLAT_SPREAD).astype(np.uint8)
     return Image.fromarray(differs).getbbox()
 
 

@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
-from lora.cli.run_inputs import (
-    BEST,
-    CHOSEN,
-    SCORES,
-    add_run,
-    base_name,
-    checkpoints,
-    judges,
-    read_json,
-    samples,
-)
+from lora.cli.run_folder import BEST, CHOSEN, CURVES, SCORES, SHEET
+from lora.cli.run_record import add_run, base_name, checkpoints, judges, read_json, samples
 from lora.cli.terminal import UsageError, load_base, read_lines, say
 
 if TYPE_CHECKING:
@@ -30,7 +21,6 @@ if TYPE_CHECKING:
     from lora.jobs import SavedCheckpoint
 
 HELP = "compare the checkpoints of a run and choose the best"
-SHEET, CURVES = "compare.png", "scores.png"
 SHEET_WIDTH = 1800  # px
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
-from lora.cli.run_inputs import BEST, CHOSEN, add_run, base_name, read_json, samples
+from lora.cli.run_folder import ADAPTER, BEST, CHOSEN, DEMO_FACTS, DEMO_SHEET
+from lora.cli.run_record import add_run, base_name, read_json, samples
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lora.adapters.adapter_file import AdapterInfo
 
 HELP = "draw ten new prompts at three CFG values, on one sheet"
-SHEET, FACTS = "demo.png", "demo.json"
 PROMPTS = 10
 
 
@@ -59,19 +59,17 @@ def run(args: argparse.Namespace) -> None:
     }
     if path.name != BEST:
         facts["by"] = "nobody: the checkpoints have not been compared"
-    write_whole(args.run / SHEET, _sheet(prompts, rows, args.cfg, about))
-    write_whole(args.run / FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
-    say(f"{len(prompts) * len(args.cfg)} drawings of step {about.steps}: {args.run / SHEET}")
+    write_whole(args.run / DEMO_SHEET, _sheet(prompts, rows, args.cfg, about))
+    write_whole(args.run / DEMO_FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+    say(f"{len(prompts) * len(args.cfg)} drawings of step {about.steps}: {args.run / DEMO_SHEET}")
 
 
 def _adapter(args: argparse.Namespace) -> Path:
-    from lora.cli import run_folder
-
     if args.adapter:
         return Path(args.adapter)
-    found = [path for name in (BEST, run_folder.ADAPTER) if (path := args.run / name).is_file()]
+    found = [path for name in (BEST, ADAPTER) if (path := args.run / name).is_file()]
     if not found:
-        raise UsageError(f"{args.run}: neither {BEST} nor {run_folder.ADAPTER} in it; train first")
+        raise UsageError(f"{args.run}: neither {BEST} nor {ADAPTER} in it; train first")
     return found[0]
 
 

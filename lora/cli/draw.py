@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
                 write_whole(path, _png(drawn.image))
                 say(str(path))
                 if maker is not None:
-                    write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background))
+                    write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background_colour))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -113,7 +113,7 @@ def _captions(args: argparse.Namespace) -> tuple[str, ...]:
 def _remover(
     args: argparse.Namespace, base: Base, adapter: bytes | None
 ) -> Callable[[Image.Image], Image.Image]:
-    """Takes the ground away that the candidates were drawn on."""
+    """Takes the background away that the candidates were drawn on."""
     from lora.adapters.adapter_file import read_info
     from lora.drawing.cutout import cut_out, remover
     from lora.drawing.sampling import background_of

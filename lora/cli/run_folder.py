@@ -23,21 +23,25 @@ from lora.jobs import Checkpoint
 ADAPTER = "pytorch_lora_weights.safetensors"
 BEST = "best.safetensors"
 STATE = "state.safetensors"
+RECORD = "run.json"
 METRICS = "metrics.jsonl"
 VALIDATION = "validation"
+SHEET, CURVES = "compare.png", "scores.png"
+SCORES, CHOSEN = "scores.json", "chosen.json"
+DEMO_SHEET, DEMO_FACTS = "demo.png", "demo.json"
 # All that is left of a run besides its checkpoints, as patterns; run.json comes last.
 LEFT = (
     BEST,
     ADAPTER,
-    "compare.png",
-    "scores.png",
-    "scores.json",
-    "chosen.json",
-    "demo.png",
-    "demo.json",
+    SHEET,
+    CURVES,
+    SCORES,
+    CHOSEN,
+    DEMO_SHEET,
+    DEMO_FACTS,
     f"{VALIDATION}/step-*.png",
     METRICS,
-    "run.json",
+    RECORD,
 )
 
 

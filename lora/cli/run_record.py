@@ -1,20 +1,27 @@
-"""OUTPUT/run.json: where a run comes from. Written before anything else of it, and read by whoever uses the run."""
+"""What a run was trained on: RUN/run.json, and from it the samples, the base and the checkpoints for compare and demo.
+
+run.json is written before anything else of a run.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lora.cli.terminal import UsageError
+from lora.cli import run_folder
+from lora.cli.terminal import UsageError, about_adapter, read_adapter
 from lora.files import write_whole
 
-RUN = "run.json"
+if TYPE_CHECKING:
+    from lora.evaluation.scorers import ImageEncoder, PromptScorer
+    from lora.jobs import Sample, SavedCheckpoint
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class RunRecord:
     """What a run was trained on. Folders are as they were given: a relative one is seen from where the command ran."""
 
     base: str
@@ -35,14 +42,16 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def write_origin(output: Path, origin: Origin) -> None:
+def write_record(output: Path, record: RunRecord) -> None:
     """Raises OSError."""
-    write_whole(output / RUN, (json.dumps(asdict(origin), indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(
+        output / run_folder.RECORD, (json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n").encode()
+    )
 
 
-def read_origin(output: Path) -> Origin | None:
+def read_record(output: Path) -> RunRecord | None:
     """Where a run comes from; None if its folder does not say. Raises UsageError if the file is damaged."""
-    path = output / RUN
+    path = output / run_folder.RECORD
     if not path.is_file():
         return None
     try:
@@ -54,8 +63,116 @@ def read_origin(output: Path) -> Origin | None:
     for name, kind in KINDS.items():
         if name not in value or not isinstance(value[name], kind):
             raise UsageError(f"{path}: damaged ({name} is missing or of another kind); {_without()}")
-    return Origin(**{field.name: value[field.name] for field in fields(Origin)})
+    return RunRecord(**{field.name: value[field.name] for field in fields(RunRecord)})
 
 
 def _without() -> str:
     return "remove it, and say with --base and --train_data_dir what it said"
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The flags that tell which run, on which base, from which samples."""
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="the output folder of python -m lora train")
+    add("--base", help="default: the base that the run was trained on")
+    add("--train_data_dir", type=Path, help="the samples; default: those that the run was trained on")
+    add("--image_column", help="as in train; default: as the run was trained")
+    add("--caption_column", help="as in train; default: as the run was trained")
+
+
+def checkpoints(run: Path) -> list[SavedCheckpoint]:
+    """All checkpoints of a run in the order of their steps. Raises UsageError: there is none, or one is damaged."""
+    from lora.adapters import adapter_file
+    from lora.jobs import SavedCheckpoint
+
+    found = []
+    for path in run.glob(f"checkpoint-*/{run_folder.ADAPTER}"):
+        number = path.parent.name.removeprefix("checkpoint-")
+        if number.isdecimal():
+            adapter = read_adapter(path)
+            with about_adapter(path):
+                adapter_file.read_info(adapter)
+            found.append(SavedCheckpoint(step=int(number), adapter=adapter))
+    if not found:
+        raise UsageError(
+            f"{run}: no checkpoint-N/{run_folder.ADAPTER} in it; give the --output_dir of a training"
+        )
+    return sorted(found, key=lambda kept: kept.step)
+
+
+def base_name(args: argparse.Namespace, adapter: bytes) -> str:
+    """The base to draw with: the one that was given, else the run's own, else one that the adapter names."""
+    from lora.adapters import adapter_file
+    from lora.models.sources import NAMED
+
+    if args.base:
+        return str(args.base)
+    if record := read_record(args.run):
+        return record.base
+    about = adapter_file.read_info(adapter)
+    if about is not None and about.base in ("sticker-nano", *NAMED):
+        return about.base
+    known = f" ({about.base})" if about else ""
+    raise UsageError(f"{args.run}: trained on another base{known}; give its folder with --base")
+
+
+def samples(args: argparse.Namespace) -> list[Sample]:
+    """The samples that the run was trained on; ``args.train_data_dir`` is then where they are.
+
+    Raises UsageError if it is not known where they are, or if they are not there any more.
+    """
+    from lora.data.dataset import read_folder
+
+    record = read_record(args.run)
+    count = None
+    if args.train_data_dir is None:
+        args.train_data_dir = _remembered(args.run)
+        count = record.max_train_samples if record else None
+    columns = {
+        "image_column": args.image_column or (record.image_column if record else "image"),
+        "caption_column": args.caption_column or (record.caption_column if record else "text"),
+    }
+    return read_folder(args.train_data_dir, **columns)[:count]
+
+
+def _remembered(run: Path) -> Path:
+    """The folder of samples that an earlier comparison was given, else that of the training."""
+    record = read_record(run)
+    compared = read_json(run / run_folder.SCORES).get("train_data_dir")
+    known = list(dict.fromkeys(folder for folder in (compared, record and record.train_data_dir) if folder))
+    if not known:
+        raise UsageError(f"{run}: does not say where its samples are; give --train_data_dir")
+    found = next((path for folder in known if (path := Path(folder)).is_dir()), None)
+    if found is None:
+        raise UsageError(
+            f"{run}: its samples were in {' and '.join(known)}, and from {Path.cwd()} there is no such folder; "
+            "give --train_data_dir"
+        )
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that these commands wrote, or nothing. Raises UsageError if it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path}: damaged ({error}); remove it and compare again") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: damaged; remove it and compare again")
+    return value
+
+
+def judges(args: argparse.Namespace, base: Any) -> tuple[ImageEncoder, PromptScorer]:
+    """Who judges the drawings: the networks in --eye and --clip, or the bundled ones."""
+    from lora.evaluation.scorers import image_encoder
+    from lora.evaluation.scorers.classifier import DiffusionPromptScorer
+
+    device = str(base.device)
+    reader: PromptScorer = DiffusionPromptScorer(base)
+    if args.clip:
+        from lora.evaluation.scorers.encoders import ClipPromptScorer
+
+        reader = ClipPromptScorer(args.clip, device)
+    return image_encoder(args.eye, device), reader

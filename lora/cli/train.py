@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import run_folder, train_flags
 from lora.cli.progress_bar import ProgressBar
-from lora.cli.run_record import Origin, read_origin
+from lora.cli.run_record import RunRecord, read_record
 from lora.cli.terminal import UsageError, load_base, read_samples
 from lora.cli.train_flags import add_arguments as add_arguments
 
@@ -113,11 +113,11 @@ def _train(
             sys.exit(INTERRUPTED)
 
 
-def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> Origin:
+def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> RunRecord:
     """What is noted of the training before its first step."""
     from lora.training.checkpoints import identity
 
-    return Origin(
+    return RunRecord(
         base=args.pretrained_model_name_or_path,
         train_data_dir=str(args.train_data_dir),
         image_column=args.image_column,
@@ -127,13 +127,13 @@ def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> Orig
     )
 
 
-def _refuse_another(args: argparse.Namespace, origin: Origin, source: Path | None) -> None:
+def _refuse_another(args: argparse.Namespace, origin: RunRecord, source: Path | None) -> None:
     """A checkpoint may come from elsewhere, but not into the folder of another training."""
     from lora.training.checkpoints import differences
 
     if source is None:
         return
-    theirs = read_origin(args.output_dir)
+    theirs = read_record(args.output_dir)
     if theirs is None:
         own = source.resolve().is_relative_to(args.output_dir.resolve())
         different = [] if own else run_folder.adapters_in(args.output_dir)

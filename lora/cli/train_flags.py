@@ -66,7 +66,7 @@ FIELDS = {
     "gradient_accumulation_steps": "portions",
     "gradient_checkpointing": "gradient_checkpointing",
 }
-GROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
+BACKGROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
 
 class _Refused(argparse.Action):
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Where a default is not that of the reference script, it says so. 'The base's own' values are made "
         "for the base and the number of samples. Captions and prompts get the --keyword if they lack it, and the "
-        "ground that the drawings are on, as in 'a fox, white background': both count towards 77 tokens."
+        "background that the drawings are on, as in 'a fox, white background': both count towards 77 tokens."
     )
     _add_data(parser)
     _add_length(parser)
@@ -134,10 +134,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--composite",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="put pictures onto a flat ground by their alpha; --no-composite drops alpha as the reference "
+        help="put pictures onto a flat background by their alpha; --no-composite drops alpha as the reference "
         "does, and is there to measure that",
     )
-    add("--background", default="auto", metavar="auto|NAME", help=GROUNDS_HELP)
+    add("--background", default="auto", metavar="auto|NAME", help=BACKGROUNDS_HELP)
     add("--dataloader_num_workers", type=count, default=0, help="taken; everything is encoded once, before")
 
 

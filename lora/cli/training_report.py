@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lora.cli import run_folder
 from lora.cli.progress_bar import ProgressBar
-from lora.cli.run_record import Origin, write_origin
+from lora.cli.run_record import RunRecord, write_record
 from lora.cli.tensorboard_log import TensorBoardLog
 from lora.files import write_whole
 from lora.jobs import Checkpoint, Progress, Trained
@@ -112,7 +112,7 @@ class TrainingReport:
 
 @contextmanager
 def opened(
-    args: argparse.Namespace, base: Base, how: Plan, watch: ProgressBar, origin: Origin, *, done: int
+    args: argparse.Namespace, base: Base, how: Plan, watch: ProgressBar, origin: RunRecord, *, done: int
 ) -> Iterator[TrainingReport]:
     """A report whose files are begun, or gone on with after ``done`` steps; closed at the end whatever happens.
 
@@ -122,11 +122,11 @@ def opened(
     logs = args.output_dir / args.logging_dir
     if not done:
         run_folder.clear(args.output_dir, logs)
-        write_origin(args.output_dir, origin)
+        write_record(args.output_dir, origin)
     run_folder.tidy(args.output_dir)
     metrics = run_folder.Metrics(args.output_dir, steps_done=done)
     if done:
-        write_origin(args.output_dir, origin)
+        write_record(args.output_dir, origin)
     board = TensorBoardLog(logs, steps_done=done) if args.report_to != "none" else None
     try:
         yield TrainingReport(args=args, base=base, how=how, watch=watch, metrics=metrics, board=board)

@@ -10,15 +10,17 @@ from scipy.ndimage import binary_erosion
 
 from lora.data.dataset import has_transparency
 
-CLEARLY_FAR = 35.0  # CIE76 distance from which on white, the best-known ground, is far enough from a palette
+CLEARLY_FAR = (
+    35.0  # CIE76 distance from which on white, the best-known background, is far enough from a palette
+)
 
 
 def choose_background(images: Sequence[Image.Image], backgrounds: Mapping[str, tuple[int, int, int]]) -> str:
-    """The name of the ground that is easiest to tell from these drawings.
+    """The name of the background that is easiest to tell from these drawings.
 
-    Each picture counts alike. A ground's distance is the 5th percentile, over visible pixels, of the CIE76
+    Each picture counts alike. A background's distance is the 5th percentile, over visible pixels, of the CIE76
     difference to it, edges counting five times: that is where a cut-out goes wrong. White wins if it is
-    clearly far, for every base knows it best. Pictures that are mostly opaque bring their own ground, so the
+    clearly far, for every base knows it best. Pictures that are mostly opaque bring their own background, so the
     nearest name to their border is taken.
     """
     opaque = [image for image in images if not has_transparency(image)]

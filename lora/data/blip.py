@@ -59,9 +59,9 @@ def pixel_size(folder: Path, default: int) -> int:
 
 def pixels(image: Image.Image, side: int) -> Tensor:
     """An RGBA picture on white as float32 [1, 3, side, side], normalised."""
-    ground = Image.new("RGBA", image.size, "white")
-    ground.alpha_composite(image)
-    small = ground.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+    background = Image.new("RGBA", image.size, "white")
+    background.alpha_composite(image)
+    small = background.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
     values = (np.asarray(small, dtype=np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(
         STD, np.float32
     )

@@ -21,7 +21,7 @@ from tokenizers.models import BPE
 
 MAX_TOKENS = 77  # what the text encoder reads, its start and end tokens included
 MAX_KEYWORD_TOKENS = 4
-LONGEST_GROUND = (
+LONGEST_BACKGROUND = (
     ", on a plain white background"  # of what bases (lora.models.base_model) add to a caption or prompt
 )
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
@@ -65,18 +65,18 @@ class Length:
         return f"{self.tokens} tokens; {self.room} fit"
 
 
-def room(keyword: str = "", ground: str = LONGEST_GROUND) -> int:
-    """How many tokens a caption or prompt may have: what the start, the end, the keyword and the ground leave."""
-    return MAX_TOKENS - count_tokens(keyword + ground)
+def room(keyword: str = "", background: str = LONGEST_BACKGROUND) -> int:
+    """How many tokens a caption or prompt may have: what the start, the end, the keyword and the background leave."""
+    return MAX_TOKENS - count_tokens(keyword + background)
 
 
-def length(text: str, keyword: str = "", ground: str = LONGEST_GROUND) -> Length:
-    """How long a caption or prompt is, judged as the base will read it: keyword in front, ground behind.
+def length(text: str, keyword: str = "", background: str = LONGEST_BACKGROUND) -> Length:
+    """How long a caption or prompt is, judged as the base will read it: keyword in front, background behind.
 
-    ``ground`` is what a base adds on the ground at hand; without it, what fits here fits every base.
+    ``background`` is what a base adds on the background at hand; without it, what fits here fits every base.
     """
-    whole = (with_keyword(text, keyword) if keyword else text) + ground
-    most = room(keyword, ground)
+    whole = (with_keyword(text, keyword) if keyword else text) + background
+    most = room(keyword, background)
     return Length(tokens=count_tokens(whole) + most - MAX_TOKENS, room=most)
 
 

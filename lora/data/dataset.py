@@ -35,7 +35,7 @@ def read_folder(
     """The samples of an imagefolder, in the order of its ``metadata.jsonl`` or ``.csv``.
 
     Raises DatasetError at the first line that cannot be used, or whose caption leaves no room for the keyword that
-    it will get and for the ground.
+    it will get and for the background.
     """
     samples = []
     for entry in imagefolder.entries(folder, image_column=image_column, caption_column=caption_column):

@@ -31,7 +31,7 @@ class Item:
     adapter: bytes | None = field(default=None, repr=False)
     seed: int
     cfg: float
-    background: str | None = None  # the name of its ground; None: the adapter's own
+    background: str | None = None  # the name of its background; None: the adapter's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Picture:
 
     index: int
     image: Image.Image
-    background: Colour
+    background_colour: Colour
 
 
 def draw(
@@ -57,7 +57,7 @@ def draw(
     """Draw all items, those of one adapter together, and give each picture when it is done.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
-    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and ground, an
+    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and background, an
     unusable adapter, more steps than the base has noise levels, and latents that are no numbers. The denoiser must
     not be used by others between two steps of a batch.
 
@@ -73,11 +73,11 @@ def draw(
         chosen = [items[index] for index in batch]
         latents = yield from _sample(base, chosen, about, background, steps)
         for index, image in zip(batch, images_of(base, latents), strict=True):
-            yield Picture(index=index, image=image, background=base.profile.backgrounds[background])
+            yield Picture(index=index, image=image, background_colour=base.profile.backgrounds[background])
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
-    """Indices of items that share an adapter and a ground, at most ``size`` at once."""
+    """Indices of items that share an adapter and a background, at most ``size`` at once."""
     groups: dict[tuple[bytes | None, str | None], list[int]] = {}
     for index, item in enumerate(items):
         groups.setdefault((item.adapter, item.background), []).append(index)
@@ -86,7 +86,7 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
 
 
 def background_of(base: Base, about: AdapterInfo | None) -> str:
-    """The ground that the adapter's samples were shown on, else white or the base's first."""
+    """The background that the adapter's samples were shown on, else white or the base's first."""
     if about is not None and about.background in base.profile.backgrounds:
         return about.background
     return next(iter(base.profile.backgrounds))
@@ -135,13 +135,16 @@ def make_scheduler(base: Base, steps: int) -> Any:
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
     """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
-    ground_words = base.ground_words(background)
+    background_words = base.background_words(background)
     for item in items:
-        for fit in (length(item.prompt, keyword, ground_words), length(item.negative_prompt, ground="")):
+        for fit in (
+            length(item.prompt, keyword, background_words),
+            length(item.negative_prompt, background=""),
+        ):
             if not fit.fits:
                 raise JobError("caption-too-long", str(fit))
     prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
-    wanted = [base.on_ground(prompt, background) for prompt in prompts]
+    wanted = [base.with_background(prompt, background) for prompt in prompts]
     if all(item.cfg == 1 for item in items):
         return base.embed(wanted)
     return base.embed([item.negative_prompt for item in items] + wanted)

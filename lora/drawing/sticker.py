@@ -1,4 +1,4 @@
-"""From a drawing on a flat ground to a finished sticker file: cut out, fitted, encoded."""
+"""From a drawing on a flat background to a finished sticker file: cut out, fitted, encoded."""
 
 from __future__ import annotations
 

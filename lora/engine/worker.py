@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_REPORTS = 1.0
 USUAL_SAMPLES = 30  # what the defaults in Ready are told for, where they depend on the number of samples
 
-MakeSticker = Callable[[Any, tuple[int, int, int]], bytes]  # a drawing and its ground -> a finished file
+MakeSticker = Callable[[Any, tuple[int, int, int]], bytes]  # a drawing and its background -> a finished file
 
 
 @dataclass(kw_only=True)
@@ -194,7 +194,7 @@ class Worker:
             return
         job = drawing.job
         try:
-            sticker = self._make_sticker(drawn.image, drawn.background)
+            sticker = self._make_sticker(drawn.image, drawn.background_colour)
             self._say(
                 Drawn(job=job_id, attempt=job.attempt, index=index, seed=job.seed + index, sticker=sticker)
             )

@@ -104,17 +104,17 @@ def compare(
     captions = [sample.caption for sample in samples]
     prompts = how.prompts or tuple(new_prompts(captions, how.count))
     images = open_samples(samples)
-    ground = _ground(base, kept[0], images)
-    own = _show(base, images, ground)
+    background = _background(base, kept[0], images)
+    own = _show(base, images, background)
     del images  # as large as they were sent; at the base's own size they can wait for the drawings
     asked = [(prompt, seed) for prompt in prompts for seed in how.seeds]
     work = _Work((1 + len(kept)) * 2 * len(asked))
     rows = []
     for adapter in (None, *(one.adapter for one in kept)):
-        rows.append((yield from _draw(base, asked, adapter, ground, how, work)))
+        rows.append((yield from _draw(base, asked, adapter, background, how, work)))
     fits = []
     for shown in rows:
-        fits.append((yield from _read(reader, shown, ground, asked, _choices(prompts), work)))
+        fits.append((yield from _read(reader, shown, background, asked, _choices(prompts), work)))
     marks = _marks(eye, own, rows, kept, fits)
     yield Comparison(
         prompts=tuple(prompts),
@@ -141,8 +141,8 @@ class _Work:
         return CompareProgress(step=self.step, steps=self.steps)
 
 
-def _ground(base: Base, one: SavedCheckpoint, images: Sequence[Image.Image]) -> str:
-    """The ground that the adapters were trained on: everything is compared on that one."""
+def _background(base: Base, one: SavedCheckpoint, images: Sequence[Image.Image]) -> str:
+    """The background that the adapters were trained on: everything is compared on that one."""
     about = adapter_file.read_info(one.adapter)
     if about is not None and about.background in base.profile.backgrounds:
         return about.background
@@ -153,7 +153,7 @@ def _draw(
     base: Base,
     asked: Sequence[tuple[str, int]],
     adapter: bytes | None,
-    ground: str,
+    background: str,
     how: CompareSettings,
     work: _Work,
 ) -> Generator[CompareProgress, None, list[FlatDrawing]]:
@@ -161,12 +161,12 @@ def _draw(
     shown = []
     for start in range(0, len(asked), sampling.MAX_BATCH):
         items = [
-            sampling.Item(prompt=prompt, adapter=adapter, seed=seed, cfg=how.cfg, background=ground)
+            sampling.Item(prompt=prompt, adapter=adapter, seed=seed, cfg=how.cfg, background=background)
             for prompt, seed in asked[start : start + sampling.MAX_BATCH]
         ]
         for drawn in sampling.draw(base, items, steps=how.steps):
             if isinstance(drawn, sampling.Picture):
-                shown.append(FlatDrawing(image=drawn.image, ground=drawn.background))
+                shown.append(FlatDrawing(image=drawn.image, background_colour=drawn.background_colour))
         yield work.more(len(items))
     return shown
 
@@ -174,7 +174,7 @@ def _draw(
 def _read(
     reader: PromptScorer,
     shown: Sequence[FlatDrawing],
-    ground: str,
+    background: str,
     asked: Sequence[tuple[str, int]],
     choices: Sequence[str],
     work: _Work,
@@ -183,7 +183,7 @@ def _read(
     fits = []
     for one, (prompt, _) in zip(shown, asked, strict=True):
         others = [other for other in choices if other != prompt][:OTHER_PROMPTS]
-        fits.append(reader.read(one, ground, [prompt, *others]))
+        fits.append(reader.read(one, background, [prompt, *others]))
         yield work.more(1)
     return np.array(fits)
 
@@ -194,11 +194,12 @@ def _choices(prompts: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(prompts), *spare]
 
 
-def _show(base: Base, images: Sequence[Image.Image], ground: str) -> list[FlatDrawing]:
+def _show(base: Base, images: Sequence[Image.Image], background: str) -> list[FlatDrawing]:
     """Samples as large as the drawings: an eye takes another sharpness for another style."""
-    colour = base.profile.backgrounds[ground]
+    colour = base.profile.backgrounds[background]
     return [
-        FlatDrawing(image=on_flat_background(image, base.drawn_px, colour), ground=colour) for image in images
+        FlatDrawing(image=on_flat_background(image, base.drawn_px, colour), background_colour=colour)
+        for image in images
     ]
 
 
@@ -211,7 +212,12 @@ def _marks(
 ) -> list[checkpoint_choice.Measurements]:
     """All that was measured, for each checkpoint; the first row and the first fits are the bare base's."""
     own = eye.look(samples)
-    mirrored = eye.look([FlatDrawing(image=ImageOps.mirror(one.image), ground=one.ground) for one in samples])
+    mirrored = eye.look(
+        [
+            FlatDrawing(image=ImageOps.mirror(one.image), background_colour=one.background_colour)
+            for one in samples
+        ]
+    )
     bare = eye.look(rows[0])
     marks = []
     for one, shown, fit in zip(kept, rows[1:], fits[1:], strict=True):

@@ -1,4 +1,4 @@
-"""A loaded base model, and what is particular about each kind: its defaults, the grounds it draws on."""
+"""A loaded base model, and what is particular about each kind: its defaults, the backgrounds it draws on."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ class Base:
         """What the side of every picture must be a multiple of, in pixels."""
         return self.pixels_per_latent * int(2 ** (len(self.unet.config.block_out_channels) - 1))
 
-    def on_ground(self, text: str, background: str) -> str:
+    def with_background(self, text: str, background: str) -> str:
         """The caption or prompt with the colour behind the drawing named, as this base understands it."""
-        return self.profile.ground.format(text=text, name=background) if text else text
+        return self.profile.caption_template.format(text=text, name=background) if text else text
 
-    def ground_words(self, background: str) -> str:
-        """What ``on_ground`` adds to a text: it takes some of the 77 tokens."""
-        return self.profile.ground.format(text="", name=background)
+    def background_words(self, background: str) -> str:
+        """What ``with_background`` adds to a text: it takes some of the 77 tokens."""
+        return self.profile.caption_template.format(text="", name=background)
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:

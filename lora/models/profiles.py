@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]  # RGB, 0 to 255
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What holds for a kind of base. ``ground`` is how a caption names the colour behind the drawing.
+    """What holds for a kind of base. ``caption_template`` is how a caption names the colour behind the drawing.
 
     ``guidance_stop`` is the share of the denoising steps, from the first one, that are guided: shapes are decided in
     those, and the others only lose by it (Kynkäänniemi et al. 2024, arXiv 2404.07724). In the share ``shaping`` of
@@ -22,7 +22,7 @@ class Profile:
     """
 
     backgrounds: Mapping[str, Colour]
-    ground: str
+    caption_template: str
     defaults: Callable[[int], TrainSettings]  # number of samples -> every setting filled in
     snr_gamma: float | None
     ema_decay: float | None
@@ -45,7 +45,7 @@ def _usual_defaults(samples: int) -> TrainSettings:
 
 NANO = Profile(
     backgrounds=sticker_nano.BACKGROUNDS,
-    ground="{text}, {name} background",
+    caption_template="{text}, {name} background",
     defaults=_nano_defaults,
     snr_gamma=None,  # min-SNR leaves out the noisiest steps, where it is decided how a drawing looks as a whole
     ema_decay=0.98,
@@ -59,7 +59,7 @@ NANO = Profile(
 
 USUAL = Profile(
     backgrounds=sticker_nano.BACKGROUNDS,
-    ground="{text}, on a plain {name} background",
+    caption_template="{text}, on a plain {name} background",
     defaults=_usual_defaults,
     snr_gamma=None,
     ema_decay=None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPTextModel, CLIPTokenizer
 
-# Flat grounds that the base was taught to draw on by name; no mention means white.
+# Flat backgrounds that the base was taught to draw on by name; no mention means white.
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
     "green": (0, 190, 90),
@@ -76,8 +76,8 @@ SUB_PIXEL_CONV = (
     "fine.safetensors"  # in an unpacked vae/: the decoder's last convolution, if it makes sub-pixels
 )
 LAST = ("decoder.conv_out.weight", "decoder.conv_out.bias")
-# Parts of the VAE that are not rounded to 8 bits, for 0.28 MB more: nothing after them evens it out. On a flat ground
-# it would come to 1.6 of 255 in one pixel of a hundred; what is rounded below them comes to 0.06.
+# Parts of the VAE that are not rounded to 8 bits, for 0.28 MB more: nothing after them evens it out. On a flat
+# background it would come to 1.6 of 255 in one pixel of a hundred; what is rounded below them comes to 0.06.
 UNROUNDED = ("decoder.up_blocks.2.", "decoder.up_blocks.3.", "decoder.conv_out.")
 
 
@@ -95,9 +95,9 @@ def unpack(folder: Path) -> Path:
     """Write sticker-nano as a plain diffusers folder (fp32, safetensors) and return it.
 
     If its decoder makes k x k sub-pixels of each pixel (Shi et al. 2016, arXiv 1609.05158), ``vae/`` holds the mean
-    over each colour's sub-pixels: plain diffusers so draws the fine picture box-downsampled by k (but for what either
-    clamps). Beside it is ``vae/fine.safetensors`` with the sub-pixels' ``weight`` [3 k k, channels, 3, 3] and ``bias``
-    [3 k k], in the order of ``torch.nn.functional.pixel_shuffle``.
+    over each colour's sub-pixels: plain diffusers so draws the fine picture box-downsampled by k (but for what
+    either clamps). Beside it is ``vae/fine.safetensors`` with the sub-pixels' ``weight`` [3 k k, channels, 3, 3] and
+    ``bias`` [3 k k], in the order of ``torch.nn.functional.pixel_shuffle``.
 
     A folder that is already there is left as it is. It appears whole or not at all: it is written beside
     its place and renamed, so two processes may do this at once.

@@ -1,4 +1,4 @@
-"""Drawings put onto flat grounds, on the device: what the VAE and the denoiser are shown."""
+"""Drawings put onto flat backgrounds, on the device: what the VAE and the denoiser are shown."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from lora.models.sticker_nano import BACKGROUNDS
 
-GROUNDS = tuple(BACKGROUNDS)  # names in captions; white first
+BACKGROUND_NAMES = tuple(BACKGROUNDS)  # names in captions; white first
 
 
-def ground_colours(device: torch.device) -> Tensor:
-    """Colours of ``GROUNDS`` in [-1, 1], float [G, 3]."""
-    return torch.tensor([BACKGROUNDS[name] for name in GROUNDS], device=device) / 127.5 - 1
+def background_colours(device: torch.device) -> Tensor:
+    """Colours of ``BACKGROUND_NAMES`` in [-1, 1], float [G, 3]."""
+    return torch.tensor([BACKGROUNDS[name] for name in BACKGROUND_NAMES], device=device) / 127.5 - 1
 
 
 def below(most: int, generator: torch.Generator) -> int:
@@ -42,7 +42,7 @@ def place(rgba: Tensor, scale: Tensor, shift: Tensor, flip: Tensor) -> Tensor:
     return F.grid_sample(rgba, grid, mode="bicubic", padding_mode="zeros", align_corners=False).clamp(0, 1)
 
 
-def on_ground(rgba: Tensor, colours: Tensor) -> Tensor:
+def on_background(rgba: Tensor, colours: Tensor) -> Tensor:
     """Composite premultiplied [B, 4, H, W] onto flat colours [B, 3] in [-1, 1]; returns RGB in [-1, 1]."""
     return rgba[:, :3] * 2 - rgba[:, 3:] + (1 - rgba[:, 3:]) * colours[:, :, None, None]
 

@@ -61,8 +61,8 @@ def plural(words: str) -> str:
     return f"{words}s"
 
 
-def styled(style: str, what: str, ground: str, rng: Random) -> str:
-    """One way to ask for it. ``ground`` is the background's colour name; white is mostly left unsaid."""
+def styled(style: str, what: str, background: str, rng: Random) -> str:
+    """One way to ask for it. ``background`` is the background's colour name; white is mostly left unsaid."""
     text = rng.choice(
         (
             f"{style} {what}",
@@ -73,6 +73,6 @@ def styled(style: str, what: str, ground: str, rng: Random) -> str:
             what,
         )
     )
-    if ground != "white" or rng.random() < 0.3:
-        text += f", {ground} background"
+    if background != "white" or rng.random() < 0.3:
+        text += f", {background} background"
     return text

@@ -106,18 +106,18 @@ class Scenes:
         own = rgba[:, :3].sum(dim=(2, 3)) / rgba[:, 3].sum(dim=(1, 2))[:, None].clamp_min(1)
         near = (own + 0.25 * (self.rand(count, 3) - 0.5)).clamp(0, 1)[:, :, None, None]
         kind = self.rand(count)[:, None, None, None]
-        ground = torch.ones(count, 3, SIDE, SIDE, device=self.device)
+        background = torch.ones(count, 3, SIDE, SIDE, device=self.device)
         for start, value in (
-            (0.22, self.rand(count, 3, 1, 1).expand_as(ground)),
-            (0.38, near.expand_as(ground)),
+            (0.22, self.rand(count, 3, 1, 1).expand_as(background)),
+            (0.38, near.expand_as(background)),
             (0.45, self.gradients(count)),
             (0.53, self.stripes(count)),
             (0.67, self.noise(count)),
             (0.81, self.patches(count)),
             (0.88, self.clutter(count)),
         ):
-            ground = torch.where(kind >= start, value, ground)
-        return ground
+            background = torch.where(kind >= start, value, background)
+        return background
 
     def ramps(self, count: int) -> tuple[Tensor, Tensor]:
         """Two axes at right angles, turned by any angle: each [B, 1, 320, 320], from about -1.4 to 1.4."""
@@ -191,7 +191,7 @@ class Scenes:
         images = torch.where(mix < 0.6, images + (soft - images) * mix / 0.6, images)
         noise = F.interpolate(self.rand(len(images), 3, 80, 80) - 0.5, SIDE, mode="bilinear")
         images = images + 0.12 * noise * self.rand(len(images), 1, 1, 1)
-        # On drawing and ground alike: else grain would tell the one from the other.
+        # On drawing and background alike: else grain would tell the one from the other.
         grain = torch.randn(images.shape, generator=self.generator, device=self.device)
         strength = 0.03 * (self.rand(len(images), 1, 1, 1) * 2 - 1).clamp_min(0)
         return (images + strength * grain).clamp(0, 1)

@@ -31,7 +31,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lora.models.base_model import Base, load
-from lora.pretrain.augment import on_ground, premultiplied
+from lora.pretrain.augment import on_background, premultiplied
 from lora.pretrain.bank import CHUNK, SIDE, Bank, redone
 from lora.pretrain.critic import Critic
 from lora.pretrain.drawings import rendered
@@ -78,7 +78,7 @@ class Lookout:
         self, base: Base, pictures: Tensor, captions: Sequence[str], generator: torch.Generator
     ) -> None:
         white = torch.ones(len(pictures), 3, device=base.device)
-        self._images = on_ground(premultiplied(pictures), white)
+        self._images = on_background(premultiplied(pictures), white)
         clean, made = [], []
         for at, images in enumerate(self._images.split(CHUNK)):
             clean.append(base.encode(F.avg_pool2d(images, 2))[0])

@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lora.pretrain.augment import ground_colours, jittered, on_ground, premultiplied
+from lora.pretrain.augment import background_colours, jittered, on_background, premultiplied
 
 CONFIG = {
     "sample_size": 256,
@@ -78,16 +78,16 @@ def dressed(rgba: Tensor, generator: torch.Generator) -> Tensor:
     colour = torch.gather(rgba[:, :3], 1, order[:, :, None, None].expand(-1, -1, *rgba.shape[2:]))
     inverted = (rand(count) < 0.06)[:, None, None, None]
     rgba = torch.cat([torch.where(inverted, rgba[:, 3:] - colour, colour), rgba[:, 3:]], dim=1)
-    named = ground_colours(device)
-    grounds = rand(count, 3) * 2 - 1
+    named = background_colours(device)
+    backgrounds = rand(count, 3) * 2 - 1
     pick = rand(count)
-    grounds = torch.where(
+    backgrounds = torch.where(
         (pick < 0.75)[:, None],
         named[torch.randint(len(named), (count,), generator=generator, device=device)],
-        grounds,
+        backgrounds,
     )
-    grounds = torch.where((pick < 0.5)[:, None], named[0], grounds)
-    return on_ground(rgba, grounds)
+    backgrounds = torch.where((pick < 0.5)[:, None], named[0], backgrounds)
+    return on_background(rgba, backgrounds)
 
 
 def crops(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -125,8 +125,8 @@ def psnr(model: AutoencoderKL, pictures: Tensor) -> float:
     """
     values = []
     for rows in torch.arange(len(pictures), device=pictures.device).split(32):
-        images = on_ground(
-            premultiplied(pictures[rows]), ground_colours(pictures.device)[:1].expand(len(rows), -1)
+        images = on_background(
+            premultiplied(pictures[rows]), background_colours(pictures.device)[:1].expand(len(rows), -1)
         )
         mean = model.quant_conv(model.encoder(images)).chunk(2, dim=1)[0]
         decoded = model.decoder(model.post_quant_conv(mean)).float().clamp(-1, 1)
@@ -140,9 +140,9 @@ def psnr(model: AutoencoderKL, pictures: Tensor) -> float:
 def normalise_latents(model: AutoencoderKL, pictures: Tensor) -> None:
     """Give the latents mean 0 and deviation 1 per channel, exactly undone before decoding."""
     means = []
-    white = ground_colours(pictures.device)[:1]
+    white = background_colours(pictures.device)[:1]
     for rows in torch.arange(0, len(pictures), 4, device=pictures.device).split(32):
-        images = on_ground(premultiplied(pictures[rows]), white.expand(len(rows), -1))
+        images = on_background(premultiplied(pictures[rows]), white.expand(len(rows), -1))
         means.append(model.quant_conv(model.encoder(images)).float().chunk(2, dim=1)[0])
     latents = torch.cat(means)
     mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lora.data.captions import encode
 from lora.pretrain import scenes
-from lora.pretrain.augment import GROUNDS, ground_colours, on_ground
+from lora.pretrain.augment import BACKGROUND_NAMES, background_colours, on_background
 from lora.pretrain.captions import shown, styled
 
 KINDS = ["plain"] * 13 + ["coloured"] * 4 + ["pair"] * 2 + ["several"]
@@ -70,35 +70,35 @@ class Variants:
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         self._generator = generator
         device = generator.device
-        grounds = torch.randint(
-            1, len(GROUNDS), (len(drawings), len(KINDS)), generator=generator, device=device
+        backgrounds = torch.randint(
+            1, len(BACKGROUND_NAMES), (len(drawings), len(KINDS)), generator=generator, device=device
         )
-        white = torch.rand(grounds.shape, generator=generator, device=device) < 0.55
-        self._grounds = torch.where(white, 0, grounds)
+        white = torch.rand(backgrounds.shape, generator=generator, device=device) < 0.55
+        self._backgrounds = torch.where(white, 0, backgrounds)
         self.captions = self._captioned(drawings, vocabulary, rng).to(device)
 
     @torch.no_grad()
     def encode(self, pictures: Tensor, vae: AutoencoderKL) -> None:
         """Make the latents of the drawings' ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
         device, generator = pictures.device, self._generator
-        colours = ground_colours(device)
+        colours = background_colours(device)
         latents = torch.empty(len(pictures), len(KINDS), 8, 32, 32, dtype=torch.bfloat16, device=device)
         for variant in range(len(KINDS)):
             for rows in torch.arange(len(pictures), device=device).split(CHUNK):
                 wanted = [self._planned[row][variant] for row in rows.tolist()]
                 rgba = scenes.draw(pictures, rows, wanted, self._worn, generator)
-                images = on_ground(rgba, colours[self._grounds[rows, variant]])
+                images = on_background(rgba, colours[self._backgrounds[rows, variant]])
                 images = images.contiguous(memory_format=torch.channels_last)
                 with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                     latents[rows, variant] = vae.encode(images).latent_dist.mode().bfloat16()
         self.latents = latents
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
-        names = [[GROUNDS[i] for i in row] for row in self._grounds.tolist()]
+        names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
         rows = [
-            vocabulary.rows(styled(str(d["style"]), shown(d, scene, drawings, rng), ground, rng))
+            vocabulary.rows(styled(str(d["style"]), shown(d, scene, drawings, rng), background, rng))
             for d, planned, on in zip(drawings, self._planned, names, strict=True)
-            for scene, ground in zip(planned, on, strict=True)
+            for scene, background in zip(planned, on, strict=True)
             for _ in range(FORMS)
         ]
         table = np.array(rows, dtype=np.int16)

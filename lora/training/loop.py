@@ -54,7 +54,7 @@ def train(
     background = how.background
     if background == "auto":
         background = choose_background(images, base.profile.backgrounds)
-    words = (job.keyword, base.ground_words(background))
+    words = (job.keyword, base.background_words(background))
     captions = [_caption(sample, number, *words) for number, sample in enumerate(job.samples, start=1)]
     exam_captions = [_caption(sample, number, *words) for number, sample in enumerate(held_out, start=1)]
     name = f"train-{job.id}-{job.attempt}"
@@ -145,9 +145,9 @@ def _optimizer(how: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimi
     )
 
 
-def _caption(sample: Sample, number: int, keyword: str, ground: str) -> str:
-    """A sample's caption with the keyword, if the style has one, and with room for the words of the ground."""
-    fit = length(sample.caption, keyword, ground)
+def _caption(sample: Sample, number: int, keyword: str, background: str) -> str:
+    """A sample's caption with the keyword, if the style has one, and with room for the words of the background."""
+    fit = length(sample.caption, keyword, background)
     if not fit.fits:
         raise JobError("caption-too-long", f"sample {number}: {fit}")
     return with_keyword(sample.caption, keyword) if keyword else sample.caption
@@ -169,7 +169,7 @@ def _prepare(
     return EncodedSamples(
         mean=torch.stack([mean for mean, _ in moments], dim=1),
         std=torch.stack([std for _, std in moments], dim=1),
-        texts=base.embed([base.on_ground(caption, run.background) for caption in captions]),
+        texts=base.embed([base.with_background(caption, run.background) for caption in captions]),
         empty=base.embed([""])[0],
     )
 

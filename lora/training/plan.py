@@ -41,7 +41,7 @@ class Plan:
     timestep_sampling: str = "stratified"  # or "uniform", as the reference script does it
     lora_targets: str = "attention+ff"  # a key of adapters.TARGETS
     ema_decay: float | None = None  # None: the adapter is what the last step left, not an average
-    background: str = "auto"  # or the name of one of the base's grounds
+    background: str = "auto"  # or the name of one of the base's backgrounds
     composite: bool = True  # False drops transparency as the reference script does; it is there to measure
     center_crop: bool = False  # False: padded to a square, nothing is cut off
     interpolation: str = "lanczos"  # a key of dataset.FILTERS

@@ -84,12 +84,12 @@ def test_defaults_fill_what_was_not_asked(base: Base) -> None:
     assert (nano.steps, nano.batch_size, nano.learning_rate, nano.rank) == (300, 4, 1e-3, 16)
 
 
-def test_grounds_are_named_as_the_base_learned_them(base: Base) -> None:
+def test_backgrounds_are_named_as_the_base_learned_them(base: Base) -> None:
     """The bundled base knows its own form of words; an empty text stays empty."""
-    assert NANO.ground.format(text="a cat", name="white") == "a cat, white background"
+    assert NANO.caption_template.format(text="a cat", name="white") == "a cat, white background"
     assert base.profile is USUAL
-    assert base.on_ground("a {cat}", "green") == "a {cat}, on a plain green background"
-    assert base.on_ground("", "green") == ""
+    assert base.with_background("a {cat}", "green") == "a {cat}, on a plain green background"
+    assert base.with_background("", "green") == ""
 
 
 def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
@@ -105,9 +105,9 @@ def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
     assert len(base._embeddings) <= 600
 
 
-def test_no_ground_is_longer_than_was_allowed_for() -> None:
-    """What fits any base by the count of ``lora.data.captions`` fits each base on each of its grounds."""
+def test_no_background_is_longer_than_was_allowed_for() -> None:
+    """What fits any base by the count of ``lora.data.captions`` fits each base on each of its backgrounds."""
     for profile in (NANO, USUAL):
         for name in profile.backgrounds:
-            words = profile.ground.format(text="", name=name)
+            words = profile.caption_template.format(text="", name=name)
             assert captions.room("zorvex") <= captions.room("zorvex", words), words

@@ -83,7 +83,7 @@ def test_count_includes_start_and_end() -> None:
 
 
 def test_what_is_added_to_a_text_counts() -> None:
-    """Keyword and ground are read too: a text that fits leaves both whole, one more token does not."""
+    """Keyword and background are read too: a text that fits leaves both whole, one more token does not."""
     assert captions.length("cat " * 69) == captions.Length(tokens=69, room=69)
     assert captions.length("cat " * 69).fits
     assert not captions.length("cat " * 70).fits
@@ -91,8 +91,10 @@ def test_what_is_added_to_a_text_counts() -> None:
     assert with_name.room == 69 - (count_tokens("zorvex") - 2)
     assert str(with_name) == f"70 tokens; {with_name.room} fit"
     assert captions.length(f"a zorvex {'cat ' * 69}", "zorvex") == with_name  # whoever wrote the keyword
-    assert captions.length("cat " * 72, ground=", white background") == captions.Length(tokens=72, room=72)
-    assert captions.length("cat " * 75, ground="").fits
+    assert captions.length("cat " * 72, background=", white background") == captions.Length(
+        tokens=72, room=72
+    )
+    assert captions.length("cat " * 75, background="").fits
 
 
 def test_tokenizer_loads_fast_and_without_torch() -> None:

@@ -91,7 +91,7 @@ def test_captions(code: str, texts: list[str], keyword: str, samples: list[tuple
 
 
 def test_length_is_counted_in_tokens() -> None:
-    """77 of CLIP's tokens fit, whatever number of words that is; keyword and ground are among them."""
+    """77 of CLIP's tokens fit, whatever number of words that is; keyword and background are among them."""
     room = count_room("zorvex")
     assert "caption-too-long" not in codes(captions.check(["a " * room], "zorvex"))
     (finding,) = [f for f in captions.check(["a " * (room + 1)], "zorvex") if f.code == "caption-too-long"]
@@ -138,7 +138,7 @@ def test_one_shape_in_two_colours_is_two_drawings() -> None:
 
 
 def test_backgrounds_and_sizes() -> None:
-    """Opaque on a flat ground, opaque on a busy one, and drawings smaller than the base's pictures."""
+    """Opaque on a flat background, opaque on a busy one, and drawings smaller than the base's pictures."""
     flat = Image.new("RGB", (512, 512), "white")
     flat.paste(drawing(5), mask=drawing(5))
     busy = Image.effect_noise((512, 512), 90).convert("RGB")

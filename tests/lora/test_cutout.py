@@ -1,4 +1,4 @@
-"""The background goes, the drawing stays: keyed exactly on flat grounds, by the bundled network elsewhere."""
+"""The background goes, the drawing stays: keyed exactly on flat backgrounds, by the bundled network elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from lora.drawing.cutout import Remover, cut_out, flat, remover
 from lora.jobs import JobError
 
-GROUND = (40, 90, 230)
+BACKGROUND = (40, 90, 230)
 
 
 class Opinion:
@@ -31,10 +31,10 @@ def disc(side: int, radius: float) -> np.ndarray:
     return np.clip(radius + 0.5 - np.hypot(ys, xs), 0, 1)
 
 
-def painted(alpha: np.ndarray, colour: tuple[int, int, int], ground: tuple[int, int, int]) -> np.ndarray:
-    """A flat drawing composited onto a ground, float RGB."""
+def painted(alpha: np.ndarray, colour: tuple[int, int, int], background: tuple[int, int, int]) -> np.ndarray:
+    """A flat drawing composited onto a background, float RGB."""
     a = alpha[..., None]
-    return (a * np.array(colour) + (1 - a) * np.array(ground)) / 255
+    return (a * np.array(colour) + (1 - a) * np.array(background)) / 255
 
 
 def picture(rgb: np.ndarray) -> Image.Image:
@@ -46,19 +46,19 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Remover:
     return remover(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.mark.parametrize("ground", [(255, 255, 255), GROUND, (0, 190, 90)])
-def test_edges_are_unmixed_without_a_halo(ground: tuple[int, int, int]) -> None:
-    """Alpha is within a hundredth of the truth on average, and no pixel keeps the ground's colour."""
+@pytest.mark.parametrize("background", [(255, 255, 255), BACKGROUND, (0, 190, 90)])
+def test_edges_are_unmixed_without_a_halo(background: tuple[int, int, int]) -> None:
+    """Alpha is within a hundredth of the truth on average, and no pixel keeps the background's colour."""
     alpha = disc(128, 40)
-    rgb = painted(alpha, (220, 60, 20), ground)
-    found = np.asarray(cut_out(picture(rgb), Opinion(alpha), ground), dtype=float) / 255
+    rgb = painted(alpha, (220, 60, 20), background)
+    found = np.asarray(cut_out(picture(rgb), Opinion(alpha), background), dtype=float) / 255
     assert np.abs(found[..., 3] - alpha).mean() < 0.01
     visible = found[..., 3] > 0.1
     assert np.abs(found[visible][:, :3] - np.array([220, 60, 20]) / 255).max() < 0.12
 
 
 @pytest.mark.parametrize("side", [256, 512])
-def test_soft_edges_of_dark_drawings_keep_little_of_the_ground(side: int) -> None:
+def test_soft_edges_of_dark_drawings_keep_little_of_the_background(side: int) -> None:
     """A decoder smears an edge over a share of the picture: little of it is light, in a small or a large one."""
     alpha = gaussian_filter(disc(side, side * 0.3), side / 256)
     found = cut_out(picture(painted(alpha, (30, 40, 60), (255, 255, 255))), Opinion(alpha))
@@ -69,7 +69,7 @@ def test_soft_edges_of_dark_drawings_keep_little_of_the_ground(side: int) -> Non
 
 
 def test_white_eyes_stay_and_a_ring_has_its_hole() -> None:
-    """An enclosed patch of the ground's colour goes only if the network calls it background."""
+    """An enclosed patch of the background's colour goes only if the network calls it background."""
     ring, hole = disc(128, 50), disc(128, 20)
     rgb = painted(ring - hole, (20, 20, 20), (255, 255, 255))
     eye = np.asarray(cut_out(picture(rgb), Opinion(ring)))
@@ -80,7 +80,7 @@ def test_white_eyes_stay_and_a_ring_has_its_hole() -> None:
 
 def test_specks_of_noise_are_dropped_and_parts_are_kept() -> None:
     """A lone dot is noise; a star beside the drawing belongs to it."""
-    rgb = painted(disc(128, 40), (220, 60, 20), GROUND)
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     rgb[5, 60] = (1, 1, 0)
     rgb[10:20, 108:118] = (1, 1, 0)
     alpha = np.asarray(cut_out(picture(rgb), Opinion(disc(128, 40))))[..., 3]
@@ -90,7 +90,7 @@ def test_specks_of_noise_are_dropped_and_parts_are_kept() -> None:
 
 def test_a_border_of_two_colours_is_left_to_the_network() -> None:
     """No colour is keyed where the border is not flat."""
-    rgb = painted(disc(128, 40), (220, 60, 20), GROUND)
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     half = rgb.copy()
     half[:, :64] = np.where(disc(128, 40)[:, :64, None] > 0, half[:, :64], 1.0)
     assert flat.background_colour(rgb) is not None
@@ -102,7 +102,7 @@ def test_a_border_of_two_colours_is_left_to_the_network() -> None:
 def test_nothing_left_is_told() -> None:
     """An empty drawing is an error with a name, not an invisible sticker."""
     with pytest.raises(JobError) as caught:
-        cut_out(Image.new("RGB", (128, 128), GROUND), Opinion(np.zeros((128, 128))), GROUND)
+        cut_out(Image.new("RGB", (128, 128), BACKGROUND), Opinion(np.zeros((128, 128))), BACKGROUND)
     assert caught.value.code == "empty-cutout"
 
 
@@ -112,10 +112,12 @@ def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> N
     with Image.open(Path(__file__).parents[2] / "data" / "demo" / "strawberry.png") as file:
         art.paste(file.convert("RGBA").resize((200, 200)), (28, 28))
     ramp = np.linspace(30, 220, 256).astype(np.uint8)
-    ground = Image.fromarray(np.dstack([*np.meshgrid(ramp, ramp), np.full((256, 256), 90)]).astype(np.uint8))
-    ground = ground.convert("RGBA")
-    ground.alpha_composite(art)
-    found = np.asarray(cut_out(ground.convert("RGB"), network).getchannel("A")) > 127
+    background = Image.fromarray(
+        np.dstack([*np.meshgrid(ramp, ramp), np.full((256, 256), 90)]).astype(np.uint8)
+    )
+    background = background.convert("RGBA")
+    background.alpha_composite(art)
+    found = np.asarray(cut_out(background.convert("RGB"), network).getchannel("A")) > 127
     true = np.asarray(art.getchannel("A")) > 127
     assert (found & true).sum() / (found | true).sum() > 0.9
 

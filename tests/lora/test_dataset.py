@@ -213,7 +213,7 @@ def test_hidden_colours_never_show() -> None:
 
 @pytest.mark.parametrize("size", [(400, 100), (100, 400), (64, 200_000)])
 def test_nothing_is_cropped(size: tuple[int, int]) -> None:
-    """A long picture is padded: both of its ends are there, the rest is the flat ground."""
+    """A long picture is padded: both of its ends are there, the rest is the flat background."""
     image = Image.new("RGBA", size, "blue")
     ends = [(0, 0, size[0] // 4, size[1] - 1), (0, 0, size[0] - 1, size[1] // 4)][size[1] > size[0]]
     ImageDraw.Draw(image).rectangle(ends, fill="red")
@@ -260,7 +260,7 @@ def drawing(fill: tuple[int, int, int], outline: tuple[int, int, int]) -> Image.
         ((40, 90, 230), (255, 250, 240), {"green", "magenta"}),
     ],
 )
-def test_the_ground_is_far_from_the_palette(
+def test_the_background_is_far_from_the_palette(
     fill: tuple[int, int, int], outline: tuple[int, int, int], expected: set[str]
 ) -> None:
     """Dark drawings are shown on white; white ones on a colour that is none of theirs."""
@@ -273,7 +273,7 @@ def test_one_odd_picture_does_not_decide() -> None:
     assert choose_background([*dark, drawing((255, 255, 255), (250, 250, 250))], BACKGROUNDS) == "white"
 
 
-def test_opaque_pictures_keep_their_own_ground() -> None:
+def test_opaque_pictures_keep_their_own_background() -> None:
     """Photos of stickers on green paper are called green, for that is what the base will see."""
     photo = Image.new("RGBA", (200, 200), (10, 180, 100, 255))
     photo.alpha_composite(drawing((255, 255, 255), (255, 255, 255)))

@@ -116,11 +116,11 @@ def test_steps_are_reported_before_each_picture(base: Base) -> None:
     events = list(sampling.draw(base, [CAT], steps=5))
     assert events[:5] == [DrawProgress(step=number, steps=5) for number in range(1, 6)]
     assert isinstance(events[5], Picture)
-    assert events[5].background == (255, 255, 255)
+    assert events[5].background_colour == (255, 255, 255)
 
 
-def test_the_styles_keyword_and_ground_are_used(base: Base, adapter: bytes) -> None:
-    """An adapter's keyword is put into a prompt that lacks it, and its samples' ground is asked for."""
+def test_the_styles_keyword_and_background_are_used(base: Base, adapter: bytes) -> None:
+    """An adapter's keyword is put into a prompt that lacks it, and its samples' background is asked for."""
     said = replace(CAT, adapter=adapter, prompt="zorvex a cat")
     unsaid = replace(CAT, adapter=adapter, prompt="a cat")
     assert pictures(base, said)[0].tobytes() == pictures(base, unsaid)[0].tobytes()
@@ -156,7 +156,7 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         theirs = pipeline(
-            base.on_ground("a cat", "white"),
+            base.with_background("a cat", "white"),
             negative_prompt="blue",
             num_inference_steps=8,
             guidance_scale=5.0,
@@ -166,8 +166,8 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
     assert far(ours, theirs) <= 1
 
 
-def test_the_longest_prompt_still_has_its_ground(base: Base) -> None:
-    """What is accepted is read to its end: on another ground it is another picture; one token more is refused."""
+def test_the_longest_prompt_still_has_its_background(base: Base) -> None:
+    """What is accepted is read to its end: on another background it is another picture; one token more is refused."""
     longest = "cat " * 69
     white, green = pictures(
         base, *(Item(prompt=longest, seed=3, cfg=5.0, background=b) for b in ("white", "green"))

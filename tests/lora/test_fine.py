@@ -116,7 +116,7 @@ def test_a_drawing_averaged_down_is_what_plain_diffusers_draws(fine: Base) -> No
     noise = torch.randn(8, 32, 32, generator=torch.Generator().manual_seed(1))[None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        prompt = fine.on_ground("noto red heart", "white")
+        prompt = fine.with_background("noto red heart", "white")
         theirs = pipeline(prompt, num_inference_steps=3, guidance_scale=1.0, latents=noise).images[0]
     *_, ours = sampling.draw(fine, [sampling.Item(prompt="noto red heart", seed=1, cfg=1.0)], steps=3)
     assert isinstance(ours, sampling.Picture)
@@ -143,7 +143,7 @@ def test_sub_pixels_are_in_the_order_of_pixel_shuffle(fine: Base) -> None:
 
 
 def test_the_rim_shows_nothing_of_what_is_beyond_the_picture(fine: Base) -> None:
-    """A flat ground stays flat up to its corners, where a decoder's convolutions meet zeros."""
+    """A flat background stays flat up to its corners, where a decoder's convolutions meet zeros."""
     white, _ = fine.encode(torch.ones(1, 3, 256, 256))
     levels = (fine.decode(white)[0] + 1) * 127.5
     assert float(levels.min()) > 245
@@ -296,7 +296,7 @@ def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))
     reader = DiffusionPromptScorer(tiny_fine)
     found, wanted = (
-        reader.read(FlatDrawing(image=image, ground=WHITE), "white", ["a cat", "a dog"])
+        reader.read(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
         for image in (large, large.reduce(2))
     )
     assert found == pytest.approx(wanted, abs=1e-3)

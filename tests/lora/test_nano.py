@@ -24,7 +24,7 @@ def nano(cache_dir: Path) -> Base:
 
 
 def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_path: Path) -> None:
-    """`unpack` writes a plain diffusers folder; given as --base it has the same hash, grounds and defaults."""
+    """`unpack` writes a plain diffusers folder; given as --base it has the same hash, backgrounds and defaults."""
     folder = tmp_path / "nano"
     assert main(["unpack", "sticker-nano", str(folder)]) == 0
     assert main(["unpack", "sticker-nano", str(folder)]) == 0
@@ -37,7 +37,7 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
     )
 
 
-def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
+def test_it_draws_on_the_background_that_was_asked_for(nano: Base) -> None:
     """The corners of a drawing are the flat colour that the cut-out will look for."""
     adapterless = sampling.Item(prompt="noto red heart", seed=1, cfg=5.0)
     *_, picture = sampling.draw(nano, [adapterless], steps=6)
@@ -46,10 +46,10 @@ def test_it_draws_on_the_ground_that_was_asked_for(nano: Base) -> None:
     corners = pixels[[2, 2, -3, -3], [2, -3, 2, -3]]
     side = nano.drawn_px
     assert picture.image.size == (side, side)
-    assert np.abs(corners - picture.background).max() < 40
+    assert np.abs(corners - picture.background_colour).max() < 40
     inner = slice(side * 27 // 64, side * 37 // 64)
     middle = pixels[inner, inner].reshape(-1, 3).mean(axis=0)
-    assert middle[0] > 180  # red, and not the white of the ground
+    assert middle[0] > 180  # red, and not the white of the background
     assert middle[1] < 120
 
 

@@ -158,7 +158,7 @@ def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor
         spread = base.vae.encode(to_tensor([square])).latent_dist
         scale = base.vae.config.scaling_factor
         clean.append((spread.mean[0] * scale, spread.std[0] * scale))
-    captions = [base.on_ground(sample.caption, "white") for sample in samples]
+    captions = [base.with_background(sample.caption, "white") for sample in samples]
     tokens = base.tokenizer(captions, padding="max_length", max_length=77, return_tensors="pt")
     return clean, base.text_encoder(tokens.input_ids)[0]
 

@@ -76,7 +76,7 @@ def square(colour: tuple[float, float, float], side: int = 64) -> torch.Tensor:
 
 
 def test_the_decoder_is_shown_flat_fills_only() -> None:
-    """Wherever and however large a drawing is placed, its fill is still one colour, and its ground none."""
+    """Wherever and however large a drawing is placed, its fill is still one colour, and its background none."""
     for seed in range(20):
         placed = bank.placed(square((0.2, 0.6, 0.9)), torch.Generator().manual_seed(seed))
         assert placed.shape == (1, 4, 64, 64)

@@ -28,7 +28,7 @@ def drawings() -> list[Image.Image]:
 
 
 def look(images: list[Image.Image]) -> Features:
-    return image_encoder().look([FlatDrawing(image=image, ground=WHITE) for image in images])
+    return image_encoder().look([FlatDrawing(image=image, background_colour=WHITE) for image in images])
 
 
 def outlined(image: Image.Image) -> Image.Image:
@@ -67,27 +67,27 @@ def test_collapse_is_seen_as_low_diversity(drawings: list[Image.Image]) -> None:
 
 
 def test_framing_forgets_place_and_size(drawings: list[Image.Image]) -> None:
-    """A drawing small in a corner is seen as it is when it fills its picture, on any ground."""
+    """A drawing small in a corner is seen as it is when it fills its picture, on any background."""
     pink = (255, 170, 200)
     large = Image.new("RGB", (256, 256), pink)
     large.paste((20, 60, 90), (40, 40, 216, 216))
     small = Image.new("RGB", (256, 256), pink)
     small.paste((20, 60, 90), (4, 150, 92, 238))
-    one, other = (framed(FlatDrawing(image=image, ground=pink), 64) for image in (large, small))
+    one, other = (framed(FlatDrawing(image=image, background_colour=pink), 64) for image in (large, small))
     assert np.abs(np.asarray(one).astype(int) - np.asarray(other)).mean() < 3
     assert one.getpixel((0, 0)) == pink
 
 
 def test_nothing_drawn_is_framed_too() -> None:
     """An empty drawing is a flat square, and no crash."""
-    empty = FlatDrawing(image=Image.new("RGB", (64, 64), WHITE), ground=WHITE)
+    empty = FlatDrawing(image=Image.new("RGB", (64, 64), WHITE), background_colour=WHITE)
     assert framed(empty, 32).getextrema() == ((255, 255),) * 3
 
 
 def test_what_one_prompt_wins_another_loses(base: Base) -> None:
     """Between two prompts the score is the same each time, and the opposite with the prompts exchanged."""
     reader = DiffusionPromptScorer(base)
-    shown = FlatDrawing(image=Image.new("RGB", (64, 64), (200, 40, 40)), ground=WHITE)
+    shown = FlatDrawing(image=Image.new("RGB", (64, 64), (200, 40, 40)), background_colour=WHITE)
     score = reader.read(shown, "white", ["a cat", "a dog"])
     assert 0 < abs(score) <= MOST
     assert reader.read(shown, "white", ["a cat", "a dog"]) == score
@@ -153,7 +153,10 @@ def readings(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarr
     def read(images: list[Image.Image]) -> np.ndarray:
         pairs = zip(images, turned, strict=True)
         return np.array(
-            [reader.read(FlatDrawing(image=image, ground=WHITE), "white", asked) for image, asked in pairs]
+            [
+                reader.read(FlatDrawing(image=image, background_colour=WHITE), "white", asked)
+                for image, asked in pairs
+            ]
         )
 
     some, blank = drawings[:5], Image.new("RGB", (256, 256), WHITE)
@@ -229,7 +232,7 @@ def test_networks_from_folders_judge(
 ) -> None:
     """A DINOv2 or a CLIP in a folder is an eye: a vector for each picture that depends on the picture alone."""
     judge = image_encoder(make(tmp_path))  # type: ignore[operator]
-    shown = [FlatDrawing(image=image, ground=WHITE) for image in drawings[:3]]
+    shown = [FlatDrawing(image=image, background_colour=WHITE) for image in drawings[:3]]
     seen = judge.look(shown)
     assert seen.style.shape == (3, width)
     assert np.allclose(judge.look(shown[1:2]).style, seen.style[1:2], atol=1e-5)
@@ -243,7 +246,7 @@ def test_a_clip_reads(drawings: list[Image.Image], tmp_path: Path) -> None:
     from lora.evaluation.scorers.encoders import OPENAI, _pixels
 
     folder = clip(tmp_path)
-    shown = FlatDrawing(image=drawings[0], ground=WHITE)
+    shown = FlatDrawing(image=drawings[0], background_colour=WHITE)
     model = CLIPModel.from_pretrained(folder).eval()
     words = CLIPTokenizer.from_pretrained(folder)("a cat", return_tensors="pt")
     with torch.no_grad():

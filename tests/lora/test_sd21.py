@@ -65,7 +65,9 @@ def ours(base: Base, adapter: bytes | None) -> Image.Image:
     )
 
 
-def theirs(base: Base, folder: Path, adapter: bytes, directory: Path, ground: str = "white") -> Image.Image:
+def theirs(
+    base: Base, folder: Path, adapter: bytes, directory: Path, background: str = "white"
+) -> Image.Image:
     """The same picture by a fresh StableDiffusionPipeline that has loaded the adapter from a file."""
     from diffusers import StableDiffusionPipeline
 
@@ -79,7 +81,10 @@ def theirs(base: Base, folder: Path, adapter: bytes, directory: Path, ground: st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return pipeline(
-            base.on_ground("zorvex a cat", ground), latents=latents, num_inference_steps=6, guidance_scale=5.0
+            base.with_background("zorvex a cat", background),
+            latents=latents,
+            num_inference_steps=6,
+            guidance_scale=5.0,
         ).images[0]
 
 

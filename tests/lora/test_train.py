@@ -103,7 +103,7 @@ def test_the_loss_on_fixed_noise_falls(base: Base, lessons: EncodedSamples, trai
 
 
 def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
-    """Keyword, base, rank, alpha, steps, seed and ground are in the file, and no sample's caption is."""
+    """Keyword, base, rank, alpha, steps, seed and background are in the file, and no sample's caption is."""
     data = checkpoints(iter(trained))[40].adapter
     said = read_info(data)
     assert said is not None
@@ -212,7 +212,7 @@ def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
             list(loop.train(base, job([*samples, sample])))
         assert failed.value.code == code
         assert "sample 7" in failed.value.detail
-    assert failed.value.detail.endswith("69 tokens; 67 fit")  # beside keyword and ground
+    assert failed.value.detail.endswith("69 tokens; 67 fit")  # beside keyword and background
 
 
 def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -> None:

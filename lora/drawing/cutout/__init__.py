@@ -35,20 +35,20 @@ def remover(cache_dir: Path, model: str = "bundled") -> Remover:
 
 
 def cut_out(
-    image: Image.Image, network: Remover, background: tuple[int, int, int] | None = None
+    image: Image.Image, network: Remover, background_colour: tuple[int, int, int] | None = None
 ) -> Image.Image:
-    """Remove the background. ``background`` is the colour that was asked for, if one was.
+    """Remove the background. ``background_colour`` is the colour that was asked for, if one was.
 
     Raises JobError("empty-cutout") when nothing is left.
     """
     rgb = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
     opinion = network.alpha(image.convert("RGB"))
-    ground = flat.background_colour(rgb, background)
-    if ground is None:
+    background = flat.background_colour(rgb, background_colour)
+    if background is None:
         alpha = opinion
         colour = flat.unmixed(rgb, alpha, flat.local_background(rgb, alpha))
     else:
-        alpha, colour = flat.key(rgb, ground, opinion)
+        alpha, colour = flat.key(rgb, background, opinion)
     if (alpha > 0.5).mean() < LEAST_AREA:
         raise JobError("empty-cutout")
     rgba = np.concatenate([colour, alpha[..., None]], axis=2)

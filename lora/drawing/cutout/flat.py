@@ -16,16 +16,16 @@ Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 RING = 4  # px of border that are looked at
-SAME = 0.10  # distance in RGB (0 to 1.73) up to which a border pixel is the ground with some noise
+SAME = 0.10  # distance in RGB (0 to 1.73) up to which a border pixel is the background with some noise
 SHARE = 0.90  # of the border that must be one colour
-# px of 256 between certain ground and certain drawing in which pixels may be mixed: a decoder's edges are as much
-# wider in a larger picture. Left at 3 px in one of 512, flecks of the ground stay on dark drawings.
+# px of 256 between certain background and certain drawing in which pixels may be mixed: a decoder's edges are as much
+# wider in a larger picture. Left at 3 px in one of 512, flecks of the background stay on dark drawings.
 EDGE = 3
 SPECK = 0.0008  # of the picture; smaller islands are noise
-SATURATED = 0.4  # of the ground's largest minus its smallest channel
-KEY_TOLERANCE = 0.22  # distance in RGB that still is such a ground
+SATURATED = 0.4  # of the background's largest minus its smallest channel
+KEY_TOLERANCE = 0.22  # distance in RGB that still is such a background
 HOLE_ALPHA = (
-    0.35  # an enclosed patch of the ground's colour is a hole if the network sees less drawing than this
+    0.35  # an enclosed patch of the background's colour is a hole if the network sees less drawing than this
 )
 
 
@@ -49,15 +49,15 @@ def background_colour(rgb: Floats, expected: tuple[int, int, int] | None = None)
     return None
 
 
-def key(rgb: Floats, ground: Floats, opinion: Floats) -> tuple[Floats, Floats]:
-    """Alpha [H, W] and background-free colour [H, W, 3] of a drawing on a flat ``ground``.
+def key(rgb: Floats, background: Floats, opinion: Floats) -> tuple[Floats, Floats]:
+    """Alpha [H, W] and background-free colour [H, W, 3] of a drawing on a flat ``background``.
 
-    ``opinion`` is the network's alpha: it alone decides whether an enclosed patch of the ground's colour is a hole
+    ``opinion`` is the network's alpha: it alone decides whether an enclosed patch of the background's colour is a hole
     in the drawing (the middle of a doughnut) or part of it (the white of an eye).
     """
     edge = EDGE * max(1, round(min(rgb.shape[:2]) / 256))
-    distance = np.linalg.norm(rgb - ground, axis=2)
-    tolerance = _tolerance(distance, ground)
+    distance = np.linalg.norm(rgb - background, axis=2)
+    tolerance = _tolerance(distance, background)
     outside = _background(distance < tolerance, opinion)
     drawing = _without_specks(~outside)
     outside = ~drawing
@@ -65,23 +65,23 @@ def key(rgb: Floats, ground: Floats, opinion: Floats) -> tuple[Floats, Floats]:
     depth = ndimage.distance_transform_edt(drawing)
     certain = (depth > edge) | _ridges(distance, depth, edge)
     inside = _spread(rgb, certain & drawing)
-    span = inside - ground
+    span = inside - background
     length = (span**2).sum(axis=2)
-    mixed = ((rgb - ground) * span).sum(axis=2) / np.maximum(length, 1e-4)
-    # A drawing as pale as its ground cannot be un-mixed: there the mask's own soft edge is all there is.
+    mixed = ((rgb - background) * span).sum(axis=2) / np.maximum(length, 1e-4)
+    # A drawing as pale as its background cannot be un-mixed: there the mask's own soft edge is all there is.
     soft = ndimage.gaussian_filter(drawing.astype(float), 0.7)
     mixed = np.where(length > 0.02, mixed, soft)
     rim = (depth <= edge) | (ndimage.distance_transform_edt(outside) <= 1)
     alpha = np.where(rim & ~certain, np.clip(mixed, 0, 1), drawing.astype(float))
     alpha = np.where(ndimage.distance_transform_edt(outside) > 1.5, 0, alpha)
     alpha = np.where(alpha < 0.04, 0, np.where(alpha > 0.97, 1, alpha))
-    return alpha, unmixed(rgb, alpha, ground, inside)
+    return alpha, unmixed(rgb, alpha, background, inside)
 
 
-def unmixed(rgb: Floats, alpha: Floats, ground: Floats, inside: Floats | None = None) -> Floats:
+def unmixed(rgb: Floats, alpha: Floats, background: Floats, inside: Floats | None = None) -> Floats:
     """(C - (1 - a) B) / a, and towards ``inside`` (the drawing's colour nearby) where a is too small to divide by."""
     a = alpha[..., None]
-    exact = np.clip((rgb - (1 - a) * ground) / np.maximum(a, 0.05), 0, 1)
+    exact = np.clip((rgb - (1 - a) * background) / np.maximum(a, 0.05), 0, 1)
     if inside is None:
         inside = _spread(rgb, alpha > 0.95) if (alpha > 0.95).any() else rgb
     trust = np.clip((a - 0.2) / 0.6, 0, 1)
@@ -94,27 +94,27 @@ def local_background(rgb: Floats, alpha: Floats) -> Floats:
     return _spread(rgb, certain) if certain.any() else rgb
 
 
-def _tolerance(distance: Floats, ground: Floats) -> float:
-    """Up to where a colour counts as the ground: above its own noise, at most a little.
+def _tolerance(distance: Floats, background: Floats) -> float:
+    """Up to where a colour counts as the background: above its own noise, at most a little.
 
-    A saturated ground was chosen for being far from the drawing's palette, so what is like it may be
+    A saturated background was chosen for being far from the drawing's palette, so what is like it may be
     more of it: a drawing's soft shadow on it, or what its decoder smeared.
     """
-    if ground.max() - ground.min() > SATURATED:
+    if background.max() - background.min() > SATURATED:
         return KEY_TOLERANCE
     border = np.concatenate([distance[:RING].ravel(), distance[-RING:].ravel(), distance[:, :RING].ravel()])
     return float(np.clip(3 * np.percentile(border, 75) + 0.02, 0.035, 0.09))
 
 
-def _background(like_ground: Bools, opinion: Floats) -> Bools:
-    """The ground's colour connected to the border, and enclosed patches of it that the network calls holes."""
-    labels, count = ndimage.label(like_ground)
+def _background(like_background: Bools, opinion: Floats) -> Bools:
+    """The background's colour connected to the border, and enclosed patches of it that the network calls holes."""
+    labels, count = ndimage.label(like_background)
     edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     outside = np.isin(labels, edge[edge > 0])
     if count:
         index = np.arange(1, count + 1)
         seen = np.asarray(ndimage.mean(opinion, labels, index))
-        area = np.asarray(ndimage.sum(like_ground, labels, index)) / like_ground.size
+        area = np.asarray(ndimage.sum(like_background, labels, index)) / like_background.size
         holes = index[(seen < HOLE_ALPHA) & (area > SPECK / 4)]
         outside |= np.isin(labels, holes)
     return outside
@@ -131,7 +131,7 @@ def _without_specks(drawing: Bools) -> Bools:
 
 
 def _ridges(distance: Floats, depth: Floats, edge: int) -> Bools:
-    """Pixels of thin parts that differ from the ground as much as anything near them: surely all drawing."""
+    """Pixels of thin parts that differ from the background as much as anything near them: surely all drawing."""
     thin = (depth > 0) & (ndimage.maximum_filter(depth, 2 * edge + 1) <= edge + 1)
     return thin & (distance >= 0.9 * ndimage.maximum_filter(distance, 2 * edge + 1))
 

@@ -28,12 +28,12 @@ class RembgRemover:
         home = cache_dir.resolve() / "rembg"
         home.mkdir(parents=True, exist_ok=True)
         os.environ["U2NET_HOME"] = str(home)
-        self._takes_grain_for_ground = False
+        self._takes_grain_for_background = False
         import rembg
 
         if model == "bundled":
             self._session = rembg.new_session("u2net_custom", model_path=str(_placed(home)))
-            self._takes_grain_for_ground = True
+            self._takes_grain_for_background = True
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
             raise ValueError(
@@ -44,10 +44,10 @@ class RembgRemover:
     def alpha(self, image: Image.Image) -> NDArray[np.floating[Any]]:
         """RGB picture -> float [H, W], 0 = background, 1 = drawing.
 
-        The bundled network learned from clean drawings on grounds with grain. A median over 3 px takes the grain out
-        of both: without it, noise of 2/255 on a drawing costs a tenth of the IoU (``benchmarks.cutout``).
+        The bundled network learned from clean drawings on backgrounds with grain. A median over 3 px takes the grain
+        out of both: without it, noise of 2/255 on a drawing costs a tenth of the IoU (``benchmarks.cutout``).
         """
-        if self._takes_grain_for_ground:
+        if self._takes_grain_for_background:
             image = image.filter(ImageFilter.MedianFilter(3))
         (mask,) = self._session.predict(image)
         return np.asarray(mask, dtype=np.float64) / 255

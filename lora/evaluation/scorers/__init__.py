@@ -24,7 +24,7 @@ class FlatDrawing:
     """A drawing, RGB, and the flat colour that it stands on."""
 
     image: Image.Image
-    ground: tuple[int, int, int]
+    background_colour: tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class PromptScorer(Protocol):
     def read(self, shown: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
         """How well ``prompts[0]`` fits, compared with the others; more is better.
 
-        The prompts are without keyword; ``background`` is the name of the drawing's ground.
+        The prompts are without keyword; ``background`` is the name of the drawing's background.
         """
 
 

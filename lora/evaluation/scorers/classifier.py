@@ -46,7 +46,7 @@ class DiffusionPromptScorer:
     def read(self, shown: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
         """``fidelity`` at LEVELS. The base denoises once for each prompt and level, at its own resolution."""
         use_file(self._base, None)
-        texts = self._base.embed([self._base.on_ground(prompt, background) for prompt in prompts])
+        texts = self._base.embed([self._base.with_background(prompt, background) for prompt in prompts])
         square = shown.image.resize((self._base.resolution,) * 2, Image.Resampling.BOX)
         clean, _ = self._base.encode(to_tensor([square]))
         return fidelity([residuals(self._base, clean, texts, level, i) for i, level in enumerate(LEVELS)])

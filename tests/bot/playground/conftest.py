@@ -50,7 +50,7 @@ async def aio(playground: Playground) -> AsyncIterator[aiogram.Bot]:
 
 @pytest.fixture
 def drawing() -> Drawing:
-    """Makes encoded pictures: a disc on a transparent ground."""
+    """Makes encoded pictures: a disc on a transparent background."""
 
     def draw(width: int = 512, height: int = 512, format: str = "WEBP", colour: str = "tomato") -> bytes:
         image = Image.new("RGBA", (width, height))
