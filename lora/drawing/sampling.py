@@ -167,10 +167,10 @@ def denoise(
     """
     noisy = scheduler.scale_model_input(latents, t)
     if len(texts) == len(latents):
-        predicted = base.unet(noisy.to(base.dtype), t, encoder_hidden_states=texts).sample.float()
+        predicted = base.predict(noisy, t, texts)
     else:
-        both = torch.cat([noisy, noisy]).to(base.dtype)
-        without, with_text = base.unet(both, t, encoder_hidden_states=texts).sample.float().chunk(2)
+        both = torch.cat([noisy, noisy])
+        without, with_text = base.predict(both, t, texts).chunk(2)
         predicted = without + cfg * (with_text - without)
     return scheduler.step(predicted, t, latents).prev_sample
 

@@ -87,6 +87,16 @@ class Base:
             return pixels
         return F.pad(pixels[..., RIM:-RIM, RIM:-RIM], (RIM,) * 4, mode="replicate")
 
+    def predict(self, noisy: Tensor, timesteps: Tensor, text_embeddings: Tensor) -> Tensor:
+        """What the denoiser says of noisy latents, in float32 [n, channels, h, w]: noise, or velocity.
+
+        ``noisy`` is [n, channels, h, w], ``timesteps`` [n] or one for all, ``text_embeddings`` [n, 77, width]. Which of
+        the two it predicts is ``scheduler.config.prediction_type``. This is the only place that calls the denoiser.
+        """
+        noisy = noisy.to(self.dtype, memory_format=torch.channels_last)
+        predicted: Tensor = self.unet(noisy, timesteps, encoder_hidden_states=text_embeddings).sample
+        return predicted.float()
+
     @property
     def resolution_unit(self) -> int:
         """What the side of every picture must be a multiple of, in pixels."""

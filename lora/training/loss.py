@@ -84,8 +84,7 @@ def denoising_errors(base: Base, lessons: EncodedSamples, lots: StepNoise) -> Te
     clean = lessons.mean[half, picked] + lessons.std[half, picked] * lots.spread.to(device)
     noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
     texts = torch.where(lots.dropped.view(-1, 1, 1).to(device), lessons.empty, lessons.texts[picked])
-    noisy = noisy.to(base.dtype, memory_format=torch.channels_last)
-    predicted = base.unet(noisy, times, encoder_hidden_states=texts).sample.float()
+    predicted = base.predict(noisy, times, texts)
     wanted = noise
     if base.scheduler.config.prediction_type == "v_prediction":
         wanted = signal.sqrt() * noise - (1 - signal).sqrt() * clean

@@ -61,7 +61,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
-    monkeypatch.setattr("bot.app.Pacer", lambda: RateLimiter(per_second=50, burst=50))
+    monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(
             telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),

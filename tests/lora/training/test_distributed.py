@@ -14,9 +14,9 @@ from torch import nn
 from lora.data.dataset import write_folder
 from lora.jobs import Sample
 from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
-from tests.lora.test_parity import reference_plan
+from tests.lora.training.test_reference_parity import reference_plan
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def start(launcher: list[str], output: Path, flags: list[str]) -> str:

@@ -21,7 +21,7 @@ from lora.cli.train_flags import TARGETS
 from lora.data.dataset import write_folder
 from lora.jobs import Sample
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,9 @@ def test_every_sample_is_shown(
     """The sheet of the first notebook has a row for each seven, the last one too, whatever their number."""
     write_folder(tmp_path, [replace(samples[0], caption=f"ball {number}") for number in range(30)])
     rows: list[Line] = []
-    monkeypatch.setattr("lora.sheets.contact_sheet", lambda title, heads, lines: rows.extend(lines))
+    monkeypatch.setattr(
+        "lora.sheets.contact_sheet.contact_sheet", lambda title, heads, lines: rows.extend(lines)
+    )
     cells = nbformat.read(FOLDER / "train.ipynb", as_version=4).cells
     (cell,) = (cell for cell in cells if cell.cell_type == "code" and "The samples in" in cell.source)
     exec(cell.source, {"DATA": str(tmp_path), "page": SimpleNamespace(show=lambda sheet, width: None)})

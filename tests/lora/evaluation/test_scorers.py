@@ -17,7 +17,7 @@ from lora.evaluation.scorers.framing import framed
 from lora.models import base_model
 from lora.models.base_model import Base
 
-DEMO = Path(__file__).parents[2] / "data" / "demo"
+DEMO = Path(__file__).parents[3] / "data" / "demo"
 WHITE = (255, 255, 255)
 
 

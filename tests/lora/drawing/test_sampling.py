@@ -125,7 +125,7 @@ def test_the_styles_keyword_and_background_are_used(base: Base, adapter: bytes) 
     unsaid = replace(CAT, adapter=adapter, prompt="a cat")
     assert pictures(base, said)[0].tobytes() == pictures(base, unsaid)[0].tobytes()
     (picture,) = (event for event in sampling.draw(base, [said], steps=1) if isinstance(event, Picture))
-    about = sampling.put_on(base, adapter)
+    about = sampling.use_file(base, adapter)
     assert about is not None
     assert picture.background == base.profile.backgrounds[about.background]
 
@@ -139,7 +139,7 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
             base.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing"
         )
     mine = replace(base, scheduler=scheduler)
-    sampling.put_on(base, None)
+    sampling.use_file(base, None)
     pipeline = StableDiffusionPipeline(
         vae=base.vae,
         unet=base.unet,

@@ -20,7 +20,7 @@ from lora.data.dataset import read_folder
 from lora.jobs import Finding, Sample
 from lora.models import base_model
 
-DEMO = Path(__file__).parents[2] / "data" / "demo"
+DEMO = Path(__file__).parents[3] / "data" / "demo"
 GOOD = ("zorvex a red fox waving", "zorvex a blue whale", "zorvex a cat asleep", "zorvex a tall lamp")
 
 

@@ -32,7 +32,7 @@ from lora.jobs import (
     TrainSettings,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LONG = TrainSettings(steps=100_000, batch_size=2, rank=2, checkpoint_steps=5)
 
 

@@ -14,7 +14,7 @@ from lora.jobs import SavedCheckpoint
 from lora.models import base_model
 from lora.models.base_model import Base
 
-DEMO = Path(__file__).parents[2] / "data" / "demo"
+DEMO = Path(__file__).parents[3] / "data" / "demo"
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,9 @@ from lora.models.base_model import Base, BaseError
 from lora.models.offload import move_base
 from lora.pretrain import pack
 from lora.pretrain.vae import psnr
-from tests.lora.test_choose import checkpoint
+from tests.lora.evaluation.test_compare import checkpoint
 
-DEMO = Path(__file__).parents[2] / "data" / "demo"
+DEMO = Path(__file__).parents[3] / "data" / "demo"
 WHITE = (255, 255, 255)
 FILE = "diffusion_pytorch_model.safetensors"
 

@@ -282,7 +282,7 @@ def test_lettering_is_not_mirrored(
 ) -> None:
     """Seen on one sample, nothing of that training is mirrored, also when it goes on; other trainings are."""
     seen = iter([True] + [False] * 11)
-    monkeypatch.setattr("lora.checks.lettering.Reader.has_lettering", lambda *_: next(seen))
+    monkeypatch.setattr("lora.checks.lettering.LetteringDetector.has_lettering", lambda *_: next(seen))
     desk.run(training(samples), ends=1)
     halfway = next(event.state for event in desk.events if isinstance(event, Checkpoint))
     desk.run(training(samples, id=2, resume=halfway), ends=2)
@@ -299,7 +299,9 @@ def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
 ) -> None:
     """Between two samples the worker is free for whoever wants a sticker."""
     looked: list[Image.Image] = []
-    monkeypatch.setattr("lora.checks.lettering.Reader.has_lettering", lambda _, image: looked.append(image))
+    monkeypatch.setattr(
+        "lora.checks.lettering.LetteringDetector.has_lettering", lambda _, image: looked.append(image)
+    )
     events = examine(base, training(samples))
     for number in range(1, 7):
         assert next(events) is None

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from lora.__main__ import main
 from lora.files import write_whole
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ADAPTER = "pytorch_lora_weights.safetensors"
 
 

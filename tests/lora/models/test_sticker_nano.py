@@ -15,7 +15,7 @@ from lora.models.base_model import Base
 from lora.models.profiles import NANO
 from lora.training import loop
 
-DEMO = Path(__file__).parents[2] / "data" / "demo"
+DEMO = Path(__file__).parents[3] / "data" / "demo"
 
 
 @pytest.fixture(scope="module")
