@@ -12,7 +12,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 BASE ?= sd-2.1
 
-.PHONY: sd21-check demo run playground test test-all lint bench notebooks clean
+.PHONY: sd21-check demo run playground test test-all lint docs bench notebooks clean
 
 demo: $(VENV)/ready
 	$(BIN)/python -m bot playground --demo
@@ -35,6 +35,10 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs:  # writes docs/files.md from the first line of every module; needs no set-up
+	$(PYTHON) docs/make_files.py
+
+# The figures of the bundled base and its cut-out. docs/figures.md has the commands of all others.
 bench: $(VENV)/ready-pretrain
 	$(BIN)/python -m lora.pretrain.drawings fetch
 	$(BIN)/python -m lora.pretrain.drawings render

@@ -1,18 +1,26 @@
-"""The README can be followed to the letter: what its commands need is said or made before they come."""
+"""The pages with commands can be followed to the letter: what a command needs is said or made before it comes."""
 
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from lora.__main__ import _parser
 
-TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    command.strip()
-    for block in re.findall(r"(?:^ {4}\S.*\n(?: {4,}\S.*\n)*)", TEXT, flags=re.MULTILINE)
-    for command in block.replace("\\\n", " ").splitlines()
-]
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands_of(name: str) -> list[str]:
+    """The lines of a page's code blocks, with continued lines joined."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [
+        command.strip()
+        for block in re.findall(r"(?:^ {4}\S.*\n(?: {4,}\S.*\n)*)", text, flags=re.MULTILINE)
+        for command in block.replace("\\\n", " ").splitlines()
+    ]
 
 
 def test_the_environment_is_named_before_any_command_needs_it() -> None:
@@ -21,17 +29,20 @@ def test_the_environment_is_named_before_any_command_needs_it() -> None:
     assert "source .venv/bin/activate" in TEXT[:first]
 
 
-def test_a_file_of_prompts_is_made_before_it_is_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["README.md", "docs/train.md"])
+def test_a_file_of_prompts_is_made_before_it_is_used(tmp_path: Path, name: str) -> None:
     """The line before writes it, with a prompt on each line."""
-    (use,) = (number for number, command in enumerate(COMMANDS) if "--prompts prompts.txt" in command)
-    (made,) = (command for command in COMMANDS[:use] if "> prompts.txt" in command)
+    commands = commands_of(name)
+    (use,) = (number for number, command in enumerate(commands) if "--prompts prompts.txt" in command)
+    (made,) = (command for command in commands[:use] if "> prompts.txt" in command)
     subprocess.run(["sh", "-c", made], cwd=tmp_path, check=True)
     assert (tmp_path / "prompts.txt").read_text().splitlines() == ["a fox", "a cup of coffee", "a rocket"]
 
 
 def test_the_commands_are_known() -> None:
     """Every python -m lora line is one that the command line takes."""
-    lines = [command for command in COMMANDS if command.startswith("python -m lora ")]
+    pages = ("README.md", "docs/train.md", "docs/bases.md")
+    lines = [line for name in pages for line in commands_of(name) if line.startswith("python -m lora ")]
     assert len(lines) > 10
     for line in lines:
         _parser()[0].parse_args(shlex.split(line.partition("  #")[0].partition(" # ")[0])[3:])

@@ -111,10 +111,10 @@ def test_fifty_steps_on_the_bundled_base_are_those_of_the_reference_script(
 
 
 @pytest.mark.parametrize("name", ["tiny", "sticker-nano"])
-def test_the_readmes_flags_turn_all_extras_off(name: str, tiny_folder: Path, cache_dir: Path) -> None:
+def test_the_documented_flags_turn_all_extras_off(name: str, tiny_folder: Path, cache_dir: Path) -> None:
     """The command line with them makes the very plan that is compared, whatever the base's own defaults are."""
     base = base_model.load(str(tiny_folder) if name == "tiny" else name, cache_dir, "cpu")
-    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "train.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"reference script's maths, step for step:\n\n((?: {4}.*\n)+)", text)
     parser = argparse.ArgumentParser()
     train_flags.add_arguments(parser)
