@@ -108,6 +108,14 @@ def test_files_that_are_named_exist(name: str) -> None:
         assert (ROOT / path).is_file(), f"{name}: {path}"
 
 
+def test_pages_that_the_code_names_exist() -> None:
+    """A docstring that sends its reader to a page names one that is there."""
+    for folder in ("bot", "lora", "benchmarks", "notebooks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for page in re.findall(r"\b(?:docs|benchmarks)/[\w./-]+\.md", path.read_text(encoding="utf-8")):
+                assert (ROOT / page).is_file(), f"{path.relative_to(ROOT)}: {page}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_of_lora_are_known(name: str) -> None:
     """python -m lora COMMAND: the command exists, and so do its flags. In a code block the whole line is taken."""

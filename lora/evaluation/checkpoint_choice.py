@@ -4,7 +4,7 @@ Those that copy samples are out, and those that follow prompts clearly less than
 does. What the rest are worth is how near they come to the samples' style, plus how well they follow prompts beside the
 bare base: what is gained of one is often lost of the other. The last of them wins, unless another one's drawings are
 clearly better: it has learned longest, and the best of a few drawings is often so by luck.
-``benchmarks/training.md`` has what that choice is worth, and other rules.
+``docs/findings/training.md`` has what that choice is worth, and other rules.
 """
 
 from __future__ import annotations

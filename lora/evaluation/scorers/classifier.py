@@ -8,7 +8,7 @@ other words: its best guess is a conditional mean. The score is the one as a sha
 
 So 0 is chance whatever the words, and 1 is a drawing as the words make the base expect it. A rank among the prompts
 says less, for the right one wins until little of a drawing is left. Other prompts as the reference, not none, cancel
-out what an unknown style costs the base. ``benchmarks/fidelity.md`` compares the candidates.
+out what an unknown style costs the base. ``docs/findings/fidelity.md`` compares the candidates.
 
 Noise and noise levels are the same for all prompts and drawings. The adapter is off: it would tell its own samples'
 words from others.
