@@ -76,7 +76,7 @@ class Deliver:
 
     async def _show(self, words: Words, job: Job) -> None:
         """Send or edit the message of an active job, if its text has changed and the last edit is long enough ago."""
-        estimate = self._estimates.standing(job, await jobs.active(self._store))
+        estimate = self._estimates.estimate(job, await jobs.active(self._store))
         text, buttons = under_way(words, job, estimate, self._config)
         text += await self._advice(words, job)
         old, at = self._shown.get(job.id, ("", float("-inf")))

@@ -57,7 +57,7 @@ class Estimates:
         """A draw that was alone with the worker took ``seconds`` from its submission to its end."""
         self._measure(JobKind.DRAW, seconds / max(1, self._steps(job) or 1))
 
-    def standing(self, job: Job, active: Sequence[Job]) -> Estimate:
+    def estimate(self, job: Job, active: Sequence[Job]) -> Estimate:
         """Estimate for ``job``. ``active`` are all active jobs in the order in which they are served."""
         progress = self._progress.get(job.id)
         if job.state == JobState.RUNNING and progress is not None:

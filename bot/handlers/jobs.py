@@ -16,7 +16,7 @@ async def status(context: Context) -> None:
     lines = [await _style_line(context)]
     everybody = await jobs.active(store)
     for job in await jobs.active_of(store, context.person.id):
-        estimate = context.parts.dispatch.estimates.standing(job, everybody)
+        estimate = context.parts.dispatch.estimates.estimate(job, everybody)
         lines.append(under_way(context.words, job, estimate, context.parts.config)[0])
     if len(lines) == 1:
         lines.append(context.words("status-idle"))
