@@ -39,7 +39,7 @@ LONG = TrainSettings(steps=100_000, batch_size=2, rank=2, checkpoint_steps=5)
 
 @pytest.fixture
 def settings(tiny_folder: Path, cache_dir: Path) -> EngineSettings:
-    return EngineSettings(base=str(tiny_folder), cache_dir=cache_dir, device="cpu", threads=1)
+    return EngineSettings(base=str(tiny_folder), cache_dir=cache_dir, device="cpu", threads=1, nice=0)
 
 
 @contextlib.asynccontextmanager
