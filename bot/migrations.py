@@ -183,4 +183,16 @@ ALTER TABLE job DROP COLUMN cfg;
 ALTER TABLE job DROP COLUMN count;
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS)
+SUPERVISION = """
+ALTER TABLE job ADD COLUMN shared_losses INTEGER NOT NULL DEFAULT 0;  -- workers that died with it and other jobs
+ALTER TABLE job ADD COLUMN handing_over INTEGER NOT NULL DEFAULT 0;   -- 1 while its files go to a worker
+ALTER TABLE job ADD COLUMN ended_at REAL;                             -- seconds since 1970; NULL = active
+UPDATE job SET ended_at = unixepoch() WHERE state NOT IN ('queued', 'running');
+CREATE INDEX job_untold ON job (person) WHERE told = 0;
+CREATE INDEX job_news ON job (person) WHERE told = 0 AND ended_at IS NOT NULL;
+CREATE INDEX job_style ON job (style);
+CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX drawing_unsent ON drawing (job) WHERE message_id IS NULL;
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, SUPERVISION)

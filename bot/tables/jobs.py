@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
@@ -30,13 +32,18 @@ class JobState(StrEnum):
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
+# Parts of statements: constants, never anybody's text.
+FORGET_WORDS = "prompt = '', adapter = NULL, options = '{}'"  # options may hold words, too
+OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One row.
 
     ``attempt`` is a fence: what a worker reports of a job changes the row only if it comes from the attempt that is
-    running. ``prompt``, ``adapter`` and ``options`` are those of a draw; ``steps``, ``seed``, ``samples`` and ``step``
+    running. ``losses`` are workers that died while they had this job alone, ``shared_losses`` those that had others
+    too. ``prompt``, ``adapter`` and ``options`` are those of a draw; ``steps``, ``seed``, ``samples`` and ``step``
     those of a training. ``bot/migrations.py`` explains every column.
     """
 
@@ -48,6 +55,9 @@ class Job:
     state: JobState
     attempt: int
     losses: int
+    shared_losses: int
+    handing_over: bool
+    ended_at: float | None
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)
@@ -66,12 +76,18 @@ class Job:
         """Waiting or running."""
         return self.state in ACTIVE
 
+    @property
+    def suspect(self) -> bool:
+        """Whether a worker died that had this job, and nothing has shown since that the job was not the cause."""
+        return bool(self.losses or self.shared_losses)
+
 
 def _job(row: sqlite3.Row) -> Job:
     typed = {
         "kind": JobKind(row["kind"]),
         "state": JobState(row["state"]),
         "told": bool(row["told"]),
+        "handing_over": bool(row["handing_over"]),
         "options": _options(row["options"]),
     }
     return Job(**(dict(row) | typed))
@@ -164,6 +180,45 @@ async def active(store: Store) -> list[Job]:
     return [_job(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """What the place and the time left of an active job are computed from."""
+
+    id: int
+    person: int
+    kind: JobKind
+    running: bool
+    shown: bool  # a message in the chat shows it
+    step: int
+    steps: int | None  # of the whole job; None = the base's default
+
+
+async def in_line(store: Store, *, after: int = 0) -> list[InLine]:
+    """All active jobs whose id is above ``after``, by id."""
+    rows = await store.rows(
+        "SELECT id, person, kind, state = ?1, message_id IS NOT NULL, step, iif(kind = ?2,"
+        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4), steps)"
+        " FROM job WHERE state IN (?5, ?6) AND id > ?7 ORDER BY id",
+        *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *ACTIVE, after),
+    )
+    kinds = {str(kind): kind for kind in JobKind}
+    return [
+        InLine(id, person, kinds[kind], bool(running), bool(shown), step, steps)
+        for id, person, kind, running, shown, step, steps in rows
+    ]
+
+
+async def line_signature(store: Store) -> tuple[object, ...]:
+    """Values that differ when a job has come, started or ended. Reads an index only."""
+    row = await store.row(
+        "SELECT count(*), max(id), sum(id), sum(state = ?) FROM job WHERE state IN (?, ?)",
+        JobState.RUNNING,
+        *ACTIVE,
+    )
+    assert row is not None
+    return tuple(row)
+
+
 async def active_of(store: Store, person: int) -> list[Job]:
     """A person's waiting and running jobs, oldest first."""
     rows = await store.rows(
@@ -182,26 +237,56 @@ async def to_tell(store: Store, person: int) -> list[Job]:
     return [_job(row) for row in rows]
 
 
-async def people_to_tell(store: Store) -> list[int]:
-    """The people for whom ``to_tell`` finds a job."""
+async def people_with_news(store: Store) -> list[int]:
+    """The people who have not been told the end of a job and have not blocked the bot."""
     rows = await store.rows(
-        "SELECT DISTINCT person FROM job JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+        "SELECT DISTINCT person FROM job JOIN person ON person.id = person"
+        " WHERE told = 0 AND ended_at IS NOT NULL AND NOT blocked"
     )
     return [row[0] for row in rows]
 
 
-async def claim(store: Store, kind: JobKind, *, fresh_only: bool = False) -> Job | None:
-    """Make the oldest waiting job of a kind a running one, with a new attempt; None if none waits.
+async def next_waiting(store: Store, kind: JobKind) -> Job | None:
+    """The oldest waiting job of a kind, None if none waits."""
+    row = await store.row(
+        "SELECT * FROM job WHERE state = ? AND kind = ? ORDER BY id LIMIT 1", JobState.QUEUED, kind
+    )
+    return None if row is None else _job(row)
 
-    With ``fresh_only`` jobs that were blamed for the loss of a worker are left waiting.
+
+async def oldest_suspect(store: Store) -> Job | None:
+    """The oldest waiting draw that may have killed a worker."""
+    row = await store.row(
+        "SELECT * FROM job WHERE state = ? AND kind = ? AND losses + shared_losses > 0 ORDER BY id LIMIT 1",
+        JobState.QUEUED,
+        JobKind.DRAW,
+    )
+    return None if row is None else _job(row)
+
+
+async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job | None:
+    """Make the oldest waiting job of a kind, or ``only`` this one, a running one with a new attempt.
+
+    None if it does not wait (any more).
     """
     row = await store.row(
-        "UPDATE job SET state = ?, attempt = attempt + 1 WHERE id = (SELECT id FROM job"
-        " WHERE state = ? AND kind = ? AND (losses = 0 OR NOT ?) ORDER BY id LIMIT 1) RETURNING *",
+        "UPDATE job SET state = ?1, attempt = attempt + 1, handing_over = 1 WHERE id = (SELECT id FROM job"
+        " WHERE state = ?2 AND kind = ?3 AND (?4 IS NULL OR id = ?4) ORDER BY id LIMIT 1) RETURNING *",
         JobState.RUNNING,
         JobState.QUEUED,
         kind,
-        fresh_only,
+        only,
+    )
+    return None if row is None else _job(row)
+
+
+async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
+    """A worker has all files of this attempt; None if the attempt is not running any more."""
+    row = await store.row(
+        "UPDATE job SET handing_over = 0 WHERE id = ? AND attempt = ? AND state = ? RETURNING *",
+        id,
+        attempt,
+        JobState.RUNNING,
     )
     return None if row is None else _job(row)
 
@@ -223,9 +308,11 @@ async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
 async def end(store: Store, id: int, attempt: int, state: JobState, error: str | None = None) -> bool:
     """End a running attempt; False, and no change, if this attempt is not running."""
     changed = await store.change(
-        "UPDATE job SET state = ?, error = ? WHERE id = ? AND attempt = ? AND state = ?",
+        "UPDATE job SET state = ?, error = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND attempt = ? AND state = ?",
         state,
         error,
+        time.time(),
         id,
         attempt,
         JobState.RUNNING,
@@ -233,35 +320,65 @@ async def end(store: Store, id: int, attempt: int, state: JobState, error: str |
     return bool(changed)
 
 
-async def lose(store: Store, id: int, attempt: int, *, blame: bool, attempts: int) -> None:
-    """The worker of a running attempt is gone: queue the job again.
+async def lose(store: Store, lost: Sequence[tuple[int, int]], *, attempts: int) -> list[Job]:
+    """The worker that ran these (id, attempt) is gone: queue the jobs again. Gives those that were running.
 
-    With ``blame`` this is counted, and the job fails when it has been blamed ``attempts`` times.
+    Which of several jobs was the cause is not known, so a job fails only for a loss that it had alone: when it has
+    been lost ``attempts`` times, the last time alone.
     """
-    await store.change(
-        "UPDATE job SET losses = losses + ?1, state = iif(losses + ?1 >= ?2, ?3, ?4),"
-        " error = iif(losses + ?1 >= ?2, 'internal', NULL)"
-        " WHERE id = ?5 AND attempt = ?6 AND state = ?7",
-        int(blame),
-        attempts,
-        JobState.FAILED,
-        JobState.QUEUED,
-        id,
-        attempt,
-        JobState.RUNNING,
+    async with store.transaction():
+        found = [job for id, attempt in lost if (job := await running_attempt(store, id, attempt))]
+        for job in found:
+            if len(lost) > 1:
+                await store.change("UPDATE job SET shared_losses = shared_losses + 1 WHERE id = ?", job.id)
+                await _queue_again(store, job.id)
+            else:
+                await _count_loss(store, job.id, attempts)
+    return found
+
+
+async def _count_loss(store: Store, id: int, attempts: int) -> None:
+    """A worker, or the bot itself, died of this running job alone."""
+    await store.change("UPDATE job SET losses = losses + 1 WHERE id = ?", id)
+    failed = await store.change(
+        "UPDATE job SET state = ?, error = 'internal', handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND losses + shared_losses >= ?",
+        *(JobState.FAILED, time.time(), id, attempts),
     )
+    if not failed:
+        await _queue_again(store, id)
+
+
+async def _queue_again(store: Store, id: int) -> None:
+    await store.change("UPDATE job SET state = ?, handing_over = 0 WHERE id = ?", JobState.QUEUED, id)
 
 
 async def requeue_all(store: Store) -> int:
-    """Queue all running jobs again, at the start of the bot, when no worker has any; gives their number."""
-    return await store.change("UPDATE job SET state = ? WHERE state = ?", JobState.QUEUED, JobState.RUNNING)
+    """Queue all running jobs again, when no worker has any; gives their number. No loss is counted."""
+    return await store.change(
+        "UPDATE job SET state = ?, handing_over = 0 WHERE state = ?", JobState.QUEUED, JobState.RUNNING
+    )
+
+
+async def count_hand_over(store: Store, *, attempts: int) -> None:
+    """At the start: if the bot died while it handed a job to a worker, count that as a loss of this job.
+
+    A job that is too large for the bot's memory would otherwise end the bot at every start.
+    """
+    async with store.transaction():
+        for (id,) in await store.rows(
+            "SELECT id FROM job WHERE state = ? AND handing_over = 1", JobState.RUNNING
+        ):
+            await _count_loss(store, id, attempts)
 
 
 async def cancel(store: Store, person: int, id: int) -> Job | None:
     """End a waiting or running job of this person; None if there is no such. Its worker is not told here."""
     row = await store.row(
-        "UPDATE job SET state = ? WHERE id = ? AND person = ? AND state IN (?, ?) RETURNING *",
+        "UPDATE job SET state = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND person = ? AND state IN (?, ?) RETURNING *",
         JobState.CANCELLED,
+        time.time(),
         id,
         person,
         *ACTIVE,
@@ -270,8 +387,12 @@ async def cancel(store: Store, person: int, id: int) -> Job | None:
 
 
 async def mark_told(store: Store, id: int) -> None:
-    """Remember that the person has been told the end of a job."""
+    """Remember that the person has been told the end of a job. The words of a deleted style are forgotten."""
     await store.change("UPDATE job SET told = 1 WHERE id = ?", id)
+    await store.change(
+        f"UPDATE job SET {FORGET_WORDS} WHERE id = ? AND {OF_DELETED_STYLE}",  # noqa: S608 - constants only
+        id,
+    )
 
 
 async def set_message(store: Store, id: int, message_id: int) -> None:

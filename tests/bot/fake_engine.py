@@ -24,6 +24,7 @@ from lora.jobs import (
     Train,
     Trained,
     TrainSettings,
+    loaded,
 )
 
 STEPS = 4
@@ -51,6 +52,7 @@ class FakeEngine:
         return Ready(base="fake", base_hash=self.base_hash, device="cpu", defaults=defaults)
 
     async def submit(self, job: Job) -> None:
+        job = loaded(job)
         self.jobs.append(job)
         work = self._train(job) if isinstance(job, Train) else self._draw(job)
         self.running[job.id] = asyncio.create_task(work)

@@ -160,8 +160,8 @@ async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person
         await ada.send("/sticker a bomb")
         for number in range(3):
             await until(lambda number=number: len([j for j in engine.jobs if j.id == 2]) == number + 1)
-            await until(lambda number=number: len([j for j in engine.jobs if j.id == 1]) == number + 1)
             await engine.die()
+        assert [job.id for job in engine.jobs] == [1, 2, 2, 2]
         await ada.wait_for("Something went wrong on my side", since=since)
         engine.go.set()
         await ada.wait_for("Your style zuvix is ready", since=since)
@@ -272,6 +272,7 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("Drawn without a style: you have none yet. /new")
+        await until(lambda: running.engine.jobs)
         assert running.engine.jobs[0].prompt == "a fox"
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/sticker a fox --seed 2")
@@ -281,6 +282,7 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
         await asyncio.sleep(0.1)
         await ada.send("/sticker a fox --seed 3")
         await ada.wait_for("learned of zuvix so far")
+        await until(lambda: isinstance(engine.jobs[-1], Draw))
         drawn = engine.jobs[-1]
         assert isinstance(drawn, Draw)
         assert drawn.adapter == b"adapter of zuvix at 2"
@@ -383,3 +385,22 @@ async def test_deleting_a_style_ends_its_training(stage: Stage, ada: Person) -> 
         await ada.wait_for("Learning zuvix was cancelled", since=0)
         assert not [p for p in (stage.config.storage.dir / "blobs").glob("*/*") if p.is_file()]
         assert await styles.all_of(running.parts.store, ada.id) == []
+
+
+async def test_the_seed_of_a_training_does_not_depend_on_others(stage: Stage, ada: Person) -> None:
+    """A style of the same name gets the same seed, whatever number its row has."""
+    async with stage.bot() as running:
+        for _ in range(2):
+            await ada.send("/new zuvix")
+            await ada.wait_for("zuvix is open")
+            for number in range(5):
+                await ada.send_picture(picture(128, 128, number), as_="document", caption=f"fox {number}")
+            await ada.wait_for("5 in all")
+            await ada.send("/train")
+            await ada.wait_for("Your style zuvix is ready")
+            await ada.send("/delete")
+            await ada.press(await ada.wait_for("cannot be undone"), "delete:")
+            await ada.wait_for("Style zuvix is deleted")
+        first, second = (job.settings.seed for job in running.engine.jobs if isinstance(job, Train))
+        assert first == second
+        assert first not in (0, 1, 2)
