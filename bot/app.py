@@ -35,7 +35,6 @@ from bot.sender import Sender
 from bot.serve import apologise, serve
 from bot.store import Store
 from bot.supervise import keep_running, run_all
-from bot.tables import trainings
 from bot.tidy import Tidy
 from bot.words import Words
 from lora.engine import ENGINES, Engine, EngineSettings
@@ -84,14 +83,12 @@ async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> No
 
 @asynccontextmanager
 async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
-    """All parts, connected to Telegram. Work that a kill has interrupted is cleaned up or resumed first."""
+    """All parts, connected to Telegram. Work that a kill has interrupted is resumed first."""
     store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
         await _connect(bot)
         blobs = Blobs(config.storage.dir / "blobs", store)
-        await trainings.tidy_ended(store)
-        await blobs.sweep_all()
         rate_limiter = RateLimiter()
         sender = Sender(bot, rate_limiter)
         estimates = Estimates(store)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.estimates import Estimates
+from bot.job_request import request
 from bot.next_job import next_job
-from bot.requests import request
 from bot.state_log import StateLog
 from bot.store import Store
 from bot.supervise import run_all
-from bot.tables import comparisons, drawings, findings, jobs, trainings
+from bot.tables import comparisons, drawings, findings, jobs, losses, trainings
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine
@@ -80,7 +82,7 @@ class Dispatch:
 
     async def run(self) -> None:
         """Start the engine and work until cancelled. May be called again after it has ended."""
-        await jobs.count_hand_over(self._store, attempts=self._config.limits.attempts)
+        await losses.count_hand_over(self._store, attempts=self._config.limits.attempts)
         if waiting := await jobs.requeue_all(self._store):
             log.info("%d interrupted jobs are queued again", waiting)
         self._ready.clear()
@@ -89,7 +91,8 @@ class Dispatch:
             await run_all({"hand over jobs": self._feed, "take events": self._listen})
         finally:
             await self._engine.close()
-            await jobs.requeue_all(self._store)  # this is no death: no hand-over is counted
+            with suppress(sqlite3.Error):  # what is not queued now is queued at the next start
+                await jobs.requeue_all(self._store)  # this is no death: no hand-over is counted
 
     async def cancel(self, person: int, id: int) -> Job | None:
         """End a job of this person; None if it has ended before. Its worker stops after the current step."""
@@ -210,7 +213,7 @@ class Dispatch:
         """The worker is gone. ``next_job`` finds out which of its jobs it died of."""
         self._ready.clear()
         log.warning("the worker was lost; it had %d jobs", len(event.jobs))
-        for job in await jobs.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
+        for job in await losses.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
             await self._tidy(job)
             self._notify(job.person)
 

@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from bot.store import Store
-from bot.tables import jobs
-from bot.tables.jobs import InLine, JobKind
+from bot.tables import line
+from bot.tables.jobs import JobKind
+from bot.tables.line import InLine
 
 ROWS_PER_SECOND = 5000  # a line of n jobs is read again every n / ROWS_PER_SECOND seconds at most
 LONGEST_AGE = 30.0  # seconds
@@ -48,17 +49,17 @@ class Line:
         age = time.monotonic() - self._read_at
         if age < len(self.jobs) / ROWS_PER_SECOND:
             return
-        signature = await jobs.line_signature(self._store)
+        signature = await line.signature(self._store)
         if signature != self._signature or age > LONGEST_AGE:
             self._signature, self._read_at = signature, time.monotonic()
             self.jobs, self.queues = {}, {kind: Queue() for kind in JobKind}
-            self._append(await jobs.in_line(self._store))
+            self._append(await line.read(self._store))
 
     async def include(self, id: int) -> None:
         """Make sure that a new job is in the copy."""
         newest = max((queue.ids[-1] for queue in self.queues.values() if queue.ids), default=0)
         if id > newest:
-            self._append(await jobs.in_line(self._store, after=newest))
+            self._append(await line.read(self._store, after=newest))
 
     def _append(self, rows: Iterable[InLine]) -> None:
         for job in rows:

@@ -188,6 +188,7 @@ ALTER TABLE job ADD COLUMN shared_losses INTEGER NOT NULL DEFAULT 0;  -- workers
 ALTER TABLE job ADD COLUMN handing_over INTEGER NOT NULL DEFAULT 0;   -- 1 while its files go to a worker
 ALTER TABLE job ADD COLUMN ended_at REAL;                             -- seconds since 1970; NULL = active
 UPDATE job SET ended_at = unixepoch() WHERE state NOT IN ('queued', 'running');
+CREATE INDEX job_suspect ON job (state, kind, id) WHERE losses + shared_losses > 0;
 CREATE INDEX job_untold ON job (person) WHERE told = 0;
 CREATE INDEX job_news ON job (person) WHERE told = 0 AND ended_at IS NOT NULL;
 CREATE INDEX job_style ON job (style);

@@ -11,7 +11,7 @@ next loss shows whether it was the cause:
 from __future__ import annotations
 
 from bot.store import Store
-from bot.tables import jobs
+from bot.tables import jobs, line, losses
 from bot.tables.jobs import Job, JobKind
 from lora.jobs import MAX_BATCH
 
@@ -23,10 +23,10 @@ async def next_job(store: Store, *, attempts: int) -> Job | None:
     busy = bool(drawing or training)
     if any(job.suspect for job in drawing) or any(_last_attempt(job, attempts) for job in training):
         return None
-    if (suspect := await jobs.oldest_suspect(store)) is not None:
+    if (suspect := await losses.oldest_suspect(store)) is not None:
         return None if busy else suspect
-    draw = await jobs.next_waiting(store, JobKind.DRAW)
-    train = None if training else await jobs.next_waiting(store, JobKind.TRAIN)
+    draw = await line.next_waiting(store, JobKind.DRAW)
+    train = None if training else await line.next_waiting(store, JobKind.TRAIN)
     if train is not None and _last_attempt(train, attempts):
         if draw is None or train.id < draw.id:
             return None if busy else train

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
@@ -82,7 +81,8 @@ class Job:
         return bool(self.losses or self.shared_losses)
 
 
-def _job(row: sqlite3.Row) -> Job:
+def of_row(row: sqlite3.Row) -> Job:
+    """A row of the table as a Job."""
     typed = {
         "kind": JobKind(row["kind"]),
         "state": JobState(row["state"]),
@@ -163,13 +163,13 @@ async def ask_train(
 async def get(store: Store, id: int) -> Job | None:
     """The job, None if there is no such."""
     row = await store.row("SELECT * FROM job WHERE id = ?", id)
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def by_origin(store: Store, person: int, origin: str) -> Job | None:
     """The job that this message or button press has asked for, None if it has not asked yet."""
     row = await store.row("SELECT * FROM job WHERE person = ? AND origin = ?", person, origin)
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def active(store: Store) -> list[Job]:
@@ -177,46 +177,7 @@ async def active(store: Store) -> list[Job]:
     rows = await store.rows(
         "SELECT * FROM job WHERE state IN (?, ?) ORDER BY kind = ?, id", *ACTIVE, JobKind.TRAIN
     )
-    return [_job(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class InLine:
-    """What the place and the time left of an active job are computed from."""
-
-    id: int
-    person: int
-    kind: JobKind
-    running: bool
-    shown: bool  # a message in the chat shows it
-    step: int
-    steps: int | None  # of the whole job; None = the base's default
-
-
-async def in_line(store: Store, *, after: int = 0) -> list[InLine]:
-    """All active jobs whose id is above ``after``, by id."""
-    rows = await store.rows(
-        "SELECT id, person, kind, state = ?1, message_id IS NOT NULL, step, iif(kind = ?2,"
-        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4), steps)"
-        " FROM job WHERE state IN (?5, ?6) AND id > ?7 ORDER BY id",
-        *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *ACTIVE, after),
-    )
-    kinds = {str(kind): kind for kind in JobKind}
-    return [
-        InLine(id, person, kinds[kind], bool(running), bool(shown), step, steps)
-        for id, person, kind, running, shown, step, steps in rows
-    ]
-
-
-async def line_signature(store: Store) -> tuple[object, ...]:
-    """Values that differ when a job has come, started or ended. Reads an index only."""
-    row = await store.row(
-        "SELECT count(*), max(id), sum(id), sum(state = ?) FROM job WHERE state IN (?, ?)",
-        JobState.RUNNING,
-        *ACTIVE,
-    )
-    assert row is not None
-    return tuple(row)
+    return [of_row(row) for row in rows]
 
 
 async def active_of(store: Store, person: int) -> list[Job]:
@@ -224,7 +185,7 @@ async def active_of(store: Store, person: int) -> list[Job]:
     rows = await store.rows(
         "SELECT * FROM job WHERE person = ? AND state IN (?, ?) ORDER BY id", person, *ACTIVE
     )
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def to_tell(store: Store, person: int) -> list[Job]:
@@ -234,7 +195,7 @@ async def to_tell(store: Store, person: int) -> list[Job]:
         " WHERE person = ? AND told = 0 AND NOT blocked ORDER BY job.id",
         person,
     )
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def people_with_news(store: Store) -> list[int]:
@@ -244,24 +205,6 @@ async def people_with_news(store: Store) -> list[int]:
         " WHERE told = 0 AND ended_at IS NOT NULL AND NOT blocked"
     )
     return [row[0] for row in rows]
-
-
-async def next_waiting(store: Store, kind: JobKind) -> Job | None:
-    """The oldest waiting job of a kind, None if none waits."""
-    row = await store.row(
-        "SELECT * FROM job WHERE state = ? AND kind = ? ORDER BY id LIMIT 1", JobState.QUEUED, kind
-    )
-    return None if row is None else _job(row)
-
-
-async def oldest_suspect(store: Store) -> Job | None:
-    """The oldest waiting draw that may have killed a worker."""
-    row = await store.row(
-        "SELECT * FROM job WHERE state = ? AND kind = ? AND losses + shared_losses > 0 ORDER BY id LIMIT 1",
-        JobState.QUEUED,
-        JobKind.DRAW,
-    )
-    return None if row is None else _job(row)
 
 
 async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job | None:
@@ -277,7 +220,7 @@ async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job 
         kind,
         only,
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
@@ -288,13 +231,13 @@ async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
         attempt,
         JobState.RUNNING,
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def running(store: Store, kind: JobKind) -> list[Job]:
     """The running jobs of a kind."""
     rows = await store.rows("SELECT * FROM job WHERE state = ? AND kind = ?", JobState.RUNNING, kind)
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
@@ -302,7 +245,7 @@ async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
     row = await store.row(
         "SELECT * FROM job WHERE id = ? AND attempt = ? AND state = ?", id, attempt, JobState.RUNNING
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def end(store: Store, id: int, attempt: int, state: JobState, error: str | None = None) -> bool:
@@ -320,56 +263,11 @@ async def end(store: Store, id: int, attempt: int, state: JobState, error: str |
     return bool(changed)
 
 
-async def lose(store: Store, lost: Sequence[tuple[int, int]], *, attempts: int) -> list[Job]:
-    """The worker that ran these (id, attempt) is gone: queue the jobs again. Gives those that were running.
-
-    Which of several jobs was the cause is not known, so a job fails only for a loss that it had alone: when it has
-    been lost ``attempts`` times, the last time alone.
-    """
-    async with store.transaction():
-        found = [job for id, attempt in lost if (job := await running_attempt(store, id, attempt))]
-        for job in found:
-            if len(lost) > 1:
-                await store.change("UPDATE job SET shared_losses = shared_losses + 1 WHERE id = ?", job.id)
-                await _queue_again(store, job.id)
-            else:
-                await _count_loss(store, job.id, attempts)
-    return found
-
-
-async def _count_loss(store: Store, id: int, attempts: int) -> None:
-    """A worker, or the bot itself, died of this running job alone."""
-    await store.change("UPDATE job SET losses = losses + 1 WHERE id = ?", id)
-    failed = await store.change(
-        "UPDATE job SET state = ?, error = 'internal', handing_over = 0, ended_at = ?"
-        " WHERE id = ? AND losses + shared_losses >= ?",
-        *(JobState.FAILED, time.time(), id, attempts),
-    )
-    if not failed:
-        await _queue_again(store, id)
-
-
-async def _queue_again(store: Store, id: int) -> None:
-    await store.change("UPDATE job SET state = ?, handing_over = 0 WHERE id = ?", JobState.QUEUED, id)
-
-
 async def requeue_all(store: Store) -> int:
     """Queue all running jobs again, when no worker has any; gives their number. No loss is counted."""
     return await store.change(
         "UPDATE job SET state = ?, handing_over = 0 WHERE state = ?", JobState.QUEUED, JobState.RUNNING
     )
-
-
-async def count_hand_over(store: Store, *, attempts: int) -> None:
-    """At the start: if the bot died while it handed a job to a worker, count that as a loss of this job.
-
-    A job that is too large for the bot's memory would otherwise end the bot at every start.
-    """
-    async with store.transaction():
-        for (id,) in await store.rows(
-            "SELECT id FROM job WHERE state = ? AND handing_over = 1", JobState.RUNNING
-        ):
-            await _count_loss(store, id, attempts)
 
 
 async def cancel(store: Store, person: int, id: int) -> Job | None:
@@ -383,7 +281,7 @@ async def cancel(store: Store, person: int, id: int) -> Job | None:
         person,
         *ACTIVE,
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def mark_told(store: Store, id: int) -> None:

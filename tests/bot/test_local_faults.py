@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot import blobs
+from bot import blobs, dispatch
 from bot.playground import Fault, Person
 from bot.tables import drawings, trainings
 from lora.jobs import Draw
@@ -85,9 +85,7 @@ async def test_a_checkpoint_waits_for_the_disk(stage: Stage, ada: Person) -> Non
 async def test_handing_over_waits_for_the_database(stage: Stage, ada: Person) -> None:
     """A job that was claimed when the database was held is handed over later, in the same attempt."""
     async with stage.bot() as running:
-        stage.monkeypatch.setattr(
-            "bot.dispatch.request", failing(__import__("bot.requests").requests.request, held_database(), 3)
-        )
+        stage.monkeypatch.setattr(dispatch, "request", failing(dispatch.request, held_database(), 3))
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("seed 1")
         assert [(job.id, job.attempt) for job in running.engine.jobs] == [(1, 1)]

@@ -11,7 +11,7 @@ from bot.config import Limits
 from bot.next_job import next_job
 from bot.playground import Person
 from bot.store import Store
-from bot.tables import jobs, people, samples, styles, trainings
+from bot.tables import jobs, losses, people, samples, styles, trainings
 from bot.tables.jobs import JobKind, JobState
 from lora.jobs import DrawOptions, Job, Train
 from tests.bot.conftest import Stage
@@ -108,7 +108,7 @@ async def hand_over(store: Store) -> jobs.Job:
 
 
 async def lose(store: Store, *lost: jobs.Job) -> None:
-    await jobs.lose(store, [(job.id, job.attempt) for job in lost], attempts=3)
+    await losses.lose(store, [(job.id, job.attempt) for job in lost], attempts=3)
 
 
 async def test_a_lost_draw_is_not_overtaken(line: Store) -> None:
@@ -166,10 +166,10 @@ async def test_a_hand_over_that_kills_the_bot_is_counted(line: Store) -> None:
         await hand_over(line)
         await jobs.requeue_all(line)
     for number in range(3):
-        await jobs.count_hand_over(line, attempts=3)
+        await losses.count_hand_over(line, attempts=3)
         await jobs.requeue_all(line)
         assert (await hand_over(line)).id == 2, number
-    await jobs.count_hand_over(line, attempts=3)
+    await losses.count_hand_over(line, attempts=3)
     await jobs.requeue_all(line)
     failed = await jobs.get(line, 2)
     assert failed is not None
@@ -177,6 +177,6 @@ async def test_a_hand_over_that_kills_the_bot_is_counted(line: Store) -> None:
     train = await hand_over(line)
     assert (train.id, train.losses) == (1, 0)
     await jobs.handed_over(line, train.id, train.attempt)
-    await jobs.count_hand_over(line, attempts=3)  # it runs: a death of the bot is not its fault
+    await losses.count_hand_over(line, attempts=3)  # it runs: a death of the bot is not its fault
     await jobs.requeue_all(line)
     assert (await hand_over(line)).losses == 0
