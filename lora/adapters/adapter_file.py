@@ -123,7 +123,7 @@ def settings_of(layers: Layers) -> dict[str, Any]:
 def _load(data: bytes) -> dict[str, Tensor]:
     try:
         return dict(load(data))
-    except Exception as error:  # besides its own error, the library raises whatever an odd header leads to
+    except Exception as error:  # besides its own error, the library raises many kinds
         raise JobError("bad-adapter", "no safetensors file, or a damaged one") from error
 
 

@@ -198,7 +198,7 @@ def _put_on(base: Base, name: str, layers: Layers) -> None:
             base.unet.load_lora_adapter(
                 tensors, prefix=None, adapter_name=name, metadata=settings_of(layers), low_cpu_mem_usage=True
             )
-    except Exception as error:  # PEFT raises whatever its injection stumbles over
+    except Exception as error:  # PEFT's injection raises many kinds
         remove(base, name)
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise JobError("bad-adapter", f"PEFT cannot load it: {reason}") from error

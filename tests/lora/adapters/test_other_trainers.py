@@ -211,9 +211,10 @@ def test_pefts_patterns_in_the_header_are_read(
 ) -> None:
     """What diffusers saves of an adapter with rank_pattern, alpha_pattern and rsLoRA is used as diffusers uses it."""
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, safety_checker=None)
+    one = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
     config = LoraConfig(
         r=4, lora_alpha=2, target_modules=["to_q", "ff.net.2"], init_lora_weights=False, use_rslora=True,
-        rank_pattern={"ff.net.2": 2}, alpha_pattern={"ff.net.2": 5, "^mid_block.attentions.0.transformer_blocks.0.attn1.to_q": 9},
+        rank_pattern={"ff.net.2": 2}, alpha_pattern={"ff.net.2": 5, f"^{one}": 9},
     )  # fmt: skip
     pipeline.unet.add_adapter(config, adapter_name="a")
     pipeline.unet.save_lora_adapter(tmp_path, adapter_name="a", weight_name="a.safetensors")
@@ -231,7 +232,7 @@ def test_exports_of_mixed_files_load_in_diffusers(
 ) -> None:
     """Every layer keeps its rank and its alpha, which is its rank if the file names none.
 
-    diffusers 0.42 ignores the alphas of attention layers in kohya's form if they differ, so that form is only read here.
+    diffusers 0.42 ignores the alphas of attention layers in kohya's form if they differ: that form is read here alone.
     """
     layers = pairs(base, {"attn1.to_q": 4, "ff.net.2": 2, "conv1": 3})
     known = {"to_q": 8.0, "2": 0.5, "conv1": 3.0}
