@@ -43,6 +43,7 @@ from lora.drawing.sampling import Item, Picture, draw
 from lora.evaluation.checkpoint_choice import forgets
 from lora.evaluation.compare import CompareSettings
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer, residuals
+from lora.models import sticker_nano
 from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, Drawing, held_out, load_named, shared_concepts, unseen
 
@@ -244,7 +245,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
     parser.add_argument("--kept", type=Path, default=Path("data/cache/fidelity"))
-    parser.add_argument("--base", default="sticker-nano")
+    parser.add_argument("--base", default=sticker_nano.NAME)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)

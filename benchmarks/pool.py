@@ -24,7 +24,9 @@ from typing import Any
 import torch
 
 from benchmarks.learn_style import Judge, Task, judge, task
-from lora.models.base_model import Base, load, pick_device
+from lora.models import sticker_nano
+from lora.models.base_model import Base, load
+from lora.models.device import pick_device
 from lora.models.hashes import weights_hash
 from lora.models.sources import find
 from lora.pretrain.drawings import UNSEEN, load_named
@@ -70,7 +72,7 @@ def parser(
     go.add_argument("file", type=Path)
     go.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     go.add_argument("--cache", type=Path, default=Path("data/cache"))
-    go.add_argument("--base", default="sticker-nano")
+    go.add_argument("--base", default=sticker_nano.NAME)
     go.add_argument("--device", default="cpu", help="cuda: all GPUs, each for some of the workers")
     go.add_argument("--workers", type=int, default=1)
     go.add_argument("--seconds", type=float, default=1e9, help="stop by then; what is done is kept")

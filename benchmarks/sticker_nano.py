@@ -45,7 +45,7 @@ from benchmarks.features import features, nearest
 from benchmarks.kept import CFG, STEPS, drawings
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
 from lora.models.base_model import Base, load
-from lora.models.sticker_nano import BUNDLED
+from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
 from lora.pretrain.held_out_words import held_out_synonyms
 from lora.pretrain.vae import psnr
@@ -108,7 +108,7 @@ def concepts(args: argparse.Namespace, base: Base) -> None:
     among_all = real.right(found, words, [None] * len(words))
     print(f"concepts: {others:.1%} among the five other sets, {among_all:.1%} among all six "
           f"({len(pictures)} pictures)", flush=True)  # fmt: skip
-    save_sheet(pictures[:CONCEPTS], args.sheets / "sticker-nano.png")
+    save_sheet(pictures[:CONCEPTS], args.sheets / f"{NAME}.png")
 
 
 def synonyms(args: argparse.Namespace, base: Base) -> None:

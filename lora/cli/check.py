@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.terminal import UsageError, load_base, say
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.checks.folder import Folder
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dir", type=Path, nargs="?", help="pictures with a metadata.jsonl or .csv")
     flags.add_data(parser, required=False)
-    add("--base", default="sticker-nano", help="whose VAE must be able to hold the drawings")
+    add("--base", default=sticker_nano.NAME, help="whose VAE must be able to hold the drawings")
     add("--quick", action="store_true", help="captions and sizes only: no lettering, no base, no torch")
     add("--json", action="store_true", help="print the findings for programs")
     flags.add_machine(parser)

@@ -14,6 +14,7 @@ from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, load_base, read_adapter, read_text, say
 from lora.jobs import DrawOptions
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.drawing.candidates import CandidatesPlan
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="captions: Markdown, CSV or TSV with a column text, or one on each line (.txt)",
     )
     add("--out", type=Path, required=True, help="the data set's folder")
-    add("--base", default="sticker-nano", help="a name, a diffusers folder or a .safetensors file")
+    add("--base", default=sticker_nano.NAME, help="a name, a diffusers folder or a .safetensors file")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--keyword", default="", help="put into every caption")
     add("--n", type=whole, default=4, help="candidates for each caption")

@@ -103,6 +103,7 @@ def checkpoints(run: Path) -> list[SavedCheckpoint]:
 def base_name(args: argparse.Namespace, adapter: bytes) -> str:
     """The base to draw with: the one that was given, else the run's own, else one that the adapter names."""
     from lora.adapters import adapter_file
+    from lora.models import sticker_nano
     from lora.models.sources import NAMED
 
     if args.base:
@@ -110,7 +111,7 @@ def base_name(args: argparse.Namespace, adapter: bytes) -> str:
     if record := read_record(args.run):
         return record.base
     about = adapter_file.read_info(adapter)
-    if about is not None and about.base in ("sticker-nano", *NAMED):
+    if about is not None and about.base in (sticker_nano.NAME, *NAMED):
         return about.base
     known = f" ({about.base})" if about else ""
     raise UsageError(f"{args.run}: trained on another base{known}; give its folder with --base")

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     """Train, writing checkpoints as they come; a run that ended goes on with --resume_from_checkpoint latest."""
     _check_output(args)
     samples, held_out = _samples(args)
-    from lora.models.base_model import pick_device
+    from lora.models.device import pick_device
     from lora.training.distributed import from_environment, local_device, process_group
 
     ranks = from_environment()
@@ -223,7 +223,7 @@ def _load(args: argparse.Namespace) -> Base:
     """The base on its device in the precision that was asked for."""
     import torch
 
-    from lora.models.base_model import pick_device
+    from lora.models.device import pick_device
     from lora.models.offload import move_base
 
     asked = train_flags.precision(args)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lora.cli import flags
 from lora.cli.flags import below_one, count, from_zero, number, positive, seed, share, whole, without
 from lora.cli.terminal import UsageError
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.models.base_model import Base
@@ -96,8 +97,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--pretrained_model_name_or_path",
-        default="sticker-nano",
-        help="sticker-nano (the default), sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
+        default=sticker_nano.NAME,
+        help=f"{sticker_nano.NAME} (the default), sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     flags.add_data(parser, required=False)
     add("--dataset_name", help="the same as --train_data_dir: a local folder")

@@ -30,6 +30,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from lora.models import sticker_nano
 from lora.models.base_model import Base, load
 from lora.pretrain.augment import on_background, premultiplied
 from lora.pretrain.bank import CHUNK, SIDE, Bank, redone
@@ -216,7 +217,9 @@ def rate_at(done: float) -> float:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lora.pretrain.decoder", description=__doc__)
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--base", default="sticker-nano", help="whose encoder and denoiser make the latents")
+    parser.add_argument(
+        "--base", default=sticker_nano.NAME, help="whose encoder and denoiser make the latents"
+    )
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")

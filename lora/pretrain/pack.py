@@ -4,7 +4,7 @@
     python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/crisp.safetensors
 
 ``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and takes their place in ``--vae``. Its
-last convolution may make sub-pixels (``lora.models.sticker_nano.unpack``); that of an unpacked folder's
+last convolution may make sub-pixels (``lora.models.sub_pixel_decoder``); that of an unpacked folder's
 ``fine.safetensors`` is kept.
 """
 
@@ -18,7 +18,9 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lora.models.sticker_nano import LAST, SUB_PIXEL_CONV, WEIGHTS, quantize
+from lora.models.sticker_nano import WEIGHTS, quantize
+from lora.models.sub_pixel_decoder import FILE as SUB_PIXEL_CONV
+from lora.models.sub_pixel_decoder import LAST
 
 DECODING = ("decoder.", "post_quant_conv.")
 
