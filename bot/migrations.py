@@ -172,4 +172,8 @@ CREATE TABLE finding (                      -- what a training's worker saw on i
 CREATE INDEX finding_style ON finding (style, job);
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS)
+CHOICE_REASONS = """
+ALTER TABLE comparison ADD COLUMN reasons TEXT;  -- JSON: a lora.jobs.ReasonCode for each of scores; NULL = not known
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, CHOICE_REASONS)
