@@ -225,7 +225,7 @@ def _read_drawing(path: Path) -> Image.Image:
     try:
         return open_rgba(path.read_bytes()).convert("RGB")
     except PictureError as error:
-        raise PictureError(error.code, f" ({path.name})") from error
+        raise PictureError(error.code, path.name) from error
 
 
 def _write_choice(
