@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _file(path: Path) -> Path:
     """The LoRA file to export; of a run's folder the chosen one, else the last. Raises UsageError."""
-    from lora.cli.run_folder import ADAPTER, BEST, adapters_in
+    from lora.cli.run_folder import ADAPTER, CHOSEN_ADAPTER, adapters_in
 
-    for file in (path, path / BEST, path / ADAPTER):
+    for file in (path, path / CHOSEN_ADAPTER, path / ADAPTER):
         if file.is_file():
             return file
     if checkpoints := adapters_in(path):

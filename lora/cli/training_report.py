@@ -88,7 +88,9 @@ class TrainingReport:
         images = []
         for picture in draw(self.base, items, steps=VALIDATION_DENOISING_STEPS):
             if isinstance(picture, Picture):
-                picture.image.save(folder / f"step-{event.step:06d}-{picture.index}.png")
+                picture.image.save(
+                    run_folder.validation_picture(self.args.output_dir, event.step, picture.index)
+                )
                 images.append(picture.image)
         offload(self.base)
         if self.board:

@@ -18,8 +18,8 @@ from lora.adapters.adapter_file import read_info
 from lora.cli import terminal
 from lora.cli.train_flags import REFUSED as LATER
 from lora.cli.train_flags import TARGETS
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
+from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
 

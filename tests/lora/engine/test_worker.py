@@ -387,5 +387,5 @@ def test_a_comparison_that_fails_costs_no_training(
     events = desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)
-    assert "compare.py" in caplog.text
+    assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text

@@ -188,10 +188,10 @@ def test_a_checkpoint_that_ignores_prompts_is_rejected(readings: dict[str, np.nd
 
     rows = [marks(1, readings["whole"]), marks(2, readings["others"])]
     choice = checkpoint_choice.choose_checkpoint(
-        rows, readings["whole"], least=DiffusionPromptScorer.least, samples=24
+        rows, readings["whole"], min_share=DiffusionPromptScorer.least, samples=24
     )
     assert choice.step == 1
-    assert "follows prompts less" in choice.others[2]
+    assert "follows prompts less" in str(choice.others[2])
 
 
 def dino(folder: Path) -> Path:

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
 from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
 from tests.lora.training.test_reference_parity import reference_plan
+from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
 
