@@ -123,7 +123,7 @@ def by_rule(row: ResultRow) -> int:
         for score, drawn in zip(row["scores"], row["drawings"], strict=True)
     ]
     base_prompts = np.array(row["base_prompts"])
-    return choose_checkpoint(marks, base_prompts, least=DiffusionPromptScorer.least, samples=SAMPLES).step
+    return choose_checkpoint(marks, base_prompts, least=DiffusionPromptScorer.min_share, samples=SAMPLES).step
 
 
 def _gains(rows: Sequence[ResultRow], rule: Callable[[ResultRow], int]) -> list[float]:

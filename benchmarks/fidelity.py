@@ -261,7 +261,7 @@ def main() -> None:
     print("| --- |" + " --- |" * 7)
     asked = [
         (SCORES[0], 0.9),
-        *((CHOSEN, least) for least in sorted({0.9, 0.75, DiffusionPromptScorer.least, 0.5})),
+        *((CHOSEN, least) for least in sorted({0.9, 0.75, DiffusionPromptScorer.min_share, 0.5})),
     ]
     for score, least in asked:
         shares = " | ".join(f"{share:.0%}" for share in rejected(score, least, of))

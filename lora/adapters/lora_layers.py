@@ -21,15 +21,10 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from lora.adapters.adapter_file import AdapterInfo, read_header, read_info, to_bytes
+from lora.adapters.targets import TARGETS as TARGETS
 from lora.jobs import JobError
 from lora.models.base_model import Base
 
-ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
-TARGETS = {  # which layers of the denoiser an adapter changes
-    "attention": ATTENTION,  # as the reference script does it
-    "attention+ff": (*ATTENTION, "ff.net.0.proj", "ff.net.2"),
-    "attention+ff+conv": (*ATTENTION, "ff.net.0.proj", "ff.net.2", "conv1", "conv2"),
-}
 LOADED_AT_ONCE = 8  # each loaded adapter costs memory, and a moment to put on
 
 

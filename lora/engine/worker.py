@@ -260,11 +260,13 @@ def _examined(base: Base, job: Train) -> Iterator[Any]:
     that goes on does as it did before; one that was begun with another base or other values, before an update, is
     begun anew.
     """
-    if job.resume is not None and (otherwise := checkpoints.begun_otherwise(job.resume, base, job)):
+    if job.resume is not None and (
+        otherwise := checkpoints.differences_from_default_plan(job.resume, base, job)
+    ):
         log.warning("job %d is begun anew: %s", job.id, ", ".join(otherwise))
         job = replace(job, resume=None, earlier=())
     mirrored = job.settings.random_flip
-    if job.resume is not None and not checkpoints.was_mirrored(job.resume):
+    if job.resume is not None and not checkpoints.used_random_flip(job.resume):
         mirrored = False
     for event in examine(base, job):
         if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):

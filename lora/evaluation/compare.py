@@ -125,7 +125,9 @@ def compare(
         ),
         base_prompts=fits[0],
         marks=tuple(marks),
-        choice=checkpoint_choice.choose_checkpoint(marks, fits[0], least=reader.least, samples=len(samples)),
+        choice=checkpoint_choice.choose_checkpoint(
+            marks, fits[0], least=reader.min_share, samples=len(samples)
+        ),
     )
 
 
@@ -183,7 +185,7 @@ def _read(
     fits = []
     for one, (prompt, _) in zip(shown, asked, strict=True):
         others = [other for other in choices if other != prompt][:OTHER_PROMPTS]
-        fits.append(reader.read(one, background, [prompt, *others]))
+        fits.append(reader.score(one, background, [prompt, *others]))
         yield work.more(1)
     return np.array(fits)
 
@@ -211,17 +213,17 @@ def _marks(
     fits: Sequence[np.ndarray],
 ) -> list[checkpoint_choice.Measurements]:
     """All that was measured, for each checkpoint; the first row and the first fits are the bare base's."""
-    own = eye.look(samples)
-    mirrored = eye.look(
+    own = eye.features(samples)
+    mirrored = eye.features(
         [
             FlatDrawing(image=ImageOps.mirror(one.image), background_colour=one.background_colour)
             for one in samples
         ]
     )
-    bare = eye.look(rows[0])
+    bare = eye.features(rows[0])
     marks = []
     for one, shown, fit in zip(kept, rows[1:], fits[1:], strict=True):
-        looks: Features = eye.look(shown)
+        looks: Features = eye.features(shown)
         marks.append(
             checkpoint_choice.Measurements(
                 step=one.step,
