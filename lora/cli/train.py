@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ from lora.cli.terminal import UsageError, load_base, read_samples
 from lora.cli.train_flags import add_arguments as add_arguments
 
 if TYPE_CHECKING:
-    from lora.cli.training_report import TrainingReport
     from lora.jobs import Sample, Train
     from lora.models.base_model import Base
     from lora.training.distributed import Processes
@@ -89,6 +88,7 @@ def _train(
     processes: Processes,
 ) -> None:
     """Run the training and report its events. Exits with INTERRUPTED if it was halted."""
+    from lora.cli.training_report import open_report
     from lora.jobs import Train, Trained
     from lora.training import loop
 
@@ -105,11 +105,16 @@ def _train(
     with (
         _errors_explained(args, source, progress_bar),
         _halt_on_signals(halt, processes),
-        closing(events),  # type: ignore[type-var]  # a generator, declared as Iterator
+        closing(events),
     ):
         first = next(events)
         _check_same_training(args, record, source)
-        with _report(args, base, plan, progress_bar, record, steps_done, processes) as report:
+        opened = (
+            open_report(args, base, plan, progress_bar, record, steps_done=steps_done)
+            if processes.is_main
+            else nullcontext()  # the other processes write nothing
+        )
+        with opened as report:
             for event in chain([first], events):
                 if halt.is_set() and _is_before_first_step(event):
                     raise KeyboardInterrupt
@@ -120,23 +125,6 @@ def _train(
                 f"interrupted after step {event.step}; go on with --resume_from_checkpoint latest"
             )
             sys.exit(INTERRUPTED)
-
-
-def _report(
-    args: argparse.Namespace,
-    base: Base,
-    plan: Plan,
-    progress_bar: ProgressBar,
-    record: RunRecord,
-    steps_done: int,
-    processes: Processes,
-) -> AbstractContextManager[TrainingReport | None]:
-    """The report of the main process; None in the others, which write nothing."""
-    from lora.cli.training_report import open_report
-
-    if not processes.is_main:
-        return nullcontext()
-    return open_report(args, base, plan, progress_bar, record, steps_done=steps_done)
 
 
 def _is_before_first_step(event: object) -> bool:

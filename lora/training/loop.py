@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -41,7 +41,7 @@ def train(
     held_out: Sequence[Sample] = (),
     processes: Processes = SINGLE_PROCESS,
     halt: threading.Event | None = None,
-) -> Iterator[Progress | Validated | Checkpoint | Trained]:
+) -> Generator[Progress | Validated | Checkpoint | Trained, None, None]:
     """Train an adapter on ``job.samples``; between any two events the caller may use the base.
 
     The base's own weights never change. The adapter and the optimizer are float32 whatever the base is. Every process

@@ -8,8 +8,8 @@ other prompts, the latents' values and the noise levels:
     distance = mean |v_c' - v_c|^2                       how much the prompt changes the prediction at all
     score    = gain / distance, limited to -MOST .. MOST
 
-``gain`` is what the prompt tells about the drawing (pointwise information; Kong et al. 2024, arXiv 2310.07972). A
-prediction is a conditional mean. So for drawings that are as the base expects them for c, ``gain`` is ``distance`` on
+``gain`` is the information of the prompt about the drawing (pointwise information; Kong et al. 2024, arXiv 2310.07972).
+A prediction is a conditional mean. So for drawings that are as the base expects them for c, ``gain`` is ``distance`` on
 average: the score is 1. It is 0 if the prompt fits no better than the others, whatever the prompts are.
 
 Why a degree: the right prompt's rank among the prompts stays first until little of the drawing is left. Why other

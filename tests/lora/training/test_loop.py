@@ -105,11 +105,11 @@ def test_the_loss_on_fixed_noise_falls(base: Base, encoded: EncodedSamples, trai
 def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
     """Keyword, base, rank, alpha, steps, seed and background are in the file, and no sample's caption is."""
     data = checkpoints(iter(trained))[40].adapter
-    said = read_info(data)
-    assert said is not None
-    assert (said.keyword, said.base, said.base_hash) == ("zorvex", "tiny", base.hash)
-    assert (said.rank, said.alpha, said.steps, said.seed) == (4, 4, 40, 5)
-    assert said.background in base.profile.backgrounds
+    info = read_info(data)
+    assert info is not None
+    assert (info.keyword, info.base, info.base_hash) == ("zorvex", "tiny", base.hash)
+    assert (info.rank, info.alpha, info.steps, info.seed) == (4, 4, 40, 5)
+    assert info.background in base.profile.backgrounds
     assert "lora_adapter_metadata" in read_header(data)
     assert b"ball" not in data[: int.from_bytes(data[:8], "little")]
     assert all(tensor.dtype == torch.float32 for tensor in load(data).values())
