@@ -130,7 +130,7 @@ def by_rule(row: ResultRow) -> int:
     ]
     base_prompts = np.array(row["base_prompts"])
     return choose_checkpoint(
-        measurements, base_prompts, min_share=DiffusionPromptScorer.least, samples=SAMPLES
+        measurements, base_prompts, min_share=DiffusionPromptScorer.min_share, samples=SAMPLES
     ).step
 
 

@@ -262,7 +262,7 @@ def main() -> None:
     print("| --- |" + " --- |" * 7)
     asked = [
         (SCORES[0], 0.9),
-        *((PRODUCT, share) for share in sorted({0.9, 0.75, DiffusionPromptScorer.least, 0.5})),
+        *((PRODUCT, share) for share in sorted({0.9, 0.75, DiffusionPromptScorer.min_share, 0.5})),
     ]
     for score, min_share in asked:
         shares = " | ".join(f"{share:.0%}" for share in rejected(score, min_share, of))

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lora.pretrain.learner import PEAK, Learner, TrainingBatches
+from lora.pretrain.learner import PEAK, Learner, StepLosses
 from lora.pretrain.model import Model
 from lora.pretrain.variants import Vocabulary
 
@@ -51,7 +51,7 @@ def measure(args: argparse.Namespace, batch: int) -> None:
     model = Model(vocabulary).to(device)
     model.warm_up(vocabulary)
     generator = torch.Generator(device).manual_seed(0)
-    learner = Learner(model, TrainingBatches(model, words, vocabulary, True), batch, generator)
+    learner = Learner(model, StepLosses(model, words, vocabulary, True), batch, generator)
     latents = torch.randn(batch, 8, 32, 32, device=device)
     rows = [vocabulary.rows(text) for text in ("noto cat", "a red car, blue background")]
     ids = torch.tensor(rows, device=device).repeat(batch // 2, 1)

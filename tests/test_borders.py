@@ -39,7 +39,7 @@ LAYERS = {
     "evaluation": {"data", "sheets", "models", "adapters", "drawing"},
     "engine": {"data", "models", "adapters", "drawing", "training", "checks", "evaluation"},
     "cli": {"data", "sheets", "models", "adapters", "drawing", "training", "checks", "evaluation", "engine"},
-    "pretrain": {"data", "models", "adapters", "drawing"},
+    "pretrain": {"data", "models", "adapters", "drawing", "training"},
 }
 MOST_SIBLINGS = 20
 

@@ -27,15 +27,10 @@ from lora.adapters.adapter_file import (
     settings_of,
     to_bytes,
 )
+from lora.adapters.targets import TARGETS as TARGETS
 from lora.jobs import JobError
 from lora.models.base_model import Base
 
-ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
-TARGETS = {  # which layers of the denoiser an adapter changes, by the end of their paths
-    "attention": ATTENTION,  # as the reference script does it
-    "attention+ff": (*ATTENTION, "ff.net.0.proj", "ff.net.2"),
-    "attention+ff+conv": (*ATTENTION, "ff.net.0.proj", "ff.net.2", "conv1", "conv2"),
-}
 LOADED_AT_ONCE = 8  # files; each takes memory, and half a second to load with SD 2.1
 
 

@@ -29,7 +29,7 @@ class RunRecord:
     image_column: str
     caption_column: str
     max_train_samples: int | None
-    identity: dict[str, Any]  # checkpoints.identity
+    identity: dict[str, Any]  # checkpoints.fingerprint
 
 
 KINDS: dict[str, type | tuple[type, ...]] = {

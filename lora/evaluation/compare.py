@@ -131,7 +131,7 @@ def compare(
     measurements = _measure(encoder, samples_shown, drawings, checkpoints, prompt_scores)
     # Choose
     choice = checkpoint_choice.choose_checkpoint(
-        measurements, prompt_scores[0], min_share=scorer.least, samples=len(samples)
+        measurements, prompt_scores[0], min_share=scorer.min_share, samples=len(samples)
     )
     yield Comparison(
         prompts=tuple(prompts),
@@ -200,7 +200,7 @@ def _score(
     scores = []
     for one, (prompt, _) in zip(shown, asked, strict=True):
         others = [other for other in choices if other != prompt][:OTHER_PROMPTS]
-        scores.append(scorer.read(one, background, [prompt, *others]))
+        scores.append(scorer.score(one, background, [prompt, *others]))
         yield work.more(1)
     return np.array(scores)
 
@@ -228,17 +228,17 @@ def _measure(
     prompt_scores: Sequence[np.ndarray],
 ) -> list[checkpoint_choice.Measurements]:
     """All measurements of each checkpoint. ``drawings`` and ``prompt_scores`` have the bare base first."""
-    own = encoder.look(samples)
-    mirrored = encoder.look(
+    own = encoder.features(samples)
+    mirrored = encoder.features(
         [
             FlatDrawing(image=ImageOps.mirror(one.image), background_colour=one.background_colour)
             for one in samples
         ]
     )
-    bare = encoder.look(drawings[0])
+    bare = encoder.features(drawings[0])
     measurements = []
     for one, shown, scores in zip(checkpoints, drawings[1:], prompt_scores[1:], strict=True):
-        features: Features = encoder.look(shown)
+        features: Features = encoder.features(shown)
         measurements.append(
             checkpoint_choice.Measurements(
                 step=one.step,

@@ -267,7 +267,7 @@ class Tape:
     def __init__(self) -> None:
         self.sizes: set[tuple[int, int]] = set()
 
-    def look(self, shown: list[FlatDrawing]) -> Features:
+    def features(self, shown: list[FlatDrawing]) -> Features:
         self.sizes |= {one.image.size for one in shown}
         looks = np.random.default_rng(len(shown)).normal(size=(len(shown), 4))
         return Features(style=looks, content=looks)
@@ -296,7 +296,7 @@ def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))
     reader = DiffusionPromptScorer(tiny_fine)
     found, wanted = (
-        reader.read(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
+        reader.score(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
         for image in (large, large.reduce(2))
     )
     assert found == pytest.approx(wanted, abs=1e-3)
