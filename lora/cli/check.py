@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
 def _heavy(found: Folder, args: argparse.Namespace) -> tuple[int, list[Finding]]:
     """The side that the base trains at, and what only networks can see."""
     from lora.checks import detail, lettering
-    from lora.data.dataset import open_samples
+    from lora.data.dataset import SamplePictures
 
     base = load_base(args.base, args)
-    images = open_samples(found.samples)
+    images = SamplePictures(found.samples)
     findings = [*lettering.check(images), *detail.check(base, images)]
     return base.resolution, [finding for finding in findings if finding is not None]
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lora.data.pictures import visible_box
+
 SIDE = 512
 MAX_BYTES = 512 * 1024
 MARGIN_PX = 6  # free of everything, so that nothing is cut by a round bubble or a resize
@@ -27,7 +29,7 @@ def fit(cutout: Image.Image, outline_px: int = 8) -> Image.Image:
 
     ``outline_px`` is its width in the finished sticker; 0 = none. Raises ValueError if nothing is visible.
     """
-    box = cutout.getchannel("A").point(lambda a: 255 if a > 8 else 0).getbbox()
+    box = visible_box(cutout)
     if box is None:
         raise ValueError("nothing is visible in this picture")
     room = SIDE - 2 * (MARGIN_PX + outline_px)
