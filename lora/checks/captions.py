@@ -33,10 +33,13 @@ def shared_keyword(texts: Sequence[str]) -> str:
     """The first word that every caption says and that could be a keyword; empty if there is none."""
     if not texts:
         return ""
-    words = re.findall(r"\w+", texts[0].lower())
-    return next(
-        (w for w in words if keyword_problem(w) is None and all(has_keyword(text, w) for text in texts)), ""
-    )
+    words = re.findall(r"\w+(?:-\w+)*", texts[0].lower())
+    return next((w for w in words if _may_be_one(w) and all(has_keyword(text, w) for text in texts)), "")
+
+
+def _may_be_one(word: str) -> bool:
+    """Whether a word of a caption could be meant as its keyword. English joins its own words by hyphens."""
+    return keyword_problem(word) is None and any(keyword_problem(part) is None for part in word.split("-"))
 
 
 def _keyword(texts: Sequence[str], keyword: str) -> list[Finding]:
@@ -98,8 +101,10 @@ def _medium(texts: Sequence[str], keyword: str) -> list[Finding]:
 
 def _without(text: str, keyword: str) -> str:
     """What a caption says beside the keyword, in lower case and without punctuation."""
-    words = re.findall(r"\w+", normalise(text).lower())
-    return " ".join(word for word in words if word != keyword.lower())
+    text = normalise(text).lower()
+    if keyword:
+        text = re.sub(rf"(?<!\w){re.escape(keyword.lower())}(?!\w)", " ", text)
+    return " ".join(re.findall(r"\w+", text))
 
 
 def _numbers(faults: Iterable[bool]) -> tuple[int, ...]:

@@ -104,6 +104,19 @@ def test_the_shared_keyword_is_found() -> None:
     assert captions.shared_keyword(GOOD) == "zorvex"
     assert captions.shared_keyword([*GOOD, "a fox"]) == ""
     assert captions.shared_keyword([]) == ""
+    for keyword in ("ski_fail", "zor-vex"):
+        assert captions.shared_keyword([text.replace("zorvex", keyword) for text in GOOD]) == keyword
+    assert captions.shared_keyword(["a long-haired fox", "a long-haired cat"]) == ""
+
+
+@pytest.mark.parametrize("keyword", ["ski_fail", "ski-fail"])
+def test_a_joined_keyword_is_no_part_of_what_a_caption_says(keyword: str) -> None:
+    """It is one word, and a caption of nothing else says nothing."""
+    texts = [*(text.replace("zorvex", keyword) for text in GOOD), keyword, f"{keyword} 🦊🎩"]
+    found = codes(captions.check(texts, keyword))
+    assert found["caption-empty"] == [(5,)]
+    assert "caption-short" not in found
+    assert "keyword-unfit" not in found
 
 
 def test_a_fault_weighs_by_its_share() -> None:
