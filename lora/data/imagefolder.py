@@ -218,7 +218,7 @@ def _json_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:
         try:
             columns = json.loads(line)
         except (ValueError, RecursionError) as error:
-            why = "nested too deeply" if isinstance(error, RecursionError) else error
+            why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield _fault(table, number, f"not JSON: {why}")
             continue
         if isinstance(columns, dict):
