@@ -30,6 +30,7 @@ _MERGES = Path(__file__).parents[1] / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
 _SPLIT = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
 _KEYWORD = re.compile(r"(?=.{3,20}$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+_JOINER = "\u200d"  # makes one emoji of two; some pairs are none
 # Unicode lists them as emoji, but without the invisible sign that asks for a coloured form they are typography.
 _TEXT_SIGNS = frozenset("©®™‼⁉ℹ↔↕↖↗↘↙↩↪⤴⤵⬅⬆⬇▪▫▶◀◻◼Ⓜ〰〽㊗㊙")
 _ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "y", "ly", "ish", "like", "ness", "less", "ful")
@@ -66,7 +67,7 @@ def _emoji_runs(text: str) -> list[tuple[int, int, list[str]]]:
         start, end, name = match["match_start"], match["match_end"], _name(match["emoji"])
         if not name or match["emoji"] in _TEXT_SIGNS:
             continue
-        if runs and not text[runs[-1][1] : start].strip():
+        if runs and not text[runs[-1][1] : start].strip(f"{_JOINER} \t\n"):
             first, _, names = runs.pop()
             runs.append((first, end, [*names, name]))
         else:

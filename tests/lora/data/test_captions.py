@@ -251,6 +251,7 @@ def test_emoji_of_a_prompt_come_first() -> None:
         ("👩🏽‍🚒🇩🇪1️⃣", "woman firefighter, germany, keycap 1"),
         ("I ❤️ 🍕, really", "I red heart, pizza, really"),
         ("🏻", "light skin tone"),
+        ("🦊\u200d❄", "fox, snowflake"),
         ("© 2020 A™ ↔ b", "© 2020 A™ ↔ b"),
         ("ðŸ¦Š repaired first", "fox repaired first"),
         ("&#x1F98A;", "fox"),
