@@ -6,14 +6,21 @@ Markers and their order: ITU-T T.81, annex B.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL import JpegImagePlugin
 
 SIGNATURE = b"\xff\xd8\xff"
 END = b"\xff\xd9"
+
+# 0xFF and a marker's code; not a stuffed byte (00), a restart (D0 to D7), another start (D8) or a fill byte (FF).
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")
+MAX_SEGMENTS = 1000  # a long profile takes 60
+MAX_SCANS = 100  # progressive files have 10 to 14; each one costs a pass over all pixels
 
 _SOS, _EOI = 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
@@ -26,7 +33,13 @@ _FILLING = bytes(range(0x15, 0xF5, 7)) * 4
 
 
 def without_metadata(data: bytes) -> bytes:
-    """The file without segments that say nothing about the look, among them those that announce second pictures."""
+    """The file without segments that say nothing about the look, among them those that announce second pictures.
+
+    Raises ValueError for files of so many segments or scans that Pillow would take minutes.
+    """
+    markers = [marker for marker, _, _ in islice(_segments(data), MAX_SEGMENTS + 1)]
+    if len(markers) > MAX_SEGMENTS or markers.count(_SOS) > MAX_SCANS:
+        raise ValueError("too many segments")
     kept, place = [data[:2]], 2
     for marker, start, end in _segments(data):
         if marker == _SOS:
@@ -68,21 +81,12 @@ def ended(data: bytes) -> bytes | None:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of each segment. After a scan's header its coded data are skipped."""
     place = 2
-    while True:
-        place = data.find(b"\xff", place)
-        while 0 <= place < len(data) - 1 and data[place + 1] == 0xFF:  # fill bytes
-            place += 1
-        if place < 0 or place + 4 > len(data):
+    while found := _MARKER.search(data, place):
+        start, marker = found.start(), data[found.start() + 1]
+        if marker == _EOI or start + 4 > len(data):
             return
-        marker = data[place + 1]
-        if marker == 0 or 0xD0 <= marker <= 0xD8:  # a stuffed byte, a restart or another start: no segment
-            place += 2
-            continue
-        if marker == _EOI:
-            return
-        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        yield marker, place, min(end, len(data))
-        place = end
+        place = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+        yield marker, start, min(place, len(data))
 
 
 def _scans_are_complete(data: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -88,3 +89,17 @@ def test_a_progressive_file_lacks_its_last_scan() -> None:
     whole = encoded(photo(), "JPEG", progressive=True)
     with pytest.raises(PictureError, match="cut off"):
         open_rgba(whole[: whole.rindex(b"\xff\xda")])
+
+
+@pytest.mark.parametrize(
+    "segments", [b"\xff\xdb\0\2" * 1_000_000, b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0" * 100_000]
+)
+@pytest.mark.parametrize("place", ["in front", "behind"])
+def test_files_made_to_keep_a_decoder_busy(segments: bytes, place: str) -> None:
+    """Millions of empty segments or scans are refused within a second."""
+    plain = encoded(photo(), "JPEG")
+    data = plain[:2] + segments + plain[2:] if place == "in front" else plain[:-2] + segments
+    began = time.process_time()
+    with pytest.raises(PictureError, match="cut off or damaged"):
+        open_rgba(data)
+    assert time.process_time() - began < 1
