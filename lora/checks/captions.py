@@ -19,7 +19,7 @@ _MEDIUM = re.compile(
 
 
 def check(texts: Sequence[str], keyword: str) -> list[Finding]:
-    """All that can be said of captions. Without a keyword, the one that they share is taken, if any."""
+    """All findings on captions. Without a keyword, the one that they share is taken, if any."""
     keyword = keyword or shared_keyword(texts)
     return [
         *_keyword(texts, keyword),
@@ -108,5 +108,5 @@ def _without(text: str, keyword: str) -> str:
 
 
 def _numbers(faults: Iterable[bool]) -> tuple[int, ...]:
-    """Where in an iterable of truths there is a true one, counted from 1."""
+    """The places of what is true, counted from 1."""
     return tuple(number for number, fault in enumerate(faults, start=1) if fault)

@@ -66,7 +66,7 @@ def summarise(picture: bytes) -> PictureSummary:
 
 
 def check(looks: Sequence[PictureSummary], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
-    """All that can be said of pictures. ``side_px`` is the side that the base trains at."""
+    """All findings on pictures. ``side_px`` is the side that the base trains at."""
     return [*_number(looks), *_background(looks), *_small(looks, side_px), *_alike(looks)]
 
 

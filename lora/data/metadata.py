@@ -23,7 +23,7 @@ class MetadataRow:
     caption: str = field(repr=False)
     columns: dict[str, Any] = field(repr=False)
 
-    def called(self, caption: str) -> MetadataRow:
+    def with_caption(self, caption: str) -> MetadataRow:
         """The same picture with another caption."""
         return replace(self, caption=caption)
 
@@ -71,7 +71,7 @@ def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
 
 
 def write(folder: Path, rows: list[MetadataRow], caption_column: str = "text") -> Path | None:
-    """Write the table whole; gives where the old one was kept, if there was one and it was another."""
+    """Write the whole table. Returns where the old one was kept, if there was another one."""
     lines = [_line(row, caption_column) for row in rows if row.caption]
     new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
     if not table.is_file():

@@ -265,6 +265,18 @@ def test_a_table_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert ": cannot be used: not CSV" in capsys.readouterr().out
 
 
+def test_drawings_that_are_translucent_all_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No pixel of any of them is over a half: the whole check goes through, the base's round trip included."""
+    names = []
+    for number in range(6):
+        ghost = drawing(number, 256)
+        ghost.putalpha(ghost.getchannel("A").point(lambda alpha: alpha * 120 // 255))
+        (tmp_path / f"{number}.png").write_bytes(png(ghost))
+        names.append({"file_name": f"{number}.png", "text": f"zorvex a ghost number {number}"})
+    assert main(["check", str(write(tmp_path, names))]) == 0
+    assert "6 usable pictures" in capsys.readouterr().out
+
+
 def test_the_command_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     """The example has nothing to complain about; both ways to name the folder do the same."""
     assert main(["check", str(DEMO), "--keyword", "bomux", "--quick"]) == 0
