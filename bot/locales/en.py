@@ -95,8 +95,8 @@ TEXTS = {
     "delete-done": "Style <b>{keyword}</b> is deleted.",
     "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
     "keyword-characters": (
-        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits that begins "
-        "with a letter. "
+        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits, with _ or - inside if you "
+        "like, that begins with a letter. "
         "/new alone suggests some."
     ),
     "keyword-ordinary": (
