@@ -21,7 +21,32 @@ from lora.data.translation.stems import fold, stem, tokens
 PROMPTS = Path(__file__).parent / "translation_prompts"
 # Words that carry no content of a picture.
 EMPTY = frozenset(
-    "a an the of with without in on at under over by to from into through near and or is are behind for along".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "with",
+        "without",
+        "in",
+        "on",
+        "at",
+        "under",
+        "over",
+        "by",
+        "to",
+        "from",
+        "into",
+        "through",
+        "near",
+        "and",
+        "or",
+        "is",
+        "are",
+        "behind",
+        "for",
+        "along",
+    ]
 )
 
 
@@ -33,7 +58,11 @@ def shares(language: str, table: str = "") -> dict[str, tuple[int, int, list[str
         english = translate(prompt, language).english
         right, every, wrong = found.get(group, (0, 0, []))
         good = is_right(english, wanted)
-        found[group] = (right + good, every + 1, wrong if good else [*wrong, f"{prompt} -> {english} ({wanted})"])
+        found[group] = (
+            right + good,
+            every + 1,
+            wrong if good else [*wrong, f"{prompt} -> {english} ({wanted})"],
+        )
     return found
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
 
 from lora.cli import run_folder
 from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, write_record
-from lora.cli.tensorboard_log import TensorBoardLog
 from lora.files import write_whole
 from lora.jobs import Checkpoint, Progress, Trained
 from lora.models.base_model import Base
@@ -133,3 +137,27 @@ def opened(
     finally:
         if board:
             board.close()
+
+
+class TensorBoardLog:
+    """Figures and pictures for ``tensorboard --logdir OUTPUT_DIR/logs``.
+
+    Writes event files into ``folder``; what a killed run wrote past ``steps_done`` is struck out.
+    """
+
+    def __init__(self, folder: Path, *, steps_done: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=steps_done + 1 if steps_done else None)
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one step's values by their names."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def show(self, step: int, name: str, images: Sequence[Image.Image]) -> None:
+        """Write RGB pictures of one size, side by side under one name."""
+        stacked = np.stack([np.asarray(image) for image in images])
+        self._writer.add_images(name, stacked, step, dataformats="NHWC")
+
+    def close(self) -> None:
+        """Let everything reach the disk."""
+        self._writer.close()

@@ -15,7 +15,7 @@ import sys
 import unicodedata
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -24,28 +24,34 @@ import emoji
 from lora.data.translation.stems import fold, stem, stems
 from lora.data.translation.table import TABLE
 
-LANGUAGES = """az be bg ca cs da de el es et fi fr hi hr hu hy id it kk lt nb nl pl pt ro ru sk sr sv tr uk vi""".split()
+_CODES = "az be bg ca cs da de el es et fi fr hi hr hu hy id it kk lt nb nl pl pt ro ru sk sr sv tr uk vi"
+LANGUAGES = _CODES.split(" ")
 SAME_NAME, SPELLING, LEAST_SCORE = 0.3, 0.3, 0.34
+LEAST_OF_PHRASE = 0.8  # the same for a phrase of several words, whose words can also be looked up alone
 LONGEST_PHRASE = 3  # words of a foreign phrase that is kept; an emoji's name may have more
 LEAST_LIKENESS = 0.6  # of spelling; under it, likeness counts nothing
-_LETTERS = dict(
-    zip("абвгдежзийклмнопрстуфхцыэіўґє", "a b v g d e j z i i k l m n o p r s t u f h c y e i u g e".split(), strict=True)
-)  # fmt: skip
+_CYRILLIC, _SAME = "абвгдежзийклмнопрстуфхцыэіўґє", "abvgdejziiklmnoprstufhcyeiuge"
+_LETTERS = dict(zip(_CYRILLIC, _SAME, strict=True))
 
+Emoji = dict[str, set[str]]  # by word
 Annotations = dict[str, tuple[str, list[str]]]
 
 
 def main(folder: Path) -> None:
     """Write the table and say its size."""
     english = read(folder, "en")
-    members = {"en.tsv": "\n".join("\t".join((char, name, *words)) for char, (name, words) in english.items())}
+    members = {
+        "en.tsv": "\n".join("\t".join((char, name, *words)) for char, (name, words) in english.items())
+    }
     for language in LANGUAGES:
         foreign = read(folder, language)
         members[f"{language}.tsv"] = "\n".join(sorted(pairs(english, foreign, language)))
         members[f"{language}.names"] = "\n".join(foreign.get(char, ("", []))[0] for char in english)
     members["LICENSE.txt"] = (folder / "cldr-annotations-full" / "LICENSE").read_text(encoding="utf-8")
     write(members)
-    sys.stdout.write(f"{TABLE}: {TABLE.stat().st_size:,} bytes, {len(english)} emoji, {len(LANGUAGES)} languages\n")
+    sys.stdout.write(
+        f"{TABLE}: {TABLE.stat().st_size:,} bytes, {len(english)} emoji, {len(LANGUAGES)} languages\n"
+    )
 
 
 def write(members: dict[str, str]) -> None:
@@ -84,14 +90,15 @@ def pairs(english: Annotations, foreign: Annotations, language: str) -> Iterable
             for word in candidates
             if _is_plain(word)
         ]
-        if scored and (best := max(scored))[0] >= LEAST_SCORE:
+        if scored and (best := max(scored))[0] >= (LEAST_OF_PHRASE if " " in key else LEAST_SCORE):
             for form in forms[key]:
                 yield f"{form}\t{key}\t{best[2]}"
 
 
-def _annotated(rows: Annotations, chars: list[str], key) -> tuple[dict[str, set[str]], dict[str, set[str]]]:  # type: ignore[no-untyped-def]
+def _annotated(rows: Annotations, chars: list[str], key: Callable[[str], str]) -> tuple[Emoji, Emoji]:
     """Emoji by every word and name, and emoji by name alone."""
-    every, names = defaultdict(set), defaultdict(set)
+    every: Emoji = defaultdict(set)
+    names: Emoji = defaultdict(set)
     for char in chars:
         name, words = rows[char]
         names[key(name)].add(char)
@@ -131,7 +138,9 @@ def _folder(language: str) -> str:
 
 
 def _fully_qualified() -> dict[str, str]:
-    return {char.replace("\ufe0f", ""): char for char, data in emoji.EMOJI_DATA.items() if data["status"] == 2}
+    return {
+        char.replace("\ufe0f", ""): char for char, data in emoji.EMOJI_DATA.items() if data["status"] == 2
+    }
 
 
 if __name__ == "__main__":

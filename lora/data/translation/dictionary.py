@@ -10,7 +10,9 @@ from lora.data.translation.language import languages_of, script
 from lora.data.translation.lexicon import LONGEST, Entry, english_lists, is_english, lexicon
 from lora.data.translation.stems import fold, is_word, tokens
 
-PARTICIPLE = re.compile(r"[ущюяа]щ(ий|ая|ее|ие|его|ей|ую|им|ем|их|ими|ему)(ся)?$|вш(ий|ая|ее|ие|его|ей|ую|им|ем)(ся)?$")
+PARTICIPLE = re.compile(
+    r"[ущюяа]щ(ий|ая|ее|ие|его|ей|ую|им|ем|их|ими|ему)(ся)?$|вш(ий|ая|ее|ие|его|ей|ую|им|ем)(ся)?$"
+)
 # Endings that make a word small, and what may stand in their place: "слоник" is "слон".
 DIMINUTIVES = {
     "ru": (("очка", "ка"), ("ечка", "ка"), ("ушка", "а"), ("юшка", "я"), ("ышко", "о"), ("енок", ""), ("онок", ""),
@@ -54,9 +56,9 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
         used, found = _longest(left, language)
         if not found:
             word = _kept(token)
-            if word.kind == "foreign" and not is_english(fold(token)) and script(token) != "LATIN":
-                unknown.append(token)
-            elif language not in ("", "en") and word.kind == "foreign" and not is_english(fold(token)):
+            if (word.kind == "foreign" and not is_english(fold(token)) and script(token) != "LATIN") or (
+                language not in ("", "en") and word.kind == "foreign" and not is_english(fold(token))
+            ):
                 unknown.append(token)
             found = [word]
         words += [word for word in found if word.kind != "dropped"]
@@ -70,7 +72,7 @@ def _longest(left: list[str], language: str) -> tuple[int, list[Word]]:
         return 1, []
     for count in range(2 * LONGEST - 1, 0, -2):
         piece = left[:count]
-        if len(piece) < count or any(token != " " for token in piece[1::2]):
+        if len(piece) < count or set(piece[1::2]) - {" "}:
             continue
         phrase = fold("".join(piece))
         if entry := lexicon(language).find(phrase):
@@ -91,7 +93,11 @@ def _taken_apart(word: str, language: str) -> list[Word]:
     if "-" in word:
         found = [words.find(part) for part in word.split("-")]
         if all(found):
-            return [_word(entry, part, language) for entry, part in zip(found, word.split("-"), strict=True) if entry]
+            return [
+                _word(entry, part, language)
+                for entry, part in zip(found, word.split("-"), strict=True)
+                if entry
+            ]
     for ending, instead in DIMINUTIVES.get(language, ()):
         for short in _shorter(word, ending, instead):
             if len(short) >= 3 and (entry := words.find(short)) and entry.kind == "noun":
@@ -105,7 +111,9 @@ def _shorter(word: str, ending: str, instead: str) -> list[str]:
         whole = ending[:-1] + inflected if inflected and ending[-1] in "ао" else ending + inflected
         if word.endswith(whole):
             root = word[: -len(whole)]
-            return [root + instead] + ([root[:-1] + SOFTENED[root[-1]] + instead] if root[-1:] in SOFTENED else [])
+            return [root + instead] + (
+                [root[:-1] + SOFTENED[root[-1]] + instead] if root[-1:] in SOFTENED else []
+            )
     return []
 
 
@@ -114,7 +122,11 @@ def _compound(word: str) -> list[Word]:
     words = lexicon("de")
     for cut in range(len(word) - LEAST_PART, LEAST_PART - 1, -1):
         last = words.find(word[cut:])
-        first = words.find_form(word[:cut]) or words.find_form(word[:cut].rstrip("sn")) or words.find_form(word[:cut] + "e")
+        first = (
+            words.find_form(word[:cut])
+            or words.find_form(word[:cut].rstrip("sn"))
+            or words.find_form(word[:cut] + "e")
+        )
         if first and last and first.kind in ("noun", "colour", "size", "adjective") and last.kind == "noun":
             return [
                 Word(english=first.english, kind="material", source=word[:cut], base=word[:cut]),

@@ -12,7 +12,18 @@ from lora.data.translation.lexicon import ADJECTIVES, english_lists, irregular_p
 
 NOMINAL = (*ADJECTIVES, "noun", "number", "determiner", "foreign")
 ROMANCE = ("es", "fr", "it", "pt", "ca", "ro")  # adjectives stand behind their noun
-GENITIVE = ("ru", "uk", "be", "pl", "cs", "sk", "sr", "hr", "lt", "el")  # a second noun in another case is "of"
+GENITIVE = (
+    "ru",
+    "uk",
+    "be",
+    "pl",
+    "cs",
+    "sk",
+    "sr",
+    "hr",
+    "lt",
+    "el",
+)  # a second noun in another case is "of"
 RANK = {"determiner": 0, "number": 1, "foreign": 2, "size": 4, "colour": 6, "material": 7}  # others: 3
 UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
 SINGULAR_ARTICLES = ("ein", "kein", "dem", "des")
@@ -77,7 +88,9 @@ def _with_adverbs(words: list[Word]) -> list[Word]:
     for word in words:
         if found and found[-1].kind == "adverb" and word.kind in ADJECTIVES:
             adverb = found.pop()
-            word = Word(english=f"{adverb.english} {word.english}", kind=word.kind, source=word.source, base=word.base)
+            word = Word(
+                english=f"{adverb.english} {word.english}", kind=word.kind, source=word.source, base=word.base
+            )
         found.append(word)
     return found
 
@@ -106,7 +119,9 @@ def _joined(noun: _Noun, previous: _Noun | None, language: str) -> str:
     """One noun with its article, and "of" if it belongs to the one in front of it."""
     if previous is None:
         return _with_article(noun)
-    if previous.word.english in english_lists()["container"] or (language in GENITIVE and noun.word.inflected):
+    if previous.word.english in english_lists()["container"] or (
+        language in GENITIVE and noun.word.inflected
+    ):
         return f"of {_with_article(noun)}"
     return _described(noun)
 
@@ -167,7 +182,16 @@ def _slavic_plural(source: str, base: str, before: str, belongs: bool) -> bool:
     if not source.endswith(("ы", "и", "і", "ї")) or base.endswith(("ы", "и", "і")):
         return False
     feminine = base.endswith(("а", "я", "ь"))
-    oblique = belongs or before in ("from", "without", "by", "for", "around", "in the middle of", "to", "about")
+    oblique = belongs or before in (
+        "from",
+        "without",
+        "by",
+        "for",
+        "around",
+        "in the middle of",
+        "to",
+        "about",
+    )
     if base.endswith(("ь", "ия", "ие")):
         oblique = oblique or before in ("in", "on", "riding")
     return not (feminine and oblique)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from lora.data.captions import count_tokens
 from lora.data.translation import table
 from lora.data.translation.lexicon import is_english, lexicon
 from lora.data.translation.stems import fold, is_word, tokens
@@ -20,13 +21,14 @@ SCRIPTS = {
     "CYRILLIC": CYRILLIC,
 }
 LETTERS = {"uk": "іїєґ", "be": "ў", "sr": "ђћљњџј", "kk": "әғқңөұүһ"}  # that Russian does not have
+ONE_TOKEN = 3  # what CLIP's tokenizer counts for a word of one token, with start and end
 USUAL = ("de", "es", "fr", "it", "pt", "pl", "tr")  # asked when the hint does not help
 
 
 def script(word: str) -> str:
     """The script of a word's first letter, as Unicode names it: LATIN, CYRILLIC, GREEK; nothing for a number."""
     letter = next((c for c in word if c.isalpha()), "")
-    return unicodedata.name(letter, "").split(" ")[0]
+    return unicodedata.name(letter, "").split(" ")[0] if letter else ""
 
 
 def languages_of(text: str, hint: str | None) -> dict[str, str]:
@@ -60,8 +62,20 @@ def _latin(words: list[str], hint: str) -> str:
     asked = [hint] if hint in table.languages() and hint not in CYRILLIC else []
     scored = {}
     for language in dict.fromkeys((*asked, *USUAL)):
-        scored[language] = sum(map(lexicon(language).strength, words)) + 0.3 * (language == hint)
+        sure = (_strength(word, language, stems_count=language == hint) for word in words)
+        scored[language] = sum(sure) + 0.3 * (language == hint)
         if language == hint and scored[language] > len(words):
             return language
     best = max(scored, key=lambda language: scored[language])
     return best if scored[best] > max(english, (len(words) - 1) / 2) + 0.3 * (best == hint) else "en"
+
+
+def _strength(word: str, language: str, *, stems_count: bool) -> float:
+    """How sure it is that a word is of a language. A stem counts in the hint's language alone, for rare words.
+
+    "delete" and "command" have stems of Italian and French words. CLIP has one token for each such English word.
+    """
+    found = lexicon(language).strength(word)
+    if found == 1:
+        return found
+    return found if stems_count and count_tokens(word) > ONE_TOKEN else 0.0

@@ -21,16 +21,16 @@ SNOWBALL = {
 }  # fmt: skip
 # Languages without rules of Snowball: the longest of these endings is cut off, if three letters stay.
 ENDINGS = {
-    "uk": "ами ями ові еві ого ому ими ої ою ах ях ам ям ів їв ий ій ая яя ою ею ем ом ім а я о е є и і ї у ю ь й".split(),
-    "be": "амі ямі ага яга аму яму ымі ай ой ях ах ам ям аў яў ы і а я о е э у ю ь".split(),
-    "bg": "ите ата ята ът ия та то те ен на но ни и а я о е".split(),
-    "sk": "ami ého ému ých ými ách och ov om am ia ie ou ej ý á é í a e i o u y".split(),
+    "uk": "ами ями ові еві ого ому ими ої ою ах ях ам ям ів їв ий ій ая яя ею ем ом ім а я о е є и і ї у ю ь й",
+    "be": "амі ямі ага яга аму яму ымі ай ой ях ах ам ям аў яў ы і а я о е э у ю ь",
+    "bg": "ите ата ята ът ия та то те ен на но ни и а я о е",
+    "sk": "ami ého ému ých ými ách och ov om am ia ie ou ej ý á é í a e i o u y",
 }
 TOKENS = re.compile(r"[^\W_]+(?:[\u0300-\u036f]|['’\-][^\W_]+|[^\W_])*|\s+|.", re.DOTALL)
 
 
 class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str: ...  # noqa: N802  Snowball's name
+    def stemWord(self, word: str) -> str: ...
 
 
 def fold(text: str) -> str:
@@ -43,7 +43,7 @@ def stem(word: str, language: str) -> str:
     """The stem of one folded word."""
     if language in SNOWBALL:
         return _stemmer(SNOWBALL[language]).stemWord(word)
-    for ending in sorted(ENDINGS.get(language, ()), key=len, reverse=True):
+    for ending in sorted(ENDINGS.get(language, "").split(), key=len, reverse=True):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word

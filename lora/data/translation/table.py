@@ -37,7 +37,7 @@ def pairs(language: str) -> list[tuple[str, str, str]]:
 
 
 @cache
-def annotations() -> tuple[Annotation, ...]:
+def emoji_rows() -> tuple[Annotation, ...]:
     """Every emoji with its English words."""
     rows = (line.split("\t") for line in _lines("en.tsv"))
     return tuple(Annotation(char, name, tuple(keywords)) for char, name, *keywords in rows)
@@ -47,11 +47,9 @@ def annotations() -> tuple[Annotation, ...]:
 def names(language: str) -> dict[str, str]:
     """Emoji to its name in a language."""
     if language not in languages():
-        return {row.emoji: row.name for row in annotations()}
+        return {row.emoji: row.name for row in emoji_rows()}
     return {
-        row.emoji: name
-        for row, name in zip(annotations(), _lines(f"{language}.names"), strict=True)
-        if name
+        row.emoji: name for row, name in zip(emoji_rows(), _lines(f"{language}.names"), strict=True) if name
     }
 
 
