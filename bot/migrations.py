@@ -183,6 +183,10 @@ ALTER TABLE job DROP COLUMN cfg;
 ALTER TABLE job DROP COLUMN count;
 """
 
+CHOICE_REASONS = """
+ALTER TABLE comparison ADD COLUMN reasons TEXT;  -- JSON: a lora.jobs.ReasonCode for each of scores; NULL = not known
+"""
+
 SUPERVISION = """
 ALTER TABLE job ADD COLUMN shared_losses INTEGER NOT NULL DEFAULT 0;  -- workers that died with it and other jobs
 ALTER TABLE job ADD COLUMN handing_over INTEGER NOT NULL DEFAULT 0;   -- 1 while its files go to a worker
@@ -196,4 +200,4 @@ CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX drawing_unsent ON drawing (job) WHERE message_id IS NULL;
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, SUPERVISION)
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, CHOICE_REASONS, SUPERVISION)

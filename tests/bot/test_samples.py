@@ -131,7 +131,7 @@ async def test_a_caption_that_is_too_long_is_refused_with_the_count(stage: Stage
         await ada.wait_for("Picture 1: zuvix a fox")
 
 
-@pytest.mark.parametrize("text", ["<b>fox</b> & <a href='x'>", "*fox* _cat_ [x](y) `z`", "{n} %s \\ 🦊‍❄"])
+@pytest.mark.parametrize("text", ["<b>fox</b> & <a href='x'>", "*fox* _cat_ [x](y) `z`", "{n} %s \\ fox"])
 async def test_markup_in_captions_is_only_text(stage: Stage, ada: Person, text: str) -> None:
     """HTML and Markdown are stored and shown as they were written."""
     async with styled(stage, ada) as running:
