@@ -11,7 +11,7 @@ from bot.tables import line
 from bot.tables.jobs import JobKind
 from bot.tables.line import InLine
 
-ROWS_PER_SECOND = 5000  # a line of n jobs is read again every n / ROWS_PER_SECOND seconds at most
+ROWS_PER_SECOND = 2500  # a line of n jobs is read again every n / ROWS_PER_SECOND seconds at most
 LONGEST_AGE = 30.0  # seconds
 
 
@@ -35,7 +35,7 @@ class Queue:
 
 
 class Line:
-    """A copy of the active jobs' rows, a second old or so."""
+    """A copy of the active jobs' rows, some seconds old if the line is long."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.store import Store
 from bot.tables import jobs
@@ -10,8 +10,7 @@ from bot.tables.jobs import ACTIVE, Job, JobKind, JobState
 from lora.jobs import DrawOptions
 
 
-@dataclass(frozen=True, slots=True)
-class InLine:
+class InLine(NamedTuple):  # made by the thousand: a dataclass takes twice as long
     """What the place and the time left of an active job are computed from."""
 
     id: int
