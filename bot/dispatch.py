@@ -120,7 +120,7 @@ class Dispatch:
     async def _hand_over(self, job: Job) -> None:
         """Hand a claimed job to the engine. A job whose own files cannot be read fails; no other does."""
         if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
-            return  # it was cancelled before a second try
+            return  # before this second try it was cancelled or put back
         if job.kind == JobKind.DRAW and len(await jobs.running(self._store, JobKind.DRAW)) == 1:
             self._submitted[job.id] = time.monotonic()
         try:
@@ -130,10 +130,11 @@ class Dispatch:
             await self._end(job, JobState.FAILED, error.code)
             return
         except OSError as error:
+            await self._engine.cancel(job.id)  # the worker may have the rest of it
             if waiting_helps(error):
+                await jobs.put_back(self._store, job.id, job.attempt)
                 raise
             log.error("job %d: one of its files cannot be read: %s", job.id, error.strerror)
-            await self._engine.cancel(job.id)
             await self._end(job, JobState.FAILED, "stored-file")
             return
         if await jobs.handed_over(self._store, job.id, job.attempt) is None:

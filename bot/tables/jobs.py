@@ -263,6 +263,17 @@ async def end(store: Store, id: int, attempt: int, state: JobState, error: str |
     return bool(changed)
 
 
+async def put_back(store: Store, id: int, attempt: int) -> None:
+    """Queue a running attempt again that was not handed over. What a worker says of this attempt is ignored."""
+    await store.change(
+        "UPDATE job SET state = ?, handing_over = 0 WHERE id = ? AND attempt = ? AND state = ?",
+        JobState.QUEUED,
+        id,
+        attempt,
+        JobState.RUNNING,
+    )
+
+
 async def requeue_all(store: Store) -> int:
     """Queue all running jobs again, when no worker has any; gives their number. No loss is counted."""
     return await store.change(

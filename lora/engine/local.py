@@ -36,9 +36,8 @@ class LocalEngine:
         self._jobs: dict[int, int] = {}  # id -> attempt, of the jobs that the worker has
         self._worker: Process | None = None
         self._started = asyncio.Condition()
-        self._sending = (
-            asyncio.Lock()
-        )  # a job is larger than a pipe's buffer, so two writers would mix their frames
+        # A job is larger than a pipe's buffer, so two writers would mix their frames.
+        self._sending = asyncio.Lock()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -86,8 +85,8 @@ class LocalEngine:
     async def _send(self, worker: Process | None, message: Job | wire.Cancel) -> None:
         """Write one frame to this worker, file by file. If it dies meanwhile, Lost names the job.
 
-        Raises OSError if a file cannot be read. The frame is filled up with zeros then, so that the next one can
-        be told apart from it.
+        Raises OSError if a file cannot be read. Zeros are sent in its place, so that the worker still finds the
+        beginning of the next frame.
         """
         if worker is None or worker.stdin is None:
             return
@@ -121,10 +120,8 @@ class LocalEngine:
                 worker = await asyncio.create_subprocess_exec(
                     *self._command(), stdin=PIPE, stdout=PIPE, env=_environment(), limit=wire.MAX_HEADER
                 )
-            except (
-                OSError,
-                RuntimeError,
-            ) as error:  # RuntimeError: no thread could be started to wait for it
+            except (OSError, RuntimeError) as error:
+                # RuntimeError: no thread could be started that waits for the process.
                 if str(error) != logged:
                     logged = str(error)
                     log.error("no worker can be started, trying again: %s", error)
@@ -147,9 +144,8 @@ class LocalEngine:
                 self._worker = worker
                 self._started.notify_all()
             await self._read(worker, watchdog)
-        except (
-            Exception
-        ) as error:  # a worker whose events cannot be read is of no use, and the next one may be
+        except Exception as error:
+            # A worker whose events cannot be read is of no use; the next one may be.
             log.error("the worker's events cannot be read", exc_info=error)
         finally:
             self._worker = None
@@ -168,7 +164,8 @@ class LocalEngine:
                 watchdog.hear(None)
             elif wrong := watchdog.tick():
                 log.error("the worker %s and is replaced", wrong)
-                worker.kill()
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    worker.kill()
                 return
 
     async def _read(self, worker: Process, watchdog: Watchdog) -> None:

@@ -91,6 +91,16 @@ async def test_handing_over_waits_for_the_database(stage: Stage, ada: Person) ->
         assert [(job.id, job.attempt) for job in running.engine.jobs] == [(1, 1)]
 
 
+async def test_a_hand_over_that_ran_out_of_file_handles_is_made_again(stage: Stage, ada: Person) -> None:
+    """As another attempt, because the worker may have half of this one."""
+    async with stage.bot() as running:
+        short = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        stage.monkeypatch.setattr(running.engine, "submit", failing(running.engine.submit, short, 2))
+        await ada.send("/sticker a fox --seed 1")
+        await ada.wait_for("seed 1")
+        assert [(job.id, job.attempt) for job in running.engine.jobs] == [(1, 3)]
+
+
 def stored(stage: Stage, content: bytes) -> Path:
     """The file of a blob."""
     paths = (stage.config.storage.dir / "blobs").glob("??/*")
