@@ -52,21 +52,31 @@ class Picture:
 
 
 def draw(
-    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int | None = None
 ) -> Iterator[DrawProgress | Picture]:
-    """Draw all items, those of one adapter together, and give each picture when it is done.
+    """Draw all items and give each picture when it is done: on a GPU in the order given, else by adapter.
 
     A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
     a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and background, an
     unusable adapter, more steps than the base has noise levels, and latents that are no numbers. The denoiser must
     not be used by others between two steps of a batch.
-
-    This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
-    a batch has one adapter.
     """
     most = base.scheduler.config.num_train_timesteps
     if steps > most:
         raise JobError("too-many-steps", f"{steps}; this base has {most} noise levels")
+    from lora.drawing import mixed_batches  # it draws the items of this module
+
+    drawing = mixed_batches.captured_drawing(base)
+    if drawing is not None:
+        yield from mixed_batches.draw_captured(base, drawing, items, steps=steps, batch_size=batch_size)
+        return
+    yield from draw_eagerly(base, items, steps=steps, batch_size=batch_size or MAX_BATCH)
+
+
+def draw_eagerly(
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+) -> Iterator[DrawProgress | Picture]:
+    """``draw`` without CUDA graphs, those of one adapter together: on a CPU, and for adapters that fit no slots."""
     for batch in _batches(items, batch_size):
         about = use_file(base, items[batch[0]].adapter)
         background = items[batch[0]].background or background_of(base, about)
@@ -99,7 +109,8 @@ def _sample(
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     scheduler = make_scheduler(base, steps)
-    latents = _noise(base, items) * scheduler.init_noise_sigma
+    latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
+    latents = latents * scheduler.init_noise_sigma
     guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
     for done, t in enumerate(scheduler.timesteps, start=1):
         if done > guided:
@@ -135,26 +146,29 @@ def make_scheduler(base: Base, steps: int) -> Any:
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
     """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
-    background_words = base.background_words(background)
-    for item in items:
-        for fit in (
-            length(item.prompt, keyword, background_words),
-            length(item.negative_prompt, background=""),
-        ):
-            if not fit.fits:
-                raise JobError("caption-too-long", str(fit))
-    prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
-    wanted = [base.with_background(prompt, background) for prompt in prompts]
+    texts = [texts_of(base, item, keyword, background) for item in items]
+    wanted = [prompt for _, prompt in texts]
     if all(item.cfg == 1 for item in items):
         return base.embed(wanted)
-    return base.embed([item.negative_prompt for item in items] + wanted)
+    return base.embed([negative for negative, _ in texts] + wanted)
 
 
-def _noise(base: Base, items: Sequence[Item]) -> Tensor:
-    """Each item's own start [n, channels, height, width]: the same on every device, in any batch."""
+def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str, str]:
+    """An item's negative prompt, and its prompt with keyword and background. Raises JobError caption-too-long."""
+    for fit in (
+        length(item.prompt, keyword, base.background_words(background)),
+        length(item.negative_prompt, background=""),
+    ):
+        if not fit.fits:
+            raise JobError("caption-too-long", str(fit))
+    prompt = with_keyword(item.prompt, keyword) if keyword else item.prompt
+    return item.negative_prompt, base.with_background(prompt, background)
+
+
+def noise_of(base: Base, item: Item) -> Tensor:
+    """An item's own start [channels, height, width] on the CPU: the same on every device, in any batch."""
     shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63)) for item in items]
-    return torch.stack(noise).to(base.device)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63))
 
 
 @torch.no_grad()
