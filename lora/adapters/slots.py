@@ -6,7 +6,7 @@ A slotted layer computes, for the group i of its batch (one picture, or the pict
 
 with the stacked halves down [groups, rank, in] and up [groups, out, rank] in one batched product. All layers' halves
 lie in one flat tensor: an adapter is one memory copy, and choosing adapters for a batch is one gather. Nothing is built,
-compiled or captured anew for another adapter. ``lora_layers`` (PEFT) is the reference that tests compare with.
+compiled or captured anew for another adapter. Tests compare it with PEFT (``lora_layers``).
 """
 
 from __future__ import annotations

@@ -107,6 +107,18 @@ class CapturedDrawing:
         self._decoder.compile()
         self._graphs.forget(lambda key: key[0] == "decode" or key[1:] in self._compile_for)
 
+    @property
+    def start(self) -> Tensor:
+        """The latents [most, channels, h, w] of a batch, float32."""
+        return self._x
+
+    @torch.no_grad()
+    def predict(self, noisy: Tensor, timesteps: Tensor, texts: Tensor) -> Tensor:
+        """``Base.predict`` with the adapters that the bank and the denoiser were told to use."""
+        for layer in self._texts_of:
+            layer.keep(texts)
+        return self._base.predict(noisy, timesteps, texts)
+
     def sample(
         self, requests: Sequence[Request], solver: Solver, phases: Sequence[Phase]
     ) -> Generator[int, None, Tensor]:

@@ -32,13 +32,15 @@ ROOMY_GB = 20  # of memory on a card: then 16 pictures are drawn at once, else 4
 
 
 def captured_drawing(base: Base) -> CapturedDrawing | None:
-    """The graphs of a base on a GPU, made on first use; None on a CPU, where nothing is gained.
+    """The graphs of a base on a GPU, made on first use; on a CPU, where nothing is gained, those it was given or None.
 
     A base of large pictures is left out: its decoder must make room first.
     """
-    if base.device.type != "cuda" or base.resolution >= LARGE:
-        return None
-    if base.captured is None or base.captured.source is not base.unet:
+    if base.captured is not None and base.captured.source is not base.unet:
+        base.captured = None
+    if base.captured is None:
+        if base.device.type != "cuda" or base.resolution >= LARGE:
+            return None
         try:
             base.captured = CapturedDrawing(base, buckets=buckets_of(base.device))
         except torch.OutOfMemoryError:
