@@ -5,6 +5,8 @@
 one-picture     1  one picture with a person's adapter
 many-people     2  sixteen people, sixteen adapters, a picture each
 switching       3  the next person's adapter
+training        4  images a second of training
+whole-training  5  thirty samples to an adapter
 cold            8  a cold worker's first picture
 memory          9  memory of drawing
 warm            fills the compiler's cache for rows 1 and 2, several processes at once
@@ -24,13 +26,15 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import speed_drawing
+from benchmarks import speed_drawing, speed_training
 from benchmarks.speed_setup import Setting, say
 
 ROWS: dict[str, Callable[[Setting], None]] = {
     "one-picture": speed_drawing.one_picture,
     "many-people": speed_drawing.many_people,
     "switching": speed_drawing.switching,
+    "training": speed_training.rates,
+    "whole-training": speed_training.whole,
     "cold": speed_drawing.cold,
     "memory": speed_drawing.memory,
 }

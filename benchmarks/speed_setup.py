@@ -1,4 +1,4 @@
-"""What the rows of ``benchmarks.speed`` share: a base of SD 2.1-base's shape, adapters, peers, and how time is taken."""
+"""What the rows of ``benchmarks.speed`` share: a base of SD 2.1-base's shape, adapters, peers, timing."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ A slotted layer computes, for the group i of its batch (one picture, or the pict
     y_i = W x_i + b + scale * up_i (down_i x_i)
 
 with the stacked halves down [groups, rank, in] and up [groups, out, rank] in one batched product. All layers' halves
-lie in one flat tensor: an adapter is one memory copy, and choosing adapters for a batch is one gather. Nothing is built,
-compiled or captured anew for another adapter. Tests compare it with PEFT (``lora_layers``).
+lie in one flat tensor: an adapter is one memory copy, and choosing adapters for a batch is one gather. Nothing is
+built, compiled or captured anew for another adapter. Tests compare it with PEFT (``lora_layers``).
 """
 
 from __future__ import annotations

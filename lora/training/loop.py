@@ -23,7 +23,7 @@ from lora.data.dataset import on_flat_background, open_samples, to_tensor, witho
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.offload import offloaded
-from lora.training import checkpoints
+from lora.training import captured, checkpoints
 from lora.training.checkpoints import Run, checkpoint, restore
 from lora.training.distributed import SINGLE_PROCESS, Processes
 from lora.training.ema import EMA
@@ -80,25 +80,45 @@ def train(
         if how.gradient_checkpointing:
             base.unet.enable_gradient_checkpointing()
         clock = _Clock()
+        clock.start()
         with offloaded(base):
             if start == 0 and how.validation_steps:
                 yield _validate(run, exam, 0)
-            for step in range(start, how.steps):
-                clock.start()
-                loss, ended = _step(run, weights, lessons, step, ranks, halt)
-                yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), loss)
-                if how.validation_steps and (ended or (step + 1) % how.validation_steps == 0):
-                    yield _validate(run, exam, step + 1)
-                if ended or (step + 1) % how.checkpoint_steps == 0:
-                    yield checkpoint(run, step + 1)
-                if ended and step + 1 < how.steps:
+            for done, loss, ended in _steps(run, weights, lessons, start, ranks, halt):
+                yield _progress(run, done, clock.stop() * (how.steps - done), loss)
+                if how.validation_steps and (ended or done % how.validation_steps == 0):
+                    yield _validate(run, exam, done)
+                if ended or done % how.checkpoint_steps == 0:
+                    yield checkpoint(run, done)
+                if ended and done < how.steps:
                     return
+                clock.start()
         if start >= how.steps:  # it was killed between its last checkpoint and its last word
             yield checkpoint(run, start)
         yield Trained(job=job.id, attempt=job.attempt, steps=max(start, how.steps))
     finally:
         base.unet.disable_gradient_checkpointing()
         lora_layers.remove(base, name)
+
+
+def _steps(
+    run: Run,
+    weights: Sequence[nn.Parameter],
+    lessons: EncodedSamples,
+    start: int,
+    ranks: Processes,
+    halt: threading.Event | None,
+) -> Iterator[tuple[int, float, bool]]:
+    """(steps done, loss, whether it is the last) of each step: on a GPU by a CUDA graph, if the plan allows."""
+    how = run.how
+    if not captured.suits(run, ranks.count):
+        for step in range(start, how.steps):
+            loss, ended = _step(run, weights, lessons, step, ranks, halt)
+            yield step + 1, loss, ended
+        return
+    wanted = (how.checkpoint_steps, how.validation_steps or how.steps)
+    stops = [done for done in range(start + 1, how.steps + 1) if any(done % every == 0 for every in wanted)]
+    yield from captured.CapturedStep(run, lessons).steps(start, stops, halt)
 
 
 def _step(

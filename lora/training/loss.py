@@ -46,7 +46,11 @@ def denoising_loss(base: Base, lessons: EncodedSamples, how: Plan, step: int, pa
     add up to the loss, whoever works them out. ``snr_gamma`` weights the noise levels as in Hang et al. 2023
     (arXiv 2303.09556).
     """
-    lots = step_noise(base, lessons, how, step).part(part)
+    return loss_of(base, lessons, how, step_noise(base, lessons, how, step).part(part))
+
+
+def loss_of(base: Base, lessons: EncodedSamples, how: Plan, lots: StepNoise) -> Tensor:
+    """The loss on what chance has drawn, or the share of it that these pictures of the batch make up."""
     errors = denoising_errors(base, lessons, lots)
     return (errors * _snr_weights(base, how, lots.times)).sum() / how.batch_size
 
