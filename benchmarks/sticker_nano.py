@@ -214,15 +214,16 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
 def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.drawing.sampling import Item, Picture, draw
     from lora.drawing.sticker import StickerMaker
+    from lora.jobs import DrawOptions
 
     base = load(args.base, args.cache, "cpu")
-    maker = StickerMaker(args.cache, outline_px=8)
+    maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:
         start = time.perf_counter()
         for picture in draw(base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=STEPS):
             if isinstance(picture, Picture):
-                maker(picture.image, picture.background_colour)
+                maker(picture.image, picture.background_colour, DrawOptions())
         return time.perf_counter() - start
 
     sticker(0)

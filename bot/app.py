@@ -1,4 +1,4 @@
-"""The whole bot on one page: its parts, and the order in which they start and stop."""
+"""Builds the parts of the bot and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bot.context import Parts
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import ConfigError
+from bot.estimates import Estimates
 from bot.handlers import MENU, ROUTES
 from bot.inbox import Inbox
 from bot.intake import Intake
@@ -39,11 +40,11 @@ from lora.engine import ENGINES, Engine, EngineSettings
 log = logging.getLogger(__name__)
 
 CONNECT_PAUSE = 5.0  # seconds between tries to reach Telegram at the start
-CALL_SECONDS = 30.0  # what a call may take; python-telegram-bot's own 5 s gives up on calls that succeed
+CALL_SECONDS = 30.0  # timeout of a call; python-telegram-bot's default of 5 s gives up on calls that succeed
 
 
 async def run(config: Config, token: Token) -> None:
-    """Run the bot until cancelled. Raises ConfigError for what only the operator can mend."""
+    """Run the bot until cancelled. Raises ConfigError for an error that the operator has to fix."""
     with _only_one(config.storage.dir):
         async with build(config, token) as (parts, inbox):
             log.info("the bot is running")
@@ -55,7 +56,7 @@ async def run(config: Config, token: Token) -> None:
 
 @asynccontextmanager
 async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
-    """All parts, joined together, connected to Telegram, and going on with what a kill has interrupted."""
+    """All parts, connected to Telegram. Work that a kill has interrupted is cleaned up or resumed first."""
     store = await Store.open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
@@ -65,11 +66,16 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         await blobs.sweep_all()
         rate_limiter = RateLimiter()
         sender = Sender(bot, rate_limiter)
-        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config)
+        estimates = Estimates(store)
+        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config, estimates=estimates)
         dispatch = Dispatch(
-            engine=_engine(config), store=store, blobs=blobs, config=config, tell=deliver.wake
+            engine=_engine(config),
+            store=store,
+            blobs=blobs,
+            config=config,
+            estimates=estimates,
+            notify=deliver.wake,
         )
-        deliver.estimates = dispatch.estimates
         parts = Parts(
             config=config,
             store=store,
@@ -97,8 +103,8 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
 
 
 def _bot(config: Config, token: Token) -> Bot:
-    """The connection to the Bot API server; nothing is asked yet."""
-    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else each 429 makes the library warn of its own future
+    """The client of the Bot API server; it makes no call yet."""
+    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library prints a deprecation warning on each 429
     return Bot(
         token.reveal(),
         base_url=config.telegram.api_url,
@@ -120,17 +126,18 @@ def _engine(config: Config) -> Engine:
         cache_dir=config.storage.dir / "cache",
         device=config.engine.device,
         threads=config.engine.threads,
-        outline_px=config.sticker.outline_px,
     )
     return ENGINES[config.engine.name](settings)
 
 
 async def _connect(bot: Bot) -> None:
-    """Wait for Telegram, then tell it how updates are fetched and what the menu holds."""
+    """Wait until Telegram can be reached, then delete the webhook and set the menus. Raises ConfigError."""
     while True:
         try:
             await bot.initialize()
-            await bot.delete_webhook(drop_pending_updates=False)  # what came while the bot was down counts
+            await bot.delete_webhook(
+                drop_pending_updates=False
+            )  # updates from while the bot was down are answered
             for name in LANGUAGES:
                 words = Words(name)
                 menu = [BotCommand(command, words.plain(f"menu-{command}")) for command in MENU]
@@ -146,7 +153,7 @@ async def _connect(bot: Bot) -> None:
 
 
 class _only_one:
-    """Holds the data folder for this process; the lock goes with the process, however that ends."""
+    """Locks the data folder for this process. The kernel drops the lock when the process ends, also by a kill."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.lock"

@@ -1,4 +1,4 @@
-"""Pictures, adapters, stickers and training states as files that are named by their content."""
+"""Blobs: pictures, adapters, stickers and training states as files that are named by the hash of their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.store import Store
 from lora.files import write_whole
 
-# Every column that names a blob: what none of them names is deleted.
+# Every column that holds the name of a blob. A blob that is in none of them is deleted.
 COLUMNS = (
     ("sample", "blob"),
     ("job", "adapter"),
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 class Blobs:
-    """Files ``ab/<sha256>`` below ``folder``, written whole. Rows hold the sha256."""
+    """Files ``ab/<sha256>`` below ``folder``, written atomically. Rows hold the sha256 as the blob's name."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class Blobs:
 
     @asynccontextmanager
     async def keep(self, *contents: bytes) -> AsyncIterator[list[str]]:
-        """Write files and give their names to the block that stores the rows; nothing is swept meanwhile."""
+        """Write files and give their names to the block, which stores the rows. No blob is deleted meanwhile."""
         async with self._lock:
             yield [await asyncio.to_thread(self._write, content) for content in contents]
 
@@ -42,14 +42,14 @@ class Blobs:
         return await asyncio.to_thread(self._path(name).read_bytes)
 
     async def sweep(self, names: Iterable[str]) -> None:
-        """Delete those of ``names`` that no row holds any more."""
+        """Delete those of ``names`` that are in no row."""
         async with self._lock:
             for name in set(names):
                 if not await self._wanted(name):
                     self._path(name).unlink(missing_ok=True)
 
     async def sweep_all(self) -> None:
-        """Delete every file that no row holds: what a killed process left behind."""
+        """Delete every blob that is in no row, and half-written files: what a killed process has left."""
         found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
         for half_written in (path for path in found if path.name.startswith(".")):
             half_written.unlink()

@@ -1,4 +1,4 @@
-"""The database's shape, as a numbered list of steps. A released step is never changed: append another."""
+"""The database's schema as a list of steps. A released step is never changed: append another one."""
 
 from __future__ import annotations
 
@@ -172,4 +172,15 @@ CREATE TABLE finding (                      -- what a training's worker saw on i
 CREATE INDEX finding_style ON finding (style, job);
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS)
+DRAW_OPTIONS = """
+ALTER TABLE job ADD COLUMN options TEXT NOT NULL DEFAULT '{}';  -- draw: JSON of lora.jobs.DrawOptions
+UPDATE job SET options = json_patch('{}', json_object('cfg', cfg, 'steps', steps, 'seed', seed, 'count', count))
+    WHERE kind = 'draw';                    -- json_patch leaves out what is NULL
+ALTER TABLE job ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;  -- train: how many
+UPDATE job SET samples = count WHERE kind = 'train';
+UPDATE job SET steps = NULL, seed = 0 WHERE kind = 'draw';      -- from here on a training's alone
+ALTER TABLE job DROP COLUMN cfg;
+ALTER TABLE job DROP COLUMN count;
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS)

@@ -1,4 +1,4 @@
-"""Everything that the bot reacts to, in the order in which it is tried."""
+"""The routes: every command, button and message that the bot reacts to. The first one that matches is taken."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUTES: tuple[Route, ...] = (
     Press("add", packs.add),
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
-    # Below the commands: a picture is a sample, a text is a caption, the rest has no use yet.
+    # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
@@ -45,5 +45,5 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.ALL, start.other),
 )
 
-# What the app's menu offers, in this order; each has a text "menu-<name>".
+# The commands in the menu of the app, in this order. Each has a text "menu-<name>".
 MENU = ("new", "samples", "check", "train", "sticker", "packs", "styles", "status", "cancel", "help")

@@ -35,7 +35,7 @@ async def add(store: Store, job: Job, *, best: int, scores: Sequence[Score], she
     Gives the blobs that may be unused now: a training that was interrupted after comparing compares again.
     """
     async with store.transaction():
-        if await jobs.is_mine(store, job.id, job.attempt) is None or job.style is None:
+        if await jobs.running_attempt(store, job.id, job.attempt) is None or job.style is None:
             return [sheet]
         old = await store.rows("DELETE FROM comparison WHERE job = ? RETURNING sheet", job.id)
         await store.change(

@@ -13,6 +13,7 @@ from lora.cli.flags import count, positive, whole
 from lora.cli.run_folder import ADAPTER, BEST, CHOSEN, DEMO_FACTS, DEMO_SHEET
 from lora.cli.run_record import add_run, base_name, read_json, samples
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.jobs import DrawOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompts", type=Path, help="a text file, one prompt a line; none may be a training caption")
     add("--cfg", type=positive, nargs="+", default=[3.0, 5.0, 7.0], help="a row of the sheet for each")
     add("--seed", type=count, default=0, help="prompt i uses seed + i at every CFG")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--adapter", type=Path, help="default: RUN/best.safetensors, else the end of the training")
     flags.add_machine(parser)
 

@@ -12,6 +12,7 @@ from PIL import Image
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.jobs import DrawOptions
 
 if TYPE_CHECKING:
     from lora.drawing.sticker import StickerMaker
@@ -29,12 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--prompts", type=Path, required=True, help="a text file, one prompt a line")
     add("--negative_prompt", default="")
-    add("--cfg", type=positive, default=5.0, help="how strictly the prompt is followed; 1 = no guidance")
+    add(
+        "--cfg",
+        type=positive,
+        default=DrawOptions.cfg,
+        help="how strictly the prompt is followed; 1 = no guidance",
+    )
     add("--seed", type=count, default=0, help="picture i uses seed + i")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--out", type=Path, required=True)
     add("--stickers", action="store_true", help="also cut out and fit: OUT/000.webp and so on")
-    add("--outline_px", type=count, default=8, help="white outline of stickers")
+    add("--outline_px", type=count, default=DrawOptions.outline_px, help="white outline of stickers")
     flags.add_machine(parser)
 
 
@@ -49,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from lora.files import write_whole
 
     maker = _sticker_maker(args) if args.stickers else None
+    options = DrawOptions(outline_px=args.outline_px)
     items = [
         drawing.Item(
             prompt=prompt,
@@ -66,7 +73,9 @@ def run(args: argparse.Namespace) -> None:
                 write_whole(path, _png(drawn.image))
                 say(str(path))
                 if maker is not None:
-                    write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background_colour))
+                    write_whole(
+                        path.with_suffix(".webp"), maker(drawn.image, drawn.background_colour, options)
+                    )
 
 
 def _png(image: Image.Image) -> bytes:
@@ -78,4 +87,4 @@ def _png(image: Image.Image) -> bytes:
 def _sticker_maker(args: argparse.Namespace) -> StickerMaker:
     from lora.drawing.sticker import StickerMaker
 
-    return StickerMaker(args.cache_dir, args.outline_px)
+    return StickerMaker(args.cache_dir)

@@ -13,6 +13,7 @@ from PIL import Image
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, load_base, read_adapter, read_text, say
+from lora.jobs import DrawOptions
 
 if TYPE_CHECKING:
     from lora.drawing.candidates import CandidatesPlan
@@ -35,9 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--keyword", default="", help="put into every caption")
     add("--n", type=whole, default=4, help="candidates for each caption")
-    add("--cfg", type=positive, default=5.0, help="how strictly captions are followed; 1 = no guidance")
+    add(
+        "--cfg",
+        type=positive,
+        default=DrawOptions.cfg,
+        help="how strictly captions are followed; 1 = no guidance",
+    )
     add("--seed", type=count, default=0, help="candidate i uses seed + i - 1")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--keep", metavar="1,4,7", help="which to keep; without it OUT/keep.txt is read")
     add("--cutouts", action="store_true", help="remove the backgrounds of those kept")
     flags.add_machine(parser)

@@ -1,4 +1,4 @@
-"""Runs jobs in one worker process on this machine, and starts another one when it dies."""
+"""An engine of one worker process on this machine. When the process dies, another one is started."""
 
 from __future__ import annotations
 
@@ -19,34 +19,36 @@ from lora.jobs import Cancelled, Event, Failed, Finished, Job, Lost, Trained
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a dead worker is replaced, doubling each time
-STEADY_AFTER = 60.0  # a worker that lived so long died of something new
-SECONDS_TO_CLOSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a dead worker is replaced; doubled each time
+STEADY_AFTER = 60.0  # after a worker that lived this many seconds the first pause applies again
+SECONDS_TO_CLOSE = 5.0  # then a worker that is to end is killed
 
 
 class LocalEngine:
-    """An Engine (see ``lora.engine``) of one process: ``python -m lora.engine.worker``."""
+    """An Engine (see ``lora.engine``) that runs ``python -m lora.engine.worker``."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._jobs: dict[int, int] = {}  # id -> attempt, of what the worker has in hand
+        self._jobs: dict[int, int] = {}  # id -> attempt, of the jobs that the worker has
         self._worker: Process | None = None
         self._started = asyncio.Condition()
-        self._sending = asyncio.Lock()  # a job is larger than a pipe: two writers would mix their frames
+        self._sending = (
+            asyncio.Lock()
+        )  # a job is larger than a pipe's buffer, so two writers would mix their frames
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id, while there is one."""
+        """The worker's process id; None while there is no worker."""
         return self._worker.pid if self._worker else None
 
     async def start(self) -> None:
-        """Start the worker; Ready follows when its base is loaded (seconds)."""
+        """Start the worker. Ready follows when its base is loaded, after some seconds."""
         self._keeper = asyncio.create_task(self._keep_running())
 
     async def submit(self, job: Job) -> None:
-        """Hand over a job; while the worker is being replaced, this waits for the new one."""
+        """Hand over a job. While the worker is replaced, this waits for the new one."""
         async with self._started:
             await self._started.wait_for(lambda: self._worker is not None)
             worker = self._worker
@@ -54,17 +56,17 @@ class LocalEngine:
         await self._send(worker, job)
 
     async def cancel(self, job_id: int) -> None:
-        """Pass the wish on; a job that the worker does not have needs no answer."""
+        """Send a Cancel, unless the worker does not have the job."""
         if job_id in self._jobs:
             await self._send(self._worker, wire.Cancel(job=job_id))
 
     async def events(self) -> AsyncIterator[Event]:
-        """Everything the worker says, and Lost when it dies."""
+        """All events of the worker, and Lost when it dies."""
         while True:
             yield await self._events.get()
 
     async def close(self) -> None:
-        """End the worker by closing its stdin, and make sure of it."""
+        """End the worker by closing its stdin; kill it if that does not help."""
         if self._keeper is None:
             return
         self._keeper.cancel()
@@ -73,7 +75,7 @@ class LocalEngine:
         self._keeper = None
 
     async def _send(self, worker: Process | None, message: Job | wire.Cancel) -> None:
-        """Write one frame to this very worker. If it dies meanwhile, its Lost names the job."""
+        """Write one frame to this worker. If it dies meanwhile, Lost names the job."""
         if worker is None or worker.stdin is None:
             return
         frame = await asyncio.to_thread(wire.pack, message)
@@ -83,7 +85,7 @@ class LocalEngine:
                 await worker.stdin.drain()
 
     async def _keep_running(self) -> None:
-        """One worker after the other, with longer and longer pauses if they die young."""
+        """Run one worker after the other. The pause between them doubles as long as they die soon."""
         pause = FIRST_PAUSE
         while True:
             began = time.monotonic()
@@ -100,7 +102,7 @@ class LocalEngine:
                 await _end(worker)
             lost = tuple(self._jobs.items())
             self._jobs.clear()
-            log.error("the worker ended with code %s, %d jobs in hand", worker.returncode, len(lost))
+            log.error("the worker ended with code %s, it had %d jobs", worker.returncode, len(lost))
             self._events.put_nowait(Lost(jobs=lost))
             if time.monotonic() - began > STEADY_AFTER:
                 pause = FIRST_PAUSE
@@ -108,7 +110,7 @@ class LocalEngine:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _read(self, worker: Process) -> None:
-        """Pass events on until the pipe ends."""
+        """Pass events on until the worker's stdout is closed or holds something else than frames."""
         assert worker.stdout is not None
         try:
             while (event := await wire.read_async(worker.stdout)) is not None:
@@ -116,22 +118,22 @@ class LocalEngine:
                     self._jobs.pop(event.job, None)
                 self._events.put_nowait(event)
         except (wire.WireError, ValueError, asyncio.LimitOverrunError) as error:
-            log.error("the worker sent no frame: %s", type(error).__name__)
+            log.error("the worker sent an invalid frame: %s", type(error).__name__)
 
     def _command(self) -> list[str]:
         settings = self._settings
         return [
             *(sys.executable, "-m", "lora.engine.worker", "--base", settings.base),
             *("--cache-dir", str(settings.cache_dir), "--device", settings.device),
-            *("--threads", str(settings.threads), "--outline-px", str(settings.outline_px)),
+            *("--threads", str(settings.threads)),
         ]
 
 
 def _environment() -> dict[str, str]:
-    """The environment without anybody's secrets, in which ``lora`` can be found and no hub is asked.
+    """This process's environment without secrets, with ``lora`` on the path and the Hugging Face hub off.
 
-    By default torch's threads spin while they wait for each other. On a machine that also runs the bot, that
-    made a step seven times slower.
+    By default OpenMP threads wait for each other in a busy loop. On a machine that also runs the bot this made a step
+    seven times slower, so they wait passively.
     """
     kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|SECRET|PASSWORD", name)}
     root = str(Path(lora.__file__).parent.parent)
@@ -140,7 +142,7 @@ def _environment() -> dict[str, str]:
 
 
 async def _end(worker: Process) -> None:
-    """Close its stdin, which ends it; kill it if that does not."""
+    """Close the worker's stdin, which ends it; kill it if that does not."""
     if worker.stdin is not None:
         worker.stdin.close()
     try:

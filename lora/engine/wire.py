@@ -1,8 +1,8 @@
-"""Jobs and events as frames on a pipe: one line of JSON, then the bytes of each picture and file in it.
+"""Jobs and events as frames on a pipe: one line of JSON, then the pictures and files that it refers to.
 
     {"kind": "Draw", "fields": {"id": 7, ..., "adapter": {"$bytes": 0}}, "sizes": [3224208]}\\n<3224208 bytes>
 
-No pickle: a frame can only become one of the dataclasses named here.
+No pickle: a frame can only become one of the dataclasses in ``KINDS``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 from lora import jobs
 
-MAX_HEADER = 4 * 2**20  # a training's captions fit many times
-MAX_BYTES = 2**31
+MAX_HEADER = 4 * 2**20  # bytes of the JSON line; the captions of a training need far less
+MAX_BYTES = 2**31  # of all pictures and files of a frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ KINDS: dict[str, type[Any]] = {
     for kind in (
         jobs.Train,
         jobs.Draw,
+        jobs.DrawOptions,
         jobs.Sample,
         jobs.SavedCheckpoint,
         jobs.TrainSettings,
@@ -52,7 +53,7 @@ KINDS: dict[str, type[Any]] = {
 
 
 class WireError(Exception):
-    """What came through the pipe is no frame."""
+    """The bytes on the pipe are not a valid frame."""
 
 
 def pack(message: Any) -> bytes:
@@ -64,7 +65,7 @@ def pack(message: Any) -> bytes:
 
 
 def read(stream: BinaryIO) -> Any | None:
-    """The next message from a blocking pipe, or None at its end."""
+    """The next message from a blocking pipe, or None at its end. Raises WireError."""
     line = stream.readline(MAX_HEADER)
     if not line:
         return None
@@ -74,7 +75,10 @@ def read(stream: BinaryIO) -> Any | None:
 
 
 async def read_async(stream: StreamReader) -> Any | None:
-    """The next message from an asyncio pipe, or None at its end, also at an end in mid-frame."""
+    """The next message from an asyncio pipe, or None at its end, also in the middle of a frame. Raises WireError.
+
+    A worker that was killed while it wrote leaves half a frame behind.
+    """
     try:
         line = await stream.readuntil(b"\n")
         header = _header(line)
@@ -110,7 +114,7 @@ def _message(header: dict[str, Any], blobs: list[bytes]) -> Any:
 
 
 def _plain(value: Any, blobs: list[bytes]) -> Any:
-    """A dataclass as JSON values; bytes are put aside into ``blobs``."""
+    """A dataclass as JSON values. Each ``bytes`` in it is appended to ``blobs`` and replaced by its index there."""
     if is_dataclass(value):
         named = {entry.name: _plain(getattr(value, entry.name), blobs) for entry in fields(value)}
         return {"kind": type(value).__name__, "fields": named}
@@ -123,7 +127,7 @@ def _plain(value: Any, blobs: list[bytes]) -> Any:
 
 
 def _whole(value: Any, blobs: list[bytes]) -> Any:
-    """What ``_plain`` made plain."""
+    """The inverse of ``_plain``."""
     if isinstance(value, list):
         return tuple(_whole(entry, blobs) for entry in value)
     if isinstance(value, dict) and "$bytes" in value:

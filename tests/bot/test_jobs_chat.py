@@ -307,9 +307,9 @@ async def test_the_buttons_below_a_sticker(stage: Stage, ada: Person) -> None:
         _, again, other = running.engine.jobs
         assert isinstance(again, Draw)
         assert isinstance(other, Draw)
-        assert (again.prompt, again.cfg, again.count) == ("a fox", 5.0, 1)
-        assert again.seed not in (10, 11)
-        assert (other.prompt, other.cfg, other.seed) == ("a fox", 8.0, 11)
+        assert (again.prompt, again.options.cfg, again.options.count) == ("a fox", 5.0, 1)
+        assert again.options.seed not in (10, 11)
+        assert (other.prompt, other.options.cfg, other.options.seed) == ("a fox", 8.0, 11)
 
 
 async def test_a_prompt_that_is_too_long(stage: Stage, ada: Person) -> None:

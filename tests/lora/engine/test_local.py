@@ -22,6 +22,7 @@ from lora.jobs import (
     Checkpoint,
     Draw,
     Drawn,
+    DrawOptions,
     Event,
     Finished,
     Lost,
@@ -166,7 +167,9 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
     async with running(settings) as (engine, events):
         await engine.submit(job)
         await until(events, Checkpoint)
-        await engine.submit(Draw(id=2, attempt=1, prompt="a cat", cfg=5.0, seed=1, steps=4, count=2))
+        await engine.submit(
+            Draw(id=2, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=4, count=2))
+        )
         drawn = [await until(events, Drawn), await until(events, Drawn)]
         await until(events, Finished)
         await until(events, Checkpoint)
