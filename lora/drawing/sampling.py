@@ -1,6 +1,6 @@
 """Draws pictures from prompts in batches. Every picture has its own seed and CFG.
 
-``batch_key`` says what the pictures of one batch must have in common.
+``batch_key`` says what the pictures of one batch must have in common. On a GPU, ``mixed_batches`` mixes adapters.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ def draw_eagerly(
 
 
 def batch_key(item: Item, steps: int) -> tuple[bytes | None, str | None, int]:
-    """Items may share a batch only if their keys are equal. No other code decides this.
+    """Without slots, items may share a batch only if their keys are equal. No other code decides this.
 
-    ``draw`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all prompts
-    for one background, and runs one scheduler. Mixing any of these in a batch means to change ``draw`` and this key.
+    ``draw_eagerly`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all
+    prompts for one background, and runs one scheduler. With slots (``mixed_batches``) only the steps must be equal.
     """
     return item.adapter, item.background, steps
 
