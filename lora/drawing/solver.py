@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,37 +39,19 @@ class Solver:
 
 
 def solver_of(base: Base, steps: int) -> Solver:
-    """DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) in so many steps, for the base's noise schedule.
-
-    A base with zero terminal SNR begins at pure noise, where that solver's log-SNR is not finite: DDIM (Song et al.
-    2020, arXiv 2010.02502) takes the first step exactly, then DPM-Solver++ goes on.
-    """
+    """``sampling.make_scheduler`` in so many steps: DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095)."""
     from lora.drawing.sampling import make_scheduler
 
     scheduler = make_scheduler(base, steps)
     velocity = base.scheduler.config.prediction_type == "v_prediction"
-    if not base.scheduler.config.get("rescale_betas_zero_snr"):
-        levels = [_level(1 / math.sqrt(1 + sigma**2)) for sigma in scheduler.sigmas.double().tolist()]
-        return _solver(scheduler.timesteps, levels, velocity)
-    known = scheduler.alphas_cumprod.double().sqrt()
-    levels = [_level(known[t].item()) for t in scheduler.timesteps.tolist()]
-    return _solver(scheduler.timesteps, [*levels, _level(1.0)], velocity)
-
-
-def ddim_of(base: Base, steps: int) -> Solver:
-    """DDIM as diffusers has it, for a base with zero terminal SNR: what drew on it before."""
-    from lora.drawing.sampling import make_scheduler
-
-    scheduler: Any = make_scheduler(base, steps)
-    stride = scheduler.config.num_train_timesteps // steps
+    levels = [_level(sigma) for sigma in scheduler.sigmas.double().tolist()]
     rows = []
-    for t in scheduler.timesteps.tolist():
-        here = _level(scheduler.alphas_cumprod[t].double().sqrt().item())
-        end = t - stride
-        kept = scheduler.alphas_cumprod[end] if end >= 0 else scheduler.final_alpha_cumprod
-        rows.append([*_meaning(here, base.scheduler.config.prediction_type == "v_prediction"),
-                     *_first_order(here, _level(kept.double().sqrt().item())), 0.0])  # fmt: skip
-    return Solver(scheduler.timesteps.long(), torch.tensor(rows, dtype=torch.float32))
+    for number, (here, end) in enumerate(pairwise(levels)):
+        last = number == steps - 1  # it ends at the picture itself, where log_snr is not finite
+        second = number > 0 and not last
+        factors = _second_order(levels[number - 1], here, end) if second else (*_first_order(here, end), 0.0)
+        rows.append([*_meaning(here, velocity), *factors])
+    return Solver(scheduler.timesteps.long().cpu(), torch.tensor(rows, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -85,26 +66,11 @@ class _Level:
         """Half the logarithm of the signal-to-noise ratio, log(signal / noise)."""
         return math.log(self.signal / self.noise)
 
-    @property
-    def is_finite(self) -> bool:
-        return self.signal > 1e-8 and self.noise > 1e-8
 
-
-def _level(signal: float) -> _Level:
-    return _Level(signal, math.sqrt(max(0.0, 1 - signal**2)))
-
-
-def _solver(timesteps: Tensor, levels: list[_Level], velocity: bool) -> Solver:
-    """Second order from the second step on that has a finite level before it; the last step is of first order."""
-    rows = []
-    for i, (here, end) in enumerate(pairwise(levels)):
-        before = levels[i - 1] if i else None
-        if before is None or not (before.is_finite and here.is_finite and end.is_finite):
-            factors = (*_first_order(here, end), 0.0)
-        else:
-            factors = _second_order(before, here, end)
-        rows.append([*_meaning(here, velocity), *factors])
-    return Solver(timesteps.long().cpu(), torch.tensor(rows, dtype=torch.float32))
+def _level(sigma: float) -> _Level:
+    """The level whose noise is ``sigma`` times its signal."""
+    signal = 1 / math.sqrt(1 + sigma**2)
+    return _Level(signal, sigma * signal)
 
 
 def _meaning(here: _Level, velocity: bool) -> tuple[float, float]:

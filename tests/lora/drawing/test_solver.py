@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from lora.drawing.sampling import make_scheduler
-from lora.drawing.solver import Solver, ddim_of, solver_of
+from lora.drawing.solver import Solver, solver_of
 from lora.models.base_model import Base
 
 
@@ -50,43 +50,17 @@ def test_dpm_solver_is_that_of_diffusers(base: Base, noise: Tensor, steps: int, 
     torch.testing.assert_close(run(solver_of(mine, steps), noise), theirs, atol=2e-4, rtol=2e-4)
 
 
-@pytest.mark.parametrize("steps", [1, 7, 20])
-def test_ddim_is_that_of_diffusers(base: Base, noise: Tensor, steps: int) -> None:
+@pytest.mark.parametrize("steps", [1, 2, 6, 20])
+def test_zero_terminal_snr_begins_with_ddims_exact_step(base: Base, noise: Tensor, steps: int) -> None:
+    """From pure noise to the second noise level, and from there as diffusers goes on."""
     mine = zero_snr(base)
-    scheduler = DDIMScheduler.from_config(mine.scheduler.config)
-    scheduler.set_timesteps(steps)
-    torch.testing.assert_close(
-        run(ddim_of(mine, steps), noise), with_diffusers(scheduler, noise), atol=1e-4, rtol=1e-4
-    )
-
-
-@pytest.mark.parametrize("steps", [1, 2, 6, 10])
-def test_zero_terminal_snr_begins_exactly_and_goes_on_with_dpm_solver(
-    base: Base, noise: Tensor, steps: int
-) -> None:
-    """Against the formulas written out: DDIM from pure noise, then second order, the last step to the picture."""
-    mine = zero_snr(base)
-    signals = mine.scheduler.alphas_cumprod.double()
-    scheduler = DDIMScheduler.from_config(mine.scheduler.config)
-    scheduler.set_timesteps(steps)
-    grid = scheduler.timesteps.tolist()
-    x, before, snr_before = noise.double(), None, None
-    for i, t in enumerate(grid):
-        a, s = signals[t].sqrt(), (1 - signals[t]).sqrt()
-        v = answer(x.float(), t).double()
-        x0, e = a * x - s * v, s * x + a * v
-        last = i == len(grid) - 1
-        b, n = torch.tensor(1.0), torch.tensor(0.0)
-        if not last:
-            b, n = signals[grid[i + 1]].sqrt(), (1 - signals[grid[i + 1]]).sqrt()
-        if i == 0 or last:
-            x = b * x0 + n * e
-        else:
-            here, end = torch.log(a / s), torch.log(b / n)
-            h, meant = end - here, x0
-            if before is not None:
-                r = (here - snr_before) / h
-                meant = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * before
-            x = n / s * x - b * torch.expm1(-h) * meant
-        before, snr_before = (x0, torch.log(a / s)) if i else (None, None)
-    torch.testing.assert_close(run(solver_of(mine, steps), noise), x.float(), atol=2e-4, rtol=2e-4)
+    solver, scheduler = solver_of(mine, steps), make_scheduler(mine, steps)
+    torch.testing.assert_close(run(solver, noise), with_diffusers(scheduler, noise), atol=2e-4, rtol=2e-4)
+    exact = DDIMScheduler.from_config(mine.scheduler.config)
+    exact.set_timesteps(steps)
+    assert scheduler.timesteps.tolist() == exact.timesteps.tolist()
+    assert scheduler.timesteps[0] == 999
+    first, _ = solver.step(0, noise, answer(noise, 999), None)
+    theirs = exact.step(answer(noise, 999), 999, noise).prev_sample
+    if 1000 % steps == 0:  # else DDIM's own step ends one timestep off the grid
+        torch.testing.assert_close(first, theirs, atol=2e-3, rtol=2e-3)
