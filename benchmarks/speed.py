@@ -8,8 +8,9 @@ switching       3  the next person's adapter
 training        4  images a second of training
 whole-training  5  thirty samples to an adapter
 cold            8  a cold worker's first picture
+takeover        8  serving while the compiler works in the background
 memory          9  memory of drawing
-warm            fills the compiler's cache for rows 1 and 2, several processes at once
+warm            fills the compiler's cache for rows 1, 2, 4 and 5, several processes at once
 
 A row builds a base of SD 2.1-base's exact shape with random weights, checks that ours draws what diffusers and PEFT
 draw, times both interleaved, prints the row and appends it to ``benchmarks/results/speed.jsonl``. With ``--tiny``
@@ -36,6 +37,7 @@ ROWS: dict[str, Callable[[Setting], None]] = {
     "training": speed_training.rates,
     "whole-training": speed_training.whole,
     "cold": speed_drawing.cold,
+    "takeover": speed_drawing.takeover,
     "memory": speed_drawing.memory,
 }
 
@@ -46,7 +48,7 @@ def warm_all(setting: Setting, argv: list[str]) -> None:
 
     load_base(setting)
     command = [sys.executable, "-m", "benchmarks.speed", "warm-one"]
-    threads = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": str(max(1, (os.cpu_count() or 1) // 5))}
+    threads = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": str(max(1, (os.cpu_count() or 1) // 4))}
     children = {name: subprocess.Popen([*command, name, *argv], env=threads) for name in speed_drawing.WARM}
     failed = [name for name, child in children.items() if child.wait()]
     say(f"warm but for {failed}" if failed else "warm")
@@ -79,7 +81,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.row == "warm":
         warm_all(setting, ["--dir", str(args.dir), *["--tiny"] * args.tiny])
     elif args.row == "warm-one":
-        speed_drawing.warm(setting, args.name)
+        kind, _, batch = args.name.partition(" ")
+        if kind == "train":
+            speed_training.warm(setting, int(batch))
+        else:
+            speed_drawing.warm(setting, args.name)
     elif args.row == "first":
         speed_drawing.first(setting, args.name)
     else:

@@ -43,6 +43,9 @@ def rates(setting: Setting) -> None:
         "ours, graph, batch 8": (8, _ours(setting, base, 8, graph=True)),
         "ours, graph, batch 1": (1, _ours(setting, base, 1, graph=True)),
     }
+    if setting.compiled:
+        ways["ours, compiled graph, batch 8"] = (8, _ours(setting, base, 8, graph=True, compiled=True))
+        ways["ours, compiled graph, batch 1"] = (1, _ours(setting, base, 1, graph=True, compiled=True))
     steps = {
         name: 1 if setting.tiny else 64 // batch if "graph" in name else 4
         for name, (batch, _) in ways.items()
@@ -67,6 +70,7 @@ def rates(setting: Setting) -> None:
 def whole(setting: Setting) -> None:
     """Row 5: thirty samples to an adapter, checkpoints included, on a warm worker."""
     base = setup.load_base(setting)
+    base.compiled = setting.compiled
     batch = 8
     steps = 3 if setting.tiny else LOOKS // batch
     what, how = _job(setting, base, batch, steps=steps, checkpoint_steps=max(1, steps // 3))
@@ -99,10 +103,12 @@ def _job(setting: Setting, base: Base, batch: int, **changes: Any) -> tuple[Trai
     return job, replace(how, lora_targets=TARGETS, **changes)
 
 
-def _ours(setting: Setting, base: Base, batch: int, *, graph: bool) -> Iterator[float]:
+def _ours(
+    setting: Setting, base: Base, batch: int, *, graph: bool, compiled: bool = False
+) -> Iterator[float]:
     """The product's own training, a step at a time, on networks of its own: several are interleaved here."""
     parts = {part: copy.deepcopy(getattr(base, part)) for part in ("unet", "vae", "text_encoder")}
-    own = replace(base, **parts, active=None, loaded=[], captured=None)
+    own = replace(base, **parts, active=None, loaded=[], captured=None, compiled=compiled)
     what, how = _job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
     what = replace(what, id=2 * batch + graph)
     suits, wanted = captured.suits, graph
@@ -111,6 +117,15 @@ def _ours(setting: Setting, base: Base, batch: int, *, graph: bool) -> Iterator[
         if isinstance(event, Progress) and event.loss is not None:
             captured.suits = suits  # the choice has been made
             yield event.loss
+
+
+def warm(setting: Setting, batch: int) -> None:
+    """Fill the compiler's cache for the step of a batch."""
+    steps = _ours(setting, setup.load_base(setting), batch, graph=True, compiled=True)
+    for _ in range(3):
+        next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    say(f"compiled training, batch {batch}")
 
 
 def _equal(setting: Setting, base: Base) -> dict[str, float]:

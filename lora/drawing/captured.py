@@ -105,6 +105,14 @@ class CapturedDrawing:
         self._decoder.compile()
         self._graphs.forget(lambda key: key[0] == "decode" or key[1:] in self._compile_for)
 
+    def rehearse(self) -> None:
+        """Record the graphs of what is compiled, so that nobody waits for the compiler."""
+        for bucket, guided, merged in self._compile_for:
+            self._set(bucket, merged)
+            self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
+        for size in sorted({min(bucket, DECODED_AT_ONCE) for bucket, _, _ in self._compile_for}):
+            self._graphs.record(("decode", size), partial(self._decode, size))
+
     @property
     def start(self) -> Tensor:
         """The latents [most, channels, h, w] of a batch, float32."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -48,6 +49,32 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
             return None
     drawing: CapturedDrawing = base.captured
     return drawing
+
+
+def compile_in_background(base: Base) -> threading.Thread | None:
+    """Let the compiler write kernels for drawing while graphs without it serve; then those take over.
+
+    That takes minutes on a machine's first time and seconds later. None where nothing is captured.
+    """
+    if captured_drawing(base) is None:
+        return None
+    thread = threading.Thread(target=_compile, args=(base,), name="compile", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile(base: Base) -> None:
+    """Graphs and buffers of their own, so that the thread which draws is not disturbed. A failure changes nothing."""
+    buckets = buckets_of(base.device)
+    try:
+        made = CapturedDrawing(base, buckets=buckets)
+        made.compile([(1, True, True), (buckets[-1], True, False), (buckets[-1], True, True)])
+        made.rehearse()
+    except Exception as error:  # the compiler fails in its own ways; drawing goes on without it
+        log.warning("drawing is not compiled: %s", type(error).__name__)
+        return
+    base.captured = made
+    log.info("drawing is compiled")
 
 
 def most_at_once(base: Base) -> int:

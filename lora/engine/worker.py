@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 import torch
 
+from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.draw_queue import DrawQueue, MakeSticker
@@ -113,6 +114,9 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
         )
     )
+    if args.compile:
+        base.compiled = True
+        mixed_batches.compile_in_background(base)
     Worker(base, inbox, send_event, maker).run()
 
 
@@ -122,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-dir", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--compile", action="store_true", help="on a GPU: faster after some minutes")
     return parser
 
 

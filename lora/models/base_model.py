@@ -44,6 +44,9 @@ class Base:
     dtype: torch.dtype
     active: str | None = None  # which LoRA the denoiser uses now; like the next, only adapters.py changes it
     loaded: list[str] = field(default_factory=list)  # names of the files on it, the last used one last
+    compiled: bool = (
+        False  # whether the compiler may write kernels: minutes on a machine's first time, then seconds
+    )
     captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,22 @@ def suits(run: Run, processes: int) -> bool:
     return alone and run.base.device.type == "cuda"
 
 
+# The denoisers of trainings by the base's own: what the compiler wrote for one training serves the next.
+_denoisers: WeakKeyDictionary[Any, dict[tuple[int, str, bool], tuple[SlottedDenoiser, Any]]] = (
+    WeakKeyDictionary()
+)
+
+
+def denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser, Any]:
+    """The denoiser that trainings of these layers share, one after the other, and what calls it."""
+    known = _denoisers.setdefault(base.unet, {})
+    key = rank, targets, base.compiled
+    if key not in known:
+        made = SlottedDenoiser(base.unet, rank=rank, targets=targets)
+        known[key] = made, torch.compile(made.unet, dynamic=False) if base.compiled else made.unet
+    return known[key]
+
+
 class CapturedStep:
     """The steps of one training. Its PEFT weights and its optimizer's moments become views of flat tensors here.
 
@@ -42,8 +59,8 @@ class CapturedStep:
     def __init__(self, run: Run, samples: EncodedSamples) -> None:
         self._run, self._samples = run, samples
         base = run.base
-        self._denoiser = SlottedDenoiser(base.unet, rank=run.how.rank, targets=run.how.lora_targets)
-        self._base = replace(base, unet=self._denoiser.unet, scheduler=_on_device(base))
+        self._denoiser, unet = denoiser_for(base, run.how.rank, run.how.lora_targets)
+        self._base = replace(base, unet=unet, scheduler=_on_device(base))
         size = self._denoiser.layout.size
         floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
         self._values = torch.zeros(1, size, **floats)  # the float32 weights
