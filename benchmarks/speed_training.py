@@ -73,12 +73,12 @@ def whole(setting: Setting) -> None:
     base.compiled = setting.compiled
     batch = 8
     steps = 3 if setting.tiny else LOOKS // batch
-    what, how = _job(setting, base, batch, steps=steps, checkpoint_steps=max(1, steps // 3))
+    what, plan = _job(setting, base, batch, steps=steps, checkpoint_steps=max(1, steps // 3))
     spent = {"preparing": 0.0, "steps": 0.0, "checkpoints": 0.0}
     for warm in (True, False):
         spent = dict.fromkeys(spent, 0.0)
         last = began = time.perf_counter()
-        for event in loop.train(base, what, replace(how, steps=2, checkpoint_steps=2) if warm else how):
+        for event in loop.train(base, what, replace(plan, steps=2, checkpoint_steps=2) if warm else plan):
             now = time.perf_counter()
             kind = "preparing" if isinstance(event, Progress) and event.loss is None else "steps"
             spent["checkpoints" if isinstance(event, Checkpoint) else kind] += now - last
@@ -99,8 +99,8 @@ def _job(setting: Setting, base: Base, batch: int, **changes: Any) -> tuple[Trai
     settings = TrainSettings(batch_size=batch)
     pictures = samples(SAMPLES)
     job = Train(id=batch, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
-    how = make_plan(base, settings, samples=len(pictures))
-    return job, replace(how, lora_targets=TARGETS, **changes)
+    plan = make_plan(base, settings, samples=len(pictures))
+    return job, replace(plan, lora_targets=TARGETS, **changes)
 
 
 def _ours(
@@ -108,12 +108,12 @@ def _ours(
 ) -> Iterator[float]:
     """The product's own training, a step at a time, on networks of its own: several are interleaved here."""
     parts = {part: copy.deepcopy(getattr(base, part)) for part in ("unet", "vae", "text_encoder")}
-    own = replace(base, **parts, active=None, loaded=[], captured=None, compiled=compiled)
-    what, how = _job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
+    own = replace(base, **parts, captured=None, compiled=compiled)
+    what, plan = _job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
     what = replace(what, id=2 * batch + graph)
     suits, wanted = captured.suits, graph
     captured.suits = lambda run, processes: wanted  # type: ignore[assignment]
-    for event in loop.train(own, what, how):
+    for event in loop.train(own, what, plan):
         if isinstance(event, Progress) and event.loss is not None:
             captured.suits = suits  # the choice has been made
             yield event.loss

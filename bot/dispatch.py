@@ -190,7 +190,12 @@ class Dispatch:
             case Compared():
                 async with self._blobs.keep(event.sheet) as (sheet,):
                     unused = await comparisons.add(
-                        self._store, job, best=event.chosen, scores=event.scores, sheet=sheet
+                        self._store,
+                        job,
+                        chosen=event.chosen,
+                        scores=event.scores,
+                        reasons=event.reasons,
+                        sheet=sheet,
                     )
                 await self._blobs.sweep(unused)
             case Drawn():

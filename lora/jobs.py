@@ -7,6 +7,7 @@ worker can run on any machine. Nothing here imports torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 class JobError(Exception):
@@ -170,11 +171,27 @@ class Score:
     memorised: float  # share of drawings that are copies of a sample, 0 to 1
 
 
+class ReasonCode(StrEnum):
+    """Why ``lora.evaluation.checkpoint_choice`` chose a checkpoint, or why it did not."""
+
+    # chosen
+    BEST = "best"  # the highest combined score of style and prompts
+    LEARNED_LONGEST = "learned-longest"  # the last one that is not clearly worse than the best
+    LEAST_BAD = "least-bad"  # every checkpoint copies samples or ignores prompts
+    # not chosen
+    COPIES = "copies"  # its drawings copy samples
+    IGNORES_PROMPTS = "ignores-prompts"  # follows prompts much less than the bare base
+    LEARNED_LESS = "learned-less"  # not clearly worse than the best, but earlier than the chosen one
+    FURTHER = "further"  # clearly worse: further from the samples' style
+    FOLLOWS_LESS = "follows-less"  # clearly worse: no further from the style, but follows prompts less
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """All checkpoints have drawn the same prompts with the same seeds. ``chosen`` is the step of the best one.
 
-    ``sheet`` is a PNG: a row for each checkpoint, a column for each prompt, the chosen row marked.
+    ``sheet`` is a PNG: a row for each checkpoint, a column for each prompt, the chosen row marked. ``reasons`` are
+    values of ``ReasonCode``, one for each of ``scores`` in their order.
     """
 
     job: int
@@ -182,6 +199,7 @@ class Compared:
     chosen: int
     sheet: bytes = field(repr=False)
     scores: tuple[Score, ...]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

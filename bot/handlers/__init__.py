@@ -28,7 +28,7 @@ ROUTES: tuple[Route, ...] = (
     Press("samples", samples.page),
     Press("remove", samples.remove_pressed),
     Press("train", train.train_pressed),
-    Press("look", checkpoints.pick),
+    Press("look", checkpoints.choose),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
     Press("again", sticker.again),
     Press("cfg", sticker.other_cfg),

@@ -8,7 +8,7 @@ import re
 from telegram import Document, Message, PhotoSize
 from telegram import Sticker as TelegramSticker
 
-from bot import captioning, sample_sheet
+from bot import captioning
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.intake import Offer
@@ -18,6 +18,7 @@ from bot.tables.samples import Sample
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
+from lora.sheets.sample_sheet import Entry, sample_sheet
 
 PAGE = 20  # pictures on one contact sheet
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
@@ -222,12 +223,10 @@ async def _send_page(context: Context, number: int) -> None:
     if not shown:
         raise UserError("samples-none", keyword=style.keyword)
     entries = [
-        sample_sheet.Entry(
-            number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?"
-        )
+        Entry(number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?")
         for s in shown
     ]
-    picture = await asyncio.to_thread(sample_sheet.draw, entries)
+    picture = await asyncio.to_thread(sample_sheet, entries)
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
     lines += [_line(context, sample) for sample in shown]
     await context.answer()

@@ -85,10 +85,10 @@ def _suggestions(context: Context) -> Buttons:
 
 
 async def _row(context: Context, style: Style) -> list[tuple[str, str]]:
-    """The button that switches to a style, and one for its looks where there are several."""
+    """The button that switches to a style, and one to choose its checkpoint if it has several."""
     row = [(style.keyword, f"style:{style.id}")]
     if await comparisons.of_style(context.parts.store, style.id):
-        row.append((context.words.plain("button-looks"), f"looks:{style.id}"))
+        row.append((context.words.plain("button-checkpoints"), f"looks:{style.id}"))
     return row
 
 

@@ -231,24 +231,28 @@ TEXTS = {
     "train-done": "✓ I have learned <b>{keyword}</b>.",
     "train-cancelled": "Learning <b>{keyword}</b> was cancelled.",
     "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>a fox drinking coffee</i>",
-    "looks": (
+    "checkpoints": (
         "Here is <b>{keyword}</b> at {n:stage|stages} of learning: each row is one, "
         "with the same things drawn in it."
     ),
-    "looks-chosen": "I draw with the row <b>after {step} steps</b>.",
-    "looks-ask": "Like another one better? Press it.",
-    "looks-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
-    "looks-why-closest": "It looks most like your pictures.",
-    "looks-why-copies": "Later ones copy your pictures instead of drawing new things.",
-    "looks-why-words": "Others look a little more like your pictures, but listen less to your words.",
-    "looks-why-enough": "It has your look already; learning longer added little.",
-    "looks-why-longest": "It learned longest, and no other is clearly better.",
-    "look-older": (
+    "checkpoints-chosen": "I draw with the row <b>after {step} steps</b>.",
+    "checkpoints-ask": "Like another one better? Press it.",
+    "checkpoints-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
+    "checkpoints-why-closest": "It looks most like your pictures.",
+    "checkpoints-why-copies": "Later ones copy your pictures instead of drawing new things.",
+    "checkpoints-why-words": "Others look a little more like your pictures, but listen less to your words.",
+    "checkpoints-why-enough": "It has your look already; learning longer added little.",
+    "checkpoints-why-longest": "It learned longest, and no other is clearly better.",
+    "checkpoints-why-least-bad": (
+        "None is really good: each copies your pictures or listens too little to your words. "
+        "This one does so least."
+    ),
+    "checkpoints-older": (
         "That sheet is of an earlier training of <b>{keyword}</b>, which is gone. "
         "/styles shows the looks that there are now."
     ),
-    "looks-none": "<b>{keyword}</b> has only one look so far. /train makes more to choose from.",
-    "notice-look": "I draw with that one from now on.",
+    "checkpoints-none": "<b>{keyword}</b> has only one look so far. /train makes more to choose from.",
+    "notice-checkpoint": "I draw with that one from now on.",
     "other-base": (
         "I have a new drawing model, and <b>{keyword}</b> was learned on the one before. "
         "Your pictures are all still here: one tap, and I learn it again."
@@ -328,9 +332,9 @@ TEXTS = {
     "button-open-pack": "Open the pack",
     "button-keep-drafts": "✓ Keep the drafts",
     "button-train-bare": "Train with the keyword only",
-    "button-look": "after {step} steps",
-    "button-look-used": "✓ after {step} steps",
-    "button-looks": "🎨 Choose its look",
+    "button-checkpoint": "after {step} steps",
+    "button-checkpoint-used": "✓ after {step} steps",
+    "button-checkpoints": "🎨 Choose its look",
     "button-train-anyway": "Train anyway",
     "button-train-again": "🔁 Train again",
     "button-remove": "✕ Remove a picture",

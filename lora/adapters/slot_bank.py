@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from lora.adapters.adapter_file import AdapterInfo, read_header, read_info
-from lora.adapters.slots import Layout, Place, SlottedDenoiser, scales
+from lora.adapters.lora_layers import fitted
+from lora.adapters.slots import Place, SlottedDenoiser
 from lora.jobs import JobError
 from lora.models.base_model import Base
 
@@ -110,19 +112,38 @@ class SlotBank:
     @torch.no_grad()
     def write(self, slot: int, data: bytes) -> None:
         """Fill one slot from a file. Raises JobError bad-adapter, and DoesNotFit."""
-        entries = read_entries(data)
-        plan = _assign(entries, self._layout, scales(_config(data)))
-        raw = self._upload(data)
         row = self.pool[slot]
         row.zero_()
-        sources, targets = [], []
-        for entry, target, scale in plan:
-            sources.append(_tensor(raw, entry) * scale if scale != 1 else _tensor(raw, entry))
-            targets.append(target(row)[tuple(slice(size) for size in entry.shape[:2])].view(entry.shape))
-        torch._foreach_copy_(targets, sources)
-        if not bool(torch.isfinite(row).all()):
+        try:
+            self._write_row(row, data)
+            if not bool(torch.isfinite(row).all()):
+                raise JobError("bad-adapter", "it holds values that are no numbers")
+        except (JobError, DoesNotFit):
             row.zero_()
-            raise JobError("bad-adapter", "it holds values that are no numbers")
+            raise
+
+    def _write_row(self, row: Tensor, data: bytes) -> None:
+        """Copy the halves of every layer. A file of this project goes to the device as it is, in one piece."""
+        places = {place.path: place for place in self._layout.places}
+        about = read_info(data)
+        if about is not None:
+            raw = self._upload(data)
+            halves = {
+                path: (_tensor(raw, down), _tensor(raw, up), about.alpha * down.shape[0] / about.rank)
+                for path, (down, up) in paired(read_entries(data)).items()
+            }
+        else:
+            halves = {path: (down, up, alpha) for path, (down, up, alpha) in fitted(self._base, data).items()}
+        sources, targets = [], []
+        for path, (down, up, alpha) in halves.items():
+            if path not in places:
+                raise DoesNotFit(f"no slots at {path}")
+            rank = _rank(places[path], tuple(down.shape), tuple(up.shape))
+            scaled = up if alpha == rank else up * (alpha / rank)
+            sources += [down.to(row.device, non_blocking=True), scaled.to(row.device, non_blocking=True)]
+            targets.append(places[path].down_of(row)[:rank])
+            targets.append(places[path].up_of(row)[:, :rank].view(up.shape))
+        torch._foreach_copy_(targets, sources)
 
     def _upload(self, data: bytes) -> Tensor:
         """The file's bytes after its header, on the device, by way of memory that the device reads directly."""
@@ -143,7 +164,7 @@ class SlotBank:
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor of a safetensors file: PEFT's name, and where its bytes are after the header."""
+    """One tensor of a safetensors file: its name, and where its bytes are after the header."""
 
     name: str
     dtype: torch.dtype
@@ -153,24 +174,40 @@ class Entry:
 
 
 def read_entries(data: bytes) -> list[Entry]:
-    """The tensors of an adapter file, without reading them. Raises JobError bad-adapter."""
+    """The tensors of a file, without reading them. Raises JobError bad-adapter."""
     read_header(data)
-    size = len(data) - _header_end(data)
+    end_of_header = _header_end(data)
+    size = len(data) - end_of_header
     entries = []
     try:
-        for name, value in json.loads(data[8 : _header_end(data)]).items():
+        for name, value in json.loads(data[8:end_of_header]).items():
             if name == "__metadata__":
                 continue
             start, end = value["data_offsets"]
-            entry = Entry(_peft_name(name), DTYPES[value["dtype"]], tuple(value["shape"]), start, end)
-            if not 0 <= start <= end <= size or end - start != entry.dtype.itemsize * int(
-                np.prod(entry.shape)
-            ):
+            entry = Entry(name, DTYPES[value["dtype"]], tuple(value["shape"]), start, end)
+            needed = entry.dtype.itemsize * math.prod(entry.shape)
+            if not 0 <= start <= end <= size or end - start != needed:
                 raise JobError("bad-adapter", "a damaged safetensors file")
             entries.append(entry)
     except (KeyError, TypeError, ValueError) as error:
         raise JobError("bad-adapter", "no safetensors file, or a damaged one") from error
     return entries
+
+
+def paired(entries: Sequence[Entry]) -> dict[str, tuple[Entry, Entry]]:
+    """path -> the lower and the upper half of each layer of a file of this project. Raises JobError bad-adapter."""
+    by_name = {entry.name: entry for entry in entries}
+    found = {}
+    for name, down in by_name.items():
+        path = name.removeprefix("unet.").removesuffix(".lora_A.weight")
+        up = by_name.get(f"unet.{path}.lora_B.weight")
+        if name == f"unet.{path}.lora_A.weight" and up is not None:
+            found[path] = down, up
+    if not found or 2 * len(found) != len(entries):
+        raise JobError(
+            "bad-adapter", "no layers, or halves of layers, or more than LoRA layers of the denoiser"
+        )
+    return found
 
 
 def content_key(data: bytes) -> str:
@@ -187,53 +224,11 @@ def _header_end(data: bytes) -> int:
     return 8 + int.from_bytes(data[:8], "little")
 
 
-def _peft_name(name: str) -> str:
-    """The reference script's last file says down and up where PEFT says A and B."""
-    return name.replace(".lora.down.", ".lora_A.").replace(".lora.up.", ".lora_B.")
-
-
 def _tensor(raw: Tensor, entry: Entry) -> Tensor:
     piece = raw[entry.start : entry.end]
     if piece.storage_offset() % entry.dtype.itemsize:
         piece = piece.clone()
     return piece.view(entry.dtype).view(entry.shape)
-
-
-def _config(data: bytes) -> dict[str, Any] | None:
-    """PEFT's settings of the denoiser's layers in a file's header. Raises JobError bad-adapter."""
-    entry = read_header(data).get("lora_adapter_metadata")
-    if entry is None:
-        return None
-    try:
-        return {str(key).removeprefix("unet."): value for key, value in json.loads(entry).items()}
-    except (ValueError, AttributeError) as error:
-        raise JobError("bad-adapter", "its alpha cannot be read") from error
-
-
-def _assign(entries: Sequence[Entry], layout: Layout, scale: Any) -> list[tuple[Entry, Any, float]]:
-    """(entry, which part of a row it fills, factor). Every layer has two halves that fit it. Raises as ``write``."""
-    places = {place.path: place for place in layout.places}
-    by_name = {entry.name: entry for entry in entries}
-    if not entries:
-        raise JobError("bad-adapter", "nothing in it")
-    plan: list[tuple[Entry, Any, float]] = []
-    for name, down in by_name.items():
-        if not name.startswith("unet.") or not name.endswith((".lora_A.weight", ".lora_B.weight")):
-            raise JobError("bad-adapter", "it holds more than LoRA layers of the denoiser")
-        if ".lora_B." in name:
-            if name.replace(".lora_B.", ".lora_A.") not in by_name:
-                raise JobError("bad-adapter", "half of a layer is missing")
-            continue
-        path = name.removeprefix("unet.").removesuffix(".lora_A.weight")
-        up = by_name.get(name.replace(".lora_A.", ".lora_B."))
-        if up is None:
-            raise JobError("bad-adapter", "half of a layer is missing")
-        if path not in places:
-            raise DoesNotFit(f"no slots at {path}")
-        rank = _rank(places[path], down.shape, up.shape)
-        plan.append((down, places[path].down_of, 1.0))
-        plan.append((up, places[path].up_of, scale(path, rank)))
-    return plan
 
 
 def _rank(place: Place, down: tuple[int, ...], up: tuple[int, ...]) -> int:

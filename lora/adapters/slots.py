@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lora.adapters.lora_layers import TARGETS
+from lora.adapters.targets import TARGETS
 
 ALIGNED = 8  # elements: halves begin at multiples of 16 bytes, as the matrix units want it
 
@@ -186,22 +185,3 @@ def _starts(shapes: dict[str, Any], start: int) -> tuple[dict[str, int], int]:
         found[path] = start
         start += -(-math.prod(shape) // ALIGNED) * ALIGNED
     return found, start
-
-
-def scales(config: dict[str, Any] | None) -> Callable[[str, int], float]:
-    """(path, rank) -> how much a layer's product counts, alpha / rank, by PEFT's settings in a file's header.
-
-    Without settings alpha is each layer's rank, as diffusers has it.
-    """
-    if not config:
-        return lambda path, rank: 1.0
-    from peft.utils.other import get_pattern_key
-
-    patterns: dict[str, float] = config.get("alpha_pattern") or {}
-    default, stabilised = config.get("lora_alpha"), bool(config.get("use_rslora"))
-
-    def scale(path: str, rank: int) -> float:
-        alpha = patterns.get(get_pattern_key(patterns.keys(), path), default)
-        return float(rank if alpha is None else alpha) / (math.sqrt(rank) if stabilised else rank)
-
-    return scale

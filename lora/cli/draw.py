@@ -1,4 +1,4 @@
-"""python -m lora draw: pictures, and stickers, of every line of a file."""
+"""python -m lora draw: draws every line of a file as a picture, and as a sticker if asked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
 from lora.jobs import DrawOptions
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.drawing.sticker import StickerMaker
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--base",
-        default="sticker-nano",
-        help="sticker-nano, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
+        default=sticker_nano.NAME,
+        help=f"{sticker_nano.NAME}, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--prompts", type=Path, required=True, help="a text file, one prompt a line")
@@ -51,13 +52,13 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.prompts}: no prompts in it")
     adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
-    from lora.drawing import sampling as drawing
+    from lora.drawing.sampling import Item, Picture, draw
     from lora.files import write_whole
 
     maker = _sticker_maker(args) if args.stickers else None
     options = DrawOptions(outline_px=args.outline_px)
     items = [
-        drawing.Item(
+        Item(
             prompt=prompt,
             negative_prompt=args.negative_prompt,
             adapter=adapter,
@@ -67,8 +68,8 @@ def run(args: argparse.Namespace) -> None:
         for i, prompt in enumerate(prompts)
     ]
     with about_adapter(args.adapter):
-        for drawn in drawing.draw(base, items, steps=args.steps):
-            if isinstance(drawn, drawing.Picture):
+        for drawn in draw(base, items, steps=args.steps):
+            if isinstance(drawn, Picture):
                 path = args.out / f"{drawn.index:03d}.png"
                 write_whole(path, _png(drawn.image))
                 say(str(path))

@@ -1,8 +1,7 @@
-"""Pictures with captions: to and from an imagefolder with ``metadata.jsonl``, and as tensors to train on."""
+"""Pictures with captions: from an imagefolder with ``metadata.jsonl``, and as tensors to train on."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from torch import Tensor
 
 from lora.data import captions, imagefolder
 from lora.data.imagefolder import DatasetError as DatasetError
-from lora.data.pictures import PictureError, check, open_rgba
-from lora.files import write_whole
+from lora.data.pictures import PictureError, open_rgba
 from lora.jobs import JobError, Sample
 
 MARGIN = 0.05  # of the side, kept free round a drawing, as in the pictures the bundled base learned from
@@ -26,7 +24,6 @@ FILTERS = {  # how pictures can be resized
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-SUFFIXES = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
 
 
 def read_folder(
@@ -46,16 +43,6 @@ def read_folder(
             raise DatasetError(f"{entry.where}: the caption of {entry.name!r} has {length}; shorten it")
         samples.append(Sample(picture=entry.picture, caption=entry.caption))
     return samples
-
-
-def write_folder(folder: Path, samples: Sequence[Sample]) -> None:
-    """Write samples as an imagefolder; ``metadata.jsonl`` comes last, so a folder that has it is whole."""
-    rows = []
-    for number, sample in enumerate(samples):
-        name = f"{number:03d}.{SUFFIXES[check(sample.picture).format]}"
-        write_whole(folder / name, sample.picture)
-        rows.append(json.dumps({"file_name": name, "text": sample.caption}, ensure_ascii=False))
-    write_whole(folder / "metadata.jsonl", ("\n".join(rows) + "\n").encode())
 
 
 def open_samples(samples: Sequence[Sample]) -> list[Image.Image]:

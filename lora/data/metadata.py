@@ -67,11 +67,16 @@ def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
     return next(iter(imagefolder.captions_of(columns.get(caption_column))), "")
 
 
-def write(folder: Path, rows: list[MetadataRow], caption_column: str = "text") -> Path | None:
-    """Write the table whole; gives where the old one was kept, if there was one and it was another."""
+def write(
+    folder: Path, rows: list[MetadataRow], caption_column: str = "text", *, back_up: bool = True
+) -> Path | None:
+    """Write the table of the rows with a caption. Returns the path of the old table's copy.
+
+    None if there was no old table, if it was the same, or without ``back_up``.
+    """
     lines = [_line(row, caption_column) for row in rows if row.caption]
     new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
-    if not table.is_file():
+    if not table.is_file() or not back_up:
         write_whole(table, new)
         return None
     old = table.read_bytes()

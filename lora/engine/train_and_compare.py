@@ -60,6 +60,7 @@ def _compare(
                 chosen=chosen,
                 sheet=report.sheet(event, chosen),
                 scores=event.scores,
+                reasons=event.reasons,
             )
     except Exception as error:
         places = "".join(traceback.format_tb(error.__traceback__))

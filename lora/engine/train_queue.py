@@ -103,11 +103,13 @@ def _events(base: Base, job: Train) -> Generator[Event | None, None, None]:
     training does as its earlier attempt did. If it was begun with another base or with other training values, as
     before an update of the bot, it cannot be resumed and starts again from step 0.
     """
-    if job.resume is not None and (changes := checkpoints.begun_otherwise(job.resume, base, job)):
+    if job.resume is not None and (
+        changes := checkpoints.differences_from_default_plan(job.resume, base, job)
+    ):
         log.warning("job %d starts again from step 0: %s", job.id, ", ".join(changes))
         job = replace(job, resume=None, earlier=())
     mirrored = job.settings.random_flip
-    if job.resume is not None and not checkpoints.was_mirrored(job.resume):
+    if job.resume is not None and not checkpoints.used_random_flip(job.resume):
         mirrored = False
     for event in examine(base, job):
         if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):

@@ -30,7 +30,9 @@ from lora.training.lr_schedules import lr_multiplier
 
 def suits(run: Run, processes: int) -> bool:
     """Whether a training can be captured: on one GPU, with the whole batch at once."""
-    alone = processes == 1 and run.how.portions == 1 and not run.how.gradient_checkpointing
+    alone = (
+        processes == 1 and run.plan.gradient_accumulation_steps == 1 and not run.plan.gradient_checkpointing
+    )
     return alone and run.base.device.type == "cuda"
 
 
@@ -59,7 +61,7 @@ class CapturedStep:
     def __init__(self, run: Run, samples: EncodedSamples) -> None:
         self._run, self._samples = run, samples
         base = run.base
-        self._denoiser, unet = denoiser_for(base, run.how.rank, run.how.lora_targets)
+        self._denoiser, unet = denoiser_for(base, run.plan.rank, run.plan.lora_targets)
         self._base = replace(base, unet=unet, scheduler=_on_device(base))
         size = self._denoiser.layout.size
         floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
@@ -87,7 +89,7 @@ class CapturedStep:
         ``stops``, and after the last, nothing is queued further: weights and moments are those of that step. Raises
         JobError not-a-number; the step it was in has changed no weight.
         """
-        steps, late = self._run.how.steps, None
+        steps, late = self._run.plan.steps, None
         for step in range(start, steps):
             self._queue(step)
             this = step + 1, _fetched(self._found), self._graphs.mark()
@@ -103,12 +105,12 @@ class CapturedStep:
 
     def _queue(self, step: int) -> None:
         run = self._run
-        self._show(step_noise(self._base, self._samples, run.how, step))
-        self._learning_rate.fill_(run.how.learning_rate * lr_multiplier(run.how, step))
+        self._show(step_noise(self._base, self._samples, run.plan, step))
+        self._learning_rate.fill_(run.plan.learning_rate * lr_multiplier(run.plan, step))
         self._record()
         self._graphs.run(("step",), self._work)
-        if run.average:
-            run.average.update(step + 1)
+        if run.ema:
+            run.ema.update(step + 1)
 
     def _show(self, noise: StepNoise) -> None:
         """Put a step's chance into the fixed buffers."""
@@ -134,29 +136,29 @@ class CapturedStep:
     def _work(self) -> None:
         """One step, from fixed buffers to fixed buffers. A step whose numbers are not finite changes nothing."""
         assert self._noise is not None
-        how = self._run.how
-        loss = loss_of(self._base, self._samples, how, self._noise)
+        plan = self._run.plan
+        loss = loss_of(self._base, self._samples, plan, self._noise)
         gradients = torch.autograd.grad(loss, self._leaves)
         with torch.no_grad():
             torch._foreach_copy_(self._raw_parts, list(gradients))
             self._gradient.copy_(self._raw)
             norm = torch.linalg.vector_norm(self._gradient)
             self._found.copy_(torch.stack((loss.detach(), norm)))
-            self._gradient.mul_((how.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+            self._gradient.mul_((plan.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
             self._optimizer.found_inf = 1 - torch.isfinite(self._found).all().float()  # type: ignore[attr-defined]
             self._optimizer.step()
             self._used.copy_(self._values)
 
     def _adam(self) -> torch.optim.AdamW:
         """AdamW on the flat weights, that a graph can hold; it has the plan's values, and state from the start."""
-        how, on_gpu = self._run.how, self._base.device.type == "cuda"
+        plan, on_gpu = self._run.plan, self._base.device.type == "cuda"
         self._values.grad = self._gradient
         made = torch.optim.AdamW(
             [self._values],
             lr=self._learning_rate,
-            betas=(how.adam_beta1, how.adam_beta2),
-            eps=how.adam_epsilon,
-            weight_decay=how.adam_weight_decay,
+            betas=(plan.adam_beta1, plan.adam_beta2),
+            eps=plan.adam_epsilon,
+            weight_decay=plan.adam_weight_decay,
             fused=True,
             capturable=on_gpu,
         )
@@ -203,7 +205,7 @@ class CapturedStep:
         for number, place in enumerate(self._denoiser.layout.places):
             layer = self._denoiser.layers[place.path]
             layer.down, layer.up = leaves[2 * number], leaves[2 * number + 1]
-        self._denoiser.use_groups(1, self._run.how.alpha / self._run.how.rank)
+        self._denoiser.use_groups(1, self._run.plan.alpha / self._run.plan.rank)
         return leaves
 
 

@@ -20,6 +20,7 @@ from lora.jobs import (
     Lost,
     Progress,
     Ready,
+    ReasonCode,
     Score,
     Train,
     Trained,
@@ -107,14 +108,21 @@ class FakeEngine:
         self.say(Finished(**names))
 
 
-def comparison(job: Train, best: int) -> Compared:
+def comparison(job: Train, chosen: int) -> Compared:
     """A comparison of two checkpoints; the drawings of the later one are copies."""
     scores = [
         Score(step=step, style=0.5 + step / 10, prompt=0.5, diversity=1.0, memorised=(step - 2) / 10)
         for step in (2, 4)
     ]
     sheet = picture(900, 300, job.attempt)
-    return Compared(job=job.id, attempt=job.attempt, chosen=best, sheet=sheet, scores=tuple(scores))
+    return Compared(
+        job=job.id,
+        attempt=job.attempt,
+        chosen=chosen,
+        sheet=sheet,
+        scores=tuple(scores),
+        reasons=(ReasonCode.BEST, ReasonCode.COPIES),
+    )
 
 
 def sticker(seed: int) -> bytes:

@@ -193,7 +193,10 @@ async def test_a_finished_training_replaces_the_one_before(store: Store) -> None
         job = await jobs.claim(store, JobKind.TRAIN)
         assert job is not None
         await trainings.add_checkpoint(store, job, step=100, adapter=adapter, state="s")
-        assert await comparisons.add(store, job, best=100, scores=(), sheet=f"{adapter} sheet") == []
+        assert (
+            await comparisons.add(store, job, chosen=100, scores=(), reasons=(), sheet=f"{adapter} sheet")
+            == []
+        )
         if origin == "second":
             assert await trainings.drop_outdated(store) == [], "it is not finished yet"
         await jobs.end(store, job.id, job.attempt, JobState.DONE)

@@ -1,4 +1,4 @@
-"""The command line: known flags, files in their places, one line for a mistake, a kill that costs nothing."""
+"""The command line: known flags, files in their places, one line for an error, an exact resume after a kill."""
 
 import json
 import os
@@ -16,10 +16,9 @@ from lora.__main__ import main
 from lora.adapters import lora_layers
 from lora.adapters.adapter_file import read_info
 from lora.cli import terminal
-from lora.cli.train_flags import REFUSED as LATER
-from lora.cli.train_flags import TARGETS
-from lora.data.dataset import write_folder
+from lora.cli.train_flags import REFUSED
 from lora.jobs import Sample
+from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,7 +52,7 @@ def train_flags(data: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def trained(train_flags: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a whole run."""
+    """The output folder of a complete run."""
     output = tmp_path_factory.mktemp("trained")
     flags = [*train_flags, "--max_train_steps=120", "--checkpointing_steps=40", "--random_flip"]
     assert main(["train", *flags, f"--output_dir={output}"]) == 0
@@ -61,7 +60,7 @@ def trained(train_flags: list[str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_training_leaves_its_files(trained: Path) -> None:
-    """Checkpoints, the last adapter and a line of figures for each step, as promised; nothing else."""
+    """Checkpoints, the last adapter, and a line of metrics for each step; nothing else."""
     assert sorted(path.name for path in trained.iterdir()) == [
         "checkpoint-120",
         "checkpoint-40",
@@ -85,7 +84,7 @@ def test_a_training_leaves_its_files(trained: Path) -> None:
 def test_a_killed_run_resumes_to_the_same_weights(
     trained: Path, train_flags: list[str], tmp_path: Path
 ) -> None:
-    """SIGKILL in the middle, --resume_from_checkpoint latest: the weights of the run that was not killed."""
+    """After SIGKILL, --resume_from_checkpoint latest leads to the weights of a run that was not killed."""
     flags = [*train_flags, "--max_train_steps=120", "--checkpointing_steps=40", f"--output_dir={tmp_path}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "lora", "train", *flags], cwd=ROOT, stdout=subprocess.DEVNULL
@@ -106,14 +105,19 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_every_choice_of_layers_can_be_asked_for() -> None:
-    assert tuple(lora_layers.TARGETS) == TARGETS
+    """--lora_targets offers the keys of TARGETS."""
+    from lora.__main__ import _parser
+
+    _, verbs = _parser()
+    action = verbs["train"]._option_string_actions["--lora_targets"]
+    assert action.choices == tuple(lora_layers.TARGETS)
 
 
 @pytest.mark.parametrize("targets", ["attention", "attention+ff+conv"])
 def test_other_layers_learn_go_on_are_compared_and_exported(
     targets: str, train_flags: list[str], data: Path, tiny_folder: Path, cache_dir: Path, tmp_path: Path
 ) -> None:
-    """From the first command to the last: only the layers that were asked for are in the file, and all of them."""
+    """Train, draw, compare and export with exactly the layers of --lora_targets in the file."""
     flags = [*train_flags, f"--lora_targets={targets}", "--checkpointing_steps=4"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(["train", *flags, "--max_train_steps=8", f"--output_dir={whole}"]) == 0
@@ -145,7 +149,7 @@ def _steps(output: Path) -> int:
 
 
 def test_a_first_start_may_ask_for_the_latest(train_flags: list[str], tmp_path: Path) -> None:
-    """A script can always say latest: without a checkpoint the training starts; a wrong name is an error."""
+    """With latest and no checkpoint, the training starts from the beginning; a wrong name is an error."""
     flags = [*train_flags, "--num_train_epochs=1", f"--output_dir={tmp_path}"]
     assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
     assert _steps(tmp_path) == 3  # six samples, two at a time
@@ -181,10 +185,8 @@ def _pixels(path: Path) -> bytes:
         return image.tobytes()
 
 
-def test_check_looks_with_the_base_at_hand(
-    data: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The tiny base's decoder draws discs only: each sample is lost in it, and why and what to do is said."""
+def test_check_uses_the_given_base(data: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tiny base's decoder draws only discs: check reports each sample as lost, with the reason and advice."""
     flags = ["--keyword", "sticker", "--base", str(tiny_folder)]
     assert main(["check", "--train_data_dir", str(data), *flags]) == 0
     said = capsys.readouterr().out
@@ -225,10 +227,10 @@ def test_a_mistake_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "flag", [*LATER, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=x", "report_to=wandb"]
+    "flag", [*REFUSED, "rank=0", "seed=-1", "learning_rate=x", "lr_scheduler=x", "report_to=wandb"]
 )
 def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing of the reference script is swallowed: what has no effect here is an error with a reason."""
+    """No flag of the reference script is ignored: one without an effect here is an error with a reason."""
     with pytest.raises(SystemExit) as refused:
         main(["train", "--train_data_dir", str(data), f"--{flag}"])
     assert refused.value.code == 2
@@ -264,7 +266,7 @@ def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest
 def test_a_value_that_cannot_be_is_refused_with_the_reason(
     flag: str, reason: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before anything is loaded: one line that names the flag, with no list of all the others."""
+    """Before anything is loaded, with one line that names the flag and does not list all flags."""
     with pytest.raises(SystemExit) as refused:
         main(["train", "--train_data_dir", str(data), flag])
     assert refused.value.code == 2
@@ -276,7 +278,7 @@ def test_a_value_that_cannot_be_is_refused_with_the_reason(
 
 
 def test_the_largest_seed_trains(train_flags: list[str], tmp_path: Path) -> None:
-    """What is accepted works; nearest_exact is a choice of the reference script that means nearest here."""
+    """The largest accepted seed works; nearest_exact is a value of the reference script that means nearest here."""
     largest = [
         "--seed=9223372036854775807",
         "--image_interpolation_mode=nearest_exact",
@@ -287,7 +289,7 @@ def test_the_largest_seed_trains(train_flags: list[str], tmp_path: Path) -> None
 
 
 def test_every_flag_says_what_it_is_for() -> None:
-    """No flag of any command is without help, but for those that are refused with their reason."""
+    """Every flag of train and export has a help text, except those that are refused with a reason."""
     from lora.__main__ import _parser
 
     _, verbs = _parser()
@@ -301,7 +303,7 @@ def test_every_flag_says_what_it_is_for() -> None:
 
 
 def test_all_flags_of_the_reference_script_are_known() -> None:
-    """Each of its flags is either taken or refused with a reason: none is unknown."""
+    """Each of its flags is accepted or refused with a reason; none is unknown."""
     from lora.__main__ import _parser
 
     reference = (
@@ -335,7 +337,7 @@ def test_a_bad_file_of_prompts_is_named(
     cache_dir: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Which file and what is wrong with it, in one line; before anything is drawn."""
+    """One line with the file and the reason, before anything is drawn."""
     prompts = tmp_path / "prompts.txt"
     if text is not None:
         prompts.write_bytes(text)
@@ -349,8 +351,8 @@ def test_a_bad_file_of_prompts_is_named(
     assert said.count("\n") == 1
 
 
-def test_a_mark_before_the_first_prompt_is_none_of_it(tmp_path: Path) -> None:
-    """Editors on Windows write one; empty lines do not count."""
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    """Editors on Windows write one. Empty lines are ignored."""
     path = tmp_path / "prompts.txt"
     path.write_bytes("\ufeffa cat\r\n\r\n a dog \n".encode())
     assert terminal.read_lines(path) == ["a cat", "a dog"]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lora.__main__ import main
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
+from tests.sample_folder import write_folder
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,7 @@ def test_a_choice_is_marked_on_the_pictures(
     names = ("compare.png", "scores.png")
     rule = json.loads((run / "scores.json").read_text())["rule"]["step"]
     before = [pixels(run / name) for name in names]
+    another = next(step for step in (4, 8, 12) if step != rule)
     seen = []
     for step in (step for step in (4, 8, 12) if step != rule):
         assert main([*command, f"--choose={step}"]) == 0
@@ -105,14 +106,38 @@ def test_a_choice_is_marked_on_the_pictures(
         assert all(a != b for a, b in zip(one, other, strict=True))
     assert main([*command, f"--choose={rule}"]) == 0
     assert [pixels(run / name) for name in names] == before
-    for spoil, why in ((b"no picture", "damaged"), ((run / "scores.png").read_bytes(), "something else")):
-        (run / "compare.png").write_bytes(spoil)
-        assert main([*command, f"--choose={rule}"]) == 0
-        assert why in caplog.text
-        assert (run / "compare.png").read_bytes() == spoil
     (run / "compare.png").unlink()
     assert main([*command, f"--choose={rule}"]) == 0
-    assert "compare.png: gone" in caplog.text
+    assert [pixels(run / name) for name in names] == before, "the drawings are files of their own"
+    drawing = run / "compared" / "step-000008-01.png"
+    whole = drawing.read_bytes()
+    for spoil, why in ((b"no picture", "step-000008-01.png"), (whole[:-40], "damaged (step-000008-01.png)")):
+        drawing.write_bytes(spoil)
+        assert main([*command, f"--choose={another}"]) == 0
+        assert why in caplog.text
+        assert "without --choose it is drawn again" in caplog.text
+        assert pixels(run / "compare.png") == before[0]
+        caplog.clear()
+    drawing.unlink()
+    assert main([*command, f"--choose={another}"]) == 0
+    assert "step-000008-01.png: gone" in caplog.text
+    assert json.loads((run / "chosen.json").read_text())["step"] == another
+    assert pixels(run / "scores.png") != before[1]
+    assert main(command) == 0
+    assert drawing.read_bytes() == whole
+
+
+def test_the_drawings_of_a_sheet_are_files(compared: tuple[Path, list[str]]) -> None:
+    """One for each row and column; a comparison of fewer prompts leaves none of an earlier one."""
+    run, command = compared
+    rows = ("base", "step-000004", "step-000008", "step-000012")
+
+    def names() -> set[str]:
+        return {path.name for path in (run / "compared").iterdir()}
+
+    assert names() == {f"{row}-{column:02d}.png" for row in rows for column in range(2)}
+    assert main([*command, "--num_prompts=1", "--seeds=2"]) == 0
+    assert names() == {f"{row}-00.png" for row in rows}
 
 
 def pixels(path: Path) -> bytes:

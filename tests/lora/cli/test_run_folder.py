@@ -97,6 +97,23 @@ def test_overwriting_leaves_nothing_of_the_old_run(flags: list[str], run: Path, 
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_clear_leaves_nothing_of_a_run(flags: list[str], run: Path, machine: list[str]) -> None:
+    """After train, compare, demo and a choice every file is known to ``clear``; files of other kinds stay."""
+    assert main(["train", *flags, "--validation_prompt=a cat", "--num_validation_images=1"]) == 0
+    assert main(["compare", str(run), "--num_prompts=2", *machine]) == 0
+    assert main(["compare", str(run), "--choose=2", *machine]) == 0
+    assert main(["demo", str(run), "--cfg=5", *machine]) == 0
+    left = {"mine.png", "compared/mine.png", "validation/mine.png", "logs/mine.txt"}
+    for name in left:
+        (run / name).touch()
+    run_folder.clear(run, run / "logs")
+    assert set(files(run)) == left
+    for name in left:
+        (run / name).unlink()
+    run_folder.clear(run, run / "logs")
+    assert list(run.iterdir()) == []
+
+
 def test_a_run_that_fails_changes_no_figures(
     flags: list[str], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

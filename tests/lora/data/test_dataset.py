@@ -17,10 +17,10 @@ from lora.data.dataset import (
     open_samples,
     read_folder,
     to_tensor,
-    write_folder,
 )
 from lora.jobs import JobError, Sample
 from lora.models.sticker_nano import BACKGROUNDS
+from tests.sample_folder import write_folder
 
 MAGENTA = BACKGROUNDS["magenta"]
 

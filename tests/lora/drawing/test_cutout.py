@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lora.drawing.cutout import Remover, cut_out, flat, remover
+from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, remover
 from lora.jobs import JobError
 
 BACKGROUND = (40, 90, 230)
@@ -120,6 +120,23 @@ def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> N
     found = np.asarray(cut_out(background.convert("RGB"), network).getchannel("A")) > 127
     true = np.asarray(art.getchannel("A")) > 127
     assert (found & true).sum() / (found | true).sum() > 0.9
+
+
+def test_another_remover_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loader in the table is found by its name and gets the folder for caches; the others stay as they are."""
+    given: list[tuple[Path, str]] = []
+
+    def load(cache_dir: Path, name: str) -> Remover:
+        given.append((cache_dir, name))
+        return Opinion(disc(128, 40))
+
+    monkeypatch.setitem(REMOVERS, "another", load)
+    found = remover(tmp_path, "another")
+    assert given == [(tmp_path, "another")]
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
+    assert cut_out(picture(rgb), found).getchannel("A").getpixel((64, 64)) == 255
+    with pytest.raises(ValueError, match="put the cut-out model's file at"):
+        remover(tmp_path, "isnet-general-use")
 
 
 @pytest.mark.parametrize("name", ["bria-rmbg", "withoutbg", "atlascloud"])

@@ -113,7 +113,7 @@ async def main():
             print(engine.pid, flush=True)
 asyncio.run(main())
 """
-    from lora.data.dataset import write_folder
+    from tests.sample_folder import write_folder
 
     write_folder(tmp_path, samples)
     parent = await asyncio.create_subprocess_exec(

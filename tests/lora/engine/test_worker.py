@@ -35,7 +35,7 @@ from lora.jobs import (
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
 from lora.training import loop
-from lora.training.checkpoints import was_mirrored
+from lora.training.checkpoints import used_random_flip
 
 DRAW = Draw(id=10, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=3))
 
@@ -313,7 +313,7 @@ def test_lettering_is_not_mirrored(
     desk.run(training(samples, id=3), ends=3)
     assert not any(isinstance(event, Failed) for event in desk.events)
     mirrored = {
-        (event.job, was_mirrored(event.state)) for event in desk.events if isinstance(event, Checkpoint)
+        (event.job, used_random_flip(event.state)) for event in desk.events if isinstance(event, Checkpoint)
     }
     assert mirrored == {(1, False), (2, False), (3, True)}
 
@@ -387,5 +387,5 @@ def test_a_comparison_that_fails_costs_no_training(
     events = desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)
-    assert "compare.py" in caplog.text
+    assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text

@@ -1,4 +1,4 @@
-"""The training of the bundled base: what can be shown of it on a CPU."""
+"""The trainings of the bundled base, as far as a CPU can run them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lora.data.captions import encode
 from lora.models import sticker_nano
 from lora.models.base_model import Base
 from lora.pretrain import bank, decoder
-from lora.pretrain.critic import Discriminator
-from lora.pretrain.learner import CLIP, PEAK, TEACH_WEIGHT, Gradients, Learner, TrainingBatches
+from lora.pretrain.discriminator import Discriminator
+from lora.pretrain.learner import MAX_GRAD_NORM, PEAK, TEACHER_WEIGHT, Gradients, Learner, StepLosses
 from lora.pretrain.model import Model
 from lora.pretrain.pack import DECODING, read_vae, with_decoder
 from lora.pretrain.variants import Vocabulary
@@ -28,8 +28,10 @@ TEXTS = ("noto cat", "a red car", "two dogs")
 
 def words(vocabulary: Vocabulary) -> dict[str, torch.Tensor]:
     ids = [encode(text) + [vocabulary.eos] * (LENGTH - len(encode(text))) for text in TEXTS]
-    said = nn.functional.normalize(torch.randn(len(TEXTS), SIZE, generator=torch.Generator().manual_seed(1)))
-    return {"ids": torch.tensor(ids, dtype=torch.int32), "embeddings": said}
+    embeddings = nn.functional.normalize(
+        torch.randn(len(TEXTS), SIZE, generator=torch.Generator().manual_seed(1))
+    )
+    return {"ids": torch.tensor(ids, dtype=torch.int32), "embeddings": embeddings}
 
 
 def test_a_step_with_all_gradients_in_one_tensor_is_an_ordinary_step() -> None:
@@ -40,21 +42,21 @@ def test_a_step_with_all_gradients_in_one_tensor_is_an_ordinary_step() -> None:
     latents = torch.randn(2, 8, 32, 32)
     ids = torch.tensor([vocabulary.rows(text) for text in TEXTS[:2]])
 
-    chance = torch.Generator().manual_seed(3)
-    lessons = TrainingBatches(twin, words(vocabulary), vocabulary, compiled=False)
-    (lessons.pictures(latents, ids, chance) + TEACH_WEIGHT * lessons.words(chance)).backward()
-    nn.utils.clip_grad_norm_(twin.parameters(), CLIP)
+    generator = torch.Generator().manual_seed(3)
+    losses = StepLosses(twin, words(vocabulary), vocabulary, compiled=False)
+    (losses.denoising_loss(latents, ids, generator) + TEACHER_WEIGHT * losses.text_loss(generator)).backward()
+    nn.utils.clip_grad_norm_(twin.parameters(), MAX_GRAD_NORM)
     torch.optim.AdamW(twin.parameters(), lr=PEAK, betas=(0.9, 0.99), weight_decay=0.01).step()
 
-    lessons = TrainingBatches(model, words(vocabulary), vocabulary, compiled=False)
-    learner = Learner(model, lessons, batch=2, generator=torch.Generator().manual_seed(3))
+    losses = StepLosses(model, words(vocabulary), vocabulary, compiled=False)
+    learner = Learner(model, losses, batch=2, generator=torch.Generator().manual_seed(3))
     before = [w.detach().clone() for w in model.parameters()]
     learner.step(latents, ids, PEAK)
 
     assert any(not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
-    for new, wanted in zip(model.parameters(), twin.parameters(), strict=True):
-        # Adam's first step is the sign of a gradient: where that is nothing but rounding, it may point either way.
-        assert (new - wanted).abs().gt(1e-6).float().mean() < 0.01
+    for new, expected in zip(model.parameters(), twin.parameters(), strict=True):
+        # Adam's first step is the sign of a gradient. Where the gradient is only rounding error, the sign is random.
+        assert (new - expected).abs().gt(1e-6).float().mean() < 0.01
 
 
 def test_gradients_are_clipped_together() -> None:
@@ -62,7 +64,7 @@ def test_gradients_are_clipped_together() -> None:
     gradients = Gradients(weights)
     (weights[0].sum() * 3 + weights[1].sum() * 4).backward()
     before = gradients.flat.clone()
-    gradients.share()
+    gradients.average_and_clip()
     assert torch.allclose(gradients.flat, before / before.norm())
     assert weights[1].grad is not None
     assert torch.equal(weights[1].grad.flatten(), gradients.flat[3:])
@@ -75,10 +77,10 @@ def square(colour: tuple[float, float, float], side: int = 64) -> torch.Tensor:
     return rgba
 
 
-def test_the_decoder_is_shown_flat_fills_only() -> None:
-    """Wherever and however large a drawing is placed, its fill is still one colour, and its background none."""
+def test_placed_drawings_keep_flat_fills() -> None:
+    """At any place and size, the fill of a drawing has one colour, and its background has none."""
     for seed in range(20):
-        placed = bank.placed(square((0.2, 0.6, 0.9)), torch.Generator().manual_seed(seed))
+        placed = bank.randomly_placed(square((0.2, 0.6, 0.9)), torch.Generator().manual_seed(seed))
         assert placed.shape == (1, 4, 64, 64)
         inside = placed[0, :, placed[0, 3] == 1]
         assert inside.shape[1] > 20
@@ -87,7 +89,7 @@ def test_the_decoder_is_shown_flat_fills_only() -> None:
 
 
 def test_many_small_errors_cost_more_than_few_large_ones_of_the_same_sum() -> None:
-    """That is what makes fills flat, and what keeps two likely contours from becoming a soft one."""
+    """So fills become flat, and two likely contours do not become one blurred contour."""
     image = torch.zeros(1, 3, 64, 64)
     grain = image + 2 / 127.5
     spot = image.clone()
@@ -98,8 +100,8 @@ def test_many_small_errors_cost_more_than_few_large_ones_of_the_same_sum() -> No
     assert decoder.loss_of(grain, image) > 2 * grain.abs().mean()
 
 
-def test_the_decoder_begins_as_the_one_before(base: Base) -> None:
-    """Each of four sub-pixels is what the pixel was."""
+def test_the_new_decoder_starts_like_the_old_one(base: Base) -> None:
+    """Each of the four sub-pixels has the value of the old pixel."""
     latents = torch.randn(1, base.unet.config.in_channels, 8, 8, generator=torch.Generator().manual_seed(2))
     before = base.vae.decode(latents).sample
     copied = copy.copy(base)
@@ -109,25 +111,25 @@ def test_the_decoder_begins_as_the_one_before(base: Base) -> None:
     assert torch.allclose(fine, F.interpolate(before, scale_factor=2), atol=1e-5)
 
 
-def test_the_discriminator_learns_to_see_grain_of_one_level() -> None:
-    """Without what it is shown beside the picture, it does not within so few steps."""
+def test_the_discriminator_learns_to_find_grain_of_one_level() -> None:
+    """Without its second input, the enlarged grain, so few steps are not enough."""
     torch.manual_seed(0)
-    critic = Discriminator()
-    learning = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.5, 0.99))
-    chance = torch.Generator().manual_seed(1)
+    discriminator = Discriminator()
+    optimizer = torch.optim.Adam(discriminator.parameters(), lr=4e-4, betas=(0.5, 0.99))
+    generator = torch.Generator().manual_seed(1)
 
     def pictures() -> tuple[torch.Tensor, torch.Tensor]:
-        flat = torch.rand(8, 3, 1, 1, generator=chance).expand(-1, -1, 48, 48) * 2 - 1
-        return flat, flat + torch.randn(flat.shape, generator=chance) / 127.5
+        flat = torch.rand(8, 3, 1, 1, generator=generator).expand(-1, -1, 48, 48) * 2 - 1
+        return flat, flat + torch.randn(flat.shape, generator=generator) / 127.5
 
     for _ in range(60):
         real, decoded = pictures()
-        loss = F.relu(1 - critic(real)).mean() + F.relu(1 + critic(decoded)).mean()
-        learning.zero_grad()
+        loss = F.relu(1 - discriminator(real)).mean() + F.relu(1 + discriminator(decoded)).mean()
+        optimizer.zero_grad()
         loss.backward()
-        learning.step()
+        optimizer.step()
     real, decoded = pictures()
-    assert critic(real).mean() > critic(decoded).mean() + 0.2
+    assert discriminator(real).mean() > discriminator(decoded).mean() + 0.2
 
 
 @pytest.mark.slow
