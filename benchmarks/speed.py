@@ -10,6 +10,8 @@ whole-training  5  thirty samples to an adapter
 cold            8  a cold worker's first picture
 takeover        8  serving while the compiler works in the background
 memory          9  memory of drawing
+cpu-drawing    10  one drawing of the bundled base on a CPU
+finishing      11  from a drawing to a sticker file
 warm            fills the compiler's cache for rows 1, 2, 4 and 5, several processes at once
 
 A row builds a base of SD 2.1-base's exact shape with random weights, checks that ours draws what diffusers and PEFT
@@ -27,7 +29,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import speed_drawing, speed_training
+from benchmarks import speed_cpu, speed_drawing, speed_training
 from benchmarks.speed_setup import Setting, say
 
 ROWS: dict[str, Callable[[Setting], None]] = {
@@ -39,6 +41,8 @@ ROWS: dict[str, Callable[[Setting], None]] = {
     "cold": speed_drawing.cold,
     "takeover": speed_drawing.takeover,
     "memory": speed_drawing.memory,
+    "cpu-drawing": speed_cpu.sticker,
+    "finishing": speed_cpu.finishing,
 }
 
 
