@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,25 @@ class Words:
 def clip(text: str, length: int = 200) -> str:
     """A text cut to a length that a message has room for."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def fitted(text: str, most: int = 4096) -> str:
+    """HTML of at most ``most`` characters as Telegram counts them: without tags, in units of UTF-16.
+
+    Whole lines are left out from the end; a tag of our texts never spans lines.
+    """
+    lines = text.split("\n")
+    while len(lines) > 1 and _length("\n".join(lines)) > most:
+        lines = [*lines[:-2], "…"]
+    shown = "\n".join(lines)
+    if _length(shown) <= most:
+        return shown
+    return html.escape(clip(html.unescape(re.sub(r"<[^>]*>", "", shown)), most // 2), quote=False)
+
+
+def _length(text: str) -> int:
+    """How long Telegram finds an HTML text."""
+    return len(html.unescape(re.sub(r"<[^>]*>", "", text)).encode("utf-16-le")) // 2
 
 
 class _Fill(string.Formatter):

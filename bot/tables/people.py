@@ -20,6 +20,9 @@ class Person:
 
 async def see(store: Store, *, id: int, name: str, language: str) -> Person:
     """The person as stored, made or brought up to date; who writes has not blocked the bot any more."""
+    known = await store.row("SELECT * FROM person WHERE id = ?", id)
+    if known and (known["name"], known["language"], known["blocked"]) == (name, language, 0):
+        return Person(**dict(known))  # most updates: nothing to write
     row = await store.row(
         "INSERT INTO person (id, name, language) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET name = excluded.name, language = excluded.language, blocked = 0 RETURNING *",

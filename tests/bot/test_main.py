@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from telegram.error import NetworkError
 
 from bot import app, secret
 from bot.config import Config, Storage, Telegram
@@ -84,8 +85,8 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret.VARIABLE not in os.environ
     assert "AAsecret" not in f"{token!r} {token} {[token]}"
     try:
-        raise ValueError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
-    except ValueError:
+        raise NetworkError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
+    except NetworkError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "url %s", (f"bot{TOKEN}",), sys.exc_info())
     line = Scrubbed(token).format(record)
     assert "AAsecret" not in line

@@ -20,6 +20,8 @@ from tests.bot.fake_engine import sticker
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(packs, "LAG", (0.02, 0.02))
+    monkeypatch.setattr(packs, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(packs, "LOOK_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
@@ -94,10 +96,11 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         assert await rows.want(store, ada.id, 1)
         await rows.uploaded(store, 1, file.file_id)
         plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
-        await rows.adding(store, 1, plan.id, 0)  # killed here, the call was heard:
+        await rows.adding(store, 1, plan.id, [])  # killed here, the call was heard:
         found = await drawings.get(store, ada.id, 1)
         assert found is not None
-        await running.parts.packs._write(plan, (await rows.open_of(store, ada.id))[0], found[1])
+        (one,) = await rows.open_of(store, ada.id)
+        await running.parts.packs._call(plan, one, found[1], packs.DEFAULT_EMOJI)
     async with stage.bot() as running:
         await ada.wait_for("added to your pack")
         (pack,) = await ada.packs()
@@ -105,7 +108,8 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         store = running.parts.store
         assert await rows.want(store, ada.id, 2)
         await rows.uploaded(store, 2, file.file_id)
-        await rows.adding(store, 2, plan.id, 1)  # killed here, the call was not heard
+        inside = [sticker["file_unique_id"] for sticker in pack["stickers"]]
+        await rows.adding(store, 2, plan.id, inside)  # killed here, the call was not heard
     async with stage.bot():
         await ada.send("/status")
         await ada.wait_for(lambda m: "1 sticker added" in m.text)
