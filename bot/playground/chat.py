@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import secrets
+import time
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -48,6 +49,7 @@ class Chat:
             web.get("/chat/{person:[0-9]+}/events", self.events),
             web.get("/chat/{person:[0-9]+}/packs", self.packs),
             web.post("/chat/{person:[0-9]+}/send", self.send),
+            web.post("/chat/{person:[0-9]+}/edit", self.edit),
             web.post("/chat/{person:[0-9]+}/press", self.press),
             web.post("/chat/{person:[0-9]+}/block", self.block),
             web.get("/chat/packs/{name}", self.pack),
@@ -125,6 +127,20 @@ class Chat:
         else:
             sent = self._send_text(person, call.text("text"), reply)
         return web.json_response(sent)
+
+    async def edit(self, request: web.Request) -> web.Response:
+        """Change the ``text``, or the caption, of the person's own message ``message_id``; gives the message."""
+        person, call = self._person(request), await read_call(request, "edit")
+        message = self._world.message(person, call.int("message_id"))
+        if message is None or message["from"]["is_bot"]:
+            raise bad_request("message can't be edited")
+        names = ("text", "entities") if "text" in message else ("caption", "caption_entities")
+        kept = {name: value for name, value in message.items() if name not in names}
+        new = kept | _text(*names, call.text("text")) | {"edit_date": int(time.time())}
+        with self._world.change():
+            self._world.revise(person, new)
+            self._world.updates.add("edited_message", new)
+        return web.json_response(new)
 
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""

@@ -1,4 +1,4 @@
-"""What can go wrong between a bot and Telegram, on demand: rate limits, slowness, lost answers."""
+"""What can go wrong between a bot and Telegram, on demand: rate limits, slowness, lost and odd answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WRITES = ("send", "edit", "delete")  # the methods that Telegram counts per chat
 
 @dataclass(kw_only=True)
 class Fault:
-    """Something that befalls the next ``times`` calls of ``method`` (``*`` is any but getUpdates).
+    """Something that befalls the next ``times`` calls of ``method``.
 
-    ``skip`` calls go through before it begins.
+    ``*`` is any method but getUpdates, ``file`` is a download. ``skip`` calls go through before it begins.
     """
 
     method: str = "*"
@@ -27,6 +27,8 @@ class Fault:
     error: tuple[int, str] | None = None  # refused with this code and description
     slow_seconds: float = 0.0  # answered that late; the work is done at once
     drop: bool = False  # the work is done, then the connection breaks without an answer
+    page: tuple[int, str] | None = None  # nothing is done; this code and this body come back, as from a proxy
+    cut: bool = False  # the work is done, then the connection breaks in the middle of the answer
     done: int = field(
         default=0, init=False
     )  # calls whose work is done, though they may wait for their answer

@@ -145,6 +145,10 @@ class Person:
         answer = await self._do("press", data={"message_id": str(message.id), "data": button.data})
         return str(answer["query_id"])
 
+    async def edit(self, message: Message, text: str) -> None:
+        """Change the text, or the caption, of a message that the person has sent."""
+        await self._do("edit", data={"message_id": str(message.id), "text": text})
+
     async def block(self) -> None:
         """Block the bot. Any message to it ends that."""
         await self._do("block", data={})

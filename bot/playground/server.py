@@ -80,19 +80,26 @@ class Playground:
             raise ApiError(404, "Not Found: method not found")
         self.calls.append(call)
         fault = self.faults.take(call)
+        if fault is not None and fault.page is not None:
+            return web.Response(status=fault.page[0], text=fault.page[1], content_type="text/html")
         check_refusal(fault)
         self.faults.check_pace(call)
         result = await method(self.world, call)
         if fault is not None:
             await _spoil(request, fault)
-        return answer(result)
+        whole = answer(result)
+        return await _half(request, whole) if fault is not None and fault.cut else whole
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """``/file/bot<token>/<file_path>``."""
         try:
             self._check_token(request)
+            fault = self.faults.take(Call(method="file", params={}))
+            check_refusal(fault)
         except ApiError as error:
             return refusal(error)
+        if fault is not None and fault.page is not None:
+            return web.Response(status=fault.page[0], text=fault.page[1], content_type="text/html")
         file = self.world.files.by_path(request.match_info["path"])
         if file is None or file.size > limits.DOWNLOAD_BYTES:
             return refusal(ApiError(404, "Not Found"))
@@ -110,8 +117,9 @@ class Playground:
             self.faults.clear()
             return web.json_response({})
         wish = await request.json()
-        if wish.get("error"):
-            wish["error"] = tuple(wish["error"])
+        for name in ("error", "page"):
+            if wish.get(name):
+                wish[name] = tuple(wish[name])
         self.faults.add(Fault(**wish))
         return web.json_response({})
 
@@ -122,6 +130,19 @@ async def _spoil(request: web.Request, fault: Fault) -> None:
     await asyncio.sleep(fault.slow_seconds)
     if fault.drop and request.transport is not None:
         request.transport.close()
+
+
+async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """The first half of an answer that says it is longer."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+    )
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 @web.middleware
