@@ -165,6 +165,8 @@ class Packs:
         if pack is None:
             pack = await self._plan(sticker.person, job.keyword)
         self._limits.check(sticker.person, _method(pack))
+        if pack.state == PackState.NEW and await packs.uncertain(self._store, pack.id):
+            raise Later(time.time() + LOOK_AGAIN_SECONDS)  # another sticker's call may have made it
         inside = await self._inside(pack)
         if pack.state == PackState.NEW and inside is not None:
             await packs.mark(self._store, pack.id, PackState.GONE)  # from an earlier database: leave it alone

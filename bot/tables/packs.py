@@ -135,6 +135,12 @@ async def adding(store: Store, id: int, pack: int, before: Sequence[str]) -> Non
         await store.change("UPDATE pack SET made_at = ? WHERE id = ? AND made_at = 0", time.time(), pack)
 
 
+async def uncertain(store: Store, pack: int) -> bool:
+    """Whether a call for this pack may have been heard or not."""
+    query = "SELECT 1 FROM pack_sticker WHERE pack = ? AND state = 'adding' LIMIT 1"
+    return await store.row(query, pack) is not None
+
+
 async def not_added(store: Store, id: int) -> None:
     """It is certain that the sticker is in no pack."""
     await store.change("UPDATE pack_sticker SET state = 'uploaded', pack = NULL WHERE id = ?", id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,16 @@ from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
+
+
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 20.0) -> None:
+    """Wait until it is true. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.02)
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,7 @@ from bot.playground.faults import Faults
 from bot.reading import owner, read
 from bot.secret import Token
 from bot.tables import inbox
-from tests.bot.conftest import Stage
+from tests.bot.conftest import Stage, until
 from tests.bot.fake_engine import picture
 from tests.bot.test_main import config_of
 
@@ -213,12 +213,13 @@ async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
                     stage.playground.world.updates.add(kind, body)
         await ada.send("/start")
         await ada.wait_for("Hello Ada")
-        async with asyncio.timeout(40):
-            while (
-                await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'")
-                or stage.playground.world.updates.waiting() > 100
-            ):
-                await asyncio.sleep(0.1)
+
+        async def settled() -> bool:
+            open_ones = "SELECT count(*) FROM inbox WHERE state = 'waiting'"
+            return not await running.parts.store.value(open_ones)
+
+        await until(lambda: stage.playground.world.updates.waiting() <= 100)
+        await until(settled, 40)
         await eve.send("/help")
         await eve.wait_for("Teach me a look")
 
@@ -290,9 +291,7 @@ async def test_the_apology_comes_after_the_outage(
             Fault(method="sendMessage", error=(502, "Bad Gateway"), times=999)
         )
         await ada.send("/nonsense")
-        async with asyncio.timeout(10):
-            while not await running.parts.store.value("SELECT count(*) FROM outbox"):
-                await asyncio.sleep(0.02)
+        await until(lambda: running.parts.store.value("SELECT count(*) FROM outbox"))
     fault.times = 0
     async with stage.bot() as running:
         await ada.wait_for("something went wrong on my side")

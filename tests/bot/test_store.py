@@ -11,7 +11,7 @@ import pytest
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
 from bot.migrations import MIGRATIONS
-from bot.store import Store
+from bot.store import PRAGMAS, Store
 from bot.tables import people, samples, styles
 
 
@@ -93,6 +93,58 @@ async def test_a_cancelled_transaction_leaves_the_connection_usable(store: Store
         await asyncio.gather(task, return_exceptions=True)
         await people.see(store, id=2, name="kept", language="en")
     assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
+
+
+async def test_a_failed_commit_leaves_no_transaction_open(store: Store) -> None:
+    """The next statement is kept, and the one after it works."""
+
+    async def fails_at_the_commit() -> None:
+        async with store.transaction():
+            await store.change("PRAGMA defer_foreign_keys = ON")
+            await store.change("INSERT INTO style (person, keyword) VALUES (77, 'x')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await fails_at_the_commit()
+    await people.see(store, id=1, name="kept", language="en")
+    async with store.transaction():
+        await people.see(store, id=2, name="too", language="en")
+    assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept", "too"]
+
+
+@pytest.mark.parametrize("how", ["full", "locked", "readonly"])
+async def test_a_file_that_takes_no_writes_is_waited_for(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, another program's lock, a read-only file: single changes and transactions go through later."""
+    monkeypatch.setattr(store_module, "PRAGMAS", (*PRAGMAS[:3], "busy_timeout = 50"))
+    store = await Store.open(tmp_path / "a.sqlite")
+    other = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
+    pages = await store.value("PRAGMA page_count")
+    switch = {"full": f"PRAGMA max_page_count = {pages}", "readonly": "PRAGMA query_only = ON"}
+    back = {"full": "PRAGMA max_page_count = 100000", "readonly": "PRAGMA query_only = OFF"}
+    if how == "locked":
+        other.execute("BEGIN IMMEDIATE")
+    else:
+        await store._db.execute(switch[how])
+
+    async def write(id: int) -> None:
+        await people.see(store, id=id, name="x" * 9000, language="en")
+        async with store.transaction():
+            for number in range(3):
+                await people.see(store, id=100 * id + number, name="y" * 9000, language="en")
+
+    work = asyncio.gather(write(1), write(2))
+    await asyncio.sleep(0.5)
+    assert not work.done()
+    if how == "locked":
+        other.execute("ROLLBACK")
+    else:
+        await store._db.execute(back[how])
+    await asyncio.wait_for(work, 10)
+    assert await store.value("SELECT count(*) FROM person") == 8
+    assert caplog.text.count("cannot be written") == 1
+    other.close()
+    await store.close()
 
 
 async def test_every_column_that_names_a_blob_is_known_to_the_sweep(store: Store) -> None:

@@ -13,7 +13,7 @@ from bot import per_person
 from bot.playground import Fault, Person
 from bot.rate_limit import Held, RateLimiter
 from bot.store import Store
-from tests.bot.conftest import Stage
+from tests.bot.conftest import Stage, until
 from tests.bot.test_packs import drawn
 
 
@@ -21,13 +21,14 @@ from tests.bot.test_packs import drawn
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr("bot.packs.LAG", (0.02, 0.02))
+    monkeypatch.setattr("bot.packs.TOLD_SECONDS", 2.0)
 
 
 async def test_a_429_on_a_sticker_set_holds_nothing_else(stage: Stage, ada: Person) -> None:
     """The pack waits, without a call, across a restart; /help is answered at once; one message says until when."""
     async with drawn(stage, ada, 2):
         first, second = [m for m in ada.messages if m.kind == "sticker"]
-        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=12))
+        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=4))
         began, since = time.monotonic(), ada.seq
         await ada.press(first, "add:")
         told = await ada.wait_for("Telegram makes your pack wait", since=since)
@@ -39,7 +40,7 @@ async def test_a_429_on_a_sticker_set_holds_nothing_else(stage: Stage, ada: Pers
         assert time.monotonic() - asked < 1.0
     async with stage.bot():
         await ada.wait_for("2 stickers added", since=since)
-        assert time.monotonic() - began > 12
+        assert time.monotonic() - began > 4
     calls = [call.method for call in stage.playground.calls]
     assert calls.count("createnewstickerset") == 2
     assert len([m for m in ada.messages if "makes your pack wait" in m.text]) == 1
@@ -97,9 +98,7 @@ async def test_people_who_wait_hold_no_slot(stage: Stage, crowd: list[Person]) -
         for number in range(60):
             message = {"message_id": number + 1, "date": 1, "chat": group, "from": waiting[0].user}
             stage.playground.world.updates.add("message", message | {"text": "/help"})
-        async with asyncio.timeout(20):
-            while flood.times:
-                await asyncio.sleep(0.05)
+        await until(lambda: not flood.times)
         asked = time.monotonic()
         await last.send("/help")
         await last.wait_for("Teach me a look")
@@ -114,9 +113,7 @@ async def test_a_backlog_holds_no_slot(stage: Stage, crowd: list[Person]) -> Non
         for _ in range(20):
             await person.send("/start")
     async with stage.bot() as running:
-        async with asyncio.timeout(20):
-            while stage.playground.world.updates.waiting() > 100:
-                await asyncio.sleep(0.05)
+        await until(lambda: stage.playground.world.updates.waiting() <= 100)
         await asyncio.sleep(1.0)
         asked = time.monotonic()
         await last.send("/help")
