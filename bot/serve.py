@@ -35,13 +35,14 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     try:
         if route is not None:
             await route.handler(context)
-            await _mention_picture(context, routes, update, route)
         elif context.press is not None:
             await context.answer("notice-old-button")
     except UserError as error:
         buttons = context.words.buttons(error.buttons) if error.buttons else None
         text = context.words(error.key, **error.params)
         await context.send(text, buttons=buttons, reply_to=_about(context))
+    if isinstance(route, Command) and context.message.caption is not None:
+        await _look_at_picture(context, routes, update, route)
     await context.answer()
 
 
@@ -69,10 +70,8 @@ async def _decline(parts: Parts, update: Update) -> None:
     parts.declined[chat] = now
 
 
-async def _mention_picture(context: Context, routes: Sequence[Route], update: Update, done: Route) -> None:
+async def _look_at_picture(context: Context, routes: Sequence[Route], update: Update, done: Command) -> None:
     """A picture whose caption was a command: taken where the command made a style, else told of."""
-    if not isinstance(done, Command) or context.message.caption is None:
-        return
     if done.name != "new":
         await context.say("caption-command", reply_to=context.message.message_id)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +68,10 @@ def fitted(text: str, most: int = 4096) -> str:
     Whole lines are left out from the end; a tag of our texts never spans lines.
     """
     lines = text.split("\n")
-    while len(lines) > 1 and _length("\n".join(lines)) > most:
-        lines = [*lines[:-2], "…"]
+    ends = list(itertools.accumulate(_length(line) + 1 for line in lines))  # with their line ends
+    if ends[-1] - 1 > most and len(lines) > 1:
+        fitting = sum(end < most for end in ends)  # leaves room for the sign that something is left out
+        lines = [*lines[: max(1, fitting)], "…"]
     shown = "\n".join(lines)
     if _length(shown) <= most:
         return shown

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 
 import pytest
 from telegram import Bot, Update
 from telegram.error import BadRequest, Forbidden, TimedOut
 
 from bot import inbox as module
+from bot.blobs import Blobs
 from bot.inbox import Inbox
 from bot.playground import Person
 from bot.poll import Json
@@ -19,6 +23,7 @@ from bot.store import Store
 from bot.tables import inbox
 from bot.tables.inbox import LetterState
 from tests.bot.conftest import Stage
+from tests.bot.fake_engine import picture
 
 
 class Desk:
@@ -171,3 +176,48 @@ async def test_what_came_while_the_bot_was_away_is_answered(stage: Stage, ada: P
     async with stage.bot():
         await ada.wait_for("Your style zuvix is open")
         assert [m.id for m in ada.messages if m.from_bot and "Begin with /new" in m.text]
+
+
+async def test_a_locked_database_ends_nothing(stage: Stage, ada: Person) -> None:
+    """Another program holds it for two seconds: the message is answered afterwards, nothing is lost."""
+    async with stage.bot():
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        with closing(sqlite3.connect(stage.config.storage.dir / "bot.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await ada.send_picture(picture(128, 128, 1), as_="document", caption="a red kite")
+            await asyncio.sleep(2.0)
+        await ada.wait_for("Picture 1: zuvix a red kite")
+
+
+async def test_a_full_disk_loses_no_picture(
+    stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file cannot be written for a while; nobody is told of an error, the picture is taken."""
+    full = True
+
+    def write(self: Blobs, content: bytes) -> str:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return str(original(self, content))
+
+    original = Blobs._write
+    monkeypatch.setattr(Blobs, "_write", write)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    async with stage.bot():
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.send_picture(picture(128, 128, 1), as_="document", caption="a red kite")
+        await asyncio.sleep(1.0)
+        full = False
+        await ada.wait_for("Picture 1: zuvix a red kite")
+        assert not [m for m in ada.messages if "went wrong" in m.text]
+
+
+async def test_what_all_stumble_on_is_no_poison(box: Inbox, store: Store, desk: Desk) -> None:
+    """While nobody's updates go through, an unknown error is the machine's; it ends, and all are worked off."""
+    desk.errors = {number: [ValueError()] * 5 for number in (1, 2, 3)}
+    await box.take_in([letter(number, person=number) for number in (1, 2, 3)])
+    await settled(store)
+    assert sorted(desk.handled) == [1, 2, 3]
+    assert desk.given_up == []
