@@ -1,4 +1,7 @@
-"""SQLite through one aiosqlite connection: transactions, queries, and the migrations on the way in."""
+"""SQLite through one aiosqlite connection: transactions, queries, and the migrations on the way in.
+
+Each commit waits for the disk. So single statements that wait at the same moment are committed together.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +30,23 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between tries while the file ta
 Result = TypeVar("Result")
 
 
+@dataclass
+class _Statement:
+    """A single statement that waits for its turn."""
+
+    run: Callable[[], Awaitable[Any]]
+    result: asyncio.Future[Any]
+
+    def end(self, value: Any, error: Exception | None) -> None:
+        """Wake who waits for it, unless they were cancelled."""
+        if self.result.done():
+            return
+        if error is None:
+            self.result.set_result(value)
+        else:
+            self.result.set_exception(error)
+
+
 class Store:
     """The bot's database. One task at a time uses the connection; a transaction keeps it until it ends.
 
@@ -39,6 +60,8 @@ class Store:
         self._db = db
         self._lock = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None
+        self._waiting: list[_Statement] = []
+        self._committing: asyncio.Task[None] | None = None
         self._state = StateLog(log, "the database can be written again")
 
     @classmethod
@@ -59,6 +82,9 @@ class Store:
 
     async def close(self) -> None:
         """Close the file."""
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
         await self._db.close()
 
     @asynccontextmanager
@@ -102,16 +128,58 @@ class Store:
         async with self.transaction():
             await self._persist(lambda: self._db.executemany(sql, params), inside=True)
 
-    async def _one(self, statement: Callable[[], Awaitable[Result]]) -> Result:
-        """Run one statement: in this task's transaction, or committed by itself."""
+    async def _one(self, run: Callable[[], Awaitable[Result]]) -> Result:
+        """Run one statement: in this task's transaction, or committed with others that wait just now."""
         if self._owner is asyncio.current_task():
-            return await self._persist(statement, inside=True)
-        async with self._lock:
-            try:
-                return await self._persist(statement, inside=False)
-            except BaseException:
-                await self._roll_back()
-                raise
+            return await self._persist(run, inside=True)
+        statement = _Statement(run, asyncio.get_running_loop().create_future())
+        self._waiting.append(statement)
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_waiting())
+        result: Result = await statement.result
+        return result
+
+    async def _commit_waiting(self) -> None:
+        while self._waiting:
+            async with self._lock:
+                batch, self._waiting = self._waiting, []
+                batch = [statement for statement in batch if not statement.result.done()]
+                try:
+                    if len(batch) < 2 or not await self._commit_together(batch):
+                        for statement in batch:
+                            await self._commit_alone(statement)
+                except asyncio.CancelledError:
+                    for statement in batch:
+                        statement.result.cancel()
+                    await self._roll_back()
+                    raise
+
+    async def _commit_together(self, batch: list[_Statement]) -> bool:
+        """Run statements in one transaction; one that fails takes no other along. False: none has been run."""
+        outcomes: list[tuple[Any, Exception | None]] = []
+        try:
+            await self._persist(lambda: self._db.execute("BEGIN IMMEDIATE"), inside=False)
+            for statement in batch:
+                try:
+                    outcomes.append((await self._persist(statement.run, inside=True), None))
+                except Exception as error:
+                    if not self._db.in_transaction:
+                        raise  # SQLite has rolled back the others too
+                    outcomes.append((None, error))
+            await self._persist(lambda: self._db.execute("COMMIT"), inside=True)
+        except Exception:
+            await self._roll_back()
+            return False
+        for statement, outcome in zip(batch, outcomes, strict=True):
+            statement.end(*outcome)
+        return True
+
+    async def _commit_alone(self, statement: _Statement) -> None:
+        try:
+            statement.end(await self._persist(statement.run, inside=False), None)
+        except Exception as error:
+            await self._roll_back()
+            statement.end(None, error)
 
     async def _persist(self, statement: Callable[[], Awaitable[Result]], *, inside: bool) -> Result:
         """Try a statement until the file takes it. Raises if that cannot help, or if SQLite has given up

@@ -78,6 +78,25 @@ async def test_transactions_of_two_tasks_do_not_mix(store: Store) -> None:
     assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
 
 
+async def test_statements_that_wait_together_are_committed_together(store: Store) -> None:
+    """A hundred at once, one of which fails and one of which is given up: the others are all there."""
+    commits = 0
+
+    def count(statement: str) -> None:
+        nonlocal commits
+        commits += statement == "COMMIT"
+
+    await store._db.set_trace_callback(count)
+    insert = "INSERT INTO setting VALUES (?, 'x')"
+    work = [asyncio.create_task(store.change(insert, str(number))) for number in (*range(100), 7)]
+    await asyncio.sleep(0)
+    work[50].cancel()
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert sum(isinstance(outcome, sqlite3.IntegrityError) for outcome in outcomes) == 1
+    assert await store.value("SELECT count(*) FROM setting") == 99
+    assert 1 <= commits < 10
+
+
 async def test_a_cancelled_transaction_leaves_the_connection_usable(store: Store) -> None:
     """A task that is cancelled inside is rolled back, and the next one can begin."""
 
