@@ -105,14 +105,8 @@ def _bot(config: Config, token: Token) -> Bot:
         token.reveal(),
         base_url=config.telegram.api_url,
         base_file_url=config.telegram.file_url,
-        request=Request(
-            connection_pool_size=64,
-            read_timeout=CALL_SECONDS,
-            write_timeout=CALL_SECONDS,
-            connect_timeout=CALL_SECONDS,
-            pool_timeout=CALL_SECONDS,
-        ),
-        get_updates_request=Request(connection_pool_size=1, read_timeout=CALL_SECONDS),
+        request=Request(connection_pool_size=64, seconds=CALL_SECONDS),
+        get_updates_request=Request(connection_pool_size=1, seconds=CALL_SECONDS),
     )
 
 

@@ -34,7 +34,7 @@ class Poll:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._http = Request(connection_pool_size=1, read_timeout=POLL_SECONDS + CALL_SECONDS)
+        self._http = Request(connection_pool_size=1, seconds=POLL_SECONDS + CALL_SECONDS)
         self._offset: int | None = None
         self._state = StateLog(log, "updates come in again")
 

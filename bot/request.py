@@ -6,10 +6,12 @@ of one, under any code. Each of these is a NetworkError here, so it is waited ou
 
 from __future__ import annotations
 
+import asyncio
 import json
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError
 from telegram.request import HTTPXRequest, RequestData
 
@@ -29,14 +31,35 @@ _GONE = (
 )
 
 
+KEPT_CONNECTIONS = 10  # idle ones; httpx asks each of them for its state at each call
+
+
 class Request(HTTPXRequest):
-    """python-telegram-bot's HTTP client with a stricter look at answers. It logs no body."""
+    """python-telegram-bot's HTTP client with a stricter look at answers. It logs no body.
+
+    Calls queue here, not in httpx, whose own queue costs time in proportion to calls x connections.
+    """
+
+    def __init__(self, *, connection_pool_size: int, seconds: float) -> None:
+        """``seconds``: how long each part of a call may take."""
+        limits = httpx.Limits(
+            max_connections=connection_pool_size, max_keepalive_connections=KEPT_CONNECTIONS
+        )
+        super().__init__(
+            connection_pool_size=connection_pool_size,
+            read_timeout=seconds,
+            write_timeout=seconds,
+            connect_timeout=seconds,
+            pool_timeout=seconds,
+            httpx_kwargs={"limits": limits},
+        )
+        self._free = asyncio.Semaphore(connection_pool_size)
 
     async def do_request(
         self, url: str, method: str, request_data: RequestData | None = None, *timeouts: Any, **named: Any
     ) -> tuple[int, bytes]:
         """The code and the body. Raises NetworkError for an answer that is not Telegram's."""
-        async with without_slot():
+        async with without_slot(), self._free:
             code, body = await super().do_request(url, method, request_data, *timeouts, **named)
         if method == "GET" and HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES:
             return code, body  # a file
