@@ -1,4 +1,4 @@
-"""What every handler needs, typed: the bot's parts, the person, their update, and how to answer."""
+"""What every handler needs: the bot's parts, the person, their update, and how to answer."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ DECODED_AT_ONCE = 1  # a picture of 16 megapixels takes 64 MB while it is checke
 
 
 class Taken(Enum):
-    """What became of an offer."""
+    """The result of an offer."""
 
     NEW = auto()  # it is a sample
     AGAIN = auto()  # its file is a sample already
@@ -34,7 +34,7 @@ class Taken(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What somebody sent: one picture in one message."""
+    """One picture in one message of a person."""
 
     file_id: str
     file_unique_id: str
@@ -76,7 +76,7 @@ class Intake:
         return Taken.NEW
 
     async def _again(self, style: Style, offer: Offer, known: Sample) -> Taken:
-        """The same file once more: it stays one sample, which takes the new words."""
+        """The same file again: it stays one sample and gets the new caption, if there is one."""
         if offer.caption is None:
             return Taken.AGAIN
         await captioning.give(

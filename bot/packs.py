@@ -81,7 +81,7 @@ class Packs:
             self.wake(person)
 
     async def close(self) -> None:
-        """Stop where it stands."""
+        """Cancel all work. The rows keep what is not done."""
         await self._per_person.close()
 
     async def _serve(self, person: int) -> None:

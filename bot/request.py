@@ -29,8 +29,6 @@ _GONE = (
     "not enough rights",
     "have no rights",
 )
-
-
 KEPT_CONNECTIONS = 10  # idle ones; httpx asks each of them for its state at each call
 
 

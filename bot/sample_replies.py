@@ -23,9 +23,9 @@ from bot.tables.styles import Style
 from bot.words import Html, Words, clip
 from lora.data import captions
 
-QUIET_SECONDS = 1.0  # nothing more has come for so long: the burst is over
-LONGEST_SECONDS = 5.0  # but nobody waits longer than this for a sign
-BURST_SECONDS = 10.0  # a picture that comes later gets a new message
+QUIET_SECONDS = 1.0  # without a new picture, after which a burst is answered
+LONGEST_SECONDS = 5.0  # after which a burst is answered even if it goes on
+BURST_SECONDS = 10.0  # after an answer, during which more pictures edit it
 KEPT = "no-style-kept"  # the refusal of what waits for a style
 SUGGESTED = 3  # keywords on buttons
 
@@ -67,7 +67,7 @@ class SampleReplies:
             self.poke(person)
 
     async def close(self) -> None:
-        """Stop where it stands."""
+        """Cancel all work. The rows keep what is not done."""
         await self._per_person.close()
 
     async def _serve(self, person: int) -> None:
@@ -87,7 +87,7 @@ class SampleReplies:
             await people.block(self._store, person)
 
     async def _wait_for_quiet(self, person: int) -> None:
-        """Until nothing comes for a moment and the inbox is empty, but not for long."""
+        """Wait until the burst is over and the inbox is empty, at most ``LONGEST_SECONDS``."""
         end = time.monotonic() + LONGEST_SECONDS
         while (now := time.monotonic()) < end:
             quiet = self._poked[person] + QUIET_SECONDS - now
@@ -127,7 +127,7 @@ class SampleReplies:
 
 
 def refused(words: Words, burst: list[Refusal]) -> tuple[str, Buttons]:
-    """Why pictures were not taken: the reason of a single one, or each reason with how many it befell."""
+    """Why pictures were not taken: the reason of a single one, or each reason with its number of pictures."""
     lines: list[str] = []
     for key in dict.fromkeys(refusal.key for refusal in burst):
         same = [refusal for refusal in burst if refusal.key == key]
@@ -145,7 +145,7 @@ def refused(words: Words, burst: list[Refusal]) -> tuple[str, Buttons]:
 def summary(
     words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train, repeats: int
 ) -> tuple[str, Buttons]:
-    """What is said of pictures that have come in: what they are called, what is missing, what comes next."""
+    """The answer to new pictures: their captions, what is missing, and the next step."""
     lines = [words("samples-new", n=len(burst), total=len(everything), keyword=style.keyword)]
     if len(burst) == 1 and burst[0].caption:
         lines.append(called(words, burst[0]))
@@ -166,7 +166,7 @@ def summary(
 
 
 def too_long(words: Words, style: Style, found: list[Sample]) -> list[str]:
-    """What is said of pictures whose captions were too long: one line, however many there are."""
+    """The line on pictures whose captions were too long: at most one, so that it always fits."""
     room = captions.room(style.keyword)
     if len(found) > 1:
         shown = numbers(found)
@@ -195,7 +195,7 @@ def lacking(found: list[Sample]) -> list[Sample]:
 
 
 def numbers(found: list[Sample]) -> str:
-    """Their numbers as people write them: 3, 5, 6 …"""
+    """Their numbers as a list: 3, 5, 6 …"""
     shown = ", ".join(str(sample.number) for sample in found[:15])
     return shown if len(found) <= 15 else f"{shown}, …"
 

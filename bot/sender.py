@@ -14,7 +14,7 @@ from telegram import (
     ReplyParameters,
 )
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, RetryAfter
+from telegram.error import BadRequest, NetworkError, RetryAfter
 
 from bot.errors import Buttons
 from bot.rate_limit import RateLimiter
@@ -158,7 +158,10 @@ class Sender:
 
         async def fetch() -> bytes:
             file = await self._bot.get_file(file_id)
-            return bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+            data = bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+            if data[:1] == b"<" and len(data) != file.file_size:
+                raise NetworkError("a page in place of the file")  # a proxy's, under code 200
+            return data
 
         return await self._paced.at_once(person, "getFile", fetch)
 

@@ -1,4 +1,4 @@
-"""One update to its handler, and the one place that says what went wrong."""
+"""Runs the handler of an update and tells people about errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECLINE_SECONDS = 60.0  # between two answers to one group, which may get about 
 
 
 async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
-    """Run the first handler whose route matches. What people can mend is told to them; the rest is raised."""
+    """Run the first handler whose route matches. A UserError is told to the person; others are raised."""
     if update.effective_chat is None or not isinstance(update.effective_message, Message):
         if update.callback_query is not None:  # of a message that is gone
             await parts.sender.answer(update.callback_query.id)
@@ -47,7 +47,7 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
 
 
 async def apologise(parts: Parts, update: Update, error: BaseException | None) -> None:
-    """The bot's own fault: the log gets the traceback, the person a number to name, through the outbox."""
+    """An error of the bot: log the traceback, and send the person its reference number through the outbox."""
     number = secrets.token_hex(3)
     log.error("update %d was given up, reference %s", update.update_id, number, exc_info=error)
     chat, user = update.effective_chat, update.effective_user
@@ -58,7 +58,7 @@ async def apologise(parts: Parts, update: Update, error: BaseException | None) -
 
 
 async def _decline(parts: Parts, update: Update) -> None:
-    """In a group: one polite answer a minute to commands, silence to all else."""
+    """In a group: answer commands once a minute, and nothing else."""
     assert update.effective_chat is not None
     chat, now = update.effective_chat.id, time.monotonic()
     if command_of(update) is None or update.effective_user is None:
@@ -71,7 +71,7 @@ async def _decline(parts: Parts, update: Update) -> None:
 
 
 async def _look_at_picture(context: Context, routes: Sequence[Route], update: Update, done: Command) -> None:
-    """A picture whose caption was a command: taken where the command made a style, else told of."""
+    """A picture whose caption is a command: taken after /new, else its person is told that it was not taken."""
     if done.name != "new":
         await context.say("caption-command", reply_to=context.message.message_id)
         return
@@ -82,6 +82,6 @@ async def _look_at_picture(context: Context, routes: Sequence[Route], update: Up
 
 
 def _about(context: Context) -> int | None:
-    """Which message an error is about: a picture among many. A command is the last thing said anyway."""
+    """The message to reply to with an error: a picture. A command needs no reply, it was the last message."""
     message = context.message
     return message.message_id if context.press is None and not message.text else None

@@ -69,7 +69,7 @@ async def text(context: Context) -> None:
 
 
 async def edited(context: Context) -> None:
-    """Words that were corrected correct the captions that they gave. Anything else was only edited."""
+    """An edited message changes the captions that it gave. Other edits change nothing."""
     message, store = context.message, context.parts.store
     if context.person.style is None and await inbox.kept(store, context.person.id):
         raise KeepForLater
@@ -89,7 +89,7 @@ async def edited(context: Context) -> None:
 
 
 async def _recaption_album(context: Context, album: str, words: str, shown: list[Sample]) -> None:
-    """The new words count for the album as the old ones did: a line for each picture, or for this one."""
+    """Deal out the new words of an album's picture, as its first words were dealt out."""
     store, message, style = context.parts.store, context.message, await context.style()
     sent_at = message.date.timestamp()
     await samples.add_album_item(store, context.person.id, message.message_id, album, words, sent_at)
@@ -100,7 +100,7 @@ async def _recaption_album(context: Context, album: str, words: str, shown: list
 
 
 async def _text_before_style(context: Context, words: str) -> None:
-    """Pictures wait for a style: a word that can be a keyword is its name, other words wait with them."""
+    """A text while pictures wait for a style: a valid keyword names the style, other words wait too."""
     word = words.strip().lower()
     if captions.keyword_problem(word) is None:
         await make(context, word)
@@ -133,7 +133,7 @@ async def page(context: Context) -> None:
 
 
 async def remove_pressed(context: Context) -> None:
-    """First the numbers to choose from, then the one chosen. Buttons hold ids: numbers move."""
+    """Show the numbers to choose from, or remove the chosen one. Buttons hold ids, because numbers change."""
     found = await samples.of_style(context.parts.store, (await context.style()).id)
     if context.data[0] == "page":
         shown = found[int(context.data[1]) * PAGE :][:PAGE]
@@ -147,7 +147,7 @@ async def remove_pressed(context: Context) -> None:
 
 
 async def keep_drafts(context: Context) -> None:
-    """The drafted captions are right."""
+    """Keep the drafted captions as the person's own."""
     style = await styles.get(context.parts.store, context.person.id, int(context.data[0]))
     if style is None:
         raise UserError("style-gone")
@@ -159,7 +159,7 @@ async def keep_drafts(context: Context) -> None:
 async def _take(
     context: Context, found: TelegramSticker | PhotoSize | Document, *, kind: str, draft: str = ""
 ) -> None:
-    """Store a picture; what is said about it comes once for all that arrive together."""
+    """Store a picture. ``SampleReplies`` answers all that arrive together with one message."""
     parts, message = context.parts, context.message
     if (style := await styles.get(parts.store, context.person.id, context.person.style)) is None:
         await parts.sample_replies.refuse(context.person.id, message.message_id, KEPT)
@@ -189,20 +189,20 @@ async def _take(
 
 
 def _words_of(message: Message) -> str | None:
-    """What a picture's caption says of it: neither links nor a command."""
+    """A picture's caption without links; None if nothing is left or it is a command."""
     words = captioning.without_links(message.caption or "")
     return None if not words or re.match(r"/[A-Za-z]", words) else words
 
 
 async def _refuse(context: Context, error: UserError) -> None:
-    """Say why a picture was not taken, once for all that arrive together."""
+    """Have ``SampleReplies`` say why a picture was not taken."""
     await context.parts.sample_replies.refuse(
         context.person.id, context.message.message_id, error.key, **error.params
     )
 
 
 async def _confirm_repeated(context: Context, style: Style) -> None:
-    """A picture that was here before has taken its new words, or they were too long."""
+    """Say that a picture that was here before has its new words, or that they are too long."""
     message_id = context.message.message_id
     done = await samples.captioned_by(context.parts.store, context.person.id, message_id)
     if done:
@@ -213,7 +213,7 @@ async def _confirm_repeated(context: Context, style: Style) -> None:
 
 
 async def _meant(context: Context, message: Message, words: str) -> list[tuple[Sample, str]]:
-    """Which pictures a text captions, and with what: one line each where the numbers fit."""
+    """The pictures that a text captions, each with its words. As many lines as pictures: a line for each."""
     replied, store = message.reply_to_message, context.parts.store
     if replied is not None:
         about = await samples.by_message(store, context.person.id, replied.message_id)
@@ -235,7 +235,7 @@ def _deal(found: list[Sample], words: str) -> list[tuple[Sample, str]]:
 
 
 def _next_to_caption(found: list[Sample], now: float) -> Sample | None:
-    """The newest picture if its caption is only a draft of a moment ago, else the newest without one."""
+    """The newest picture if its caption is a recent draft, else the newest without a caption."""
     newest = found[-1] if found else None
     if newest and newest.caption_from == CaptionOrigin.DRAFT and now - newest.sent_at < DRAFT_SECONDS:
         return newest

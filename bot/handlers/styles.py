@@ -63,7 +63,7 @@ async def delete_pressed(context: Context) -> None:
 
 
 async def make(context: Context, word: str) -> None:
-    """Make a style, or go back to the one of that keyword. What waited for a style has its turn now."""
+    """Make a style, or switch to the one with that keyword. Updates that waited for a style are released."""
     if (problem := captions.keyword_problem(word)) is not None:
         raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
     async with context.parts.store.transaction():

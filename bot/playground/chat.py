@@ -57,7 +57,7 @@ class Chat:
         ]
 
     async def people(self, request: web.Request) -> web.Response:
-        """Everybody who is here."""
+        """All people of the playground."""
         return web.json_response(self._world.people.all())
 
     async def join(self, request: web.Request) -> web.Response:
@@ -215,12 +215,12 @@ class Chat:
 
 def _items(call: Call) -> list[Item]:
     """The files of a call with what ``items`` says of each."""
-    wishes = call.objects("items")
-    if len(wishes) != len(call.files):
+    descriptions = call.objects("items")
+    if len(descriptions) != len(call.files):
         raise bad_request("items must describe each file")
     items = []
-    for upload, wish in zip(call.files.values(), wishes, strict=True):
-        kind, caption = str(wish.get("as", "photo")), str(wish.get("caption") or "")
+    for upload, described in zip(call.files.values(), descriptions, strict=True):
+        kind, caption = str(described.get("as", "photo")), str(described.get("caption") or "")
         if kind not in content.MEDIA:
             raise bad_request(f"as must be one of {', '.join(content.MEDIA)}")
         if len(caption) > limits.PREMIUM_CAPTION_CHARACTERS:
@@ -228,7 +228,7 @@ def _items(call: Call) -> list[Item]:
         named = Upload(
             name=upload.name, mime=mimetypes.guess_type(upload.name)[0] or upload.mime, data=upload.data
         )
-        items.append(Item(upload=named, kind=kind, caption=caption, emoji=wish.get("emoji") or None))
+        items.append(Item(upload=named, kind=kind, caption=caption, emoji=described.get("emoji") or None))
     if len({item.kind for item in items}) > 1:
         raise bad_request("an album is of one kind")
     return items

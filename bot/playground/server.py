@@ -37,7 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(kw_only=True)
 class Playground:
-    """A running server. ``world`` and ``faults`` are there for tests to look at and to meddle with."""
+    """A running server. Tests read and change ``world`` and ``faults``."""
 
     world: World
     faults: Faults
@@ -69,7 +69,7 @@ class Playground:
             return refusal(error)
         except web.HTTPRequestEntityTooLarge:
             return refusal(ApiError(413, "Request Entity Too Large"))
-        except Exception as error:  # a bug here must not look like a bug of the bot
+        except Exception as error:  # a bug of the playground must not look like a bug of the bot
             where = "".join(traceback.format_tb(error.__traceback__))  # the message may quote people's words
             log.error("%s failed with %s\n%s", request.match_info["method"], type(error).__name__, where)
             return refusal(ApiError(500, "Internal Server Error"))
@@ -116,16 +116,16 @@ class Playground:
         if request.method == "DELETE":
             self.faults.clear()
             return web.json_response({})
-        wish = await request.json()
+        fields = await request.json()
         for name in ("error", "page"):
-            if wish.get(name):
-                wish[name] = tuple(wish[name])
-        self.faults.add(Fault(**wish))
+            if fields.get(name):
+                fields[name] = tuple(fields[name])
+        self.faults.add(Fault(**fields))
         return web.json_response({})
 
 
 async def _spoil(request: web.Request, fault: Fault) -> None:
-    """Late, or not at all: what the bot sees of work that was done."""
+    """Delay the answer, or break the connection, after the work was done."""
     fault.done += 1
     await asyncio.sleep(fault.slow_seconds)
     if fault.drop and request.transport is not None:
@@ -133,7 +133,7 @@ async def _spoil(request: web.Request, fault: Fault) -> None:
 
 
 async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
-    """The first half of an answer that says it is longer."""
+    """Send half of an answer whose header tells the whole length."""
     body = whole.body if isinstance(whole.body, bytes) else b""
     response = web.StreamResponse(
         headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -147,7 +147,7 @@ async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse
 
 @web.middleware
 async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Another website that is open in the same browser must not drive the playground.
+    """Refuse calls from other websites that are open in the same browser.
 
     Its requests carry its own Origin, or say that they are cross-site; and a name of its own that it
     points at 127.0.0.1 shows in Host.
@@ -188,7 +188,7 @@ def _page(name: str) -> Handler:
 
 
 def application(playground: Playground, *, control: bool) -> web.Application:
-    """All routes. ``control`` adds the one that makes things go wrong."""
+    """All routes. ``control`` adds ``/faults``."""
     app = web.Application(
         middlewares=[_local_only, _chat_errors], client_max_size=limits.UPLOAD_BYTES + (2 << 20)
     )
