@@ -37,12 +37,14 @@ class _Statement:
     run: Callable[[], Awaitable[Any]]
     result: asyncio.Future[Any]
 
-    def end(self, value: Any, error: Exception | None) -> None:
+    def end(self, value: Any, error: BaseException | None) -> None:
         """Wake who waits for it, unless they were cancelled."""
         if self.result.done():
             return
         if error is None:
             self.result.set_result(value)
+        elif isinstance(error, asyncio.CancelledError):
+            self.result.cancel()
         else:
             self.result.set_exception(error)
 
@@ -85,6 +87,8 @@ class Store:
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
+        for statement in self._waiting:
+            statement.result.cancel()
         await self._db.close()
 
     @asynccontextmanager
@@ -148,9 +152,9 @@ class Store:
                     if len(batch) < 2 or not await self._commit_together(batch):
                         for statement in batch:
                             await self._commit_alone(statement)
-                except asyncio.CancelledError:
+                except BaseException as error:
                     for statement in batch:
-                        statement.result.cancel()
+                        statement.end(None, error)
                     await self._roll_back()
                     raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -81,12 +82,15 @@ async def add(
 async def of_style(store: Store, style: int) -> list[Sample]:
     """All samples of a style in order."""
     rows = await store.rows("SELECT * FROM numbered_sample WHERE style = ? ORDER BY id", style)
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def same_file(store: Store, style: int, file_unique_id: str) -> Sample | None:
     """The style's sample that is this file already."""
-    return next((s for s in await of_style(store, style) if s.file_unique_id == file_unique_id), None)
+    row = await store.row(
+        "SELECT * FROM numbered_sample WHERE style = ? AND file_unique_id = ?", style, file_unique_id
+    )
+    return None if row is None else _sample(row)
 
 
 async def by_message(store: Store, person: int, message_id: int) -> list[Sample]:
@@ -96,20 +100,20 @@ async def by_message(store: Store, person: int, message_id: int) -> list[Sample]
         person,
         message_id,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def unreported(store: Store, person: int) -> list[Sample]:
-    """A person's samples that no message of the bot has spoken of yet."""
+    """A person's samples that no message of the bot is about yet."""
     rows = await store.rows(
         "SELECT * FROM numbered_sample WHERE person = ? AND answer_id IS NULL ORDER BY id",
         person,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def people_to_answer(store: Store) -> list[int]:
-    """Who has sent pictures that no message has spoken of yet."""
+    """Who has samples that no message of the bot is about yet."""
     rows = await store.rows(
         "SELECT DISTINCT person FROM sample JOIN style ON style.id = style WHERE answer_id IS NULL"
     )
@@ -117,7 +121,7 @@ async def people_to_answer(store: Store) -> list[int]:
 
 
 async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
-    """Remember that a message of the bot spoke of these samples."""
+    """Remember the message of the bot that is about these samples."""
     await store.change_many("UPDATE sample SET answer_id = ? WHERE id = ?", [(message_id, id) for id in ids])
 
 
@@ -142,7 +146,7 @@ async def captioned_by(store: Store, person: int, message_id: int) -> list[Sampl
         person,
         message_id,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def refuse_caption(store: Store, id: int, tokens: int) -> None:
@@ -160,14 +164,14 @@ async def forget_album_caption(store: Store, id: int) -> None:
 
 
 async def keep_drafts(store: Store, style: int) -> int:
-    """Let the drafted captions be the person's own; gives how many there were."""
+    """Mark the drafted captions as the person's own; gives how many there were."""
     return await store.change(
         "UPDATE sample SET caption_from = 'person' WHERE style = ? AND caption_from = 'draft'", style
     )
 
 
 async def remove(store: Store, person: int, sample: Sample, origin: str) -> bool:
-    """Delete the row, whose blob is the caller's to sweep; False if ``origin`` has removed one already."""
+    """Delete the row; the caller sweeps its blob. False if ``origin`` has removed a sample before."""
     async with store.transaction():
         if not await store.change("INSERT INTO deed VALUES (?, ?) ON CONFLICT DO NOTHING", person, origin):
             return False
@@ -205,4 +209,12 @@ async def albums_near(store: Store, person: int, album: str) -> Sequence[AlbumIt
         album,
         MOMENT_SECONDS,
     )
-    return [AlbumItem(**dict(row)) for row in rows]
+    return [AlbumItem(**dict(row) | {"caption_from": _origin(row)}) for row in rows]
+
+
+def _sample(row: sqlite3.Row) -> Sample:
+    return Sample(**dict(row) | {"caption_from": _origin(row)})
+
+
+def _origin(row: sqlite3.Row) -> CaptionOrigin | None:
+    return None if row["caption_from"] is None else CaptionOrigin(row["caption_from"])

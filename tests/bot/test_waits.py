@@ -24,23 +24,31 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.packs.TOLD_SECONDS", 2.0)
 
 
+async def help_seconds(person: Person) -> float:
+    """How long /help takes: the shortest of three, because the machine may be busy with other tests."""
+    found = []
+    for _ in range(3):
+        asked = time.monotonic()
+        await person.send("/help")
+        await person.wait_for("Teach me a look")
+        found.append(time.monotonic() - asked)
+    return min(found)
+
+
 async def test_a_429_on_a_sticker_set_holds_nothing_else(stage: Stage, ada: Person) -> None:
     """The pack waits, without a call, across a restart; /help is answered at once; one message says until when."""
     async with drawn(stage, ada, 2):
         first, second = [m for m in ada.messages if m.kind == "sticker"]
-        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=4))
+        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=6))
         began, since = time.monotonic(), ada.seq
         await ada.press(first, "add:")
         told = await ada.wait_for("Telegram makes your pack wait", since=since)
         assert "UTC" in told.text
         await ada.press(second, "add:")
-        asked = time.monotonic()
-        await ada.send("/help")
-        await ada.wait_for("Teach me a look")
-        assert time.monotonic() - asked < 1.0
+        assert await help_seconds(ada) < 1.0
     async with stage.bot():
         await ada.wait_for("2 stickers added", since=since)
-        assert time.monotonic() - began > 4
+        assert time.monotonic() - began > 6
     calls = [call.method for call in stage.playground.calls]
     assert calls.count("createnewstickerset") == 2
     assert len([m for m in ada.messages if "makes your pack wait" in m.text]) == 1
@@ -92,31 +100,24 @@ async def test_people_who_wait_hold_no_slot(stage: Stage, crowd: list[Person]) -
     async with stage.bot():
         flood = stage.playground.faults.add(Fault(method="sendMessage", retry_after=600, times=33))
         for person in waiting:
-            for _ in range(3):
-                await person.send("/help")
+            await person.send("/help")
         group = {"id": -100, "type": "group", "title": "x"}
         for number in range(60):
             message = {"message_id": number + 1, "date": 1, "chat": group, "from": waiting[0].user}
             stage.playground.world.updates.add("message", message | {"text": "/help"})
         await until(lambda: not flood.times)
-        asked = time.monotonic()
-        await last.send("/help")
-        await last.wait_for("Teach me a look")
-        assert time.monotonic() - asked < 1.0
+        assert await help_seconds(last) < 1.0
 
 
 async def test_a_backlog_holds_no_slot(stage: Stage, crowd: list[Person]) -> None:
-    """32 people with 20 commands each, at Telegram's pace: the next person is not behind all of them."""
-    stage.monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=1, burst=2))
+    """32 people with 10 commands each, at Telegram's pace: the next person is not behind all of them."""
+    stage.monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=1, burst=3))
     *busy, last = crowd
     for person in busy:
-        for _ in range(20):
+        for _ in range(10):
             await person.send("/start")
     async with stage.bot() as running:
         await until(lambda: stage.playground.world.updates.waiting() <= 100)
         await asyncio.sleep(1.0)
-        asked = time.monotonic()
-        await last.send("/help")
-        await last.wait_for("Teach me a look")
-        assert time.monotonic() - asked < 1.5
-        assert await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'") > 100
+        assert await help_seconds(last) < 1.0
+        assert await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'") > 32
