@@ -11,7 +11,7 @@ from bot.tables import samples
 from bot.tables.samples import AlbumItem, CaptionOrigin
 from lora.data import captions
 
-_LINK = re.compile(r"(?:https?://|tg://|(?<![\w.@/])(?:www\.|t\.me/|telegram\.me/))\S*", re.IGNORECASE)
+_LINK = re.compile(r"(?<!\S)(?:https?://|tg://|www\.|t\.me/|telegram\.me/)\S*", re.IGNORECASE)
 _PACK_LINK = re.compile(r"(?:t|telegram)\.me/addstickers/|tg://addstickers", re.IGNORECASE)
 
 
@@ -24,7 +24,7 @@ class TooLong(Exception):
 
 
 def without_links(text: str) -> str:
-    """The words of a text; a link says nothing about a picture."""
+    """A text without the links that stand by themselves in it: they say nothing about a picture."""
     return _LINK.sub("", text).strip()
 
 
