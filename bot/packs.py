@@ -85,7 +85,7 @@ class Packs:
         await self._per_person.close()
 
     async def _serve(self, person: int) -> None:
-        """Take each sticker as far as it goes. One that must wait holds up only what needs the same method."""
+        """Take each sticker as far as possible. A wait of one delays only those that need the same method."""
         held: list[float] = []
         later: list[float] = []
         failure: Exception | None = None
@@ -243,7 +243,7 @@ class Packs:
         await packs.mark(self._store, pack.id, PackState.GONE)
 
     async def _refused(self, sticker: PackSticker, error: BadRequest, *, first: bool) -> None:
-        """Telegram's no: to this pack, to this name, to this upload, or to the sticker for good.
+        """Handle a refusal: of this pack, of its name, of the uploaded file, or of the sticker for good.
 
         ``first``: no call before this one may have been heard.
         """
