@@ -20,18 +20,17 @@ from telegram.constants import StickerFormat, StickerSetLimit
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.blobs import Blobs
-from bot.deliver import below
+from bot.pack_news import MOST_REFUSALS, PackNews
 from bot.pack_words import DEFAULT_EMOJI, emoji_for, keywords_for, set_name, set_title
 from bot.per_person import PerPerson
 from bot.rate_limit import Held, RateLimiter
 from bot.same_picture import same_picture
 from bot.sender import SECONDS, Sender
 from bot.store import Store
-from bot.tables import drawings, holds, packs, people
+from bot.tables import drawings, packs, people
 from bot.tables.jobs import Job
 from bot.tables.packs import Pack, PackState, PackSticker, StickerState
 from bot.waiting import waiting_helps
-from bot.words import Html, Words
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +38,8 @@ MAX_STICKERS = int(StickerSetLimit.MAX_STATIC_STICKERS)
 LAG = (0.5, 0.5, 1.0, 1.0, 2.0)  # seconds between looks at a set that was made a moment ago
 SLOW_SECONDS = 180.0  # so long a set that was made may be invisible
 LOOK_AGAIN_SECONDS = 5.0
-MOST_REFUSALS = 3  # of names, or of the file, before the person is asked
 MOST_CRASHES = 3
 TELL_AFTER = 3  # failed rounds in a row: what is in by then is told, the rest goes on
-TOLD_SECONDS = 10.0  # the person reads of a wait from this length on
 
 Result = TypeVar("Result")
 
@@ -68,7 +65,7 @@ class Packs:
         self._blobs = blobs
         self._crashes: dict[int, int] = {}  # sticker -> how often its work has crashed
         self._failures: dict[int, int] = {}  # person -> failed rounds in a row
-        self._told_until: dict[int, float] = {}  # person -> the end of a wait that they have read of
+        self._news = PackNews(store=store, sender=sender)
         self._per_person = PerPerson(self._serve)
 
     def wake(self, person: int) -> None:
@@ -106,8 +103,8 @@ class Packs:
                     later.append(await self._crashed(sticker.id, error))
             self._failures[person] = self._failures.get(person, 0) + 1 if failure else 0
             if failure is None or self._failures[person] >= TELL_AFTER:
-                await self._tell(person)
-                await self._tell_wait(person, max(held, default=0.0))
+                await self._news.tell(person)
+                await self._news.tell_wait(person, max(held, default=0.0))
         except Forbidden:
             await people.block(self._store, person)
             return
@@ -309,54 +306,6 @@ class Packs:
         if found is None:
             raise FileNotFoundError(f"drawing {sticker.drawing}")
         return await self._blobs.read(found[0].blob), found[1]
-
-    async def _tell_wait(self, person: int, until: float) -> None:
-        """One message, edited, on how long Telegram makes the pack wait."""
-        now = time.time()
-        if until <= now:
-            await holds.forget(self._store, person)
-            return
-        if until - now < TOLD_SECONDS or abs(until - self._told_until.get(person, 0.0)) < 1.0:
-            return
-        words = Words((await people.get(self._store, person)).language)
-        clock = time.strftime("%H:%M", time.gmtime(until + 59))
-        text = words("pack-waits", time=Html(words.duration(until - now)), clock=clock)
-        message_id = await holds.message_of(self._store, person)
-        if message_id is None or not await self._sender.edit(person, message_id, text):
-            message_id = await self._sender.text(person, text)
-        await holds.told(self._store, person, message_id)
-        self._told_until[person] = until
-
-    async def _tell(self, person: int) -> None:
-        """One message for all that has come in since the last, and the buttons below the stickers."""
-        untold = await packs.untold_of(self._store, person)
-        if not untold:
-            return
-        words = Words((await people.get(self._store, person)).language)
-        added = [sticker for sticker in untold if sticker.state == StickerState.ADDED]
-        for sticker in added:
-            await self._mark_button(words, sticker)
-        for pack in dict.fromkeys(sticker.pack for sticker in added if sticker.pack):
-            await self._announce(words, await packs.get(self._store, pack), added)
-        failed = [sticker for sticker in untold if sticker.state == StickerState.FAILED]
-        if failed:
-            key = "pack-names-refused" if any(s.refusals >= MOST_REFUSALS for s in failed) else "pack-refused"
-            await self._sender.text(person, words(key, n=len(failed)))
-        await packs.tell(self._store, [sticker.id for sticker in untold])
-
-    async def _announce(self, words: Words, pack: Pack, added: list[PackSticker]) -> None:
-        n = sum(sticker.pack == pack.id for sticker in added)
-        link = f"https://t.me/addstickers/{pack.name}"
-        text = words("pack-added", n=n, title=pack.title, link=Html(link))
-        await self._sender.text(pack.person, text, buttons=[[(words.plain("button-open-pack"), link)]])
-
-    async def _mark_button(self, words: Words, sticker: PackSticker) -> None:
-        found = await drawings.get(self._store, sticker.person, sticker.drawing)
-        if found is None or not found[0].message_id or sticker.pack is None:
-            return
-        pack = await packs.get(self._store, sticker.pack)
-        buttons = below(words, found[1], found[0], pack)
-        await self._sender.edit_buttons(sticker.person, found[0].message_id, buttons)
 
 
 def _method(pack: Pack) -> str:

@@ -21,7 +21,7 @@ from tests.bot.test_packs import drawn
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr("bot.packs.LAG", (0.02, 0.02))
-    monkeypatch.setattr("bot.packs.TOLD_SECONDS", 2.0)
+    monkeypatch.setattr("bot.pack_news.TOLD_SECONDS", 2.0)
 
 
 async def help_seconds(person: Person) -> float:
