@@ -10,9 +10,9 @@ import pytest
 
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
-from bot.migrations import MIGRATIONS
+from bot.migrations import MIGRATIONS, NOTHING_LOST
 from bot.store import PRAGMAS, Store
-from bot.tables import people, samples, styles
+from bot.tables import inbox, packs, people, samples, styles
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +26,34 @@ async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pyt
         again = await Store.open(tmp_path / "a.sqlite")
         assert await again.value("SELECT colour FROM person WHERE id = 7") == "red"
         await again.close()
+
+
+async def test_updates_and_stickers_of_an_older_database_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited when the bot was updated waits still, and Telegram's repetition of it is recognised."""
+    monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS[: MIGRATIONS.index(NOTHING_LOST)])
+    old = await Store.open(tmp_path / "a.sqlite")
+    await people.see(old, id=7, name="Ada", language="en")
+    await old.change("INSERT INTO inbox (update_id, person, body, done_at) VALUES (1, 7, '', 5.0)")
+    await old.change("INSERT INTO inbox (update_id, person, body) VALUES (2, 7, '{\"update_id\": 2}')")
+    await old.change("INSERT INTO job (id, person, kind, origin) VALUES (1, 7, 'draw', 'x')")
+    await old.change("INSERT INTO drawing (id, job, position, seed, blob) VALUES (1, 1, 0, 0, 'b')")
+    await old.change(
+        "INSERT INTO pack_sticker (person, drawing, state, count_before) VALUES (7, 1, 'adding', 3)"
+    )
+    await old.close()
+    monkeypatch.undo()
+    store = await Store.open(tmp_path / "a.sqlite")
+    await inbox.put(store, [(7, {"update_id": 2}), (7, {"update_id": 3})])
+    assert await inbox.waiting(store, 7) == 2
+    found = await inbox.claim(store, 7)
+    assert found is not None
+    assert found.update_id == 2
+    (sticker,) = await packs.open_of(store, 7)
+    assert sticker.state is packs.StickerState.ADDING
+    assert sticker.ids_before == frozenset()
+    await store.close()
 
 
 async def test_a_migration_that_fails_changes_nothing(
