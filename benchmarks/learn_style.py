@@ -29,7 +29,7 @@ from torch import Tensor
 
 from benchmarks.features import extract, nearest
 from lora.data.background import choose_background
-from lora.data.dataset import on_flat_background, open_samples
+from lora.data.dataset import SamplePictures, on_flat_background
 from lora.drawing.cutout import flat
 from lora.drawing.sampling import Item, Picture, draw
 from lora.jobs import Checkpoint, Sample, Train
@@ -153,7 +153,7 @@ def draw_concepts(
     to the network, another sharpness is another style. The bare base draws on the background of the style's adapters,
     too, so that cutting out does not count as a change of style.
     """
-    background = choose_background(open_samples(task.samples), base.profile.backgrounds)
+    background = choose_background(SamplePictures(task.samples), base.profile.backgrounds)
     items = [
         Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=background)
         for seed in seeds

@@ -31,7 +31,7 @@ from benchmarks.learn_style import (
     style_line,
 )
 from benchmarks.sticker_nano import real_drawings
-from lora.data.dataset import on_flat_background, open_samples, to_tensor
+from lora.data.dataset import SamplePictures, on_flat_background, to_tensor
 from lora.drawing.sampling import Item, Picture, draw, images_of
 from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, UNSEEN, load_named
@@ -59,7 +59,7 @@ def samples(args: argparse.Namespace, base: Base) -> None:
         print(f"{style}: the judge names {right:.0%} of its real drawings", flush=True)
         bare = draw_concepts(base, task, None, steps=STEPS, seeds=(0,), batch_size=args.batch)
         line = style_line(judge, task, bare, base.device)
-        shown = [on_flat_background(image, 256, WHITE) for image in open_samples(task.samples)]
+        shown = [on_flat_background(image, 256, WHITE) for image in SamplePictures(task.samples)]
         say(f"{style}, the samples", judge, line, shown, base.device)
         back = [decoded(base, picture) for picture in task.real]
         say(f"{style}, decoded", judge, line, back, base.device)

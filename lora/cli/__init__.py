@@ -9,7 +9,20 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.cli import caption, check, compare, demo, doctor, draw, export, fetch, invent, train, unpack
+from lora.cli import (
+    caption,
+    check,
+    compare,
+    demo,
+    doctor,
+    draw,
+    export,
+    fetch,
+    invent,
+    train,
+    translate,
+    unpack,
+)
 
 
 class Command(Protocol):
@@ -36,5 +49,6 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "fetch": fetch,
     "doctor": doctor,
+    "translate": translate,
     "unpack": unpack,
 }

@@ -101,7 +101,7 @@ def _write(args: argparse.Namespace, rows: list[MetadataRow], found: dict[str, s
         name: with_keyword(normalise(text), args.keyword) if args.keyword else normalise(text)
         for name, text in found.items()
     }
-    new = [row.called(finished.get(row.file_name, row.caption)) for row in rows]
+    new = [row.with_caption(finished.get(row.file_name, row.caption)) for row in rows]
     backup = metadata.write(args.dir, new, args.caption_column)
     missing = [row.file_name for row in new if not row.caption]
     say(f"{len(found)} captions written to {args.dir / metadata.TABLE}")

@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
 def _with_networks(found: Folder, args: argparse.Namespace) -> tuple[int, list[Finding]]:
     """The base's resolution in px, and the findings that need networks."""
     from lora.checks import detail, lettering
-    from lora.data.dataset import open_samples
+    from lora.data.dataset import SamplePictures
 
     base = load_base(args.base, args)
-    images = open_samples(found.samples)
+    images = SamplePictures(found.samples)
     findings = [*lettering.check(images), *detail.check(base, images)]
     return base.resolution, [finding for finding in findings if finding is not None]
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
 
 from lora.cli import run_folder
 from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, write_record
-from lora.cli.tensorboard_log import TensorBoardLog
 from lora.files import write_whole
 from lora.jobs import Checkpoint, Progress, Trained
 from lora.models.base_model import Base
@@ -148,3 +152,24 @@ def open_report(
     finally:
         if tensorboard:
             tensorboard.close()
+
+
+class TensorBoardLog:
+    """Event files in ``folder``. TensorBoard ignores values after ``steps_done`` that an earlier, killed run wrote."""
+
+    def __init__(self, folder: Path, *, steps_done: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=steps_done + 1 if steps_done else None)
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one step's values, each under its name."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def add_images(self, step: int, name: str, images: Sequence[Image.Image]) -> None:
+        """Write RGB pictures of one size under one name; TensorBoard shows them side by side."""
+        stacked = np.stack([np.asarray(image) for image in images])
+        self._writer.add_images(name, stacked, step, dataformats="NHWC")
+
+    def close(self) -> None:
+        """Write what is still buffered."""
+        self._writer.close()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lora.data.pictures import visible_box
 from lora.jobs import DrawOptions
 
 SIDE = 512
@@ -30,7 +31,7 @@ def fit(cutout: Image.Image, outline_px: int = DrawOptions.outline_px) -> Image.
     The longer side is 512 px, margin and outline included. ``outline_px`` is the outline's width in the sticker;
     0 = none. Raises ValueError if nothing is visible.
     """
-    box = cutout.getchannel("A").point(lambda a: 255 if a > 8 else 0).getbbox()
+    box = visible_box(cutout)
     if box is None:
         raise ValueError("nothing is visible in this picture")
     room = SIDE - 2 * (MARGIN_PX + outline_px)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from lora.adapters import adapter_file
 from lora.data.background import choose_background
-from lora.data.dataset import on_flat_background, open_samples
+from lora.data.dataset import SamplePictures, on_flat_background
 from lora.drawing import sampling
 from lora.evaluation import checkpoint_choice, metrics
 from lora.evaluation.probe_prompts import new_prompts
@@ -115,10 +115,9 @@ def compare(
     # What is drawn, and the samples as the drawings will be
     prompts = settings.prompts or tuple(new_prompts([sample.caption for sample in samples], settings.count))
     asked = [(prompt, seed) for prompt in prompts for seed in settings.seeds]
-    images = open_samples(samples)
+    images = SamplePictures(samples)
     background = _background(base, checkpoints[0], images)
     samples_shown = _at_drawn_size(base, images, background)
-    del images  # they are as large as they were sent, and drawing needs the memory
     # Draw
     work = _Work((1 + len(checkpoints)) * 2 * len(asked))
     drawings = []

@@ -19,7 +19,7 @@ from torch import nn
 from lora.adapters import lora_layers
 from lora.data.background import choose_background
 from lora.data.captions import length, with_keyword
-from lora.data.dataset import on_flat_background, open_samples, to_tensor, without_alpha
+from lora.data.dataset import SamplePictures, on_flat_background, to_tensor, without_alpha
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.offload import offloaded
@@ -51,7 +51,7 @@ def train(
     """
     # The samples: pictures, captions, background.
     plan = plan or make_plan(base, job.settings, samples=len(job.samples))
-    images = open_samples(job.samples)
+    images = SamplePictures(job.samples)
     background = plan.background
     if background == "auto":
         background = choose_background(images, base.profile.backgrounds)
@@ -78,10 +78,9 @@ def train(
 
         # VAE and text encoder run once for each sample; the steps use only the denoiser.
         encoded = yield from _encode(run, start, images, captions)
-        del images  # a decoded picture takes up to 64 MB
         validation = None
         if held_out:
-            validation = yield from _encode(run, start, open_samples(held_out), held_out_captions)
+            validation = yield from _encode(run, start, SamplePictures(held_out), held_out_captions)
 
         # The steps.
         if plan.gradient_checkpointing:

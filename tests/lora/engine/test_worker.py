@@ -383,7 +383,7 @@ def test_a_comparison_that_fails_costs_no_training(
     def fails(*_: object) -> None:
         raise RuntimeError(samples[3].caption)
 
-    monkeypatch.setattr("lora.evaluation.compare.open_samples", fails)
+    monkeypatch.setattr("lora.evaluation.compare.SamplePictures", fails)
     events = desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)

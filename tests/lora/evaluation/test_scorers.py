@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter, ImageOps
 
-from lora.data.dataset import on_flat_background, open_samples, read_folder
+from lora.data.dataset import SamplePictures, on_flat_background, read_folder
 from lora.evaluation import checkpoint_choice, metrics
 from lora.evaluation.scorers import Features, FlatDrawing, ScorerError, image_encoder
 from lora.evaluation.scorers.classifier import MOST, DiffusionPromptScorer, fidelity, residuals
@@ -24,7 +24,7 @@ WHITE = (255, 255, 255)
 @pytest.fixture(scope="module")
 def drawings() -> list[Image.Image]:
     """The demo's drawings, all in one style, on white."""
-    return [on_flat_background(image, 256, WHITE) for image in open_samples(read_folder(DEMO))]
+    return [on_flat_background(image, 256, WHITE) for image in SamplePictures(read_folder(DEMO))]
 
 
 def features(images: list[Image.Image]) -> Features:

@@ -153,10 +153,10 @@ def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...],
 @torch.no_grad()
 def encoded(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Latents and embeddings through the networks themselves, without this project's cache."""
-    from lora.data.dataset import on_flat_background, open_samples, to_tensor
+    from lora.data.dataset import SamplePictures, on_flat_background, to_tensor
 
     distributions = []
-    for image in open_samples(samples):
+    for image in SamplePictures(samples):
         square = on_flat_background(image, base.resolution, (255, 255, 255))
         latents = base.vae.encode(to_tensor([square])).latent_dist
         scale = base.vae.config.scaling_factor
