@@ -12,36 +12,34 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from telegram import Bot, BotCommand
-from telegram.error import InvalidToken, NetworkError
-from telegram.request import HTTPXRequest
+from telegram import Bot
 
 from bot.blobs import Blobs
 from bot.config import Config
+from bot.connect import connect
 from bot.context import Parts
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import ConfigError
 from bot.estimates import Estimates
-from bot.handlers import MENU, ROUTES
+from bot.handlers import ROUTES
 from bot.inbox import Inbox
 from bot.intake import Intake
-from bot.locales import LANGUAGES
+from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.rate_limit import RateLimiter
+from bot.request import Request
 from bot.sample_replies import SampleReplies
-from bot.secret import VARIABLE, Token
+from bot.secret import Token
 from bot.sender import Sender
 from bot.serve import apologise, serve
 from bot.store import Store
 from bot.supervise import keep_running, run_all
 from bot.tidy import Tidy
-from bot.words import Words
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
 
-CONNECT_PAUSE = 5.0  # seconds between tries to reach Telegram at the start
 CALL_SECONDS = 30.0  # timeout of a call; python-telegram-bot's default of 5 s gives up on calls that succeed
 
 
@@ -87,9 +85,10 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
-        await _connect(bot)
+        await connect(bot)
         blobs = Blobs(config.storage.dir / "blobs", store)
         rate_limiter = RateLimiter()
+        await rate_limiter.remember(store)
         sender = Sender(bot, rate_limiter)
         estimates = Estimates(store)
         deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config, estimates=estimates)
@@ -110,16 +109,19 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             sample_replies=SampleReplies(store=store, sender=sender, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,
+            outbox=Outbox(store=store, sender=sender),
             packs=Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs),
         )
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
         )
         try:
+            await parts.outbox.resume()
             await parts.packs.resume()
             await parts.sample_replies.resume()
             yield parts, inbox
         finally:
+            await parts.outbox.close()
             await parts.packs.close()
             await parts.sample_replies.close()
     finally:
@@ -149,14 +151,8 @@ def _bot(config: Config, token: Token) -> Bot:
         token.reveal(),
         base_url=config.telegram.api_url,
         base_file_url=config.telegram.file_url,
-        request=HTTPXRequest(
-            connection_pool_size=64,
-            read_timeout=CALL_SECONDS,
-            write_timeout=CALL_SECONDS,
-            connect_timeout=CALL_SECONDS,
-            pool_timeout=CALL_SECONDS,
-        ),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, read_timeout=CALL_SECONDS),
+        request=Request(connection_pool_size=64, seconds=CALL_SECONDS),
+        get_updates_request=Request(connection_pool_size=1, seconds=CALL_SECONDS),
     )
 
 
@@ -171,28 +167,6 @@ def _engine(config: Config) -> Engine:
         stuck_seconds=config.engine.stuck_seconds,
     )
     return ENGINES[config.engine.name](settings)
-
-
-async def _connect(bot: Bot) -> None:
-    """Wait until Telegram can be reached, then delete the webhook and set the menus. Raises ConfigError."""
-    while True:
-        try:
-            await bot.initialize()
-            await bot.delete_webhook(
-                drop_pending_updates=False
-            )  # updates from while the bot was down are answered
-            for name in LANGUAGES:
-                words = Words(name)
-                menu = [BotCommand(command, words.plain(f"menu-{command}")) for command in MENU]
-                await bot.set_my_commands(menu, language_code=None if name == "en" else name)
-            return
-        except InvalidToken as error:
-            raise ConfigError(
-                f"Telegram does not know the token in {VARIABLE}; ask @BotFather for it"
-            ) from error
-        except NetworkError as error:
-            log.warning("Telegram cannot be reached, trying again: %s", error)
-            await asyncio.sleep(CONNECT_PAUSE)
 
 
 class _only_one:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from telegram.ext import filters
 
 from bot.handlers import check, checkpoints, jobs, packs, samples, start, sticker, styles, train
-from bot.routes import Command, Kind, Press, Route
+from bot.routes import Command, Edited, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
     Command("start", start.start),
@@ -21,20 +21,21 @@ ROUTES: tuple[Route, ...] = (
     Command("packs", packs.show),
     Command("status", jobs.status),
     Command("cancel", jobs.cancel),
-    Press("new", styles.new_pressed),
+    Press("new", styles.new_pressed, r"[a-z0-9_-]{1,40}"),
     Press("style", styles.switch),
     Press("delete", styles.delete_pressed),
     Press("drafts", samples.keep_drafts),
     Press("samples", samples.page),
-    Press("remove", samples.remove_pressed),
-    Press("train", train.train_pressed),
-    Press("look", checkpoints.choose),  # these two names are in old messages' buttons
+    Press("remove", samples.remove_pressed, r"(page:)?\d{1,15}"),
+    Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
+    Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
     Press("again", sticker.again),
-    Press("cfg", sticker.other_cfg),
+    Press("cfg", sticker.other_cfg, r"\d{1,15}:\d{1,2}(\.\d{1,3})?"),
     Press("add", packs.add),
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
+    Edited(samples.edited),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),

@@ -69,6 +69,10 @@ TEXTS = {
     "menu-help": "How it all works",
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
+    "no-style-kept": (
+        "You have no style yet. /new starts one; I keep your {n:message|messages} until then. "
+        "How shall it be called? Press a name, or write a made-up word of your own."
+    ),
     "new-suggest": (
         "A style needs a keyword: a made-up word that stands for the look, so that it means nothing "
         "else to me. "
@@ -120,6 +124,23 @@ TEXTS = {
     "sample-caption-refused": (
         "The caption of picture {number} is too long: {tokens} tokens, and there is room for {room} beside {keyword}. "
         "Reply to the picture with a shorter one."
+    ),
+    "sample-captions-refused": (
+        "The captions of pictures {numbers} are too long: there is room for {room} tokens beside {keyword}. "
+        "Reply to each with a shorter one."
+    ),
+    "repeated-caption-refused": (
+        "That picture was here before, and its new caption is too long: there is room for {room} tokens "
+        "beside {keyword}."
+    ),
+    "pictures-refused": "{n:picture was|pictures were} not taken. {reason}",
+    "pack-link": (
+        "I cannot open a pack by its link. Send me its stickers: open the pack, and forward or send them one by one."
+    ),
+    "link": "A link is no caption. Say in a few words what is on the picture, like <i>a red fox waving</i>.",
+    "caption-command": (
+        "The caption of that picture is a command, so I did that. "
+        "To teach me the picture, send it again without the command."
     ),
     "next-more": "{n:more picture|more pictures} and you can /train; {least}–{most} in all are best.",
     "next-train-or-more": "You can /train now, but {least}–{most} pictures teach me much better.",
@@ -290,11 +311,20 @@ TEXTS = {
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
     # packs
+    "notice-old-button": "That button does not work any more.",
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
     "pack-refused": (
         "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again."
+    ),
+    "pack-waits": (
+        "Telegram makes your pack wait: about {time}, until {clock} UTC. "
+        "I add your stickers then; everything else goes on as usual."
+    ),
+    "pack-names-refused": (
+        "Telegram refused every name that I tried for your pack, so {n:sticker is|stickers are} not in. "
+        "Press the button to try again later."
     ),
     "no-packs": "You have no pack yet. Draw with /sticker and press “Add to pack”.",
     "packs": "Your packs:",

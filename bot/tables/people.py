@@ -25,6 +25,9 @@ def _person(row: sqlite3.Row) -> Person:
 
 async def see(store: Store, *, id: int, name: str, language: str) -> Person:
     """Store who has just written: a new person, or the new name and language. They have not blocked the bot."""
+    known = await store.row("SELECT * FROM person WHERE id = ?", id)
+    if known and (known["name"], known["language"], known["blocked"]) == (name, language, 0):
+        return _person(known)  # nothing to write, as for most updates
     row = await store.row(
         "INSERT INTO person (id, name, language) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET name = excluded.name, language = excluded.language, blocked = 0 RETURNING *",

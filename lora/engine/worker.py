@@ -24,6 +24,7 @@ from typing import BinaryIO, Protocol
 
 import torch
 
+from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.draw_queue import DrawQueue, MakeSticker
@@ -138,6 +139,9 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
         )
     )
+    if args.compile:
+        base.compiled = True
+        mixed_batches.compile_in_background(base)
     Worker(base, inbox, send, maker, heartbeat.mark).run()
 
 
@@ -148,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--compile", action="store_true", help="on a GPU: faster after some minutes")
     return parser
 
 

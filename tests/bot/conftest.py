@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,16 @@ from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
+
+
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 20.0) -> None:
+    """Wait until it is true. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.02)
 
 
 @dataclass(kw_only=True)
@@ -60,7 +71,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A playground without a bot yet, and a person to be."""
     monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
-    monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
+    monkeypatch.setattr("bot.poll.POLL_SECONDS", 2)
     monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(

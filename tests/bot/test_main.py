@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from telegram.error import NetworkError
 
 from bot import app, secret
 from bot.config import Config, Storage, Telegram
@@ -98,7 +99,7 @@ async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:
     """python-telegram-bot's own error holds the token; ours does not."""
     async with serve(tmp_path / "playground") as playground:
         with pytest.raises(ConfigError) as caught:
-            await app.run(_config(playground, tmp_path), Token(TOKEN))
+            await app.run(config_of(playground, tmp_path), Token(TOKEN))
     assert "@BotFather" in str(caught.value)
     assert TOKEN not in str(caught.value)
 
@@ -106,7 +107,7 @@ async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:
 async def test_two_bots_on_one_folder(tmp_path: Path) -> None:
     """The second one says so and changes nothing."""
     async with serve(tmp_path / "playground") as playground:
-        config = _config(playground, tmp_path)
+        config = config_of(playground, tmp_path)
         with app._only_one(config.storage.dir), pytest.raises(ConfigError, match="another bot is running"):
             await app.run(config, Token(playground.token))
 
@@ -119,8 +120,8 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret.VARIABLE not in os.environ
     assert "AAsecret" not in f"{token!r} {token} {[token]}"
     try:
-        raise ValueError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
-    except ValueError:
+        raise NetworkError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
+    except NetworkError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "url %s", (f"bot{TOKEN}",), sys.exc_info())
     line = Scrubbed(token).format(record)
     assert "AAsecret" not in line
@@ -128,7 +129,7 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "bot<token>/getMe" in line
 
 
-def _config(playground: Playground, folder: Path) -> Config:
+def config_of(playground: Playground, folder: Path) -> Config:
     return Config(
         telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
         storage=Storage(dir=folder / "data"),

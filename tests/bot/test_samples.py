@@ -287,7 +287,7 @@ async def test_an_update_worked_off_twice_changes_nothing(stage: Stage, ada: Per
         await ada.send("/samples remove 1")
         await ada.wait_for("is removed")
         before = await kept(running)
-    replay = "UPDATE inbox SET done_at = NULL, body = (SELECT body FROM copy WHERE copy.update_id = inbox.update_id)"
+    replay = "UPDATE inbox SET state = 'waiting', body = (SELECT body FROM copy WHERE copy.update_id = inbox.update_id)"
     async with stage.bot() as running:
         assert len(before) == 2
         await running.parts.store.change("CREATE TABLE copy (update_id INTEGER PRIMARY KEY, body TEXT)")
