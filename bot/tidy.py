@@ -34,4 +34,4 @@ class Tidy:
         await retention.forget_deleted_styles(self._store)
         await retention.forget_seen(self._store)
         await self._blobs.sweep_all()
-        await self._store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        await self._store.empty_log()

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from bot.blobs import Blobs
 from bot.playground import Person, Picture
 from bot.store import Store
 from bot.tables import jobs, people, retention, styles, trainings
@@ -164,3 +165,13 @@ async def test_notes_without_a_time_go_after_a_day(store: Store) -> None:
         await retention.forget_seen(store)
         assert [row[0] for row in await store.rows("SELECT origin FROM deed")] == [str(number)]
         assert await store.value("SELECT count(*) FROM album_item") == 1
+
+
+async def test_the_tidy_holds_nobody_up(store: Store, tmp_path: Path) -> None:
+    """Other statements, which are committed together, go on beside it."""
+    tidy = Tidy(store=store, blobs=Blobs(tmp_path / "blobs", store), keep_days=30)
+    async with asyncio.timeout(20):
+        for number in range(30):
+            writes = [people.see(store, id=id, name=str(number), language="en") for id in range(1, 6)]
+            await asyncio.gather(tidy.tidy(), *writes, tidy.tidy())
+    assert await store.value("SELECT count(*) FROM person WHERE name = '29'") == 5
