@@ -183,8 +183,11 @@ async def test_a_locked_database_ends_nothing(stage: Stage, ada: Person) -> None
     async with stage.bot():
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
-        with closing(sqlite3.connect(stage.config.storage.dir / "bot.sqlite", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        path = stage.config.storage.dir / "bot.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            await asyncio.to_thread(
+                other.execute, "BEGIN IMMEDIATE"
+            )  # the bot may have to end a write of its own
             await ada.send_picture(picture(128, 128, 1), as_="document", caption="a red kite")
             await asyncio.sleep(2.0)
         await ada.wait_for("Picture 1: zuvix a red kite")
