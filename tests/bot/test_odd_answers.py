@@ -220,7 +220,7 @@ async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
             return not await running.parts.store.value(open_ones)
 
         await until(lambda: stage.playground.world.updates.waiting() <= 100)
-        await until(settled, 40)
+        await until(settled)
         await eve.send("/help")
         await eve.wait_for("Teach me a look")
 

@@ -258,7 +258,7 @@ def test_a_bad_adapter_is_named(
         bad, wanted = tmp_path, "cannot be read"
     if case == "other":
         bad.write_bytes(save({"x": torch.zeros(1)}))
-        wanted = "more than LoRA layers"
+        wanted = "belongs to no LoRA layer"
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a cat\n")
     drawn = ["draw", f"--base={tiny_folder}", f"--prompts={prompts}", f"--out={tmp_path / 'out'}", *machine]
