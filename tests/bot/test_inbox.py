@@ -24,6 +24,7 @@ from bot.tables import inbox
 from bot.tables.inbox import LetterState
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
+from tests.waiting import until_async
 
 
 class Desk:
@@ -66,11 +67,10 @@ async def box(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 async def settled(store: Store) -> None:
-    for _ in range(300):
-        if not await inbox.people_waiting(store):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("updates are still waiting")
+    async def nobody_waits() -> bool:
+        return not await inbox.people_waiting(store)
+
+    await until_async(nobody_waits)
 
 
 async def test_one_persons_updates_keep_their_order(box: Inbox, store: Store, desk: Desk) -> None:
@@ -158,13 +158,15 @@ async def test_nothing_is_confirmed_before_it_is_stored(
     """A bot that dies between fetching and storing is given the same updates again."""
 
     async def dies(self: Inbox, updates: Sequence[Json]) -> None:
+        died.set()
         raise RuntimeError("killed")
 
+    died = asyncio.Event()
     await ada.send("/start")
     monkeypatch.setattr(Inbox, "take_in", dies)
     with pytest.raises(RuntimeError, match="killed"):
         async with stage.bot():
-            await asyncio.sleep(0.5)
+            await until_async(died.is_set)
     assert stage.playground.world.updates.waiting() == 1
     monkeypatch.undo()
 

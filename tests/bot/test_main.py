@@ -18,6 +18,7 @@ from bot.config import Config, Storage, Telegram
 from bot.errors import ConfigError
 from bot.playground import Playground, serve
 from bot.secret import Scrubbed, Token, take_token
+from tests import waiting
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "123456:AAsecretsecretsecretsecretsecret"
@@ -26,13 +27,10 @@ TOKEN = "123456:AAsecretsecretsecretsecretsecret"
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command, without a token unless one is given."""
     kept = {name: value for name, value in os.environ.items() if name != secret.VARIABLE}
-    return subprocess.run(
+    return waiting.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=ROOT,
         env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
 
 

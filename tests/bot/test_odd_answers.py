@@ -18,9 +18,10 @@ from bot.playground.faults import Faults
 from bot.reading import owner, read
 from bot.secret import Token
 from bot.tables import inbox
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
 from tests.bot.test_main import config_of
+from tests.waiting import until_async as until
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
 ANSWERS = {
@@ -219,7 +220,7 @@ async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
             return not await running.parts.store.value(open_ones)
 
         await until(lambda: stage.playground.world.updates.waiting() <= 100)
-        await until(settled, 40)
+        await until(settled)
         await eve.send("/help")
         await eve.wait_for("Teach me a look")
 

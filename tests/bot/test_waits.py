@@ -13,8 +13,9 @@ from bot import per_person
 from bot.playground import Fault, Person
 from bot.rate_limit import Held, RateLimiter
 from bot.store import Store
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.test_packs import drawn
+from tests.waiting import until_async as until
 
 
 @pytest.fixture(autouse=True)

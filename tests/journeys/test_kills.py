@@ -14,6 +14,7 @@ from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
 from tests.journeys.visitor import PATIENCE, arrive, captions_in_order, collect, picture
+from tests.patient_person import PatientPerson
 
 ALARMING = ("sorry", "wrong", "could not", "error", "again")
 
@@ -57,7 +58,7 @@ def settings(settings: Settings) -> Settings:
 @asynccontextmanager
 async def training(bot: BotProcess, playground: Playground) -> AsyncIterator[Person]:
     """A person whose training has checkpoints and is far from its end."""
-    async with Person.join(playground.address, "Ada") as ada:
+    async with PatientPerson.join(playground.address, "Ada") as ada:
         await arrive(ada)
         await collect(ada)
         await ada.send("/train")

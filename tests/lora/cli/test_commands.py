@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from lora.adapters.adapter_file import read_info
 from lora.cli import terminal
 from lora.cli.train_flags import REFUSED
 from lora.jobs import Sample
+from tests import waiting
 from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
@@ -89,10 +89,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     process = subprocess.Popen(
         [sys.executable, "-m", "lora", "train", *flags], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while not _steps(tmp_path) > 45:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    waiting.until(lambda: _steps(tmp_path) > 45)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "pytorch_lora_weights.safetensors").exists()
