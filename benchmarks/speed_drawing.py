@@ -19,8 +19,8 @@ from lora.drawing import mixed_batches
 from lora.drawing.captured import CapturedDrawing
 from lora.models.base_model import Base
 
-# name -> (bucket, guided, merged) that the compiler writes kernels for
-KINDS = {"one": (1, True, True), "people": (PEOPLE, True, False), "bare": (PEOPLE, True, True)}
+# name -> (bucket, whether its pictures have several adapters) that the compiler writes kernels for
+KINDS = {"one": (1, False), "people": (PEOPLE, True), "bare": (PEOPLE, False)}
 
 
 def one_picture(setting: Setting) -> None:
@@ -224,7 +224,12 @@ def _own(setting: Setting, base: Base, buckets: list[int], kinds: list[str]) -> 
     slots = PEOPLE if PEOPLE in buckets else 2
     own = replace(base, captured=CapturedDrawing(base, buckets=buckets, slots=slots))
     if kinds and setting.compiled:
-        own.captured.compile([KINDS[kind] for kind in kinds])
+        own.captured.compile(
+            [
+                (bucket, True, own.captured.mixed(bucket) if several else 1)
+                for bucket, several in map(KINDS.__getitem__, kinds)
+            ]
+        )
     return own
 
 

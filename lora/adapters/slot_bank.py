@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -154,7 +154,12 @@ class SlotBank:
             self._staging = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
         if self._copied is not None:
             self._copied.synchronize()  # the copy before must have left the buffer
-        self._staging.numpy()[:size] = np.frombuffer(data, dtype=np.uint8, offset=start)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="The given buffer is not writable"
+            )  # nobody writes to it
+            source = torch.frombuffer(data, dtype=torch.uint8, offset=start)
+        self._staging[:size].copy_(source)  # by several threads
         raw = self._staging[:size].to(self._base.device, non_blocking=True)
         if pinned:
             self._copied = torch.cuda.Event()

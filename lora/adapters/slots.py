@@ -4,9 +4,11 @@ A slotted layer computes, for the group i of its batch (one picture, or the pict
 
     y_i = W x_i + b + scale * up_i (down_i x_i)
 
-with the stacked halves down [groups, rank, in] and up [groups, out, rank] in one batched product. All layers' halves
-lie in one flat tensor: an adapter is one memory copy, and choosing adapters for a batch is one gather. Nothing is
-built, compiled or captured anew for another adapter. Tests compare it with PEFT (``lora_layers``).
+with the stacked halves down [groups, rank, in] and up [groups, out, rank] in one batched product, or with weights
+W_i = W + scale * up_i down_i that were added up once for all steps of the batch: that reads more weights in each step,
+and writes no activation twice. All layers' halves lie in one flat tensor: an adapter is one memory copy, and choosing
+adapters for a batch is one gather. Nothing is built, compiled or captured anew for another adapter. Tests compare both
+forms with PEFT (``lora_layers``).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class SlottedLayer(nn.Module):
     """A linear layer or a convolution of the base with stacked halves of adapters beside it.
 
     ``down`` is [groups, rank, in] or [groups, rank, in, k, k], ``up`` [groups, out, rank]; the batch is as many groups
-    of equal size, in order. With ``merged``, a weight of the layer's own shape, that is used and no halves.
+    of equal size, in order. ``merged`` holds weights to use instead of halves: [1, out, in] for all groups, or
+    [groups, out, in]; of a convolution [..., out, in, k, k].
     """
 
     def __init__(self, layer: nn.Linear | nn.Conv2d) -> None:
@@ -43,7 +46,7 @@ class SlottedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.merged is not None:
-            return self._plain(x, self.merged)
+            return self._with_merged(x, self.merged)
         y = self._plain(x, self.layer.weight)
         if not self.groups:
             return y
@@ -55,11 +58,23 @@ class SlottedLayer(nn.Module):
         return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale).view_as(y)
 
     def merge(self) -> None:
-        """Write W + scale * up_0 down_0 into ``merged``."""
+        """Write W + scale * up_i down_i into ``merged[i]``, for as many groups as it has."""
         assert self.merged is not None
-        weight = self.layer.weight
-        added = torch.mm(self.up[0], self.down[0].flatten(1)).view(weight.shape)
-        torch.add(weight, added, alpha=self.scale, out=self.merged)
+        count = len(self.merged)
+        weight = self.layer.weight.flatten(1).expand(count, -1, -1)
+        up, down = self.up[:count], self.down[:count].flatten(2)
+        torch.baddbmm(weight, up, down, alpha=self.scale, out=self.merged.view(weight.shape))
+
+    def _with_merged(self, x: Tensor, weights: Tensor) -> Tensor:
+        if len(weights) == 1:
+            return self._plain(x, weights[0])
+        if isinstance(self.layer, nn.Conv2d):
+            bias = self.layer.bias
+            return self._grouped_conv(x, weights, bias if bias is None else bias.repeat(len(weights)))
+        grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
+        bias = self.layer.bias
+        y = torch.bmm(grouped, turned) if bias is None else torch.baddbmm(bias, grouped, turned)
+        return y.view(*x.shape[:-1], y.shape[-1])
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
         if isinstance(self.layer, nn.Conv2d):
@@ -67,15 +82,22 @@ class SlottedLayer(nn.Module):
         return F.linear(x, weight, self.layer.bias)
 
     def _convolved(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
-        """What the adapters add to a convolution: groups of channels keep the groups of the batch apart."""
-        groups, each = self.groups, len(x) // self.groups
-        down, up = self.down[:groups], self.up[:groups]
-        apart = x.unflatten(0, (groups, each)).transpose(0, 1).flatten(1, 2)  # [each, groups * in, h, w]
-        assert isinstance(layer.padding, tuple)
-        low = F.conv2d(apart, down.flatten(0, 1), None, layer.stride, layer.padding, layer.dilation, groups)
-        low = low.unflatten(1, (groups, -1)).transpose(0, 1)  # [groups, each, rank, h, w]
+        """What the adapters add to a convolution."""
+        down, up = self.down[: self.groups], self.up[: self.groups]
+        low = self._grouped_conv(x, down, None).unflatten(0, (self.groups, -1))  # [groups, each, rank, h, w]
         added = torch.matmul(up[:, None] * self.scale, low.flatten(3))
         return added.unflatten(3, low.shape[3:]).flatten(0, 1)
+
+    def _grouped_conv(self, x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+        """x [n, in, h, w] by kernels [groups, out, in, k, k]: groups of channels keep the groups of x apart."""
+        layer, groups = self.layer, len(kernels)
+        assert isinstance(layer, nn.Conv2d)
+        assert isinstance(layer.padding, tuple)
+        apart = x.unflatten(0, (groups, -1)).transpose(0, 1).flatten(1, 2)  # [n / groups, groups * in, h, w]
+        found = F.conv2d(
+            apart, kernels.flatten(0, 1), bias, layer.stride, layer.padding, layer.dilation, groups
+        )
+        return found.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,17 +153,28 @@ class SlottedDenoiser:
         for layer in self.layers.values():
             layer.groups, layer.scale, layer.merged = groups, scale, None
 
-    def use_merged(self, weights: dict[str, Tensor] | None) -> None:
-        """From now on every picture is computed with these weights (``merged_weights``), or again with halves."""
-        for path, layer in self.layers.items():
-            layer.merged = weights[path] if weights is not None else None
+    def use_merged(self, weights: dict[str, Tensor] | None, count: int = 1) -> None:
+        """From now on compute with the first ``count`` of these (``merged_weights``), or with None again with halves.
 
-    def merged_weights(self) -> dict[str, Tensor]:
-        """Room for weights with an adapter added, one for each layer."""
-        return {path: torch.empty_like(layer.layer.weight) for path, layer in self.layers.items()}
+        One for all groups of a batch, or one for each.
+        """
+        for path, layer in self.layers.items():
+            layer.merged = weights[path][:count] if weights is not None else None
+
+    def merged_weights(self, count: int = 1) -> dict[str, Tensor]:
+        """Room for the weights of every layer with adapters added, ``count`` times."""
+        return {
+            path: layer.layer.weight.new_empty(count, *layer.layer.weight.shape)
+            for path, layer in self.layers.items()
+        }
+
+    @property
+    def merged_bytes(self) -> int:
+        """What ``merged_weights`` takes for one adapter."""
+        return sum(layer.layer.weight.nbytes for layer in self.layers.values())
 
     def merge(self) -> None:
-        """Add the halves of the first group to the weights that ``use_merged`` was given."""
+        """Write the weights that ``use_merged`` was given: each layer's own with the halves of its groups added."""
         for layer in self.layers.values():
             layer.merge()
 

@@ -66,7 +66,9 @@ class CapturedDrawing:
         slots: int = SLOTS,
         rank: int = RANK,
         targets: str = TARGETS,
+        merge_each: bool | None = None,
     ) -> None:
+        """With ``merge_each``, a mixed batch has weights for each picture, else halves; None: if memory allows."""
         most = buckets[-1]
         self.source = base.unet  # a base with another denoiser needs buffers of its own
         self.buckets = tuple(buckets)
@@ -75,8 +77,11 @@ class CapturedDrawing:
         self._base = replace(base, unet=self.denoiser.unet)
         self._eager: Any = self.denoiser.unet
         self._compiled: Any = None
-        self._compile_for: set[tuple[int, bool, bool]] = set()
-        self._merged: dict[str, Tensor] | None = None
+        self._compile_for: set[tuple[int, bool, int]] = set()
+        self._merged: dict[int, dict[str, Tensor]] = {}  # for one adapter, and for one of each picture
+        if merge_each is None:
+            merge_each = _room_for(most * self.denoiser.merged_bytes, base.device)
+        self._merge_each = merge_each
         self._texts_of = _keep_texts(self.denoiser.unet, 2 * most, base)
         config, side = base.unet.config, base.unet.config.sample_size
         floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
@@ -97,8 +102,15 @@ class CapturedDrawing:
         """Bring a batch's files into slots; what they say of themselves. Raises as ``SlotBank.load``."""
         return [one.about for one in self.bank.load(files)]
 
-    def compile(self, kinds: Sequence[tuple[int, bool, bool]]) -> None:
-        """Let the compiler write the denoiser's kernels for some (bucket, guided, merged): minutes, once a machine."""
+    def mixed(self, bucket: int) -> int:
+        """How many merged weights a batch of several adapters uses: one for each picture, or 0, which means halves."""
+        return bucket if self._merge_each else 0
+
+    def compile(self, kinds: Sequence[tuple[int, bool, int]]) -> None:
+        """Let the compiler write the denoiser's kernels for some (bucket, guided, merged): minutes, once a machine.
+
+        ``merged`` is 1 for a batch with one adapter, else what ``mixed`` says.
+        """
         self._compiled = torch.compile(self._eager, fullgraph=True, dynamic=False)
         torch._dynamo.config.recompile_limit = max(32, torch._dynamo.config.recompile_limit)
         self._compile_for = set(kinds)
@@ -135,7 +147,7 @@ class CapturedDrawing:
         count = len(requests)
         bucket = next(size for size in self.buckets if size >= count)
         loaded = self.bank.load([one.adapter for one in requests])
-        merged = len({one.slot for one in loaded}) == 1
+        merged = 1 if len({one.slot for one in loaded}) == 1 else self.mixed(bucket)
         self._record_all(bucket, merged, phases)
         self._x[:count].copy_(torch.stack([one.noise for one in requests]))
         self._meant.zero_()
@@ -166,22 +178,26 @@ class CapturedDrawing:
             self._graphs.run(("decode", size), partial(self._decode, size))
             yield from self._pixels[size][: len(some)].cpu()
 
-    def _record_all(self, bucket: int, merged: bool, phases: Sequence[Phase]) -> None:
+    def _record_all(self, bucket: int, merged: int, phases: Sequence[Phase]) -> None:
         """Record what a batch needs before its inputs are put in place: recording runs it a few times."""
         for guided in {phase.guided for phase in phases}:
             self._set(bucket, merged)
             self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
 
-    def _set(self, bucket: int, merged: bool) -> None:
-        """Let the layers compute with merged weights, or with halves for each picture of the batch."""
-        if merged and self._merged is None:
-            self._merged = self.denoiser.merged_weights()
+    def _set(self, bucket: int, merged: int) -> None:
+        """Let the layers compute with so many merged weights, or with 0 with halves for each picture of the batch."""
         self.denoiser.use_groups(bucket)
-        self.denoiser.use_merged(self._merged if merged else None)
+        if not merged:
+            self.denoiser.use_merged(None)
+            return
+        room = 1 if merged == 1 else self.buckets[-1]
+        if room not in self._merged:
+            self._merged[room] = self.denoiser.merged_weights(room)
+        self.denoiser.use_merged(self._merged[room], merged)
 
     @torch.no_grad()
     def _begin(
-        self, requests: Sequence[Request], loaded: Sequence[Loaded], bucket: int, merged: bool, phase: Phase
+        self, requests: Sequence[Request], loaded: Sequence[Loaded], bucket: int, merged: int, phase: Phase
     ) -> None:
         """What holds for all steps of a phase: adapters in the layers' rows, and keys and values of the texts."""
         texts = torch.stack([one.texts if phase.guided else one.texts[-1:] for one in requests]).flatten(0, 1)
@@ -192,13 +208,13 @@ class CapturedDrawing:
         self._graphs.run(("begin", bucket, phase.guided, merged), lambda: self._texts_to_keys(rows, merged))
 
     @torch.no_grad()
-    def _texts_to_keys(self, rows: int, merged: bool) -> None:
+    def _texts_to_keys(self, rows: int, merged: int) -> None:
         if merged:
             self.denoiser.merge()
         for layer in self._texts_of:
             layer.keep(self._texts[:rows])
 
-    def _step_of(self, bucket: int, guided: bool, merged: bool) -> Callable[[], None]:
+    def _step_of(self, bucket: int, guided: bool, merged: int) -> Callable[[], None]:
         fast = self._compiled is not None and (bucket, guided, merged) in self._compile_for
         base = replace(self._base, unet=self._compiled if fast else self._eager)
         return lambda: self._step(base, bucket, guided)
@@ -261,6 +277,11 @@ class KeptText:
         found = F.scaled_dot_product_attention(*heads)
         found = found.transpose(1, 2).flatten(2)
         return attn.to_out[1](attn.to_out[0](found))
+
+
+def _room_for(size: int, device: torch.device) -> bool:
+    """Whether a GPU has so many bytes free, and half as many more. On a CPU, where nothing is gained, False."""
+    return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 1.5 * size
 
 
 def _keep_texts(unet: Any, rows: int, base: Base) -> list[KeptText]:

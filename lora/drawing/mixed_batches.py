@@ -68,7 +68,8 @@ def _compile(base: Base) -> None:
     buckets = buckets_of(base.device)
     try:
         made = CapturedDrawing(base, buckets=buckets)
-        made.compile([(1, True, True), (buckets[-1], True, False), (buckets[-1], True, True)])
+        most = buckets[-1]
+        made.compile([(1, True, 1), (most, True, made.mixed(most)), (most, True, 1)])
         made.rehearse()
     except Exception as error:  # the compiler fails in its own ways; drawing goes on without it
         log.warning("drawing is not compiled: %s", type(error).__name__)

@@ -111,6 +111,22 @@ def test_an_adapter_can_be_merged_into_weights_of_its_own(base: Base, bank: Slot
 
 
 @torch.no_grad()
+def test_each_picture_can_have_weights_of_its_own(base: Base, bank: SlotBank) -> None:
+    """Adding each adapter to weights of its own computes what PEFT computes, linear layers and convolutions."""
+    people = [file(base, 1, rank=4, alpha=8), None, file(base, 2, rank=8, alpha=3, targets="attention")]
+    strengths = [1.0, 1.0, 0.5]
+    noisy, t, texts = batch(base, 3)
+    bank.use([one.slot for one in bank.load(people)], strengths)
+    bank.denoiser.use_groups(3)
+    bank.denoiser.use_merged(bank.denoiser.merged_weights(4), 3)
+    bank.denoiser.merge()
+    together = bank.denoiser.unet(noisy, t, encoder_hidden_states=texts).sample
+    for i, data in enumerate(people):
+        alone = with_peft(base, data, noisy[i : i + 1], t, texts[i : i + 1], strengths[i])
+        torch.testing.assert_close(together[i : i + 1], alone, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(
     "form", ["the reference script's names", "half precision", "mixed ranks", "no settings"]
 )

@@ -64,18 +64,22 @@ def far(one: Image.Image, other: Image.Image) -> int:
     return int(np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max())
 
 
-@pytest.mark.parametrize("steps", [5, 16])
-def test_a_mixed_batch_is_each_drawn_alone(base: Base, items: list[Item], steps: int) -> None:
+@pytest.mark.parametrize(("steps", "merge_each"), [(5, False), (16, False), (5, True)])
+def test_a_mixed_batch_is_each_drawn_alone(
+    base: Base, items: list[Item], steps: int, merge_each: bool
+) -> None:
     """DPM-Solver++ with fewer and with more than the 15 steps where diffusers ends otherwise."""
-    for ours, theirs in zip(mixed(base, items, steps), eager(base, items, steps), strict=True):
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
+    for ours, theirs in zip(mixed(base, items, steps, drawing), eager(base, items, steps), strict=True):
         assert far(ours.image, theirs.image) <= 1
         assert (ours.index, ours.background_colour) == (theirs.index, theirs.background_colour)
     assert len({picture.image.tobytes() for picture in mixed(base, items, steps)}) == len(items)
 
 
-def test_one_person_alone_has_merged_weights(base: Base, items: list[Item]) -> None:
+@pytest.mark.parametrize("merge_each", [False, True])
+def test_one_person_alone_has_merged_weights(base: Base, items: list[Item], merge_each: bool) -> None:
     """A batch of one adapter, then one of several, then the first again: nothing is left of the batch before."""
-    drawing = CapturedDrawing(base, buckets=(1, 2, 8))
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
     alone = [items[0], items[3]]
     for some in (alone, items, [items[2]], alone):
         for ours, theirs in zip(mixed(base, some, 5, drawing), eager(base, some, 5), strict=True):
