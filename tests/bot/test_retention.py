@@ -17,6 +17,7 @@ from bot.tables.jobs import JobKind, JobState
 from bot.tidy import DAY, Tidy
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import picture
+from tests.waiting import until_async
 
 MARKS = (
     "qapla",
@@ -86,9 +87,11 @@ async def tidy(stage: Stage, running: Running, keep_days: int = 30) -> None:
 async def until_quiet(store: Store) -> None:
     """Wait until all updates are done and all ends are told."""
     query = "SELECT 1 FROM inbox WHERE done_at IS NULL UNION ALL SELECT 1 FROM job WHERE told = 0"
-    async with asyncio.timeout(10):
-        while await store.row(query):  # noqa: ASYNC110 - the bot beside this test empties them
-            await asyncio.sleep(0.02)
+
+    async def quiet() -> bool:
+        return await store.row(query) is None
+
+    await until_async(quiet)
 
 
 async def test_a_deleted_style_leaves_nothing(stage: Stage, ada: Person) -> None:

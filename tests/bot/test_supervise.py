@@ -22,6 +22,7 @@ from bot.tidy import Tidy
 from lora.engine import ENGINES
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.waiting import until_async
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ async def test_what_dies_runs_again_and_is_logged_once(caplog: pytest.LogCapture
             raise error
 
     task = asyncio.create_task(keep_running("it", work))
-    await asyncio.wait_for(done.wait(), 10)
+    await until_async(done.is_set)
     task.cancel()
     assert [record.getMessage() for record in caplog.records] == [
         "it died of ValueError and is started again",
@@ -110,7 +111,7 @@ async def test_each_part_is_started_again(
     stage.monkeypatch.setattr(part, method, dies)
     task = asyncio.create_task(app.run(stage.config, Token(stage.playground.token)))
     try:
-        await asyncio.wait_for(died.wait(), 20)
+        await until_async(died.is_set)
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("a fox · CFG 5 · seed 1")
         assert not task.done()

@@ -34,6 +34,7 @@ from lora.jobs import (
     in_file,
 )
 from tests.lora.engine.test_local import LONG, running, until
+from tests.waiting import until_async
 
 STAND_IN = [sys.executable, "-m", "tests.lora.engine.stand_in_worker"]
 
@@ -139,9 +140,7 @@ async def test_events_that_nobody_takes_hold_the_worker_up(settings: EngineSetti
     async with running(settings) as (engine, events):
         await until(events, Ready)
         await engine.submit(draw(1, "flood"))
-        async with asyncio.timeout(30):
-            while not engine._events.full():  # noqa: ASYNC110 - what fills it is another process
-                await asyncio.sleep(0.05)
+        await until_async(engine._events.full)
         await asyncio.sleep(settings.stuck_seconds + 1.5)
         assert engine._events.qsize() == local.MAX_WAITING_EVENTS
         steps = [event.step async for event in taken(events, 60) if isinstance(event, Checkpoint)]
