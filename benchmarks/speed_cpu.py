@@ -17,7 +17,7 @@ from benchmarks.speed_setup import Setting
 from lora.drawing import fit, sampling
 from lora.drawing.cutout import cut_out, remover
 from lora.drawing.sampling import Item
-from lora.models import base_model
+from lora.models import base_model, sticker_nano
 
 STEPS, PEER_STEPS = 10, 20
 
@@ -29,7 +29,7 @@ def sticker(setting: Setting) -> None:
     """
     from diffusers import StableDiffusionPipeline
 
-    base = base_model.load("sticker-nano", setting.folder, "cpu")
+    base = base_model.load(sticker_nano.NAME, setting.folder, "cpu")
     pipe = StableDiffusionPipeline.from_pretrained(base.folder, safety_checker=None)
     pipe.set_progress_bar_config(disable=True)
     steps = 1 if setting.tiny else STEPS

@@ -39,6 +39,7 @@ class SlottedLayer(nn.Module):
         super().__init__()
         self.layer = layer
         self.groups = 0
+        self.rows = 0  # vectors of one picture that the layer multiplies, see ``SlottedDenoiser.count_rows``
         self.scale = 1.0
         self.down: Tensor = layer.weight.new_empty(0)
         self.up: Tensor = layer.weight.new_empty(0)
@@ -57,6 +58,15 @@ class SlottedLayer(nn.Module):
         grouped = y.reshape(self.groups, -1, y.shape[-1])
         return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale).view_as(y)
 
+    @property
+    def merging_pays(self) -> bool:
+        """Whether a weight of its own for each picture costs less memory traffic than halves.
+
+        A guided picture is two neighbours, so halves read and write an output [2 * rows, out] once more; a merged
+        weight [out, in] is read once more.
+        """
+        return isinstance(self.layer, nn.Linear) and 4 * self.rows > self.layer.in_features
+
     def merge(self) -> None:
         """Write W + scale * up_i down_i into ``merged[i]``, for as many groups as it has."""
         assert self.merged is not None
@@ -68,9 +78,6 @@ class SlottedLayer(nn.Module):
     def _with_merged(self, x: Tensor, weights: Tensor) -> Tensor:
         if len(weights) == 1:
             return self._plain(x, weights[0])
-        if isinstance(self.layer, nn.Conv2d):
-            bias = self.layer.bias
-            return self._grouped_conv(x, weights, bias if bias is None else bias.repeat(len(weights)))
         grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
         bias = self.layer.bias
         y = torch.bmm(grouped, turned) if bias is None else torch.baddbmm(bias, grouped, turned)
@@ -82,22 +89,14 @@ class SlottedLayer(nn.Module):
         return F.linear(x, weight, self.layer.bias)
 
     def _convolved(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
-        """What the adapters add to a convolution."""
-        down, up = self.down[: self.groups], self.up[: self.groups]
-        low = self._grouped_conv(x, down, None).unflatten(0, (self.groups, -1))  # [groups, each, rank, h, w]
+        """What the adapters add to a convolution: groups of channels keep the groups of the batch apart."""
+        groups, down, up = self.groups, self.down[: self.groups], self.up[: self.groups]
+        apart = x.unflatten(0, (groups, -1)).transpose(0, 1).flatten(1, 2)  # [each, groups * in, h, w]
+        assert isinstance(layer.padding, tuple)
+        low = F.conv2d(apart, down.flatten(0, 1), None, layer.stride, layer.padding, layer.dilation, groups)
+        low = low.unflatten(1, (groups, -1)).transpose(0, 1)  # [groups, each, rank, h, w]
         added = torch.matmul(up[:, None] * self.scale, low.flatten(3))
         return added.unflatten(3, low.shape[3:]).flatten(0, 1)
-
-    def _grouped_conv(self, x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
-        """x [n, in, h, w] by kernels [groups, out, in, k, k]: groups of channels keep the groups of x apart."""
-        layer, groups = self.layer, len(kernels)
-        assert isinstance(layer, nn.Conv2d)
-        assert isinstance(layer.padding, tuple)
-        apart = x.unflatten(0, (groups, -1)).transpose(0, 1).flatten(1, 2)  # [n / groups, groups * in, h, w]
-        found = F.conv2d(
-            apart, kernels.flatten(0, 1), bias, layer.stride, layer.padding, layer.dilation, groups
-        )
-        return found.unflatten(1, (groups, -1)).transpose(0, 1).flatten(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,27 +155,45 @@ class SlottedDenoiser:
     def use_merged(self, weights: dict[str, Tensor] | None, count: int = 1) -> None:
         """From now on compute with the first ``count`` of these (``merged_weights``), or with None again with halves.
 
-        One for all groups of a batch, or one for each.
+        One for all groups of a batch, or one for each. A layer that is not among them computes with halves.
         """
         for path, layer in self.layers.items():
-            layer.merged = weights[path][:count] if weights is not None else None
+            layer.merged = weights[path][:count] if weights is not None and path in weights else None
 
     def merged_weights(self, count: int = 1) -> dict[str, Tensor]:
-        """Room for the weights of every layer with adapters added, ``count`` times."""
+        """Room for weights with adapters added: of all layers for one adapter, for several where that pays."""
         return {
             path: layer.layer.weight.new_empty(count, *layer.layer.weight.shape)
             for path, layer in self.layers.items()
+            if count == 1 or layer.merging_pays
         }
 
-    @property
-    def merged_bytes(self) -> int:
-        """What ``merged_weights`` takes for one adapter."""
-        return sum(layer.layer.weight.nbytes for layer in self.layers.values())
+    def merged_bytes(self, count: int) -> int:
+        """What ``merged_weights`` takes."""
+        chosen = [layer for layer in self.layers.values() if count == 1 or layer.merging_pays]
+        return count * sum(layer.layer.weight.nbytes for layer in chosen)
+
+    @torch.no_grad()
+    def count_rows(self, picture: Tensor, text: Tensor) -> None:
+        """See how large each layer's input is for a picture [1, channels, h, w] with a text [1, 77, width]."""
+        self.use_groups(0)
+        hooks = [
+            layer.register_forward_pre_hook(
+                lambda one, given: setattr(one, "rows", given[0][0, ..., 0].numel())
+            )
+            for layer in self.layers.values()
+        ]
+        try:
+            self.unet(picture, torch.zeros(1, device=picture.device), encoder_hidden_states=text)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def merge(self) -> None:
         """Write the weights that ``use_merged`` was given: each layer's own with the halves of its groups added."""
         for layer in self.layers.values():
-            layer.merge()
+            if layer.merged is not None:
+                layer.merge()
 
 
 def is_target(path: str, targets: str) -> bool:

@@ -79,9 +79,6 @@ class CapturedDrawing:
         self._compiled: Any = None
         self._compile_for: set[tuple[int, bool, int]] = set()
         self._merged: dict[int, dict[str, Tensor]] = {}  # for one adapter, and for one of each picture
-        if merge_each is None:
-            merge_each = _room_for(most * self.denoiser.merged_bytes, base.device)
-        self._merge_each = merge_each
         self._texts_of = _keep_texts(self.denoiser.unet, 2 * most, base)
         config, side = base.unet.config, base.unet.config.sample_size
         floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
@@ -91,6 +88,10 @@ class CapturedDrawing:
         self._texts = torch.zeros(
             2 * most, 77, config.cross_attention_dim, device=base.device, dtype=base.dtype
         )
+        self.denoiser.count_rows(self._x[:1].to(base.dtype), self._texts[:1])
+        if merge_each is None:
+            merge_each = _room_for(self.denoiser.merged_bytes(most), base.device)
+        self._merge_each = merge_each
         self._timesteps = torch.zeros(MOST_STEPS, dtype=torch.long, device=base.device)
         self._factors = torch.zeros(MOST_STEPS, 5, **floats)
         self._number = torch.zeros(1, dtype=torch.long, device=base.device)

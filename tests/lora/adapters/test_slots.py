@@ -112,13 +112,17 @@ def test_an_adapter_can_be_merged_into_weights_of_its_own(base: Base, bank: Slot
 
 @torch.no_grad()
 def test_each_picture_can_have_weights_of_its_own(base: Base, bank: SlotBank) -> None:
-    """Adding each adapter to weights of its own computes what PEFT computes, linear layers and convolutions."""
+    """Adding each adapter to weights of its own, in the layers where that pays, computes what PEFT computes."""
     people = [file(base, 1, rank=4, alpha=8), None, file(base, 2, rank=8, alpha=3, targets="attention")]
     strengths = [1.0, 1.0, 0.5]
     noisy, t, texts = batch(base, 3)
     bank.use([one.slot for one in bank.load(people)], strengths)
+    bank.denoiser.count_rows(noisy[:1], texts[:1])
     bank.denoiser.use_groups(3)
-    bank.denoiser.use_merged(bank.denoiser.merged_weights(4), 3)
+    weights = bank.denoiser.merged_weights(4)
+    assert 0 < len(weights) < len(bank.denoiser.layers)
+    assert bank.denoiser.merged_bytes(4) == sum(weight.nbytes for weight in weights.values())
+    bank.denoiser.use_merged(weights, 3)
     bank.denoiser.merge()
     together = bank.denoiser.unet(noisy, t, encoder_hidden_states=texts).sample
     for i, data in enumerate(people):
