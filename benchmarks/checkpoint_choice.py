@@ -1,17 +1,18 @@
-"""Whether the checkpoint that the product chooses is at least as good as the last one.
+"""Measures whether the checkpoint that the product chooses is at least as good as the last one.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.checkpoint_choice run FILE --device cuda --workers 6 --seconds 300
     python -m benchmarks.checkpoint_choice report FILE
 
-Each run learns one unseen style for 600 steps with a checkpoint every 100, compares them as the bot does after a
-training (``lora.evaluation.compare``, its own prompts, nothing of the style but the samples), and then judges every
-checkpoint by what the product has not seen: the style's real drawings of 20 held-out concepts
-(``benchmarks.learn_style``). With a ``--rate`` of several times the product's own, the training goes too far, which
-is what the comparison is for.
+Each run learns one unseen style for 600 steps with a checkpoint every 100. It compares them as the bot does after a
+training (``lora.evaluation.compare``), which knows only the samples. Then it measures every checkpoint with what the
+product has not seen: the style's real drawings of 20 held-out concepts (``benchmarks.learn_style``). With a ``--rate``
+several times the product's own, the last checkpoints are over-trained; the comparison is there to find that.
 
-A checkpoint's worth is its accuracy minus what is left of the way to the real style. The chosen one is at least
-as good if its worth is no more than NOISE under the last one's. That was written down before the first run.
+    worth of a checkpoint = accuracy - left        (both of benchmarks.learn_style)
+
+The chosen checkpoint is at least as good as the last one if its worth is at least the last one's minus NOISE. That was
+written down before the first run.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import pool
-from benchmarks.learn_style import SAMPLES, checkpoints, drawn, mark, span
+from benchmarks.learn_style import SAMPLES, checkpoints, draw_concepts, measure, style_line
 from benchmarks.pool import Bench, ResultRow
 from lora.evaluation.checkpoint_choice import MAX_COPIES, Measurements, choose_checkpoint
 from lora.evaluation.compare import Comparison, compare
@@ -36,13 +37,13 @@ from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 from lora.jobs import SavedCheckpoint, TrainSettings
 from lora.training.plan import make_plan
 
-# The three styles of whose own real drawings the judge names most, in turn, with new seeds. (It names 0.85, 0.70 and
-# 0.40 of them; of the fourth style's, whose things lie in coloured discs, 0.10.)
+# The three styles whose real drawings the judge recognises best: a share of 0.85, 0.70 and 0.40. (Of the fourth style,
+# which puts everything into coloured discs, it recognises 0.10.)
 STYLES = ("fxemoji", "flat color icons", "streamline stickies")
 SEEDS = tuple(range(10, 15))
 NOISE = 0.02
 RATE = 1e-3  # the bundled base's own
-MARKS = ("style", "prompt", "copied")  # what is kept of each drawing that the choice was made by
+MEASURED = ("style", "prompt", "copied")  # stored of each drawing, so that another rule can be tried on it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +53,23 @@ class Run(pool.Run):
     rate: float = RATE
 
 
-def do(bench: Bench, run: Run) -> ResultRow:
-    """Train, compare and judge once."""
-    base, (work, referee) = bench.base, bench.work[run.style]
+def run_one(bench: Bench, run: Run) -> ResultRow:
+    """Train, compare the checkpoints, and measure each of them."""
+    base, (task, judge) = bench.base, bench.tasks[run.style]
     asked = TrainSettings(
         steps=run.steps,
         checkpoint_steps=bench.args.checkpoint_steps,
         seed=run.seed,
         learning_rate=run.rate,
     )
-    kept = [
+    saved = [
         SavedCheckpoint(step=point.step, adapter=point.adapter)
-        for point in checkpoints(base, work, make_plan(base, asked, samples=len(work.samples)))
+        for point in checkpoints(base, task, make_plan(base, asked, samples=len(task.samples)))
     ]
     (comparison,) = (
         event
         for event in compare(
-            base, work.samples, kept, image_encoder(device=str(base.device)), DiffusionPromptScorer(base)
+            base, task.samples, saved, image_encoder(device=str(base.device)), DiffusionPromptScorer(base)
         )
         if isinstance(event, Comparison)
     )
@@ -76,28 +77,30 @@ def do(bench: Bench, run: Run) -> ResultRow:
     def made(adapter: bytes | None) -> list[Any]:
         seeds = (run.seed, run.seed + 100)
         steps, batch = bench.args.drawing_steps, bench.args.batch
-        return drawn(base, work, adapter, steps=steps, seeds=seeds, batch_size=batch)
+        return draw_concepts(base, task, adapter, steps=steps, seeds=seeds, batch_size=batch)
 
-    along = span(referee, work, made(None), base.device)
-    marks = [mark(referee, work, along, made(one.adapter), one.step, base.device) for one in kept]
+    line = style_line(judge, task, made(None), base.device)
+    measured = [measure(judge, task, line, made(one.adapter), one.step, base.device) for one in saved]
     return {
         "chosen": comparison.choice.step,
         "scores": [asdict(score) for score in comparison.scores],
         "base_prompts": comparison.base_prompts.tolist(),
-        "drawings": [{what: getattr(one, what).tolist() for what in MARKS} for one in comparison.marks],
-        "marks": [asdict(one) for one in marks],
+        "drawings": [
+            {what: getattr(one, what).tolist() for what in MEASURED} for one in comparison.measurements
+        ],
+        "marks": [asdict(one) for one in measured],
     }
 
 
 def run(args: argparse.Namespace) -> None:
-    """Work off all styles of one seed after the other."""
+    """Do all runs: seed by seed, and all styles of each."""
     began = time.monotonic()
     runs = [
         Run(style=style, seed=seed, steps=args.steps, rate=args.rate)
         for seed in args.seeds
         for style in args.styles
     ]
-    pool.work_off(args, runs, do, _say, began=began)
+    pool.run_all(args, runs, run_one, _say, began=began)
 
 
 def _say(row: ResultRow) -> str:
@@ -109,7 +112,10 @@ def _say(row: ResultRow) -> str:
 
 
 def _by_means(row: ResultRow, *, weight: float, slack: float, which: Callable[..., int]) -> int:
-    """The step that a rule on a checkpoint's mean scores takes, of those that do not copy."""
+    """The step that another rule chooses, of the checkpoints that do not copy.
+
+    It maximises mean(style) + weight * mean(prompt), and ``which`` of those within ``slack`` of the maximum is chosen.
+    """
     scores = row["scores"]
     good = [score for score in scores if score["memorised"] <= MAX_COPIES] or scores
     sums = {score["step"]: score["style"] + weight * score["prompt"] for score in good}
@@ -117,13 +123,15 @@ def _by_means(row: ResultRow, *, weight: float, slack: float, which: Callable[..
 
 
 def by_rule(row: ResultRow) -> int:
-    """The step that the product's rule of today takes."""
-    marks = [
-        Measurements(step=score["step"], diversity=None, **{what: np.array(drawn[what]) for what in MARKS})
+    """The step that the product's present rule chooses."""
+    measurements = [
+        Measurements(step=score["step"], diversity=None, **{what: np.array(drawn[what]) for what in MEASURED})
         for score, drawn in zip(row["scores"], row["drawings"], strict=True)
     ]
     base_prompts = np.array(row["base_prompts"])
-    return choose_checkpoint(marks, base_prompts, least=DiffusionPromptScorer.least, samples=SAMPLES).step
+    return choose_checkpoint(
+        measurements, base_prompts, min_share=DiffusionPromptScorer.min_share, samples=SAMPLES
+    ).step
 
 
 def _gains(rows: Sequence[ResultRow], rule: Callable[[ResultRow], int]) -> list[float]:
@@ -136,13 +144,13 @@ def _counted(gains: list[float]) -> str:
 
 
 def worth(row: ResultRow, step: int) -> float:
-    """Accuracy minus what is left of the way, of one checkpoint."""
+    """``accuracy - left`` of one checkpoint."""
     (found,) = (m for m in row["marks"] if m["step"] == step)
     return float(found["accuracy"] - found["left"])
 
 
 def report(args: argparse.Namespace) -> None:
-    """A line a run, and how often the choice was at least as good as the last checkpoint."""
+    """Print a line for each run, and how often the choice was at least as good as the last checkpoint."""
     rows = [
         row
         for row in pool.of_one_base(pool.read(args.file), args.base_hash)
@@ -160,8 +168,8 @@ def report(args: argparse.Namespace) -> None:
         shown = ", ".join(f"{step}: {value:.2f}" for step, value in values.items())
         print(f"| {row['style']} | {row['seed']} | {row['chosen']} | {shown} | {gained:+.3f} | {best:+.3f} |")
     print(f"\nAt least as good as the last one: {_counted(_gains(rows, lambda row: int(row['chosen'])))}")
-    if kept := [row for row in rows if "drawings" in row]:
-        print(f"By the rule of today, on the marks of the same drawings: {_counted(_gains(kept, by_rule))}")
+    if stored := [row for row in rows if "drawings" in row]:
+        print(f"By the rule of today, on the marks of the same drawings: {_counted(_gains(stored, by_rule))}")
     print(
         "\nOther rules, on the mean scores: of those whose sum is no more than so much under the best one's\n"
     )
@@ -183,10 +191,5 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    args = command_line().parse_args()
-    args.verb(args)
-
-
 if __name__ == "__main__":
-    main()
+    pool.main(command_line())

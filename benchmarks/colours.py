@@ -1,7 +1,7 @@
-"""Which colour a drawing has, as a person would say in one word, and real drawings recoloured to check that.
+"""Names the colour of a drawing in one word, and recolours real drawings to check that.
 
-Each pixel that is neither background, outline nor grey is given a word by its hue, saturation and value; a drawing has
-the colour that most of them have.
+Each pixel that is neither background, outline nor grey gets a word by its hue, saturation and value. A drawing has the
+colour of most of these pixels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from PIL import Image
 NEAR_WHITE = 20  # of 255: the largest difference in a channel up to which a pixel is background
 LEAST_SATURATION, LEAST_VALUE = 0.2, 0.25  # below: grey or white, black
 LEAST_SHARE = 0.2  # of the visible pixels that must have any colour at all
-# Hue in degrees up to which a word holds; what is over the last one is red again.
+# Hue in degrees up to which a word is used; above the last one it is red again.
 WORDS = (
     (15, "red"),
     (42, "orange"),
@@ -22,7 +22,7 @@ WORDS = (
     (290, "purple"),
     (345, "pink"),
 )
-# What a prompt asks for: hue in degrees and saturation of a drawing made to have this colour.
+# The colours in prompts: hue in degrees and saturation to recolour a drawing with.
 ASKED = {
     "red": (0, 0.8),
     "yellow": (52, 0.8),
@@ -34,7 +34,7 @@ ASKED = {
 
 
 def colour_of(rgb: Image.Image) -> str | None:
-    """The word for most coloured pixels of a drawing on white, or None if it is black, white, or grey."""
+    """The colour of most coloured pixels of a drawing on white; None if it is black, white or grey."""
     visible = (255 - np.asarray(rgb.convert("RGB")).astype(int)).max(axis=2) > NEAR_WHITE
     hsv = np.asarray(rgb.convert("RGB").convert("HSV")).astype(float)[visible]
     hue, saturation, value = hsv[:, 0] * 360 / 255, hsv[:, 1] / 255, hsv[:, 2] / 255
@@ -55,7 +55,7 @@ def _words(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.nda
 
 
 def recoloured(rgba: np.ndarray, colour: str) -> Image.Image:
-    """A real drawing (RGBA, uint8) in one colour of ``ASKED``, on white; dark lines stay dark."""
+    """A real drawing (RGBA, uint8 [H, W, 4]) in one colour of ``ASKED``, on white; dark lines stay dark."""
     picture = Image.fromarray(rgba)
     hsv = np.array(picture.convert("RGB").convert("HSV"))
     hue, saturation = ASKED[colour]

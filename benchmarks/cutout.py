@@ -1,11 +1,11 @@
-"""How well the background is removed, against the drawings' true alpha.
+"""Measures how well the background is removed, against the drawings' true alpha.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.cutout [--row textures]
 
-200 drawings of concepts that no training saw, 256 px, on white, on the base's background colour farthest from the
-drawing's own palette, and on textures of four kinds that this file defines apart from those of training: gradients,
-stripes, noise, and clutter like a photograph's; each also softened and noisy. IoU of alpha over one half.
+200 drawings of concepts that no training saw, 256 px: on white, on the base's background colour farthest from the
+drawing's own colours, and on four kinds of textures that differ from those of training: gradients, stripes, noise, and
+clutter as in a photograph. Each is also measured softened and with noise. The figure is the IoU of alpha > 0.5.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lora.pretrain.augment import premultiplied
 DRAWINGS = 200
 
 
-def on(colour: tuple[int, int, int], rgba: Tensor) -> Tensor:
+def on_colour(colour: tuple[int, int, int], rgba: Tensor) -> Tensor:
     """Premultiplied float [4, H, W] on a flat colour: RGB float [3, H, W] in [0, 1]."""
     return rgba[:3] + (1 - rgba[3:]) * (torch.tensor(colour) / 255)[:, None, None]
 
@@ -57,7 +57,7 @@ def _chance(seed: int) -> torch.Generator:
 
 
 def gradient(seed: int, side: int) -> Tensor:
-    """Two colours, one fading into the other along a line or away from a point. RGB [3, side, side] in [0, 1]."""
+    """A gradient of two colours along a line or around a point. RGB [3, side, side] in [0, 1]."""
     chance = _chance(seed)
     first, second = torch.rand(2, 3, 1, 1, generator=chance)
     x, y = (torch.rand(2, generator=chance) * 2 - 1).tolist()
@@ -72,7 +72,7 @@ def gradient(seed: int, side: int) -> Tensor:
 
 
 def stripes(seed: int, side: int) -> Tensor:
-    """Two colours in hard stripes, 3 to 30 px wide, or in checks."""
+    """Two colours in hard stripes, 3 to 30 px wide, or in a checkerboard."""
     chance = _chance(seed)
     first, second = torch.rand(2, 3, 1, 1, generator=chance)
     angle, width, checked = torch.rand(3, generator=chance).tolist()
@@ -84,7 +84,7 @@ def stripes(seed: int, side: int) -> Tensor:
 
 
 def noise(seed: int, side: int) -> Tensor:
-    """Coloured noise with as much of it at every scale from 2 px to half the picture, round a mean colour."""
+    """Coloured noise around a mean colour, with the same amplitude at every scale from 2 px to half the picture."""
     chance = _chance(seed)
     total = torch.rand(3, 1, 1, generator=chance).expand(3, side, side).clone()
     for cells in (2, 4, 8, 16, 32, 64, 128):
@@ -94,7 +94,7 @@ def noise(seed: int, side: int) -> Tensor:
 
 
 def clutter(seed: int, side: int) -> Tensor:
-    """Like a table seen by a camera out of focus: shaded things on shaded things, light falling off, grain."""
+    """Like an unsharp photograph of a table: shaded things on each other, darker corners, grain."""
     chance = _chance(seed)
     picture = gradient(seed, side)
     px = torch.arange(side).float()
@@ -117,7 +117,7 @@ TEXTURES = (gradient, stripes, noise, clutter)
 
 
 def textured(rgba: Tensor, seed: int) -> Tensor:
-    """A drawing on a texture, each kind in turn; premultiplied [4, H, W] -> RGB [3, H, W] in [0, 1]."""
+    """A drawing on a texture; the seed decides its kind. Premultiplied [4, H, W] -> RGB [3, H, W] in [0, 1]."""
     return rgba[:3] + (1 - rgba[3:]) * TEXTURES[seed % len(TEXTURES)](seed, rgba.shape[-1])
 
 
@@ -144,10 +144,13 @@ def main() -> None:
         return float((found & true).sum() / max(1, (found | true).sum()))
 
     rows: dict[str, Callable[[int, Tensor], tuple[Tensor, tuple[int, int, int] | None]]] = {
-        "white": lambda i, d: (on(BACKGROUNDS["white"], d), BACKGROUNDS["white"]),
-        "far colour": lambda i, d: (on(farthest(d), d), farthest(d)),
-        "white, softened": lambda i, d: (softened(on(BACKGROUNDS["white"], d), i), BACKGROUNDS["white"]),
-        "far colour, softened": lambda i, d: (softened(on(farthest(d), d), i), farthest(d)),
+        "white": lambda i, d: (on_colour(BACKGROUNDS["white"], d), BACKGROUNDS["white"]),
+        "far colour": lambda i, d: (on_colour(farthest(d), d), farthest(d)),
+        "white, softened": lambda i, d: (
+            softened(on_colour(BACKGROUNDS["white"], d), i),
+            BACKGROUNDS["white"],
+        ),
+        "far colour, softened": lambda i, d: (softened(on_colour(farthest(d), d), i), farthest(d)),
         "textures": lambda i, d: (textured(d, i), None),
         "textures, softened": lambda i, d: (softened(textured(d, i), i), None),
     }

@@ -1,7 +1,7 @@
-"""What a picture looks like to EfficientNet-lite0 (ImageNet weights, Apache-2.0): a way to compare drawings.
+"""Features of drawings from EfficientNet-lite0 (ImageNet weights, Apache-2.0), to compare them by.
 
-The network is the product's own (``lora.evaluation.scorers.efficientnet``); how drawings are framed and compared
-is not, so that the figures of these measurements stay comparable when the product learns to look differently.
+The network is the product's (``lora.evaluation.scorers.efficientnet``). Framing and comparison are this file's own, so
+that figures stay comparable when the product changes its own.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def framed(rgb: Image.Image) -> Image.Image:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What the network saw in N drawings: ``subject`` tells what is drawn, ``style`` how."""
+class PictureFeatures:
+    """Features of N drawings: ``subject`` depends on what is drawn, ``style`` on how."""
 
     subject: Tensor  # [N, 1280], the pooled last features
     style: Tensor  # [N, 320], mean and standard deviation over the picture of the channels of STYLE_BLOCKS
 
 
 @torch.inference_mode()
-def look(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") -> Seen:
-    """Look at RGB drawings on white; the features come back on the CPU."""
+def extract(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") -> PictureFeatures:
+    """The features of RGB drawings on white, on the CPU."""
     model = network(str(device))
     subjects, styles = [], []
     for start in range(0, len(pictures), 64):
@@ -52,18 +52,18 @@ def look(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") ->
         style, last = seen(model, tensor)
         subjects.append(last.mean(dim=(2, 3)).cpu())
         styles.append(style.cpu())
-    return Seen(subject=torch.cat(subjects), style=torch.cat(styles))
+    return PictureFeatures(subject=torch.cat(subjects), style=torch.cat(styles))
 
 
 def features(pictures: Sequence[Image.Image], device: str | torch.device = "cpu") -> Tensor:
-    """Pooled last features, float [N, 1280], of RGB drawings on white."""
-    return look(pictures, device).subject
+    """The subject features, float [N, 1280], of RGB drawings on white."""
+    return extract(pictures, device).subject
 
 
 def nearest(queries: Tensor, references: Tensor, allowed: Tensor) -> Tensor:
-    """Index of each query's nearest reference by cosine of features z-scored over the references.
+    """The index of each query's nearest reference [queries], by cosine of features z-scored over the references.
 
-    ``allowed`` is bool [queries, references]: which references a query may be compared with.
+    ``allowed`` is bool [queries, references]: the references that a query may be compared with.
     """
     mean, std = references.mean(dim=0), references.std(dim=0).clamp_min(1e-6)
     q = torch.nn.functional.normalize((queries - mean) / std, dim=1)

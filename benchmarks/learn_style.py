@@ -1,13 +1,15 @@
-"""Learns an unseen style from 28 drawings, and says how near to it the drawings of an adapter come.
+"""Learns an unseen style from 28 drawings, and measures how near the drawings of an adapter come to it.
 
-``way``       how far the mean style of 20 held-out concepts has gone from the base's drawings to the style's real ones:
-              their difference projected on the line base -> real, so 0 = as the base draws, 1 = as the style does
-``left``      the distance that is left to the real ones, as a share of base -> real (it also counts what went astray)
-``accuracy``  how many drawings have a real one of the right concept as nearest neighbour, among the six training sets'
-              drawings of 60 concepts
+Let b, r and x be the mean style features [320] of drawings of the same 20 held-out concepts: the bare base's, the
+style's real ones, and the adapter's. Style features are those of ``benchmarks.features``, z-scored over real drawings
+of 60 concepts from the six training sets. With the line v = r - b:
 
-Style is what ``benchmarks.features`` calls so, z-scored over those real drawings. Concepts, samples and seeds are
-fixed by the style's name. Drawings on a coloured background are cut out by that colour and put on white first.
+``way``       (x - b) . v / (v . v): 0 as the base draws, 1 as the style does
+``left``      |r - x| / |v|: the remaining distance, which also counts changes that do not lead to the style
+``accuracy``  the share of drawings whose nearest of those real drawings shows the right concept
+
+Concepts, samples and seeds depend only on the style's name. Drawings on a coloured background are cut out by that
+colour and put on white first.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks.features import look, nearest
+from benchmarks.features import extract, nearest
 from lora.data.background import choose_background
-from lora.data.dataset import on_flat_background, open_samples
+from lora.data.dataset import SamplePictures, on_flat_background
 from lora.drawing.cutout import flat
 from lora.drawing.sampling import Item, Picture, draw
 from lora.jobs import Checkpoint, Sample, Train
@@ -45,7 +47,7 @@ CFG = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A style to learn. ``samples`` show other concepts than ``concepts``, which are drawn and judged."""
+    """A style to learn. The samples show other concepts than ``concepts``, which are drawn and measured."""
 
     style: str
     samples: tuple[Sample, ...]
@@ -55,34 +57,35 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """What drawings are compared with: real drawings of 60 concepts, the 20 of the task among them."""
+    """Features of the real drawings that drawings are compared with: 60 concepts, the task's 20 among them."""
 
-    subjects: Tensor  # [R, 1280]
+    subjects: Tensor  # [R, 1280] of R real drawings
     names: tuple[str, ...]  # the concept of each
     mean: Tensor  # [320], of the real drawings' style
     std: Tensor
 
     def place(self, style: Tensor) -> Tensor:
-        """The mean [320] of z-scored style features [N, 320]."""
+        """The mean [320] of style features [N, 320] after z-scoring."""
         return ((style - self.mean) / self.std).mean(dim=0)
 
     def accuracy(self, subjects: Tensor, wanted: Sequence[str]) -> float:
+        """The share of subject features [N, 1280] whose nearest real drawing shows the wanted concept."""
         allowed = torch.ones(len(subjects), len(self.subjects), dtype=torch.bool)
         found = nearest(subjects, self.subjects, allowed).tolist()
         return sum(self.names[i] == word for i, word in zip(found, wanted, strict=True)) / len(wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """From the base's style to the real one: both ``start`` and ``way`` are [320], z-scored."""
+class StyleLine:
+    """The line from the base's style to the real one: b and v of the module's formulas, both [320]."""
 
     start: Tensor
-    way: Tensor
+    direction: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleMeasurements:
-    """What the drawings of one checkpoint are worth. ``accuracy`` is a share, like ``way``."""
+    """The measurements of one checkpoint's drawings, by the module's formulas. Results files have these names."""
 
     step: int
     way: float
@@ -90,8 +93,8 @@ class StyleMeasurements:
     accuracy: float
 
 
-def task(named: Sequence[Drawing], style: str) -> Task:
-    """The style's task: 20 concepts that the base knows from all six sets, 28 samples of others."""
+def make_task(named: Sequence[Drawing], style: str) -> Task:
+    """The style's task: 20 concepts that all six training sets have, and 28 samples of other concepts."""
     drawings, pictures = unseen(named, style)
     known = set(shared_concepts(named)) - held_out(named)
     at = {drawing.concept: i for i, drawing in enumerate(drawings)}
@@ -112,29 +115,31 @@ def _png(rgba: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def judge(folder: Path, named: Sequence[Drawing], concepts: Sequence[str], device: torch.device) -> Judge:
-    """A judge for these concepts, with others that all six sets share to be mistaken for."""
+def make_judge(
+    folder: Path, named: Sequence[Drawing], concepts: Sequence[str], device: torch.device
+) -> Judge:
+    """A judge for these concepts and for others that all six training sets have: 60 together."""
     others = sorted(set(shared_concepts(named)) - set(concepts))
     chosen = {*concepts, *Random("judge").sample(others, REFERENCE_CONCEPTS - len(concepts))}
     rows = json.loads((folder / "drawings.json").read_text())
     stored = load_file(folder / "drawings.safetensors")["pictures"]
-    kept = [i for i, row in enumerate(rows) if row["concept"] in chosen and row["style"] in SETS]
+    used = [i for i, row in enumerate(rows) if row["concept"] in chosen and row["style"] in SETS]
     pictures = [
         on_flat_background(Image.fromarray(stored[i].permute(1, 2, 0).numpy(), "RGBA"), 256, WHITE)
-        for i in kept
+        for i in used
     ]
-    seen = look(pictures, device)
+    real = extract(pictures, device)
     return Judge(
-        subjects=seen.subject,
-        names=tuple(rows[i]["concept"] for i in kept),
-        mean=seen.style.mean(dim=0),
-        std=seen.style.std(dim=0).clamp_min(1e-6),
+        subjects=real.subject,
+        names=tuple(rows[i]["concept"] for i in used),
+        mean=real.style.mean(dim=0),
+        std=real.style.std(dim=0).clamp_min(1e-6),
     )
 
 
-def drawn(
+def draw_concepts(
     base: Base,
-    work: Task,
+    task: Task,
     adapter: bytes | None,
     *,
     steps: int,
@@ -142,59 +147,60 @@ def drawn(
     batch_size: int,
     cfg: float = CFG,
 ) -> list[Image.Image]:
-    """The task's concepts, once for each seed (the seeds outermost), RGB on white, as large as the base learns from.
+    """Drawings of the task's concepts, all concepts of a seed before those of the next: RGB on white.
 
-    That is the size of the real ones that they are compared with: to an eye, another sharpness is another style. The
-    bare base draws on the background of the style's adapters too: cutting out is no part of the way to the style.
+    They have the size of the pictures that the base learned from, and so of the real ones that they are compared with:
+    to the network, another sharpness is another style. The bare base draws on the background of the style's adapters,
+    too, so that cutting out does not count as a change of style.
     """
-    background = choose_background(open_samples(work.samples), base.profile.backgrounds)
+    background = choose_background(SamplePictures(task.samples), base.profile.backgrounds)
     items = [
         Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=background)
         for seed in seeds
-        for number, concept in enumerate(work.concepts)
+        for number, concept in enumerate(task.concepts)
     ]
     pictures = (p for p in draw(base, items, steps=steps, batch_size=batch_size) if isinstance(p, Picture))
     return [on_white(p).reduce(base.sub_pixels) for p in sorted(pictures, key=lambda p: p.index)]
 
 
 def on_white(picture: Picture) -> Image.Image:
-    """The drawing with its background turned white. Left as it is if its border is of several colours."""
+    """The drawing with a white background, or unchanged if its border has several colours."""
     if picture.background_colour == WHITE:
         return picture.image
     rgb = np.asarray(picture.image, dtype=np.float64) / 255
     background = flat.background_colour(rgb, picture.background_colour)
     if background is None:
         return picture.image
-    # No network is asked: a patch of so strong a colour is a hole wherever it is.
+    # Without the cut-out network: every patch of a colour as strong as this one is background.
     alpha, colour = flat.key(rgb, background, np.zeros(rgb.shape[:2]))
     white = colour * alpha[..., None] + 1 - alpha[..., None]
     return Image.fromarray((white * 255).round().clip(0, 255).astype(np.uint8))
 
 
-def span(referee: Judge, work: Task, plain: Sequence[Image.Image], device: torch.device) -> Line:
-    """The line from the base's ``plain`` drawings of the task's concepts to the style's real ones."""
-    start = referee.place(look(plain, device).style)
-    return Line(start=start, way=referee.place(look(work.real, device).style) - start)
+def style_line(judge: Judge, task: Task, bare: Sequence[Image.Image], device: torch.device) -> StyleLine:
+    """The line from the bare base's drawings of the task's concepts to the style's real ones."""
+    start = judge.place(extract(bare, device).style)
+    return StyleLine(start=start, direction=judge.place(extract(task.real, device).style) - start)
 
 
-def mark(
-    referee: Judge, work: Task, along: Line, made: Sequence[Image.Image], step: int, device: torch.device
+def measure(
+    judge: Judge, task: Task, line: StyleLine, made: Sequence[Image.Image], step: int, device: torch.device
 ) -> StyleMeasurements:
-    """What the drawings of the task's concepts (once or more, seeds outermost) are worth."""
-    found = look(made, device)
-    gone = referee.place(found.style) - along.start
-    length = float(along.way.norm())
+    """Measure drawings of the task's concepts, as ``draw_concepts`` returns them."""
+    found = extract(made, device)
+    change = judge.place(found.style) - line.start
+    length = float(line.direction.norm())
     return StyleMeasurements(
         step=step,
-        way=float(gone @ along.way) / length**2,
-        left=float((along.way - gone).norm()) / length,
-        accuracy=referee.accuracy(found.subject, list(work.concepts) * (len(made) // len(work.concepts))),
+        way=float(change @ line.direction) / length**2,
+        left=float((line.direction - change).norm()) / length,
+        accuracy=judge.accuracy(found.subject, list(task.concepts) * (len(made) // len(task.concepts))),
     )
 
 
-def checkpoints(base: Base, work: Task, how: Plan, *, number: int = 1) -> Iterator[Checkpoint]:
-    """Train as ``how`` says and give every checkpoint."""
-    job = Train(id=number, attempt=1, keyword=KEYWORD, samples=work.samples)
-    for event in train(base, job, how):
+def checkpoints(base: Base, task: Task, plan: Plan, *, number: int = 1) -> Iterator[Checkpoint]:
+    """Train with this plan and yield every checkpoint."""
+    job = Train(id=number, attempt=1, keyword=KEYWORD, samples=task.samples)
+    for event in train(base, job, plan):
         if isinstance(event, Checkpoint):
             yield event

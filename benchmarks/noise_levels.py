@@ -1,10 +1,11 @@
-"""How much of the bundled base's loss words explain, at each level of noise.
+"""Measures how much of the bundled base's loss the caption explains, at each level of noise.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.noise_levels
 
-Real drawings that the base has seen, on white, as they are: the error of the predicted velocity with the drawing's own
-caption, with none, and with another drawing's. Where the first is far under the others, words decide on the picture.
+For real drawings on white that the base was trained on: the mean squared error of the predicted velocity,
+v = sqrt(a_t) noise - sqrt(1 - a_t) x_0 at x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, with the drawing's own caption,
+with none, and with another drawing's. The caption explains 1 - (error with it) / (error without one).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Runs of a measurement, worked off by processes that share the GPUs; each that is done is a line of FILE.
+"""Does the runs of a measurement in processes that share the GPUs. Each finished run is a line of a file of results.
 
-A line holds the base's hash, the run itself, what was measured and the seconds it took. So a measurement that was
-cut off goes on where it was: a run whose line is there for this base is not done again, and half a line is none.
+A line holds the base's hash, the run itself, what was measured and the seconds that it took. An interrupted measurement
+continues: a run that has a line for this base is not done again. An incomplete last line does not count.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.learn_style import Judge, Task, judge, task
-from lora.models.base_model import Base, load, pick_device
+from benchmarks.learn_style import Judge, Task, make_judge, make_task
+from lora.models import sticker_nano
+from lora.models.base_model import Base, load
+from lora.models.device import pick_device
 from lora.models.hashes import weights_hash
 from lora.models.sources import find
 from lora.pretrain.drawings import UNSEEN, load_named
@@ -34,7 +36,7 @@ ResultRow = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training: an unseen style is learned for so many steps. Kinds of runs may say more."""
+    """One training of an unseen style. Measurements add fields to it."""
 
     style: str
     seed: int
@@ -43,15 +45,16 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bench:
-    """What all runs of one process work on, loaded once."""
+    """What all runs of one process use, loaded once."""
 
     base: Base
-    work: Mapping[str, tuple[Task, Judge]]  # by style
+    tasks: Mapping[str, tuple[Task, Judge]]  # by style
     args: argparse.Namespace
 
 
-# What is measured of one run, ready for JSON. It must be a function of a module, for other processes to find it.
-Do = Callable[[Bench, Any], ResultRow]
+# Does one run and returns its measurements as JSON values. Other processes import it by its name, so it must be a
+# function of a module.
+RunOne = Callable[[Bench, Any], ResultRow]
 
 
 def parser(
@@ -62,7 +65,7 @@ def parser(
     styles: Sequence[str],
     seeds: Sequence[int],
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
-    """The command line that the measurements share, and those of its ``run`` and ``report``, to add flags to."""
+    """The whole command line, and its verbs ``run`` and ``report``, so that a measurement can add flags to them."""
     whole = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = whole.add_subparsers(required=True)
     go = verbs.add_parser("run")
@@ -70,7 +73,7 @@ def parser(
     go.add_argument("file", type=Path)
     go.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     go.add_argument("--cache", type=Path, default=Path("data/cache"))
-    go.add_argument("--base", default="sticker-nano")
+    go.add_argument("--base", default=sticker_nano.NAME)
     go.add_argument("--device", default="cpu", help="cuda: all GPUs, each for some of the workers")
     go.add_argument("--workers", type=int, default=1)
     go.add_argument("--seconds", type=float, default=1e9, help="stop by then; what is done is kept")
@@ -87,23 +90,34 @@ def parser(
     return whole, go, show
 
 
-def work_off(
-    args: argparse.Namespace, runs: Sequence[Run], do: Do, say: Callable[[ResultRow], str], *, began: float
-) -> None:
-    """Do the runs that FILE does not have yet, in their order, until ``args.seconds`` after ``began`` (monotonic).
+def main(command_line: argparse.ArgumentParser) -> None:
+    """Do what the command line asks for: ``run`` or ``report``."""
+    args = command_line.parse_args()
+    args.verb(args)
 
-    ``say`` makes a line of text of a finished run. A run that fails is told, and the others go on; then it
-    ends with exit status 1.
+
+def run_all(
+    args: argparse.Namespace,
+    runs: Sequence[Run],
+    run_one: RunOne,
+    say: Callable[[ResultRow], str],
+    *,
+    began: float,
+) -> None:
+    """Do the runs that are not in ``args.file`` yet, in their order, for ``args.seconds`` from ``began`` (monotonic).
+
+    ``say`` makes a line of text of a finished run. If a run fails its error is printed and the others go on; in the
+    end SystemExit is raised.
     """
     base_hash = weights_hash(find(args.base, args.cache), args.cache)
     missing = todo(runs, read(args.file), base_hash)
     if not missing:
         print("all runs are done already")
         return
-    work = prepared(args, {run.style for run in missing})
+    tasks = prepared(args, {run.style for run in missing})
     print(f"{len(missing)} runs to do; ready after {time.monotonic() - began:.0f} s", flush=True)
     args.file.parent.mkdir(parents=True, exist_ok=True)
-    results = _results(args, missing, work, do, began + args.seconds)
+    results = _results(args, missing, tasks, run_one, began + args.seconds)
     failed = 0
     for done, result in enumerate(results, start=1):
         if isinstance(result, Exception):
@@ -117,13 +131,13 @@ def work_off(
 
 
 def todo(runs: Sequence[Run], done: Sequence[ResultRow], base_hash: str) -> list[Run]:
-    """The runs of which there is no line for this base."""
+    """The runs that have no line for this base."""
     here = [row for row in done if row["base"] == base_hash]
     return [run for run in runs if not any(asdict(run).items() <= row.items() for row in here)]
 
 
 def read(file: Path) -> list[ResultRow]:
-    """The lines of a file of results; one that was cut off by a kill is left out."""
+    """The lines of a file of results, without those that a kill interrupted."""
     rows = []
     for line in file.read_text().splitlines() if file.exists() else []:
         try:
@@ -134,14 +148,14 @@ def read(file: Path) -> list[ResultRow]:
 
 
 def _append(file: Path, row: ResultRow) -> None:
-    """Add a line. It begins a new one even if the last one was cut off."""
+    """Add a line, also after an incomplete one."""
     cut_off = file.exists() and (text := file.read_bytes()) and not text.endswith(b"\n")
     with file.open("a") as out:
         out.write(("\n" if cut_off else "") + json.dumps(row) + "\n")
 
 
 def of_one_base(rows: Sequence[ResultRow], base_hash: str | None) -> list[ResultRow]:
-    """Only the rows of this base, or of the newest line's: those of two bases cannot be compared. Says which."""
+    """The rows of this base, or of the newest line's base. Prints which, and raises SystemExit if it is not one."""
     if not rows:
         raise SystemExit("there are no results yet")
     wanted = base_hash or rows[-1]["base"]
@@ -158,32 +172,34 @@ def of_one_base(rows: Sequence[ResultRow], base_hash: str | None) -> list[Result
 def prepared(args: argparse.Namespace, styles: set[str]) -> dict[str, tuple[Task, Judge]]:
     """Each style's task and its judge."""
     named, device = load_named(args.dir), pick_device(args.device)
-    tasks = {style: task(named, style) for style in sorted(styles)}
-    return {style: (work, judge(args.dir, named, work.concepts, device)) for style, work in tasks.items()}
+    tasks = {style: make_task(named, style) for style in sorted(styles)}
+    return {
+        style: (task, make_judge(args.dir, named, task.concepts, device)) for style, task in tasks.items()
+    }
 
 
 def _results(
     args: argparse.Namespace,
     runs: Sequence[Run],
-    work: dict[str, tuple[Task, Judge]],
-    do: Do,
+    tasks: dict[str, tuple[Task, Judge]],
+    run_one: RunOne,
     deadline: float,
 ) -> Iterator[ResultRow | Exception]:
-    """What comes of each run when it is done; what is not done by ``deadline`` (monotonic) is given up."""
+    """The result or error of each run when it ends, until ``deadline`` (monotonic); later runs are left out."""
     if args.device != "cpu":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    # In a file: what is handed over with a process keeps this one waiting until that one has imported everything.
+    # In a file: passed as an argument it would block this process until the other one has imported everything.
     with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
-        pickle.dump(work, file)
+        pickle.dump(tasks, file)
         file.flush()
-        given = (args, Path(file.name), do, context.Value("i", 0))
+        given = (args, Path(file.name), run_one, context.Value("i", 0))
         yield from _from_pool(context.Pool(args.workers, _start, given), runs, deadline)
 
 
 def _from_pool(workers: Pool, runs: Sequence[Run], deadline: float) -> Iterator[ResultRow | Exception]:
     with workers as pool:
-        coming = pool.imap_unordered(_do, runs)
+        coming = pool.imap_unordered(_timed, runs)
         for _ in runs:
             try:
                 yield coming.next(timeout=max(0.1, deadline - time.monotonic()))
@@ -194,33 +210,33 @@ def _from_pool(workers: Pool, runs: Sequence[Run], deadline: float) -> Iterator[
                 yield error
 
 
-# What a pool's initializer leaves for its tasks: the second is the file of the styles' tasks and judges, the last the
-# number of the process.
-_given: tuple[argparse.Namespace, Path, Do, int]
+# Set by the pool's initializer in each process: the arguments, the file of the styles' tasks and judges, the function
+# that does a run, and the number of the process.
+_given: tuple[argparse.Namespace, Path, RunOne, int]
 
 
-def _start(args: argparse.Namespace, work: Path, do: Do, numbers: Any) -> None:
+def _start(args: argparse.Namespace, tasks: Path, run_one: RunOne, numbers: Any) -> None:
     global _given
     with numbers.get_lock():
-        _given = args, work, do, numbers.value
+        _given = args, tasks, run_one, numbers.value
         numbers.value += 1
 
 
 @cache
 def _bench() -> Bench:
-    """This process's own, made by its first run: a base that cannot be loaded is then an error of that run."""
-    args, work, _, number = _given
+    """This process's Bench. Its first run makes it, so that a base that cannot be loaded is an error of that run."""
+    args, tasks, _, number = _given
     torch.set_num_threads(max(1, torch.get_num_threads() // args.workers) if args.device == "cpu" else 1)
     base = load(args.base, args.cache, device_of(args.device, number, torch.cuda.device_count()))
-    return Bench(base=base, work=pickle.loads(work.read_bytes()), args=args)
+    return Bench(base=base, tasks=pickle.loads(tasks.read_bytes()), args=args)
 
 
 def device_of(device: str, number: int, gpus: int) -> str:
-    """Where the process of this number works: ``cuda`` means all the GPUs in turn."""
+    """The device of the process of this number: with ``cuda`` the processes share all GPUs."""
     return f"cuda:{number % gpus}" if device == "cuda" else device
 
 
-def _do(run: Run) -> ResultRow:
+def _timed(run: Run) -> ResultRow:
     began = time.monotonic()
     try:
         measured = _given[2](_bench(), run)

@@ -1,9 +1,9 @@
-"""How fast the bundled base learns on a GPU, and where a step's time goes.
+"""Measures how fast the bundled base is trained on a GPU, and which kernels take the time of a step.
 
     python -m lora.pretrain.words --teacher FOLDER           # once: words.safetensors
     python -m benchmarks.pretraining --batch 256 512 [--attention cudnn] [--no-graph] [--kernels 25]
 
-Times whole compiled training steps (loss, gradients, optimizer, averages) of ``lora.pretrain.text_to_image`` on random
+Times whole compiled training steps (loss, gradients, optimizer, EMA) of ``lora.pretrain.text_to_image`` on random
 latents, on one GPU: the same work as on real ones. ``--kernels`` lists the kernels that take the most time.
 """
 
@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lora.pretrain.learner import PEAK, Learner, TrainingBatches
+from lora.pretrain.learner import PEAK, Learner, StepLosses
 from lora.pretrain.model import Model
 from lora.pretrain.variants import Vocabulary
 
@@ -30,19 +30,20 @@ BACKENDS = {
 WARM_UP, TIMED = 5, 20  # steps
 
 
-def chosen(attention: str | None) -> AbstractContextManager[None]:
-    """Only this way of attention, or whatever torch thinks best."""
+def attention_backend(attention: str | None) -> AbstractContextManager[None]:
+    """Only this kind of attention, or torch's own choice."""
     return sdpa_kernel(BACKENDS[attention]) if attention else nullcontext()
 
 
 def record(learner: Learner) -> float:
+    """Record the CUDA graph; returns the seconds that it took."""
     began = time.monotonic()
     learner.record()
     return time.monotonic() - began
 
 
 def measure(args: argparse.Namespace, batch: int) -> None:
-    """Print pictures a second, and the kernels if they are asked for."""
+    """Print pictures a second, and the kernels if ``args.kernels`` is set."""
     device = torch.device(args.device)
     torch._dynamo.reset()
     words = load_file(args.dir / "words.safetensors")
@@ -50,7 +51,7 @@ def measure(args: argparse.Namespace, batch: int) -> None:
     model = Model(vocabulary).to(device)
     model.warm_up(vocabulary)
     generator = torch.Generator(device).manual_seed(0)
-    learner = Learner(model, TrainingBatches(model, words, vocabulary, True), batch, generator)
+    learner = Learner(model, StepLosses(model, words, vocabulary, True), batch, generator)
     latents = torch.randn(batch, 8, 32, 32, device=device)
     rows = [vocabulary.rows(text) for text in ("noto cat", "a red car, blue background")]
     ids = torch.tensor(rows, device=device).repeat(batch // 2, 1)
@@ -62,7 +63,7 @@ def measure(args: argparse.Namespace, batch: int) -> None:
         torch.cuda.synchronize(device)
         return time.monotonic() - began
 
-    with chosen(args.attention):
+    with attention_backend(args.attention):
         before = steps(WARM_UP)
         if not args.no_graph:
             before += record(learner)

@@ -1,7 +1,9 @@
-"""Ways to say from a base's predictions how well a drawing fits its caption. ``benchmarks.fidelity`` compares them.
+"""Scores of how well a drawing fits its caption, from a base's predictions. ``benchmarks.fidelity`` compares them.
 
-A drawing's predictions are given as a Gram matrix: mean products of what they miss
-(``lora.evaluation.scorers.classifier``). Its diagonal is the losses. Rows: the right caption, ten others, none.
+A drawing's predictions are given as a Gram matrix G [captions, captions] for each noise level. With the residual e_c of
+caption c (``lora.evaluation.scorers.classifier.residuals``), G[c, d] = mean(e_c e_d). So the losses are
+L_c = G[c, c], and the predictions' squared distance is D_cd = G[c, c] - 2 G[c, d] + G[d, d]. The captions are the right
+one, ten others and none. The others that a caption is compared with are its rivals r.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ Array = np.ndarray
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A way to make numbers [n] of Gram matrices [n, levels, captions, captions]: how well a row's caption fits.
+    """A function of Gram matrices [n, levels, captions, captions]: how well the caption of a row fits each drawing [n].
 
-    Its rivals are the captions that follow it; the right one is never among them.
+    The rivals are the captions that follow the row's; the right one is never among them.
     """
 
     name: str
@@ -43,46 +45,47 @@ class Score:
         return self.of(grams[:, at], row, [NONE] if self.unconditional else rivals)
 
     def wrong(self, grams: Array) -> Array:
-        """With each of the other captions for the right one [others, n]."""
+        """The scores of each of the other captions [others, n]."""
         return np.stack([self(grams, row) for row in range(1, 1 + OTHERS)])
 
     @property
     def forwards(self) -> int:
-        """Denoisings of one drawing."""
+        """The number of denoisings for one drawing."""
         return len(self.levels) * (1 + (1 if self.unconditional else self.rivals))
 
 
 def losses(grams: Array, row: int, rivals: Sequence[int]) -> tuple[Array, Array]:
-    """Of the caption [n, levels] and of its rivals [n, levels, rivals]."""
+    """The losses of the caption [n, levels] and of its rivals [n, levels, rivals]."""
     diagonal = np.diagonal(grams, axis1=-2, axis2=-1)
     return diagonal[..., row], diagonal[..., list(rivals)]
 
 
 def rank(grams: Array, row: int, rivals: Sequence[int]) -> Array:
-    """Twice the share of rivals that fit worse, less one."""
+    """``2 * (share of rivals with a larger loss) - 1``."""
     own, others = losses(grams, row, rivals)
     return (others.sum(axis=1) > own.sum(axis=1)[:, None]).mean(axis=1) * 2 - 1
 
 
 def relative(grams: Array, row: int, rivals: Sequence[int]) -> Array:
-    """One less the caption's loss as a share of its rivals', of all levels together."""
+    """``1 - L_c / mean_r(L_r)``, each summed over the levels."""
     own, others = losses(grams, row, rivals)
     return 1 - own.sum(axis=1) / others.mean(axis=2).sum(axis=1)
 
 
 def relative_by_level(grams: Array, row: int, rivals: Sequence[int]) -> Array:
+    """The mean over the levels of ``1 - L_c / mean_r(L_r)``."""
     own, others = losses(grams, row, rivals)
     return (1 - own / others.mean(axis=2)).mean(axis=1)
 
 
 def difference(grams: Array, row: int, rivals: Sequence[int]) -> Array:
-    """Of the losses. With no caption as the only rival: pointwise mutual information (Kong et al. 2024)."""
+    """``mean_r(L_r) - L_c``. With no caption as the only rival: pointwise mutual information (Kong et al. 2024)."""
     own, others = losses(grams, row, rivals)
     return (others.mean(axis=2) - own).mean(axis=1)
 
 
 def posterior(grams: Array, row: int, rivals: Sequence[int], temperature: float = 0.05) -> Array:
-    """Softmax of the losses, each as a share of its level's mean, at a temperature (Li et al. 2023)."""
+    """Softmax of ``-L / (T * mean_r(L_r))``, with the mean over the levels inside (Li et al. 2023)."""
     own, others = losses(grams, row, rivals)
     scale = others.mean(axis=2)
     gap = (others / scale[..., None]).mean(axis=1) - (own / scale).mean(axis=1)[:, None]
@@ -90,7 +93,7 @@ def posterior(grams: Array, row: int, rivals: Sequence[int], temperature: float 
 
 
 def expected(grams: Array, row: int, rivals: Sequence[int]) -> Array:
-    """The product's ``fidelity``: the difference as a share of the predictions' squared distance."""
+    """The product's ``fidelity``: ``mean_r(L_r - L_c) / mean_r(D_cr)``, each summed over the levels."""
     own, others = losses(grams, row, rivals)
     cross = grams[..., row, list(rivals)]
     distance = (own[..., None] - 2 * cross + others).mean(axis=2).sum(axis=1)
@@ -112,10 +115,10 @@ SCORES = (
     Score(name="... at 0.06, 0.02, 0.005", of=expected, levels=BEFORE),
     Score(name="... at all four levels", of=expected, levels=READ),
 )
-CHOSEN = next(score for score in SCORES if score.name.startswith("**"))
+PRODUCT = next(score for score in SCORES if score.name.startswith("**"))
 
 
 def auc(right: Array, wrong: Array) -> float:
-    """How often a score of ``right`` [n] is over one of ``wrong``, of any shape; ties count half."""
+    """The probability that a score of ``right`` [n] is over one of ``wrong`` (any shape); ties count half."""
     ranks = rankdata(np.concatenate([right, wrong.ravel()]))[: len(right)]
     return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * wrong.size))

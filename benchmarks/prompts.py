@@ -1,4 +1,4 @@
-"""What the measurements ask for: the words, fixed before anyone looked at a drawing of them."""
+"""The prompts of the measurements. They were fixed before the first drawing of them was seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COLOURED = (
 )  # fmt: skip
 COLOUR_PROMPTS = tuple((colour, f"{colour} {subject}") for subject in COLOURED for colour in ASKED)
 
-# Two parts that only an eye can judge.
+# Prompts of two parts. No measurement exists for them: people look at the sheet.
 TWO_PARTS = (
     "cat with sunglasses", "sad pizza", "dog with a hat", "happy sun", "angry cloud", "cat and dog",
     "bear with a balloon", "fox with a scarf", "heart with a face", "sleeping cat", "crying egg",

@@ -1,13 +1,13 @@
-"""What the two rules of drawing with the bundled base are worth: guidance that stops, adapters that begin weakly.
+"""Measures two rules of drawing with the bundled base: guidance that stops early, and adapters that begin weakly.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.sampling guidance
     python -m benchmarks.sampling adapter [--style "streamline stickies"]
 
 guidance  the 60 concepts of ``benchmarks.sticker_nano``, seed 0: how often the right one is nearest, how flat the
-          background is, and the seconds a drawing takes, for each share of the steps that is guided
-adapter   an unseen style learned as the product does: how far the way to it is gone and how many concepts are
-          right (``benchmarks.learn_style``), with the adapter at several strengths while shapes are decided, and later
+          background is, and the seconds of a drawing, for several shares of guided steps
+adapter   an unseen style learned with the product's plan: way, left and accuracy of ``benchmarks.learn_style``, with
+          the adapter at several strengths in the first steps, which decide on shapes, and in the later ones
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from PIL import Image
 
 from benchmarks import flags
 from benchmarks.features import features
-from benchmarks.learn_style import Task, checkpoints, drawn, judge, mark, span, task
+from benchmarks.learn_style import (
+    Task,
+    checkpoints,
+    draw_concepts,
+    make_judge,
+    make_task,
+    measure,
+    style_line,
+)
 from benchmarks.sticker_nano import STYLES, Real, chosen_concepts, flat_share, save_sheet
 from lora.adapters import adapter_file
 from lora.drawing.sampling import Item, Picture, draw
@@ -62,44 +70,44 @@ def guidance(args: argparse.Namespace, base: Base) -> None:
 
 
 def adapter(args: argparse.Namespace, base: Base) -> None:
-    """A line for each style and strength, and a sheet: the real ones, the base's, then each strength's."""
+    """A line for each style and strength, and a sheet: real drawings, the base's, then those of each strength."""
     named = load_named(args.dir)
     for style in args.style or UNSEEN:
-        work = task(named, style)
-        referee = judge(args.dir, named, work.concepts, base.device)
-        data = learned(base, work, args.kept)
+        task = make_task(named, style)
+        judge = make_judge(args.dir, named, task.concepts, base.device)
+        data = learned(base, task, args.kept)
 
-        def made(file: bytes | None, work: Task = work) -> list[Image.Image]:
-            return drawn(base, work, file, steps=STEPS, seeds=SEEDS, batch_size=args.batch)
+        def made(file: bytes | None, task: Task = task) -> list[Image.Image]:
+            return draw_concepts(base, task, file, steps=STEPS, seeds=SEEDS, batch_size=args.batch)
 
-        plain = made(None)
-        along = span(referee, work, plain, base.device)
-        bare = mark(referee, work, along, plain, 0, base.device)
-        print(f"{style}: the base's right concept {bare.accuracy:.1%}", flush=True)
-        rows = [*work.real, *plain[: len(work.real)]]
+        bare = made(None)
+        line = style_line(judge, task, bare, base.device)
+        accuracy = measure(judge, task, line, bare, 0, base.device).accuracy
+        print(f"{style}: the base's right concept {accuracy:.1%}", flush=True)
+        rows = [*task.real, *bare[: len(task.real)]]
         for share, early, late in STRENGTHS:
             base.profile = replace(base.profile, shaping=share, shaping_strength=early)
             pictures = made(data if late == 1 else scaled(data, late))
-            got = mark(referee, work, along, pictures, 0, base.device)
+            got = measure(judge, task, line, pictures, 0, base.device)
             print(f"{style}, strength {early} in {share:.0%} of the steps, then {late}: way {got.way:.2f}, "
                   f"left {got.left:.2f}, right concept {got.accuracy:.1%}", flush=True)  # fmt: skip
-            rows += pictures[: len(work.real)]
-        save_sheet(rows, args.sheets / f"strength {style}.png", columns=len(work.real))
+            rows += pictures[: len(task.real)]
+        save_sheet(rows, args.sheets / f"strength {style}.png", columns=len(task.real))
 
 
-def learned(base: Base, work: Task, folder: Path) -> bytes:
-    """The last adapter of a training with the product's own values; trained once, then kept."""
-    path = folder / f"{work.style} {base.hash[:12]}.safetensors"
+def learned(base: Base, task: Task, folder: Path) -> bytes:
+    """The last adapter of a training with the product's plan. It is trained once and stored in ``folder``."""
+    path = folder / f"{task.style} {base.hash[:12]}.safetensors"
     if not path.exists():
-        how = make_plan(base, TrainSettings(), samples=len(work.samples))
-        *_, last = checkpoints(base, work, replace(how, checkpoint_steps=how.steps))
+        plan = make_plan(base, TrainSettings(), samples=len(task.samples))
+        *_, last = checkpoints(base, task, replace(plan, checkpoint_steps=plan.steps))
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(last.adapter)
     return path.read_bytes()
 
 
 def scaled(data: bytes, strength: float) -> bytes:
-    """The same adapter at another strength: its upper halves times that."""
+    """The same adapter at another strength: its B matrices are multiplied by it."""
     from safetensors.torch import load as tensors_of
 
     tensors = {k: v * strength if ".lora_B." in k else v for k, v in tensors_of(data).items()}

@@ -1,9 +1,10 @@
-"""Whether SD 2.1 trains and draws on this device, and in how much memory: its exact shape, with random weights.
+"""Checks that SD 2.1 can be trained and drawn with on this device, and in how much memory.
 
     python3 -m benchmarks.sd21_shape [--edition sd-2.1-base] [--tiny]
 
-Says nothing of quality. Exits non-zero if a loss is no number, or if training, drawing one picture or drawing as many
-as a worker does at once takes more memory than the limit. ``sd21_shape.log`` is what it said on one H100.
+The networks have SD 2.1's exact shape and random weights, so nothing is measured of quality. Exits with status 1 if a
+loss is not finite, or if training, drawing one picture or drawing a worker's largest batch takes more memory than the
+limit. ``results/sd21_shape.log`` is its output on one H100.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from lora.models.base_model import Base
 from lora.training import loop
 from lora.training.plan import make_plan
 
-LIMIT_GB = 6.0  # small cards have 8 GB, and a desktop of their own
+LIMIT_GB = 6.0  # small cards have 8 GB, and the desktop uses some of it
 
 
 def scaled(edition: str) -> dict[str, dict[str, Any]]:
-    """SD 2.1's settings with every width a fraction: levels, layers, heads and switches stay."""
+    """SD 2.1's settings with smaller widths; all other values stay."""
     parts = sd21.settings(edition)
     return {
         "unet": {
@@ -87,14 +88,14 @@ def samples(count: int = 8) -> tuple[Sample, ...]:
 
 
 def learn(base: Base, resolution: int, steps: int) -> tuple[bytes, list[float], float]:
-    """Train; the adapter, the losses, and the seconds that the steps took without encoding."""
+    """Train. Returns the adapter, the losses, and the seconds of all steps but the first."""
     settings = TrainSettings(steps=steps, batch_size=1, checkpoint_steps=steps)
     pictures = samples()
-    how = replace(make_plan(base, settings, samples=len(pictures)), resolution=resolution, warmup_steps=0)
+    plan = replace(make_plan(base, settings, samples=len(pictures)), resolution=resolution, warmup_steps=0)
     job = Train(id=0, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
     losses: list[float] = []
     adapter, began = b"", 0.0
-    for event in loop.train(base, job, how):
+    for event in loop.train(base, job, plan):
         if isinstance(event, Progress) and event.loss is not None:
             began = began or time.monotonic()  # the first step also warms the device up: not counted
             losses.append(event.loss)
@@ -105,7 +106,7 @@ def learn(base: Base, resolution: int, steps: int) -> tuple[bytes, list[float], 
 
 
 def draw_some(base: Base, adapter: bytes, count: int) -> float:
-    """Draw so many pictures at once, and return the peak of GB."""
+    """Draw this many pictures at once; returns the peak memory in GB."""
     began = time.monotonic()
     items = [sampling.Item(prompt="a red ball", adapter=adapter, seed=seed, cfg=7.5) for seed in range(count)]
     drawn = [one for one in sampling.draw(base, items, steps=25) if isinstance(one, sampling.Picture)]
@@ -117,7 +118,7 @@ def draw_some(base: Base, adapter: bytes, count: int) -> float:
 
 
 def memory(device: torch.device, what: str) -> float:
-    """Say and return the peak of allocated GB since the last time."""
+    """Print and return the peak memory in GB since the last call."""
     if device.type != "cuda":
         print(f"{what}: memory is not measured on a {device.type}")
         return 0.0

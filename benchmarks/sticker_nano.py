@@ -1,4 +1,4 @@
-"""How good the bundled base is, in figures.
+"""Measures the quality, size and speed of the bundled base.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.sticker_nano                 # all figures; --only NAME, more than once, for some
@@ -9,17 +9,18 @@ concepts  60 concepts that all six sets share, drawn with a style's name, three 
 synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.held_out_words``), without a style
 colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
           before that, how often that judge is right on real drawings recoloured by script
-two-parts a sheet of 30 prompts like ``cat with sunglasses``, to be judged by eye
-background    share of border pixels (4 px wide at 256 px) within 2/255 of white, of drawings on white; that of the same
-          concepts' real drawings, many of which touch the border; and the share of the pixels that are background
-          (within 16/255)
+two-parts a sheet of 30 prompts like ``cat with sunglasses``, for people to look at
+background
+          share of border pixels (4 px wide at 256 px) within 2/255 of white, of drawings on white; that of the same
+          concepts' real drawings, many of which touch the border; and the first as a share of the border pixels
+          within 16/255
 size      all weights in the repository together
 speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
 training  seconds for 300 steps at batch 4, from 60 of them
 
-All but ``vae`` is of drawings as large as the base makes them. Concepts, words, styles, and seeds were fixed before the
-first look. Drawings are kept in ``--kept``, so a run that was cut off goes on. Speed and training are for the CPU,
-whatever ``--device`` draws the rest.
+All but ``vae`` use drawings in the size that the base draws. Concepts, words, styles and seeds were fixed before the
+first drawing was seen. Drawings are stored in ``--kept``, so that an interrupted run continues. Speed and training are
+those of the CPU, whatever ``--device`` is.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from safetensors.torch import load_file
 
 from benchmarks import flags
 from benchmarks.colours import ASKED, colour_of, recoloured
+from benchmarks.drawing_cache import CFG, STEPS, drawings
 from benchmarks.features import features, nearest
-from benchmarks.kept import CFG, STEPS, drawings
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
 from lora.models.base_model import Base, load
-from lora.models.sticker_nano import BUNDLED
+from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
 from lora.pretrain.held_out_words import held_out_synonyms
 from lora.pretrain.vae import psnr
@@ -75,19 +76,22 @@ def vae(args: argparse.Namespace, base: Base) -> None:
 
 
 class Real:
-    """The training sets' drawings of some concepts, to find the nearest among."""
+    """The training sets' drawings of some concepts, and their features."""
 
     def __init__(self, folder: Path, names: list[str], device: torch.device) -> None:
         rows = json.loads((folder / "drawings.json").read_text())
         stored = load_file(folder / "drawings.safetensors")["pictures"]
-        kept = [i for i, row in enumerate(rows) if row["concept"] in names]
-        self.concepts = [rows[i]["concept"] for i in kept]
-        self.styles = [rows[i]["style"] for i in kept]
+        used = [i for i, row in enumerate(rows) if row["concept"] in names]
+        self.concepts = [rows[i]["concept"] for i in used]
+        self.styles = [rows[i]["style"] for i in used]
         self.device = device
-        self.references = features([on_white(stored[i]) for i in kept], device)
+        self.references = features([on_white(stored[i]) for i in used], device)
 
     def right(self, queries: torch.Tensor, wanted: list[str], styles: list[str | None]) -> float:
-        """How often a query's nearest is of the wanted concept; its own style (if any) is left out."""
+        """The share of queries [n, 1280] whose nearest drawing shows the wanted concept.
+
+        A query is not compared with drawings of its own entry of ``styles``.
+        """
         allowed = torch.tensor([[style != own for own in self.styles] for style in styles])
         found = nearest(queries, self.references, allowed).tolist()
         return statistics.mean(self.concepts[i] == word for i, word in zip(found, wanted, strict=True))
@@ -108,7 +112,7 @@ def concepts(args: argparse.Namespace, base: Base) -> None:
     among_all = real.right(found, words, [None] * len(words))
     print(f"concepts: {others:.1%} among the five other sets, {among_all:.1%} among all six "
           f"({len(pictures)} pictures)", flush=True)  # fmt: skip
-    save_sheet(pictures[:CONCEPTS], args.sheets / "sticker-nano.png")
+    save_sheet(pictures[:CONCEPTS], args.sheets / f"{NAME}.png")
 
 
 def synonyms(args: argparse.Namespace, base: Base) -> None:
@@ -141,7 +145,7 @@ def colours(args: argparse.Namespace, base: Base) -> None:
 
 
 def judged_real(folder: Path, count: int = 120) -> tuple[float, float]:
-    """How often the judge names the colour that real drawings were given, and that they were not given."""
+    """The share of real drawings that the judge gives a colour: after they were recoloured in it, and before."""
     stored = load_file(folder / "drawings.safetensors")["pictures"]
     chosen = Random("colours").sample(range(len(stored)), count)
     given, left = [], []
@@ -178,7 +182,7 @@ def real_drawings(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Image
 
 
 def flat_share(picture: Image.Image, off: int = FLAT) -> float:
-    """The share of a drawing's border pixels that are white but for ``off``."""
+    """The share of a drawing's border pixels whose channels are all within ``off`` of white."""
     wide = round(BORDER * picture.height)
     ring = np.ones((picture.height, picture.width), dtype=bool)
     ring[wide:-wide, wide:-wide] = False
@@ -214,15 +218,16 @@ def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> No
 def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.drawing.sampling import Item, Picture, draw
     from lora.drawing.sticker import StickerMaker
+    from lora.jobs import DrawOptions
 
     base = load(args.base, args.cache, "cpu")
-    maker = StickerMaker(args.cache, outline_px=8)
+    maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:
         start = time.perf_counter()
         for picture in draw(base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=STEPS):
             if isinstance(picture, Picture):
-                maker(picture.image, picture.background_colour)
+                maker(picture.image, picture.background_colour, DrawOptions())
         return time.perf_counter() - start
 
     sticker(0)
@@ -232,17 +237,17 @@ def speed(args: argparse.Namespace, _: Base) -> None:
 
 
 def training(args: argparse.Namespace, _: Base) -> None:
-    from benchmarks.learn_style import KEYWORD, task
+    from benchmarks.learn_style import KEYWORD, make_task
     from lora.jobs import Progress, Train, TrainSettings
     from lora.training.loop import train
     from lora.training.plan import make_plan
 
     base = load(args.base, args.cache, "cpu")
-    work = task(load_named(args.dir), "fxemoji")
-    how = make_plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(work.samples))
-    how = replace(how, checkpoint_steps=TIMED_STEPS)
+    task = make_task(load_named(args.dir), "fxemoji")
+    plan = make_plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(task.samples))
+    plan = replace(plan, checkpoint_steps=TIMED_STEPS)
     times = [time.perf_counter()]
-    for event in train(base, Train(id=1, attempt=1, keyword=KEYWORD, samples=work.samples), how):
+    for event in train(base, Train(id=1, attempt=1, keyword=KEYWORD, samples=task.samples), plan):
         if isinstance(event, Progress) and event.loss is not None:
             times.append(time.perf_counter())
     steps = [after - before for before, after in itertools.pairwise(times[1:])]

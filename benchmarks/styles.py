@@ -1,12 +1,12 @@
-"""How well the product's own defaults learn four styles that the base has never seen, from 28 drawings each.
+"""Measures how well the product's defaults learn four styles that the base has never seen, from 28 drawings each.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.styles [--device cuda] [--style fxemoji]
 
-Prints for each style and checkpoint how much of the way from the base's drawings to the style's real ones is gone, and
-how often the right concept is found, beside the base's figure (``benchmarks.learn_style`` says how) and that of the
-style's own drawings: where a style puts its things into a coloured disc, nothing that learns it is found well.
-Results are appended to a file, and a style that is in it is not trained again. A sheet a style: real, base, adapter.
+Prints for each style and checkpoint ``way`` and ``accuracy`` of ``benchmarks.learn_style``, beside the accuracy of the
+bare base and of the style's real drawings. (Of a style that puts everything into coloured discs even the real ones are
+seldom recognised.) Results are appended to a file, and a style that is in it is not trained again. There is a sheet for
+each style: real drawings, the base's, the adapter's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks import flags
-from benchmarks.features import look
-from benchmarks.learn_style import CONCEPTS, StyleMeasurements, checkpoints, drawn, judge, mark, span, task
+from benchmarks.features import extract
+from benchmarks.learn_style import (
+    CONCEPTS,
+    StyleMeasurements,
+    checkpoints,
+    draw_concepts,
+    make_judge,
+    make_task,
+    measure,
+    style_line,
+)
 from benchmarks.sticker_nano import save_sheet
 from lora.jobs import TrainSettings
 from lora.models.base_model import Base, load
@@ -31,28 +40,30 @@ SEEDS = (0, 1)  # of drawing, two pictures a concept
 
 
 def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, object]]:
-    """Train on one style; a row for the base (step 0) and one for each checkpoint."""
+    """Train on one style. Returns a row for the bare base (step 0) and one for each checkpoint."""
     named = load_named(args.dir)
-    work = task(named, style)
-    referee = judge(args.dir, named, work.concepts, base.device)
-    how = make_plan(base, TrainSettings(steps=args.steps), samples=len(work.samples))
+    task = make_task(named, style)
+    judge = make_judge(args.dir, named, task.concepts, base.device)
+    plan = make_plan(base, TrainSettings(steps=args.steps), samples=len(task.samples))
 
     def draw(adapter: bytes | None) -> list[Image.Image]:
-        return drawn(base, work, adapter, steps=args.drawing_steps, seeds=SEEDS, batch_size=args.batch)
+        return draw_concepts(
+            base, task, adapter, steps=args.drawing_steps, seeds=SEEDS, batch_size=args.batch
+        )
 
-    plain = draw(None)
-    made = plain
-    along = span(referee, work, plain, base.device)
-    marks = [mark(referee, work, along, plain, 0, base.device)]
-    for point in checkpoints(base, work, how):
+    bare = draw(None)
+    made = bare
+    line = style_line(judge, task, bare, base.device)
+    measured = [measure(judge, task, line, bare, 0, base.device)]
+    for point in checkpoints(base, task, plan):
         made = draw(point.adapter)
-        marks.append(mark(referee, work, along, made, point.step, base.device))
-        say(style, marks[-1], marks[0])
+        measured.append(measure(judge, task, line, made, point.step, base.device))
+        say(style, measured[-1], measured[0])
     save_sheet(
-        [*work.real, *plain[:CONCEPTS], *made[:CONCEPTS]], args.sheets / f"{style}.png", columns=CONCEPTS
+        [*task.real, *bare[:CONCEPTS], *made[:CONCEPTS]], args.sheets / f"{style}.png", columns=CONCEPTS
     )
-    own = referee.accuracy(look(work.real, base.device).subject, work.concepts)
-    return [{"base": base.hash, "style": style, **asdict(one), "own_accuracy": own} for one in marks]
+    own = judge.accuracy(extract(task.real, base.device).subject, task.concepts)
+    return [{"base": base.hash, "style": style, **asdict(one), "own_accuracy": own} for one in measured]
 
 
 def say(style: str, one: StyleMeasurements, base: StyleMeasurements) -> None:

@@ -1,15 +1,15 @@
-"""What each choice in training a LoRA is worth: one factor at a time, on unseen styles, several seeds.
+"""Measures what each choice in training a LoRA contributes: one factor at a time, on unseen styles, several seeds.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
     python -m benchmarks.training run FILE --device cuda --workers 6 --seconds 300
     python -m benchmarks.training report FILE
 
-``run`` trains every variant of VARIANTS on every style and seed, in worker processes that share the GPUs there are,
-and judges each checkpoint as ``benchmarks.learn_style`` says. It works off (seed, style) after (seed, style), all
-variants of each, so that a run that is cut off still compares like with like; what FILE holds is not done again.
+``run`` trains every variant of VARIANTS on every style and seed, in worker processes that share the GPUs, and measures
+each checkpoint (``benchmarks.learn_style``). All variants of one (seed, style) come before the next one, so that an
+interrupted measurement still has complete pairs; runs that are in FILE are not done again.
 ``report`` prints mean and standard deviation over styles and seeds, and the difference to the baseline (or to the
-variant of ``--beside``), paired: same style, same seed, same checkpoint. It compares the runs of one base alone, and
-of those only trainings of one length and the drawings that were made in one way of WAYS.
+variant of ``--beside``), paired: same style, same seed, same checkpoint. It uses only runs of one base and one length,
+and drawings of one entry of DRAW_SETTINGS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn_style import CFG, Line, checkpoints, drawn, mark, span
+from benchmarks.learn_style import CFG, StyleLine, checkpoints, draw_concepts, measure, style_line
 from benchmarks.pool import Bench, ResultRow
 from lora.jobs import TrainSettings
 from lora.training.plan import Plan, make_plan
@@ -34,9 +34,9 @@ BASELINE = "baseline"
 PRODUCT = {
     "ema_decay": 0.98,
     "random_flip": False,
-}  # what the bundled base's own plan has beside the baseline
-# name -> fields of Plan. The baseline is the product's defaults without what was found to help when the others, which
-# differ from it in one thing, were compared with it.
+}  # the bundled base's own plan, where it differs from the baseline
+# name -> fields of Plan. The baseline is the product's defaults without the changes that this measurement found useful.
+# Each other variant differs from the baseline in what its name says.
 VARIANTS: dict[str, dict[str, Any]] = {
     BASELINE: {"snr_gamma": None, "ema_decay": None, "random_flip": True},
     "min-SNR 5": {"snr_gamma": 5.0},
@@ -63,9 +63,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
 }
-# How the checkpoints draw: CFG, and fields of the base's Profile. The way to a style begins at the bare base's drawings
-# in the first of them in any case.
-WAYS: dict[str, tuple[float, dict[str, Any]]] = {
+# How the checkpoints draw: CFG, and fields of the base's Profile. The line to a style always starts at the bare base's
+# drawings with the first entry.
+DRAW_SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
     "CFG 5": (CFG, {}),
     "CFG 4": (4.0, {}),
     "CFG 3": (3.0, {}),
@@ -73,7 +73,7 @@ WAYS: dict[str, tuple[float, dict[str, Any]]] = {
     "CFG 3, whole strength": (3.0, {"shaping": 0.0}),
     "CFG 3, guided throughout": (3.0, {"guidance_stop": 1.0}),
 }
-FIRST = next(iter(WAYS))
+FIRST = next(iter(DRAW_SETTINGS))
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)
 
@@ -86,7 +86,7 @@ class Run(pool.Run):
 
 
 def check_variants(names: Sequence[str]) -> None:
-    """Refuse, before anything runs, a variant unknown or with a field that Plan does not have."""
+    """Raise SystemExit for an unknown variant, or for one with a field that Plan does not have."""
     known = {field.name for field in fields(Plan)}
     for name in names:
         if name not in VARIANTS:
@@ -97,54 +97,54 @@ def check_variants(names: Sequence[str]) -> None:
             )
 
 
-def do(bench: Bench, run: Run) -> ResultRow:
-    """Train once: ``marks`` of the bare base (step 0) and of every checkpoint."""
-    base, (work, referee) = bench.base, bench.work[run.style]
-    # The product's own plan with the variant's values; batch, rate and the rest are the base's own.
+def run_one(bench: Bench, run: Run) -> ResultRow:
+    """Train once, and measure the bare base (step 0) and every checkpoint."""
+    base, (task, judge) = bench.base, bench.tasks[run.style]
+    # The base's own plan with the baseline's and the variant's values
     asked = TrainSettings(steps=run.steps, checkpoint_steps=bench.args.checkpoint_steps, seed=run.seed)
-    how = replace(
-        make_plan(base, asked, samples=len(work.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
+    plan = replace(
+        make_plan(base, asked, samples=len(task.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
     )
-    along = _along(bench, run.style, run.seed)
-    marks = []
-    for drawing in bench.args.ways:
-        plain = _plain(bench, run.style, run.seed, drawing)
-        marks.append({"drawn": drawing, **asdict(mark(referee, work, along, plain, 0, base.device))})
-    for point in checkpoints(base, work, how):
-        for drawing in bench.args.ways:
-            made = _drawings(bench, run.style, point.adapter, run.seed, drawing)
-            found = mark(referee, work, along, made, point.step, base.device)
-            marks.append({"drawn": drawing, **asdict(found)})
-    return {"marks": marks}
+    line = _line_to_style(bench, run.style, run.seed)
+    measured = []
+    for setting in bench.args.ways:
+        bare = _bare_drawings(bench, run.style, run.seed, setting)
+        measured.append({"drawn": setting, **asdict(measure(judge, task, line, bare, 0, base.device))})
+    for point in checkpoints(base, task, plan):
+        for setting in bench.args.ways:
+            made = _drawings(bench, run.style, point.adapter, run.seed, setting)
+            found = measure(judge, task, line, made, point.step, base.device)
+            measured.append({"drawn": setting, **asdict(found)})
+    return {"marks": measured}
 
 
 @cache
-def _plain(bench: Bench, style: str, seed: int, drawing: str) -> list[Image.Image]:
-    """The bare base's drawings, the same for all variants."""
-    return _drawings(bench, style, None, seed, drawing)
+def _bare_drawings(bench: Bench, style: str, seed: int, setting: str) -> list[Image.Image]:
+    """The bare base's drawings; all variants share them."""
+    return _drawings(bench, style, None, seed, setting)
 
 
 @cache
-def _along(bench: Bench, style: str, seed: int) -> Line:
-    """The way from those to the style, which begins at the same drawings whatever way of drawing is judged."""
-    work, referee = bench.work[style]
-    return span(referee, work, _plain(bench, style, seed, FIRST), bench.base.device)
+def _line_to_style(bench: Bench, style: str, seed: int) -> StyleLine:
+    """The line from the bare base's drawings with the first of DRAW_SETTINGS to the style's real ones."""
+    task, judge = bench.tasks[style]
+    return style_line(judge, task, _bare_drawings(bench, style, seed, FIRST), bench.base.device)
 
 
-def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int, drawing: str) -> list[Image.Image]:
-    args, base, (work, _) = bench.args, bench.base, bench.work[style]
-    (cfg, fields), usual = WAYS[drawing], base.profile
+def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int, setting: str) -> list[Image.Image]:
+    args, base, (task, _) = bench.args, bench.base, bench.tasks[style]
+    (cfg, fields), usual = DRAW_SETTINGS[setting], base.profile
     base.profile = replace(usual, **fields)
     try:
-        return drawn(
-            base, work, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch, cfg=cfg
+        return draw_concepts(
+            base, task, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch, cfg=cfg
         )
     finally:
         base.profile = usual
 
 
 def run(args: argparse.Namespace) -> None:
-    """Work off all variants of one (seed, style) after the other."""
+    """Do all runs: all variants of one (seed, style), then those of the next one."""
     began = time.monotonic()
     variants = [name for name in args.variants if name not in args.without]
     check_variants(variants)
@@ -154,7 +154,7 @@ def run(args: argparse.Namespace) -> None:
         for style in args.styles
         for variant in variants
     ]
-    pool.work_off(args, runs, do, _say, began=began)
+    pool.run_all(args, runs, run_one, _say, began=began)
 
 
 def _say(row: ResultRow) -> str:
@@ -166,7 +166,7 @@ def _say(row: ResultRow) -> str:
 
 
 def report(args: argparse.Namespace) -> None:
-    """The table of all variants at each checkpoint."""
+    """Print the table of all variants at each checkpoint, and a table by style."""
     found = pool.of_one_base(pool.read(args.file), args.base_hash)
     length = args.steps or found[-1]["steps"]
     rows = {
@@ -185,7 +185,7 @@ def report(args: argparse.Namespace) -> None:
         for step in steps:
             at = {key[1:]: one for key, one in rows.items() if key[0] == variant and key[3] == step}
             if at:
-                print(_line(variant, step, at, rows, beside))
+                print(_table_row(variant, step, at, rows, beside))
     bases = {key[1:3]: one["accuracy"] for key, one in rows.items() if key[3] == 0}
     print("\n| style | variant | steps | way | left | accuracy |\n| --- | --- | --- | --- | --- | --- |")
     shown = args.at or steps[-1]
@@ -199,7 +199,7 @@ def report(args: argparse.Namespace) -> None:
     print(f"\nThe base's own accuracy on the same concepts: {statistics.mean(bases.values()):.3f} ({each})")
 
 
-def _line(
+def _table_row(
     variant: str, step: int, found: dict[tuple[Any, ...], Any], rows: dict[tuple[Any, ...], Any], beside: str
 ) -> str:
     cells = [_spread([row[what] for row in found.values()]) for what in ("way", "left", "accuracy")]
@@ -219,8 +219,12 @@ def command_line() -> argparse.ArgumentParser:
     parser, go, show = pool.parser(__doc__, run, report, styles=STYLES, seeds=SEEDS)
     go.add_argument("--variants", nargs="+", default=list(VARIANTS))
     go.add_argument("--not", dest="without", nargs="+", default=[], help="variants to leave out")
-    go.add_argument("--ways", nargs="+", choices=list(WAYS), default=[FIRST], help="how checkpoints draw")
-    show.add_argument("--way", choices=list(WAYS), default=FIRST, help="the drawings that are compared")
+    go.add_argument(
+        "--ways", nargs="+", choices=list(DRAW_SETTINGS), default=[FIRST], help="how checkpoints draw"
+    )
+    show.add_argument(
+        "--way", choices=list(DRAW_SETTINGS), default=FIRST, help="the drawings that are compared"
+    )
     show.add_argument(
         "--beside", choices=list(VARIANTS), default=BASELINE, help="what the others are compared with"
     )
@@ -229,10 +233,5 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    args = command_line().parse_args()
-    args.verb(args)
-
-
 if __name__ == "__main__":
-    main()
+    pool.main(command_line())

@@ -63,12 +63,14 @@ async def _until_told(work: Coroutine[None, None, None]) -> None:
 
 
 def _log_to_stderr(token: Token) -> None:
-    """One line per event, never the token. httpx would log every URL, which holds it."""
+    """One line per event, never the token, never what people write."""
     handler = logging.StreamHandler()
     handler.setFormatter(Scrubbed(token))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("httpx", "httpcore"):
+    for name in ("httpx", "httpcore"):  # they log every URL
         logging.getLogger(name).setLevel(logging.WARNING)
+    # python-telegram-bot logs whole updates at ERROR and CRITICAL; its errors reach our own log as exceptions.
+    logging.getLogger("telegram").setLevel(logging.CRITICAL + 1)
 
 
 if __name__ == "__main__":

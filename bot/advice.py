@@ -1,4 +1,4 @@
-"""What checks find on a style's samples, in the person's words: one line for each kind of finding."""
+"""Findings on a style's samples in the person's language: one line for each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lora import checks
 from lora.checks import captions, pictures
 from lora.jobs import Finding
 
-# The codes that can come up in a chat; the bot itself sees to keywords, long captions and bad files.
+# The codes that can occur in a chat: keywords, long captions and bad files are refused earlier.
 TEXTS = {
     "caption-empty": "finding-caption-empty",
     "caption-short": "finding-caption-short",
@@ -31,7 +31,7 @@ SHOWN = 15  # numbers in one line
 
 
 async def find(blobs: Blobs, samples: Sequence[Sample], keyword: str) -> list[Finding]:
-    """What the quick checks say of a style's samples. One picture is decoded at a time, in a thread."""
+    """The findings of the quick checks. One picture is decoded at a time, in a thread."""
     looks = [await asyncio.to_thread(pictures.summarise, await blobs.read(sample.blob)) for sample in samples]
     texts = [sample.caption or keyword for sample in samples]
     found = [*captions.check(texts, keyword), *pictures.check(looks)]

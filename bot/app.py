@@ -1,4 +1,4 @@
-"""The whole bot on one page: its parts, and the order in which they start and stop."""
+"""Builds the parts of the bot and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -6,70 +6,100 @@ import asyncio
 import fcntl
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from telegram import Bot, BotCommand
-from telegram.error import InvalidToken, NetworkError
-from telegram.request import HTTPXRequest
+from telegram import Bot
 
 from bot.blobs import Blobs
 from bot.config import Config
+from bot.connect import connect
 from bot.context import Parts
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import ConfigError
-from bot.handlers import MENU, ROUTES
+from bot.estimates import Estimates
+from bot.handlers import ROUTES
 from bot.inbox import Inbox
 from bot.intake import Intake
-from bot.locales import LANGUAGES
+from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.rate_limit import RateLimiter
+from bot.request import Request
 from bot.sample_replies import SampleReplies
-from bot.secret import VARIABLE, Token
+from bot.secret import Token
 from bot.sender import Sender
 from bot.serve import apologise, serve
 from bot.store import Store
-from bot.tables import trainings
-from bot.words import Words
+from bot.supervise import keep_running, run_all
+from bot.tidy import Tidy
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
 
-CONNECT_PAUSE = 5.0  # seconds between tries to reach Telegram at the start
-CALL_SECONDS = 30.0  # what a call may take; python-telegram-bot's own 5 s gives up on calls that succeed
+CALL_SECONDS = 30.0  # timeout of a call; python-telegram-bot's default of 5 s gives up on calls that succeed
 
 
 async def run(config: Config, token: Token) -> None:
-    """Run the bot until cancelled. Raises ConfigError for what only the operator can mend."""
+    """Run the bot until cancelled. Raises ConfigError for an error that the operator has to fix.
+
+    Any other error at the start is raised, too; later the part that it came from is started again.
+    """
+    os.umask(0o077)  # what people send is for this user's eyes only
     with _only_one(config.storage.dir):
-        async with build(config, token) as (parts, inbox):
-            log.info("the bot is running")
-            async with asyncio.TaskGroup() as group:
-                group.create_task(parts.dispatch.run())
-                group.create_task(parts.deliver.run())
-                group.create_task(inbox.run())
+        started = asyncio.Event()
+        bot = partial(_run_parts, config, token, started)
+        try:
+            await bot()
+        except ConfigError:
+            raise
+        except Exception as error:
+            if not started.is_set():
+                raise
+            log.error("the bot died of %s and is started again", type(error).__name__, exc_info=error)
+        await keep_running("the bot", bot)
+
+
+async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> None:
+    """Build all parts and run them. Each part is started again when it dies, but for the inbox: with it all are."""
+    async with build(config, token) as (parts, inbox):
+        started.set()
+        log.info("the bot is running")
+        tidy = Tidy(store=parts.store, blobs=parts.blobs, keep_days=config.storage.keep_days)
+        await run_all(
+            {
+                "updates": inbox.run,
+                "jobs": partial(keep_running, "the part that runs jobs", parts.dispatch.run),
+                "messages": partial(keep_running, "the part that tells of jobs", parts.deliver.run),
+                "tidy": partial(keep_running, "the tidy", tidy.run),
+            }
+        )
 
 
 @asynccontextmanager
 async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
-    """All parts, joined together, connected to Telegram, and going on with what a kill has interrupted."""
-    store = await Store.open(config.storage.dir / "bot.sqlite")
+    """All parts, connected to Telegram. Work that a kill has interrupted is resumed first."""
+    store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
-        await _connect(bot)
+        await connect(bot)
         blobs = Blobs(config.storage.dir / "blobs", store)
-        await trainings.tidy_ended(store)
-        await blobs.sweep_all()
         rate_limiter = RateLimiter()
+        await rate_limiter.remember(store)
         sender = Sender(bot, rate_limiter)
-        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config)
+        estimates = Estimates(store)
+        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config, estimates=estimates)
         dispatch = Dispatch(
-            engine=_engine(config), store=store, blobs=blobs, config=config, tell=deliver.wake
+            engine=_engine(config),
+            store=store,
+            blobs=blobs,
+            config=config,
+            estimates=estimates,
+            notify=deliver.wake,
         )
-        deliver.estimates = dispatch.estimates
         parts = Parts(
             config=config,
             store=store,
@@ -79,16 +109,19 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             sample_replies=SampleReplies(store=store, sender=sender, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,
+            outbox=Outbox(store=store, sender=sender),
             packs=Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs),
         )
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
         )
         try:
+            await parts.outbox.resume()
             await parts.packs.resume()
             await parts.sample_replies.resume()
             yield parts, inbox
         finally:
+            await parts.outbox.close()
             await parts.packs.close()
             await parts.sample_replies.close()
     finally:
@@ -96,21 +129,30 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         await store.close()
 
 
+async def _open(path: Path) -> Store:
+    """The database. Raises ConfigError if it is damaged or was written by a newer version."""
+    try:
+        store = await Store.open(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(
+            f"the database {path} cannot be used: {error}. Restore it from a backup, or move it away to begin anew."
+        ) from error
+    await asyncio.to_thread(path.chmod, 0o600)
+    await store.rows("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+    return store
+
+
 def _bot(config: Config, token: Token) -> Bot:
-    """The connection to the Bot API server; nothing is asked yet."""
-    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else each 429 makes the library warn of its own future
+    """The client of the Bot API server; it makes no call yet."""
+    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library prints a deprecation warning on each 429
     return Bot(
         token.reveal(),
         base_url=config.telegram.api_url,
         base_file_url=config.telegram.file_url,
-        request=HTTPXRequest(
-            connection_pool_size=64,
-            read_timeout=CALL_SECONDS,
-            write_timeout=CALL_SECONDS,
-            connect_timeout=CALL_SECONDS,
-            pool_timeout=CALL_SECONDS,
-        ),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, read_timeout=CALL_SECONDS),
+        request=Request(connection_pool_size=64, seconds=CALL_SECONDS),
+        get_updates_request=Request(connection_pool_size=1, seconds=CALL_SECONDS),
     )
 
 
@@ -120,45 +162,35 @@ def _engine(config: Config) -> Engine:
         cache_dir=config.storage.dir / "cache",
         device=config.engine.device,
         threads=config.engine.threads,
-        outline_px=config.sticker.outline_px,
+        nice=config.engine.nice,
+        silent_seconds=config.engine.silent_seconds,
+        stuck_seconds=config.engine.stuck_seconds,
     )
     return ENGINES[config.engine.name](settings)
 
 
-async def _connect(bot: Bot) -> None:
-    """Wait for Telegram, then tell it how updates are fetched and what the menu holds."""
-    while True:
-        try:
-            await bot.initialize()
-            await bot.delete_webhook(drop_pending_updates=False)  # what came while the bot was down counts
-            for name in LANGUAGES:
-                words = Words(name)
-                menu = [BotCommand(command, words.plain(f"menu-{command}")) for command in MENU]
-                await bot.set_my_commands(menu, language_code=None if name == "en" else name)
-            return
-        except InvalidToken as error:
-            raise ConfigError(
-                f"Telegram does not know the token in {VARIABLE}; ask @BotFather for it"
-            ) from error
-        except NetworkError as error:
-            log.warning("Telegram cannot be reached, trying again: %s", error)
-            await asyncio.sleep(CONNECT_PAUSE)
-
-
 class _only_one:
-    """Holds the data folder for this process; the lock goes with the process, however that ends."""
+    """Locks the data folder for this process. The kernel drops the lock when the process ends, also by a kill.
+
+    Raises ConfigError if another bot has it, or if nothing can be written there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.lock"
 
     def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT)
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(f"the folder {folder} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._handle)
-            raise ConfigError(f"another bot is running on {self._path.parent}") from error
+            raise ConfigError(f"another bot is running on {folder}") from error
 
     def __exit__(self, *_: object) -> None:
         os.close(self._handle)

@@ -1,12 +1,18 @@
-"""Captions on their way to samples: the keyword put in, the length judged, an album's lines dealt out."""
+"""Captions on their way to samples: the keyword put in, the length checked, an album's lines dealt out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import groupby
 
 from bot.store import Store
 from bot.tables import samples
+from bot.tables.samples import AlbumItem, CaptionOrigin
 from lora.data import captions
+
+_LINK = re.compile(r"(?<!\S)(?:https?://|tg://|www\.|t\.me/|telegram\.me/)\S*", re.IGNORECASE)
+_PACK_LINK = re.compile(r"(?:t|telegram)\.me/addstickers/|tg://addstickers", re.IGNORECASE)
 
 
 class TooLong(Exception):
@@ -17,6 +23,16 @@ class TooLong(Exception):
         self.tokens = tokens
 
 
+def without_links(text: str) -> str:
+    """A text without the links that stand by themselves in it: they say nothing about a picture."""
+    return _LINK.sub("", text).strip()
+
+
+def names_pack(text: str) -> bool:
+    """Whether a text holds the link of a sticker pack."""
+    return bool(_PACK_LINK.search(text))
+
+
 def finish(text: str, keyword: str) -> str:
     """The caption as it will be trained, with its keyword. Raises TooLong."""
     text = captions.normalise(text)
@@ -25,27 +41,46 @@ def finish(text: str, keyword: str) -> str:
     return captions.with_keyword(text, keyword)
 
 
-async def give(store: Store, sample: int, text: str, keyword: str, origin: str) -> None:
+async def give(
+    store: Store,
+    sample: int,
+    text: str,
+    keyword: str,
+    origin: CaptionOrigin,
+    *,
+    message_id: int | None = None,
+) -> None:
     """Caption a sample, or remember that the caption was too long."""
     try:
-        await samples.caption(store, sample, finish(text, keyword), origin)
+        await samples.caption(store, sample, finish(text, keyword), origin, message_id=message_id)
     except TooLong as error:
         await samples.refuse_caption(store, sample, error.tokens)
 
 
 async def deal_out(store: Store, person: int, album: str, keyword: str) -> None:
-    """Caption an album's pictures from what was written to it, as far as they have arrived.
+    """Caption the pictures of an album from what was written to it, as far as they have arrived.
 
     An album comes as one update per picture, so this runs for each and may take back what it gave before.
+    Telegram splits more than ten pictures into several albums: those of one moment are one here.
     """
     async with store.transaction():
-        items = await samples.album(store, person, album)
-        for item, text in zip(items, lines_for([item.caption for item in items]), strict=True):
-            if item.sample is None or item.caption_from == "person":
+        items = await samples.albums_near(store, person, album)
+        for item, text in zip(items, _texts(items), strict=True):
+            if item.sample is None or item.caption_from == CaptionOrigin.PERSON:
                 continue
             await samples.forget_album_caption(store, item.sample)
             if text is not None:
-                await give(store, item.sample, text, keyword, "album")
+                await give(store, item.sample, text, keyword, CaptionOrigin.ALBUM)
+
+
+def _texts(items: Sequence[AlbumItem]) -> list[str | None]:
+    """A text for each picture: over all albums of the moment where the lines fit, else album by album."""
+    written = [item.caption for item in items]
+    together = lines_for(written)
+    if together != written:
+        return together
+    albums = [list(album) for _, album in groupby(items, key=lambda item: item.album)]
+    return [text for album in albums for text in lines_for([item.caption for item in album])]
 
 
 def lines_for(written: Sequence[str | None]) -> list[str | None]:

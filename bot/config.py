@@ -1,4 +1,4 @@
-"""Strict TOML into frozen dataclasses: what config.toml says, or the same defaults without it."""
+"""The settings: config.toml, checked strictly, as frozen dataclasses with the same defaults."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any, get_type_hints
 
 from bot.errors import ConfigError
 from lora.engine import ENGINES
+from lora.jobs import DrawOptions
+
+CFG_RANGE = (1.0, 20.0)  # what config.toml and /sticker accept; 1 = no guidance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +26,15 @@ class Telegram:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Where everything is kept that outlives the process."""
+    """The folder of the database, blobs and unpacked weights, and for how long ended jobs are kept."""
 
     dir: Path = Path("data")
+    keep_days: int = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """The diffusion model that people's styles are trained on."""
+    """The diffusion model that styles are trained on."""
 
     name: str = "sticker-nano"
 
@@ -42,11 +46,14 @@ class Engine:
     name: str = "local"
     device: str = "auto"
     threads: int = 0
+    nice: int = 10
+    silent_seconds: int = 30
+    stuck_seconds: int = 900
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Trainings. 0 steps means the base's own default."""
+    """Trainings. 0 steps means the default of the base."""
 
     steps: int = 0
     checkpoint_steps: int = 0
@@ -57,17 +64,17 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Sticker:
-    """Drawings."""
+    """Drawings. The defaults are those of ``DrawOptions``, which these settings replace in the bot."""
 
-    cfg: float = 5.0
-    steps: int = 20
+    cfg: float = DrawOptions.cfg
+    steps: int = DrawOptions.steps
     max_count: int = 4
-    outline_px: int = 8
+    outline_px: int = DrawOptions.outline_px
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one person, and one job, may take."""
+    """The most active jobs of a person, and the most attempts of a job."""
 
     jobs_per_person: int = 3
     attempts: int = 3
@@ -86,12 +93,13 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
 
-Rule = tuple[Callable[[Any], bool], str]  # what is allowed, and how that is called
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
 
 ALLOWED: dict[str, Rule] = {
     "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "storage.dir": (lambda v: True, "the path of a folder"),
+    "storage.keep_days": (lambda v: v >= 1, "1 or more"),
     "base.name": (
         bool,
         "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
@@ -99,12 +107,15 @@ ALLOWED: dict[str, Rule] = {
     "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
     "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
+    "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),
+    "engine.silent_seconds": (lambda v: v >= 3, "3 or more"),
+    "engine.stuck_seconds": (lambda v: v >= 60, "60 or more"),
     "train.steps": (lambda v: v >= 0, "0 (the base's default) or more"),
     "train.checkpoint_steps": (lambda v: v >= 0, "0 (the base's default) or more"),
     "train.min_samples": (lambda v: v >= 1, "1 or more"),
     "train.advised_samples": (lambda v: 1 <= v[0] <= v[1], "two whole numbers, the smaller first"),
     "train.max_samples": (lambda v: v >= 1, "1 or more"),
-    "sticker.cfg": (lambda v: 1 <= v <= 20, "1 to 20"),
+    "sticker.cfg": (lambda v: CFG_RANGE[0] <= v <= CFG_RANGE[1], "{:g} to {:g}".format(*CFG_RANGE)),
     "sticker.steps": (lambda v: 1 <= v <= 1000, "1 to 1000"),
     "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
     "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
@@ -114,9 +125,9 @@ ALLOWED: dict[str, Rule] = {
 
 
 def load(path: Path | None = None) -> Config:
-    """The settings of ``path``; without it those of ./config.toml, or the defaults if there is none.
+    """The settings in ``path``. None means ./config.toml if it exists, else the defaults.
 
-    Paths in the file count from the file's own folder. Raises ConfigError.
+    Relative paths in the file are relative to the file's folder. Raises ConfigError.
     """
     if path is None and not Path("config.toml").exists():
         return Config()
@@ -131,14 +142,14 @@ def load(path: Path | None = None) -> Config:
 
 
 def parse(found: dict[str, Any], *, folder: Path = Path()) -> Config:
-    """A parsed file as settings. Raises ConfigError for any key or value that is not known."""
+    """A parsed file as settings. Raises ConfigError for an unknown key or a value that is not allowed."""
     tables = get_type_hints(Config)
     _refuse_unknown(found, set(tables), where="table")
     return Config(**{name: _table(tables[name], name, value, folder) for name, value in found.items()})
 
 
 def every_key() -> dict[str, Any]:
-    """All settings by their dotted name with their defaults."""
+    """The default of every setting, by its dotted name, for example ``train.steps``."""
     config = Config()
     tables = {table.name: getattr(config, table.name) for table in fields(Config)}
     return {
@@ -157,7 +168,7 @@ def _table(kind: type, name: str, found: object, folder: Path) -> Any:
 
 
 def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
-    """One value in its type, held against what is allowed."""
+    """A value in the type of its field, if ``ALLOWED`` accepts it. Raises ConfigError."""
     value = _typed(kind, found)
     allowed, meaning = ALLOWED[key]
     if value is None or not allowed(value):
@@ -170,7 +181,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
 
 
 def _typed(kind: Any, found: Any) -> Any:
-    """The value in the field's type, None if it has another one. True and False are no numbers here."""
+    """The value in the type of its field, None if it has another type. A bool is no number here."""
     if kind is float and type(found) in (int, float):
         return float(found)
     if kind is Path and isinstance(found, str):

@@ -1,9 +1,9 @@
-"""What every handler needs, typed: the bot's parts, the person, their update, and how to answer."""
+"""What every handler needs: the bot's parts, the person, their update, and how to answer."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Message, Update
 
@@ -13,6 +13,7 @@ from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.errors import Buttons, UserError
 from bot.intake import Intake
+from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.sample_replies import SampleReplies
 from bot.sender import Sender
@@ -35,7 +36,9 @@ class Parts:
     sample_replies: SampleReplies
     dispatch: Dispatch
     deliver: Deliver
+    outbox: Outbox
     packs: Packs
+    declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
 
 
 @dataclass(kw_only=True)
@@ -67,13 +70,13 @@ class Context:
 
     @property
     def origin(self) -> str:
-        """Names the deed for good, so that a job which it asks for is asked for once."""
+        """Names the message or the press, so that a job which it asks for is asked for once."""
         return f"press {self.press.id}" if self.press else f"message {self.message.message_id}"
 
     @property
     def argument(self) -> str:
-        """What follows the command."""
-        return re.sub(r"^\S+\s*", "", self.message.text or "")
+        """What follows the command, in a text or in a picture's caption."""
+        return re.sub(r"^\S+\s*", "", self.message.text or self.message.caption or "")
 
     @property
     def data(self) -> list[str]:

@@ -1,7 +1,7 @@
-"""Finished work to the people who asked, and how unfinished work goes, in one message per job.
+"""Tells people about their jobs: progress in one message for each job, then its stickers and its end.
 
-All of it comes from rows, so a restart goes on where a kill ended it. A message that was sent just before a
-kill may be sent once more; a sticker is never added to a pack twice (``packs.py``).
+Everything that is sent comes from rows, so a restarted bot continues where it was killed. A message that was sent
+just before a kill may be sent once more.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 
 from telegram.error import BadRequest, Forbidden
 
@@ -19,116 +20,175 @@ from bot.errors import Buttons
 from bot.estimates import Estimates
 from bot.per_person import PerPerson
 from bot.progress import number, over, under_way
+from bot.schedule import Schedule
 from bot.sender import Sender
 from bot.store import Store
 from bot.tables import comparisons, drawings, findings, jobs, packs, people
 from bot.tables.drawings import Drawing
-from bot.tables.jobs import Job
+from bot.tables.jobs import Job, JobKind, JobState
+from bot.waiting import waiting_helps
 from bot.words import Words
 
 log = logging.getLogger(__name__)
 
-EDIT_SECONDS = 3.0  # between two edits of one message
+EDIT_SECONDS = 3.0  # at least, between two edits of one message
+TRIES = 3  # to tell the news of a job, if the error is not one that passes
 SWEEP = (3.0, 5.0, 8.0)  # CFG values that the buttons below a sticker offer
 
 
-class Deliver:
-    """Per person, in order: job messages, stickers, ends."""
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """The text of a job's message and when it was put there (monotonic seconds)."""
 
-    def __init__(self, *, store: Store, blobs: Blobs, sender: Sender, config: Config) -> None:
+    text: str = ""
+    at: float = float("-inf")
+
+
+class Deliver:
+    """Sends each person what is new about their jobs, oldest job first."""
+
+    def __init__(
+        self, *, store: Store, blobs: Blobs, sender: Sender, config: Config, estimates: Estimates
+    ) -> None:
         self._store = store
         self._blobs = blobs
         self._sender = sender
         self._config = config
-        self._shown: dict[int, tuple[str, float]] = {}  # job -> (its message's text, when it was put there)
+        self._estimates = estimates
+        self._shown: dict[int, _Shown] = {}  # by job
+        self._schedule = Schedule(estimates.line)
+        self._failures: dict[int, int] = {}  # by job: tries in a row whose error waiting does not mend
         self._per_person = PerPerson(self._serve)
-        self.estimates: Estimates | None = None  # dispatch's, once there is one
 
     def wake(self, person: int) -> None:
-        """There may be something to tell."""
+        """Look for news of this person's jobs now."""
         self._per_person.wake(person)
 
     async def run(self) -> None:
-        """Look after all open jobs once a second until cancelled: places and times change by themselves."""
+        """Look once a second until cancelled: places and times left change without an event."""
+        self._per_person = PerPerson(self._serve)
         try:
             while True:
-                for person in await jobs.people_to_tell(self._store):
-                    self.wake(person)
+                await self.look()
                 await asyncio.sleep(1.0)
         finally:
             await self._per_person.close()
+
+    async def look(self) -> None:
+        """Wake all people who have to be told an end, and those whose waiting jobs may have another place."""
+        await self._estimates.line.refresh()
+        news = await jobs.people_with_news(self._store)
+        for person in {*news, *self._schedule.due(time.monotonic())}:
+            self.wake(person)
 
     async def _serve(self, person: int) -> None:
         words = Words((await people.get(self._store, person)).language)
         try:
             for job in await jobs.to_tell(self._store, person):
-                if job.active:
-                    await self._show(words, job)
-                await self._send_drawings(words, job)
-                if not job.active:
-                    await self._end(words, job)
-        except Forbidden:  # blocked: it waits until they write again
+                await self._tell(words, job)
+        except Forbidden:  # the person has blocked the bot; the rest is sent when they write again
             await people.block(self._store, person)
 
+    async def _tell(self, words: Words, job: Job) -> None:
+        """Tell what is new about one job. After some tries in vain the job is left, so that later ones are told."""
+        try:
+            if job.active:
+                await self._show(words, job)
+            await self._send_drawings(words, job)
+            if not job.active:
+                await self._end(words, job)
+        except Exception as error:
+            if isinstance(error, Forbidden) or waiting_helps(error):
+                raise
+            self._failures[job.id] = self._failures.get(job.id, 0) + 1
+            if self._failures[job.id] < TRIES:
+                raise
+            if self._failures[job.id] == TRIES:
+                log.error("the news of job %d cannot be told", job.id, exc_info=error)
+            if not job.active:
+                await self._over(job)
+        else:
+            self._failures.pop(job.id, None)
+
     async def _show(self, words: Words, job: Job) -> None:
-        """Send or edit the message of a job that is under way, not too often and only if it says more."""
-        assert self.estimates is not None
-        standing = self.estimates.standing(job, await jobs.active(self._store))
-        text, buttons = under_way(words, job, standing, self._config)
-        text += await self._seen(words, job)
-        old, at = self._shown.get(job.id, ("", float("-inf")))
-        if text == old or (job.message_id and time.monotonic() - at < EDIT_SECONDS):
+        """Send or edit the message of an active job, if its text has changed and the last edit is long enough ago."""
+        text, buttons = under_way(words, job, await self._estimates.estimate(job), self._config)
+        text += await self._advice(words, job)
+        shown = self._shown.get(job.id, _Shown())
+        if text == shown.text or (job.message_id and time.monotonic() - shown.at < EDIT_SECONDS):
             return
-        await self._put(job, text, buttons)  # its stickers are replies to it: it comes first
-        self._shown[job.id] = (text, time.monotonic())
+        await self._put(job, text, buttons)  # before the stickers, which are replies to it
+        self._shown[job.id] = _Shown(text=text, at=time.monotonic())
 
     async def _end(self, words: Words, job: Job) -> None:
-        """The last edit, and for a training a message of its own, because edits ring no bell."""
+        """Edit the message for the last time. A training's end is a new message too: edits do not notify."""
         text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
-        await self._put(job, text + await self._seen(words, job), buttons)
-        self._shown.pop(job.id, None)
-        if job.kind == "train" and job.state in ("done", "failed"):
+        await self._put(job, text + await self._advice(words, job), buttons)
+        if job.kind == JobKind.TRAIN and job.state in (JobState.DONE, JobState.FAILED):
             await self._announce(words, job)
-        await jobs.tell(self._store, job.id)
+        await self._over(job)
 
-    async def _seen(self, words: Words, job: Job) -> str:
-        """What the worker saw on the samples of a training, as lines to add to its message."""
+    async def _over(self, job: Job) -> None:
+        self._shown.pop(job.id, None)
+        self._failures.pop(job.id, None)
+        await jobs.mark_told(self._store, job.id)
+
+    async def _advice(self, words: Words, job: Job) -> str:
+        """What the worker has found on the samples of a training, as lines to add to its message."""
         lines = advice.worded(words, await findings.of_job(self._store, job.id))
         return "".join(f"\n\n{line}" for line in lines)
 
     async def _put(self, job: Job, text: str, buttons: Buttons) -> None:
         if job.message_id and await self._sender.edit(job.person, job.message_id, text, buttons=buttons):
             return
-        await jobs.show_in(self._store, job.id, await self._sender.text(job.person, text, buttons=buttons))
+        await jobs.set_message(
+            self._store, job.id, await self._sender.text(job.person, text, buttons=buttons)
+        )
 
     async def _announce(self, words: Words, job: Job) -> None:
-        if job.state == "done":
+        if job.state == JobState.DONE:
             await self._announce_done(words, job)
             return
         again = words.buttons([[("button-train-again", "train:again")]])
         await self._sender.text(job.person, words("train-failed", keyword=job.keyword), buttons=again)
 
     async def _announce_done(self, words: Words, job: Job) -> None:
-        """With the sheet of its checkpoints, if they were compared."""
+        """Say that the style is ready, with the sheet of its checkpoints if they were compared."""
         ready = words("train-announce", keyword=job.keyword)
         found = await comparisons.of_job(self._store, job.id)
         if found is None:
             await self._sender.text(job.person, ready)
             return
         text = f"{ready}\n\n{checkpoint_choice.caption(words, found)}"
-        sheet = await self._blobs.read(found.sheet)
+        sheet = await self._read(job, found.sheet)
+        if sheet is None:
+            await self._sender.text(job.person, ready)
+            return
         await self._sender.sheet(job.person, sheet, text, buttons=checkpoint_choice.buttons(words, found))
 
     async def _send_drawings(self, words: Words, job: Job) -> None:
-        for drawing in await drawings.of_job(self._store, job.id):
-            if drawing.message_id is None:
-                data = await self._blobs.read(drawing.blob)
-                await drawings.sent(
-                    self._store, drawing.id, await self._send(job, data, below(words, job, drawing))
-                )
+        """Send the stickers that have not been sent. One whose file is lost is told, and the others are sent."""
+        for drawing in await drawings.unsent(self._store, job.id):
+            data = await self._read(job, drawing.blob)
+            if data is None:
+                await self._sender.text(job.person, words("sticker-file-lost"))
+                await drawings.sent(self._store, drawing.id, 0)
+                continue
+            message_id = await self._send(job, data, below(words, job, drawing))
+            await drawings.sent(self._store, drawing.id, message_id)
+
+    async def _read(self, job: Job, blob: str) -> bytes | None:
+        """The content of a blob, None if it cannot be read. Raises OSError if waiting may help."""
+        try:
+            return await self._blobs.read(blob)
+        except OSError as error:
+            if waiting_helps(error):
+                raise
+            log.error("job %d: a stored file cannot be read: %s", job.id, error.strerror)
+            return None
 
     async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> int:
-        """The message id; 0 for a sticker that Telegram refuses, which no later try would change."""
+        """Send a sticker; gives its message id, 0 if Telegram refuses it, so that it is not tried again."""
         try:
             return await self._sender.sticker(job.person, sticker, buttons=buttons, reply_to=job.message_id)
         except BadRequest as error:
@@ -137,12 +197,12 @@ class Deliver:
 
 
 def below(words: Words, job: Job, drawing: Drawing, pack: packs.Pack | None = None) -> Buttons:
-    """The buttons below a sticker: into the pack, again with another seed, the same with another CFG."""
+    """The buttons below a sticker: add it to the pack, draw again with another seed, draw with another CFG."""
     add = (words.plain("button-add"), f"add:{drawing.id}")
     if pack is not None:
         add = (words.plain("button-added"), f"https://t.me/addstickers/{pack.name}")
     again = (words.plain("button-again"), f"again:{drawing.id}")
-    sweep = [(_cfg_label(words, cfg, job.cfg), f"cfg:{drawing.id}:{number(cfg)}") for cfg in SWEEP]
+    sweep = [(_cfg_label(words, cfg, job.options.cfg), f"cfg:{drawing.id}:{number(cfg)}") for cfg in SWEEP]
     return [[add, again], sweep]
 
 

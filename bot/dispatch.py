@@ -1,83 +1,101 @@
-"""Durable jobs to the engine, and its events back into rows. Whoever waits for news is woken."""
+"""Hands jobs from the database to the engine, and writes the engine's events into the database."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.estimates import Estimates
+from bot.job_request import request
+from bot.next_job import next_job
+from bot.state_log import StateLog
 from bot.store import Store
-from bot.tables import comparisons, drawings, findings, jobs, trainings
-from bot.tables.jobs import Job
+from bot.supervise import run_all
+from bot.tables import comparisons, drawings, findings, jobs, losses, trainings
+from bot.tables.jobs import Job, JobKind, JobState
+from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine
 from lora.jobs import (
     Cancelled,
     Checkpoint,
     Compared,
-    Draw,
     Drawn,
     Event,
     Failed,
     Findings,
     Finished,
+    JobError,
     Lost,
     Progress,
     Ready,
-    Sample,
-    SavedCheckpoint,
-    Train,
     Trained,
-    TrainSettings,
 )
 
 log = logging.getLogger(__name__)
 
-DRAWS_AT_ONCE = 4  # what a worker may hold to make one batch of; the rest wait in rows
+LONGEST_PAUSE = 5.0  # seconds between tries while the disk or the database takes nothing
 
 
 class Dispatch:
-    """Feeds the engine and listens to it. A change counts only for the attempt that is running."""
+    """Submits jobs to the engine and takes its events. Events of an attempt that is not running are ignored.
+
+    ``notify`` is called with a person's id whenever one of their jobs has changed.
+    """
 
     def __init__(
-        self, *, engine: Engine, store: Store, blobs: Blobs, config: Config, tell: Callable[[int], None]
+        self,
+        *,
+        engine: Engine,
+        store: Store,
+        blobs: Blobs,
+        config: Config,
+        estimates: Estimates,
+        notify: Callable[[int], None],
     ) -> None:
         self._engine = engine
         self._store = store
         self._blobs = blobs
         self._config = config
-        self._tell = tell  # wakes the delivery to a person
+        self._notify = notify
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
-        self._handed_over: dict[int, float] = {}  # draws alone with the worker -> monotonic seconds
-        self.base: str | None = None  # hash of the base that the worker draws on, once one has told
-        self.estimates = Estimates(store)
+        self._submitted: dict[int, float] = {}  # draws that are alone with the worker -> monotonic seconds
+        self._feeding = StateLog(log, "jobs are handed over again")
+        self._taking = StateLog(log, "results of jobs are stored again")
+        self.base: str | None = None  # hash of the worker's base; None until a worker has reported it
+        self.estimates = estimates
 
     def wake(self) -> None:
-        """There may be a job to hand over."""
+        """Look for a job to submit now."""
         self._wake.set()
 
     def draws_on_other_base(self, base: str | None) -> bool:
-        """Whether an adapter of ``base`` would be refused, as far as is known by now."""
+        """Whether the worker has another base than ``base`` (a hash); False if one of them is not known."""
         return None not in (base, self.base) and base != self.base
 
     async def run(self) -> None:
-        """Start the engine and work until cancelled."""
+        """Start the engine and work until cancelled. May be called again after it has ended."""
+        await losses.count_hand_over(self._store, attempts=self._config.limits.attempts)
         if waiting := await jobs.requeue_all(self._store):
-            log.info("%d interrupted jobs wait again", waiting)
+            log.info("%d interrupted jobs are queued again", waiting)
+        self._ready.clear()
         await self._engine.start()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._feed())
-                group.create_task(self._listen())
+            await run_all({"hand over jobs": self._feed, "take events": self._listen})
         finally:
             await self._engine.close()
+            with suppress(sqlite3.Error):  # what is not queued now is queued at the next start
+                await jobs.requeue_all(self._store)  # this is no death: no hand-over is counted
 
     async def cancel(self, person: int, id: int) -> Job | None:
-        """End one of the person's jobs; None if it was over. The row ends now, the worker a step later."""
+        """End a job of this person; None if it has ended before. Its worker stops after the current step."""
         job = await jobs.cancel(self._store, person, id)
         if job is not None:
             await self._engine.cancel(id)
@@ -87,70 +105,57 @@ class Dispatch:
     async def _feed(self) -> None:
         while True:
             await self._ready.wait()
-            while self._ready.is_set() and (job := await self._claim()):
-                await self._hand_over(job)
-                self._tell(job.person)
+            await _until_it_works(self._feeding, self._hand_over_all)
             await self._wake.wait()
             self._wake.clear()
 
-    async def _claim(self) -> Job | None:
-        """The next job that there is room for. Draws go first; one training at a time."""
-        drawing = await jobs.running(self._store, "draw")
-        # A draw whose worker died is tried alone: whatever killed it takes nobody else along this time.
-        if len(drawing) < DRAWS_AT_ONCE and not any(job.losses for job in drawing):
-            job = await jobs.claim(self._store, "draw", fresh_only=bool(drawing))
-            if job is not None:
-                return job
-        if await jobs.running(self._store, "train"):
-            return None
-        return await jobs.claim(self._store, "train")
+    async def _hand_over_all(self) -> None:
+        """Hand over waiting jobs, as many as the worker is to have."""
+        attempts = self._config.limits.attempts
+        while self._ready.is_set() and (waiting := await next_job(self._store, attempts=attempts)):
+            if (job := await jobs.claim(self._store, waiting.kind, only=waiting.id)) is not None:
+                await _until_it_works(self._feeding, partial(self._hand_over, job))
+                self._notify(job.person)
 
     async def _hand_over(self, job: Job) -> None:
+        """Hand a claimed job to the engine. A job whose own files cannot be read fails; no other does."""
+        if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
+            return  # before this second try it was cancelled or put back
+        if job.kind == JobKind.DRAW and len(await jobs.running(self._store, JobKind.DRAW)) == 1:
+            self._submitted[job.id] = time.monotonic()
         try:
-            request = await (self._draw(job) if job.kind == "draw" else self._train(job))
-        except FileNotFoundError:
-            log.error("job %d: a blob is missing", job.id)
-            await self._end(job, "failed", "internal")
+            steps = self._config.train.checkpoint_steps or None
+            await self._engine.submit(await request(self._store, self._blobs, job, checkpoint_steps=steps))
+        except JobError as error:
+            await self._end(job, JobState.FAILED, error.code)
             return
-        if job.kind == "draw" and len(await jobs.running(self._store, "draw")) == 1:
-            self._handed_over[job.id] = time.monotonic()
-        await self._engine.submit(request)
-        if await jobs.is_mine(self._store, job.id, job.attempt) is None:
-            await self._engine.cancel(job.id)  # cancelled while it was being handed over
-
-    async def _draw(self, job: Job) -> Draw:
-        return Draw(
-            id=job.id,
-            attempt=job.attempt,
-            prompt=job.prompt,
-            adapter=await self._blobs.read(job.adapter) if job.adapter else None,
-            cfg=job.cfg,
-            seed=job.seed,
-            steps=job.steps or self._config.sticker.steps,
-            count=job.count,
-        )
-
-    async def _train(self, job: Job) -> Train:
-        state = await trainings.resume_state(self._store, job.id)
-        found = await trainings.samples(self._store, job.id)
-        earlier = await trainings.checkpoints(self._store, job.id)
-        return Train(
-            id=job.id,
-            attempt=job.attempt,
-            keyword=job.keyword,
-            samples=tuple([Sample(picture=await self._blobs.read(b), caption=text) for b, text in found]),
-            settings=TrainSettings(
-                steps=job.steps, checkpoint_steps=self._config.train.checkpoint_steps or None, seed=job.seed
-            ),
-            resume=await self._blobs.read(state) if state else None,
-            earlier=tuple(
-                [SavedCheckpoint(step=step, adapter=await self._blobs.read(b)) for step, b in earlier]
-            ),
-        )
+        except OSError as error:
+            await self._engine.cancel(job.id)  # the worker may have the rest of it
+            if waiting_helps(error):
+                await jobs.put_back(self._store, job.id, job.attempt)
+                raise
+            log.error("job %d: one of its files cannot be read: %s", job.id, error.strerror)
+            await self._end(job, JobState.FAILED, "stored-file")
+            return
+        if await jobs.handed_over(self._store, job.id, job.attempt) is None:
+            await self._engine.cancel(job.id)  # the row was cancelled while the engine waited
 
     async def _listen(self) -> None:
         async for event in self._engine.events():
+            await _until_it_works(self._taking, partial(self._take_or_fail, event))
+
+    async def _take_or_fail(self, event: Event) -> None:
+        """Take an event. A job whose event cannot be taken fails; the events after it are taken."""
+        try:
             await self._take(event)
+        except Exception as error:
+            if waiting_helps(error) or isinstance(event, Ready | Lost):
+                raise
+            log.error("job %d: %s cannot be taken", event.job, type(event).__name__, exc_info=error)
+            job = await jobs.running_attempt(self._store, event.job, event.attempt)
+            if job is not None:
+                await self._engine.cancel(job.id)
+                await self._end(job, JobState.FAILED, "internal")
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -163,13 +168,13 @@ class Dispatch:
             case Lost():
                 await self._lose(event)
             case _:
-                job = await jobs.is_mine(self._store, event.job, event.attempt)
+                job = await jobs.running_attempt(self._store, event.job, event.attempt)
                 if job is not None:
                     await self._take_of(job, event)
-                    self._tell(job.person)
+                    self._notify(job.person)
 
     async def _take_of(self, job: Job, event: Event) -> None:
-        """An event of the attempt that is running."""
+        """Handle an event of the running attempt of a job."""
         match event:
             case Progress():
                 self.estimates.progress(job.kind, event)
@@ -181,10 +186,16 @@ class Dispatch:
                         self._store, job, step=event.step, adapter=adapter, state=state, base=self.base
                     )
                 await self._blobs.sweep(unused)
+                self.wake()  # the training is not a suspect any more
             case Compared():
                 async with self._blobs.keep(event.sheet) as (sheet,):
                     unused = await comparisons.add(
-                        self._store, job, best=event.chosen, scores=event.scores, sheet=sheet
+                        self._store,
+                        job,
+                        chosen=event.chosen,
+                        scores=event.scores,
+                        reasons=event.reasons,
+                        sheet=sheet,
                     )
                 await self._blobs.sweep(unused)
             case Drawn():
@@ -193,48 +204,56 @@ class Dispatch:
                         self._store, job.id, job.attempt, position=event.index, seed=event.seed, blob=sticker
                     )
             case Trained():
-                await self._end(job, "done")
+                await self._end(job, JobState.DONE)
             case Finished():
-                if (began := self._handed_over.get(job.id)) is not None:
+                if (began := self._submitted.get(job.id)) is not None:
                     self.estimates.drawn(job, time.monotonic() - began)
-                await self._end(job, "done")
+                await self._end(job, JobState.DONE)
             case Failed():
                 log.warning("job %d (%s) failed: %s %s", job.id, job.kind, event.code, event.detail)
-                await self._end(job, "failed", event.code)
-            case Cancelled():  # not by a person, whose wish ends the row first
-                await self._end(job, "cancelled")
+                await self._end(job, JobState.FAILED, event.code)
+            case Cancelled():  # only if the engine cancelled by itself: ``cancel`` ends the row first
+                await self._end(job, JobState.CANCELLED)
 
     async def _lose(self, event: Lost) -> None:
-        """The worker died. If draws were in hand it died of one of them, not of the training beside."""
+        """The worker is gone. ``next_job`` finds out which of its jobs it died of."""
         self._ready.clear()
-        lost = [job for id, attempt in event.jobs if (job := await jobs.is_mine(self._store, id, attempt))]
-        draws = [job for job in lost if job.kind == "draw"]
-        log.warning("the worker was lost with %d jobs in hand", len(lost))
-        for job in lost:
-            await jobs.lose(
-                self._store,
-                job.id,
-                job.attempt,
-                blame=job in draws or not draws,
-                attempts=self._config.limits.attempts,
-            )
+        log.warning("the worker was lost; it had %d jobs", len(event.jobs))
+        for job in await losses.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
             await self._tidy(job)
-            self._tell(job.person)
+            self._notify(job.person)
 
-    async def _end(self, job: Job, state: str, error: str | None = None) -> None:
+    async def _end(self, job: Job, state: JobState, error: str | None = None) -> None:
         if await jobs.end(self._store, job.id, job.attempt, state, error):
             await self._tidy(job)
-            self._tell(job.person)
+            self._notify(job.person)
 
     async def _tidy(self, job: Job) -> None:
-        """Forget what an ended job needed only while it ran, and let the next one in."""
-        self._handed_over.pop(job.id, None)
+        """Delete what only a running job needs, and look for the next job."""
+        self._submitted.pop(job.id, None)
         await self.estimates.ended(job.id)
         now = await jobs.get(self._store, job.id)
-        if job.kind == "train" and now is not None and not now.active:
+        if job.kind == JobKind.TRAIN and now is not None and not now.active:
             unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(
                 self._store, job.id
             )
             unused += await trainings.drop_outdated(self._store)
             await self._blobs.sweep(unused)
         self.wake()
+
+
+async def _until_it_works(state: StateLog, work: Callable[[], Awaitable[None]]) -> None:
+    """Try ``work`` again as long as the disk is full, the database is held, or the like."""
+    number = 0
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if not waiting_helps(error):
+                raise
+            state.fails(str(error), f"jobs wait until this is over: {error}")
+            await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
+            number += 1
+        else:
+            state.works()
+            return

@@ -18,5 +18,9 @@ class UserError(Exception):
         self.params = params
 
 
+class KeepForLater(Exception):
+    """The update stays in the inbox until its person has a style (``inbox.release``)."""
+
+
 class ConfigError(Exception):
     """The operator's settings are wrong; the message names the key, the value and what is allowed."""

@@ -1,21 +1,21 @@
-"""Where a job stands: its place in line and the seconds it still takes, from what has been measured."""
+"""Estimates of a job's place in the queue and the seconds until its end, from measured seconds per step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.line import Line
 from bot.store import Store
 from bot.tables import settings
-from bot.tables.jobs import Job
+from bot.tables.jobs import Job, JobKind, JobState
 from lora.jobs import Progress, Ready
 
-NEWEST_WEIGHT = 0.3  # of the newest measurement in the running mean
+NEWEST_WEIGHT = 0.3  # of the newest measurement in the exponential moving average
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """``place`` counts from 1 for a waiting job and is 0 for a running one; None means not known yet."""
+    """``place`` in the queue is 1 for the next job and 0 for a running one. None means not known yet."""
 
     place: int
     seconds: float | None
@@ -25,66 +25,97 @@ class Estimate:
 
 
 class Estimates:
-    """The measured seconds per step of each kind of job, and the newest Progress of each running one."""
+    """The measured seconds per step of each kind of job, and the newest Progress of each running job."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._progress: dict[int, Progress] = {}
-        self._seconds: dict[str, float] = {}  # train, draw -> seconds per step
-        self._where = ""
-        self._train_steps: int | None = None
+        self._seconds: dict[JobKind, float] = {}  # per step; a step of a draw is one of one picture
+        self._setting = ""  # the name under which they are stored
+        self._train_steps: int | None = None  # the base's default
+        self.line = Line(store)
 
     async def ready(self, event: Ready) -> None:
-        """A worker has started: take what was measured on this base and device before."""
-        self._where = f"seconds per step, {event.base} on {event.device}"
-        self._seconds = await settings.read(self._store, self._where) or {}
+        """A worker has started: load what was measured on its base and device before."""
+        self._setting = f"seconds per step, {event.base} on {event.device}"
+        stored = await settings.read(self._store, self._setting) or {}
+        self._seconds = {JobKind(kind): seconds for kind, seconds in stored.items()}
         self._train_steps = event.defaults.steps
 
-    def progress(self, kind: str, event: Progress) -> None:
-        """Take in how far a running job is."""
+    def progress(self, kind: JobKind, event: Progress) -> None:
+        """Note how far a running job is."""
         self._progress[event.job] = event
-        if kind == "train" and 0 < event.step < event.steps:
+        if kind == JobKind.TRAIN and 0 < event.step < event.steps:
             self._measure(kind, event.seconds_left / (event.steps - event.step))
 
     async def ended(self, job: int) -> None:
-        """A job is over: forget how far it was, keep what was measured."""
+        """A job has ended: forget its progress and store what was measured."""
         self._progress.pop(job, None)
-        if self._where:
-            await settings.write(self._store, self._where, self._seconds)
+        if self._setting:
+            await settings.write(self._store, self._setting, self._seconds)
 
     def drawn(self, job: Job, seconds: float) -> None:
-        """A draw that had the worker for itself took so long from the hand-over to its end."""
-        self._measure("draw", seconds / max(1, self._steps(job) or 1))
+        """A draw that was alone with the worker took ``seconds`` from its submission to its end."""
+        self._measure(JobKind.DRAW, seconds / max(1, self._steps(job) or 1))
 
-    def standing(self, job: Job, active: Sequence[Job]) -> Estimate:
-        """Where ``job`` stands among all active jobs, which are in the order in which they are served."""
-        if job.state == "running" and (told := self._progress.get(job.id)) is not None:
+    async def estimate(self, job: Job) -> Estimate:
+        """Estimate for an active job, from the copy of the line."""
+        progress = self._progress.get(job.id)
+        if job.state == JobState.RUNNING and progress is not None:
             return Estimate(
-                place=0, seconds=told.seconds_left, step=told.step, steps=told.steps, loss=told.loss
+                place=0,
+                seconds=progress.seconds_left,
+                step=progress.step,
+                steps=progress.steps,
+                loss=progress.loss,
             )
-        before = [other for other in active if _served_before(other, job)]
-        place = 0 if job.state == "running" else 1 + sum(other.kind == job.kind for other in before)
-        waits = [self._seconds_left(other) for other in [*before, job]]
-        seconds = None if None in waits else sum(wait for wait in waits if wait is not None)
+        await self.line.include(job.id)
+        place = 0 if job.state == JobState.RUNNING else 1 + self.line.queues[job.kind].place(job.id)
+        seconds = self._seconds_until_end(job)
         return Estimate(place=place, seconds=seconds, step=job.step, steps=self._steps(job), loss=None)
 
-    def _seconds_left(self, job: Job) -> float | None:
-        if (told := self._progress.get(job.id)) is not None:
-            return told.seconds_left
-        steps, each = self._steps(job), self._seconds.get(job.kind)
-        return None if steps is None or each is None else (steps - job.step) * each
+    def _seconds_until_end(self, job: Job) -> float | None:
+        """The seconds of all jobs that are served before this one, and of itself; None if not known.
+
+        Draws are served before trainings, jobs of one kind by age.
+        """
+        draws, trainings = self.line.queues[JobKind.DRAW], self.line.queues[JobKind.TRAIN]
+        if job.kind == JobKind.DRAW:
+            return self._seconds_of(JobKind.DRAW, draws.place(job.id) + 1)
+        parts = (
+            self._seconds_of(JobKind.DRAW, len(draws.ids)),
+            self._seconds_of(JobKind.TRAIN, trainings.place(job.id) + 1),
+        )
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+    def _seconds_of(self, kind: JobKind, count: int) -> float | None:
+        """The seconds that the oldest ``count`` jobs of a kind still take.
+
+        A running job that has reported its progress takes as long as it said. The others are counted by their steps.
+        """
+        queue = self.line.queues[kind]
+        count = min(count, len(queue.ids))
+        steps, defaults, reported, known = queue.steps[count], queue.defaults[count], 0.0, 0
+        for id, progress in self._progress.items():
+            place = queue.place(id)
+            if place < count and queue.ids[place] == id:
+                steps -= queue.steps[place + 1] - queue.steps[place]
+                defaults -= queue.defaults[place + 1] - queue.defaults[place]
+                reported += progress.seconds_left
+                known += 1
+        if known == count:
+            return reported
+        each = self._seconds.get(kind)
+        if each is None or (defaults and self._train_steps is None):
+            return None
+        return reported + each * (steps + defaults * (self._train_steps or 0))
 
     def _steps(self, job: Job) -> int | None:
-        """Steps of the whole job; None if it takes the base's default and no worker has told that yet."""
-        if job.kind == "draw":
-            return (job.steps or 1) * job.count
+        """Steps of the whole job; None if they are the base's default and no worker has reported that yet."""
+        if job.kind == JobKind.DRAW:
+            return job.options.steps * job.options.count
         return job.steps or self._train_steps
 
-    def _measure(self, kind: str, seconds: float) -> None:
+    def _measure(self, kind: JobKind, seconds: float) -> None:
         known = self._seconds.get(kind, seconds)
         self._seconds[kind] = (1 - NEWEST_WEIGHT) * known + NEWEST_WEIGHT * seconds
-
-
-def _served_before(other: Job, job: Job) -> bool:
-    """Draws go before trainings; among equals the older first."""
-    return (other.kind != "draw", other.id) < (job.kind != "draw", job.id)

@@ -1,33 +1,40 @@
 """Updates stored before they are confirmed to Telegram, then worked off: one person's in order.
 
-python-telegram-bot's own polling confirms a batch before its handlers have run, so a kill loses updates. Here
-a batch is committed, and only the next call's offset confirms it.
+python-telegram-bot's own polling confirms a batch before its handlers have run, so a kill loses updates; and
+one update that it cannot read ends the program. Here a batch is stored as raw JSON, only the next call
+confirms it, and each update is read by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from telegram import Bot, Update
-from telegram.error import Conflict, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import Forbidden
 
+from bot.errors import KeepForLater
 from bot.per_person import PerPerson
-from bot.rate_limit import passes
+from bot.poll import Json, Poll
+from bot.reading import owner, read
+from bot.slots import without_slot
+from bot.state_log import StateLog
 from bot.store import Store
 from bot.tables import inbox
-from bot.tables.inbox import Letter
+from bot.tables.inbox import DAY, Letter, LetterState
+from bot.waiting import pause_after, waiting_helps
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 50
-KINDS = ["message", "callback_query"]
 PEOPLE_AT_ONCE = 32
-CRASHES = 3  # of one handler on one update, before it is given up
-TRIES = 20  # with kills and broken connections; one that kills the process must not do so for ever
+CRASHES = 3  # of one update while others succeed, before it is given up
+MOST_CRASHES = 10  # of one update, whatever happens to others
+TRIES = 20  # with those that a kill has ended: an update that kills the process must not do so for ever
 LONGEST_PAUSE = 30.0  # seconds
+TIDY_SECONDS = 3600.0
 
 
 class Inbox:
@@ -42,78 +49,133 @@ class Inbox:
         give_up: Callable[[Update, Exception | None], Awaitable[None]],
     ) -> None:
         self._bot = bot
+        self._poll = Poll(bot)
         self._store = store
         self._handle = handle
         self._give_up = give_up
         self._per_person = PerPerson(self._work_off, at_once=PEOPLE_AT_ONCE)
+        self._state = StateLog(log, "updates are worked off again")
+        self._done = 0
+        self._crashing: set[int] = set()  # updates whose last try crashed
+        self._unreadable, self._unreadable_logged = 0, float("-inf")
 
     async def run(self) -> None:
         """First what a kill has left undone, then poll until cancelled."""
         try:
-            await inbox.forget_old(self._store)
             for person in await inbox.people_waiting(self._store):
                 self._per_person.wake(person)
-            await self._poll()
+            await self._fetch()
         finally:
             await self._per_person.close()
+            await self._poll.close()
 
-    async def take_in(self, updates: tuple[Update, ...]) -> None:
+    async def take_in(self, updates: Sequence[Json]) -> None:
         """Store a batch, all of it on the disk when this returns, and begin to work on it."""
-        letters = [(update.update_id, _person(update), update.to_json()) for update in updates]
+        letters = [(owner(update), update) for update in updates]
         await inbox.put(self._store, letters)
-        for _, person, _ in letters:
+        for person, _ in letters:
             self._per_person.wake(person)
 
-    async def _poll(self) -> None:
-        offset, pause = None, 1.0
+    async def _fetch(self) -> None:
+        tidied = float("-inf")
+        while True:
+            if time.monotonic() - tidied > TIDY_SECONDS:
+                tidied = time.monotonic()
+                await inbox.forget_old(self._store)
+            if updates := await self._poll.next():
+                await self._store_surely(updates)
+
+    async def _store_surely(self, updates: Sequence[Json]) -> None:
+        """Store a batch, whatever the disk says meanwhile: it is not confirmed before that."""
+        number = 0
         while True:
             try:
-                updates = await self._bot.get_updates(
-                    offset=offset, timeout=POLL_SECONDS, allowed_updates=KINDS
-                )
-            except (NetworkError, RetryAfter, Conflict) as error:
-                log.warning("no updates: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            await self.take_in(updates)
-            # None after an empty batch: after a quiet week Telegram counts from another number.
-            offset, pause = (updates[-1].update_id + 1 if updates else None), 1.0
+                await self.take_in(updates)
+                return
+            except sqlite3.OperationalError as error:
+                if not waiting_helps(error):
+                    raise
+                await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
+                number += 1
 
     async def _work_off(self, person: int) -> None:
-        while letter := await inbox.next_of(self._store, person):
+        while letter := await inbox.claim(self._store, person):
             await self._work_on(letter)
-            await inbox.done(self._store, letter.update_id)
+            self._done += 1
 
     async def _work_on(self, letter: Letter) -> None:
-        """Try until it is done or given up; a broken connection keeps this person's updates waiting."""
-        update = Update.de_json(json.loads(letter.body), self._bot)
-        crashes, last = 0, None
-        for number in range(letter.tries, TRIES):
-            await inbox.begin(self._store, letter.update_id)
+        """Try until it is done, kept for later, put aside or given up."""
+        update = read(letter.body, self._bot)
+        if update is None:
+            await inbox.end(self._store, letter, LetterState.UNREADABLE)
+            self._log_unreadable()
+            return
+        if letter.tries > TRIES:
+            await self._surrender(letter, update, None)
+            return
+        try:
+            await self._try(letter, update)
+        finally:
+            self._crashing.discard(letter.id)
+
+    async def _try(self, letter: Letter, update: Update) -> None:
+        waits, crashes, done_before = 0, 0, self._done
+        while True:
             try:
-                await self._handle(update)
-                return
-            except Forbidden:
-                log.info("update %d: its person has blocked the bot", letter.update_id)
+                state = await self._outcome(letter, update)
+                await inbox.end(self._store, letter, state)
+                self._state.works()
                 return
             except Exception as error:
-                last = error
-                crashes += not passes(error)
-                log.warning("update %d, try %d: %s", letter.update_id, number + 1, type(error).__name__)
-            if crashes == CRASHES:
-                break
-            await asyncio.sleep(min(0.2 * 2**number, LONGEST_PAUSE))
-        await self._surrender(update, last)
+                if waiting_helps(error):
+                    await self._wait(letter, error, waits)
+                    waits += 1
+                    continue
+                crashes += 1
+                self._crashing.add(letter.id)
+                log.warning("update %d, crash %d: %s", letter.update_id, crashes, type(error).__name__)
+                others_work = self._done > done_before or len(self._crashing) == 1
+                if (crashes >= CRASHES and others_work) or crashes >= MOST_CRASHES:
+                    await self._surrender(letter, update, error)
+                    return
+                async with without_slot():
+                    await asyncio.sleep(pause_after(error, crashes - 1, longest=LONGEST_PAUSE))
+                await inbox.count(self._store, letter, 1)
 
-    async def _surrender(self, update: Update, error: Exception | None) -> None:
+    async def _outcome(self, letter: Letter, update: Update) -> LetterState:
         try:
-            await self._give_up(update, error)
-        except TelegramError as second:
-            log.warning("update %d: no apology was possible: %s", update.update_id, second)
+            await self._handle(update)
+        except KeepForLater:
+            return LetterState.KEPT
+        except Forbidden:
+            log.info("update %d: its person cannot be written to", letter.update_id)
+        return LetterState.DONE
 
+    async def _wait(self, letter: Letter, error: Exception, number: int) -> None:
+        """Wait until a broken connection or a full disk may be over. It is not counted as a try."""
+        self._state.fails(type(error).__name__, f"updates wait until this is over: {type(error).__name__}")
+        await inbox.count(self._store, letter, -1)
+        async with without_slot():
+            await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
+        await inbox.count(self._store, letter, 1)
 
-def _person(update: Update) -> int:
-    """Whose order counts: the person's, or the chat's where there is none."""
-    who = update.effective_user or update.effective_chat
-    return who.id if who else 0
+    async def _surrender(self, letter: Letter, update: Update, error: Exception | None) -> None:
+        """Give an update up. Its end and the apology for it are stored together, or neither is."""
+        try:
+            async with self._store.transaction():
+                await self._give_up(update, error)
+                await inbox.end(self._store, letter, LetterState.DONE)
+        except Exception as second:
+            if waiting_helps(second):
+                raise  # the person's work is tried again as a whole
+            log.warning("update %d: no apology is possible: %s", letter.update_id, type(second).__name__)
+            await inbox.end(self._store, letter, LetterState.DONE)
+
+    def _log_unreadable(self) -> None:
+        """One line a day, with how many there were since the start."""
+        self._unreadable += 1
+        if time.monotonic() - self._unreadable_logged > DAY:
+            self._unreadable_logged = time.monotonic()
+            log.warning(
+                "updates that the library cannot read were put aside, %d since the start", self._unreadable
+            )

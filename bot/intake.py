@@ -1,9 +1,10 @@
-"""A picture on its way to being a sample: weighed, fetched, looked at, stored once."""
+"""A picture on its way to being a sample: its size checked, fetched, decoded, stored once."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from telegram.error import BadRequest
 
@@ -11,18 +12,29 @@ from bot import captioning
 from bot.blobs import Blobs
 from bot.errors import UserError
 from bot.sender import Sender
+from bot.slots import without_slot
 from bot.store import Store
 from bot.tables import samples
+from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from lora.data import pictures
 from lora.data.pictures import PictureError
 
-DECODED_AT_ONCE = 2  # a picture of 16 megapixels takes 64 MB while it is looked at
+FETCHED_AT_ONCE = 4  # files of up to 20 MB in memory
+DECODED_AT_ONCE = 1  # a picture of 16 megapixels takes 64 MB while it is checked
+
+
+class Taken(Enum):
+    """The result of an offer."""
+
+    NEW = auto()  # it is a sample
+    AGAIN = auto()  # its file is a sample already
+    RECAPTIONED = auto()  # its file is a sample already, and has the offer's caption now
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What somebody sent: one picture in one message."""
+    """One picture in one message of a person."""
 
     file_id: str
     file_unique_id: str
@@ -42,29 +54,47 @@ class Intake:
         self._store = store
         self._blobs = blobs
         self._sender = sender
+        self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
-    async def take(self, style: Style, offer: Offer) -> bool:
-        """Make a sample; False if the style has this file from another message. Raises UserError."""
+    async def take(self, style: Style, offer: Offer, most: int) -> Taken:
+        """Make a sample of a style that may have ``most``. Raises UserError, also for a style that is full."""
         if offer.album:
             await samples.add_album_item(
-                self._store, style.person, offer.message_id, offer.album, offer.caption
+                self._store, style.person, offer.message_id, offer.album, offer.caption, offer.sent_at
             )
         known = await samples.same_file(self._store, style.id, offer.file_unique_id)
         if known is not None and known.message_id != offer.message_id:
-            return False
+            return await self._again(style, offer, known)
         if known is None:
-            await self._keep(style, offer, await self._fetch(offer))
+            if style.samples >= most:
+                raise UserError("too-many-samples", most=most)
+            async with without_slot(), self._fetching:
+                await self._keep(style, offer, await self._fetch(style.person, offer))
         if offer.album:
             await captioning.deal_out(self._store, style.person, offer.album, style.keyword)
-        return True
+        return Taken.NEW
 
-    async def _fetch(self, offer: Offer) -> bytes:
+    async def _again(self, style: Style, offer: Offer, known: Sample) -> Taken:
+        """The same file again: it stays one sample and gets the new caption, if there is one."""
+        if offer.caption is None:
+            return Taken.AGAIN
+        await captioning.give(
+            self._store,
+            known.id,
+            offer.caption,
+            style.keyword,
+            CaptionOrigin.PERSON,
+            message_id=offer.message_id,
+        )
+        return Taken.RECAPTIONED
+
+    async def _fetch(self, person: int, offer: Offer) -> bytes:
         """The picture's bytes, if they are a picture that can be used."""
         if offer.bytes > pictures.MAX_BYTES:
             raise UserError("picture-too-many-bytes")
         try:
-            data = await self._sender.download(offer.file_id)
+            data = await self._sender.download(person, offer.file_id)
         except BadRequest as error:
             if "too big" in str(error).lower():
                 raise UserError("picture-too-many-bytes") from error
@@ -90,4 +120,4 @@ class Intake:
                 draft=offer.draft,
             )
             if offer.caption and not offer.album:
-                await captioning.give(self._store, sample, offer.caption, style.keyword, "person")
+                await captioning.give(self._store, sample, offer.caption, style.keyword, CaptionOrigin.PERSON)

@@ -1,4 +1,4 @@
-"""The database's shape, as a numbered list of steps. A released step is never changed: append another."""
+"""The database's schema as a list of steps. A released step is never changed: append another one."""
 
 from __future__ import annotations
 
@@ -172,4 +172,90 @@ CREATE TABLE finding (                      -- what a training's worker saw on i
 CREATE INDEX finding_style ON finding (style, job);
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS)
+DRAW_OPTIONS = """
+ALTER TABLE job ADD COLUMN options TEXT NOT NULL DEFAULT '{}';  -- draw: JSON of lora.jobs.DrawOptions
+UPDATE job SET options = json_patch('{}', json_object('cfg', cfg, 'steps', steps, 'seed', seed, 'count', count))
+    WHERE kind = 'draw';                    -- json_patch leaves out what is NULL
+ALTER TABLE job ADD COLUMN samples INTEGER NOT NULL DEFAULT 0;  -- train: how many
+UPDATE job SET samples = count WHERE kind = 'train';
+UPDATE job SET steps = NULL, seed = 0 WHERE kind = 'draw';      -- from here on a training's alone
+ALTER TABLE job DROP COLUMN cfg;
+ALTER TABLE job DROP COLUMN count;
+"""
+
+CHOICE_REASONS = """
+ALTER TABLE comparison ADD COLUMN reasons TEXT;  -- JSON: a lora.jobs.ReasonCode for each of scores; NULL = not known
+"""
+
+NOTHING_LOST = """
+CREATE TABLE inbox_new (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- the order of arrival; Telegram's own ids begin anew at times
+    update_id INTEGER NOT NULL,             -- Telegram's
+    digest TEXT NOT NULL,                   -- SHA-256 of the JSON: another update may have the same id later
+    person INTEGER NOT NULL,                -- or a group's chat: whose updates stay in order
+    body TEXT NOT NULL,                     -- Telegram's JSON; emptied when done
+    state TEXT NOT NULL DEFAULT 'waiting',  -- a LetterState
+    tries INTEGER NOT NULL DEFAULT 0,       -- begun and not ended by an error that is waited out
+    received_at REAL NOT NULL,              -- seconds since 1970
+    done_at REAL
+) STRICT;
+INSERT INTO inbox_new (update_id, digest, person, body, state, tries, received_at, done_at)
+    SELECT update_id, '', person, body, iif(done_at IS NULL, 'waiting', 'done'), tries, unixepoch(), done_at
+    FROM inbox ORDER BY update_id;
+DROP TABLE inbox;
+ALTER TABLE inbox_new RENAME TO inbox;
+CREATE INDEX inbox_waiting ON inbox (person, id) WHERE state IN ('waiting', 'kept');
+CREATE INDEX inbox_update ON inbox (update_id);
+
+CREATE TABLE outbox (                       -- texts that must reach their person, whatever happens meanwhile
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL,
+    text TEXT NOT NULL                      -- HTML; the row is deleted when it has been sent
+) STRICT;
+
+CREATE TABLE hold (                         -- waits that Telegram has asked for (429)
+    person INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    until REAL NOT NULL,                    -- seconds since 1970
+    message_id INTEGER,                     -- the bot's message that tells of it
+    PRIMARY KEY (person, method)
+) STRICT;
+
+CREATE TABLE refusal (                      -- a picture that was not taken, and why
+    person INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,            -- the person's message with the picture
+    key TEXT NOT NULL,                      -- of the locales
+    params TEXT NOT NULL,                   -- JSON: what fills the text in
+    answer_id INTEGER,                      -- the bot's message that says so; NULL = not said yet
+    PRIMARY KEY (person, message_id)
+) STRICT;
+
+ALTER TABLE album_item ADD COLUMN sent_at REAL NOT NULL DEFAULT 0;  -- seconds since 1970
+ALTER TABLE pack ADD COLUMN made_at REAL NOT NULL DEFAULT 0;        -- when its making was asked for
+ALTER TABLE pack_sticker DROP COLUMN count_before;
+ALTER TABLE pack_sticker ADD COLUMN before TEXT;    -- JSON: unique file ids in the pack before this one was added
+ALTER TABLE pack_sticker ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- of packs' names and of its file
+"""
+
+SUPERVISION = """
+ALTER TABLE job ADD COLUMN shared_losses INTEGER NOT NULL DEFAULT 0;  -- workers that died with it and other jobs
+ALTER TABLE job ADD COLUMN handing_over INTEGER NOT NULL DEFAULT 0;   -- 1 while its files go to a worker
+ALTER TABLE job ADD COLUMN ended_at REAL;                             -- seconds since 1970; NULL = active
+UPDATE job SET ended_at = unixepoch() WHERE state NOT IN ('queued', 'running');
+CREATE INDEX job_suspect ON job (state, kind, id) WHERE losses + shared_losses > 0;
+CREATE INDEX job_untold ON job (person) WHERE told = 0;
+CREATE INDEX job_news ON job (person) WHERE told = 0 AND ended_at IS NOT NULL;
+CREATE INDEX job_style ON job (style);
+CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX drawing_unsent ON drawing (job) WHERE message_id IS NULL;
+"""
+
+MIGRATIONS = (
+    FIRST,
+    CHECKPOINTS_COMPARED,
+    FINDINGS,
+    DRAW_OPTIONS,
+    CHOICE_REASONS,
+    NOTHING_LOST,
+    SUPERVISION,
+)

@@ -6,7 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from bot.rate_limit import passes
+from telegram.error import RetryAfter
+
+from bot.slots import slot
+from bot.waiting import seconds, waiting_helps
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +19,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds after work that failed, doubli
 class PerPerson:
     """``wake(person)`` runs ``work(person)`` soon; woken meanwhile, it runs once more. Work is in the store.
 
-    Work that raises is logged and tried again after a pause.
+    Work that raises is tried again after a pause. It is logged when it fails first and when its error changes.
     """
 
     def __init__(self, work: Callable[[int], Awaitable[None]], *, at_once: int = 1000) -> None:
@@ -24,6 +27,7 @@ class PerPerson:
         self._slots = asyncio.Semaphore(at_once)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._dirty: set[int] = set()
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         self._closed = False
 
     def wake(self, person: int) -> None:
@@ -34,30 +38,40 @@ class PerPerson:
         if person not in self._tasks:
             self._tasks[person] = asyncio.create_task(self._run(person))
 
+    def wake_later(self, person: int, pause: float) -> None:
+        """There will be something to do in ``pause`` seconds. A later call replaces the time."""
+        if (timer := self._timers.pop(person, None)) is not None:
+            timer.cancel()
+        if not self._closed:
+            self._timers[person] = asyncio.get_running_loop().call_later(max(0.0, pause), self.wake, person)
+
     async def close(self) -> None:
         """End all work where it stands."""
         self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, person: int) -> None:
-        pause = FIRST_PAUSE
+        pause, logged = FIRST_PAUSE, ""
         try:
             while person in self._dirty:
                 self._dirty.discard(person)
                 try:
-                    async with self._slots:
+                    async with slot(self._slots):
                         await self._work(person)
-                    pause = FIRST_PAUSE
+                    pause, logged = FIRST_PAUSE, ""
                 except Exception as error:
-                    why = type(error).__name__ if passes(error) else ""
-                    log.warning(
-                        "work for one person failed, again in %.0f s %s", pause, why, exc_info=not why
-                    )
+                    if (kind := type(error).__name__) != logged:
+                        logged = kind
+                        shown = None if waiting_helps(error) else error
+                        log.warning("work for one person failed and is tried again: %s", kind, exc_info=shown)
                     self._dirty.add(person)
-                    await asyncio.sleep(pause)
+                    told = seconds(error.retry_after) if isinstance(error, RetryAfter) else 0.0
+                    await asyncio.sleep(max(pause, told))
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
             del self._tasks[person]

@@ -1,25 +1,41 @@
-"""How fast the bot writes to one person, and the one place that knows Telegram's 429 and broken connections.
+"""How fast the bot writes to one person, and the one place that knows Telegram's 429.
 
 Telegram asks for about one message a second in a chat and tolerates short bursts. python-telegram-bot's own
-limiter halts everybody for one person's 429 and does not see sticker-set calls at all.
+limiter halts everybody for one person's 429 and does not see sticker-set calls at all. Here a 429 holds the
+method that was refused, for the person it was refused for, until the time that Telegram named.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import TypeVar
 
-from telegram.error import BadRequest, NetworkError, RetryAfter
+from telegram.error import NetworkError, RetryAfter
+
+from bot.slots import without_slot
+from bot.store import Store
+from bot.tables import holds
+from bot.waiting import seconds, waiting_helps
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-PATIENCE_SECONDS = 900.0  # a 429 that asks for more than this in all is the caller's to deal with
+PATIENCE_SECONDS = 900.0  # a wait that is longer is the caller's to deal with
 PAUSES = (0.5, 2.0, 5.0)  # seconds between tries on a broken connection
+CHAT = "chat"  # sends and edits: Telegram counts them together for a chat
+MARGIN_SECONDS = 0.2  # Telegram's numbers are whole seconds
+
+
+class Held(RetryAfter):
+    """Telegram has asked to wait until ``until`` (seconds since 1970), and that is not over."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(max(1, math.ceil(until - time.time())))
+        self.until = until
 
 
 class RateLimiter:
@@ -28,7 +44,14 @@ class RateLimiter:
     def __init__(self, *, per_second: float = 1.0, burst: int = 5) -> None:
         self._per_second = per_second
         self._burst = burst
-        self._buckets: dict[int, _Bucket] = {}
+        self._buckets: dict[tuple[int, str], _Bucket] = {}
+        self._until: dict[tuple[int, str], float] = {}
+        self._store: Store | None = None
+
+    async def remember(self, store: Store) -> None:
+        """Go on with the waits of the last run, and store those that come."""
+        self._store = store
+        self._until = {(hold.person, hold.method): hold.until for hold in await holds.all_left(store)}
 
     async def __call__(
         self, person: int, write: Callable[[], Awaitable[Result]], *, retry: bool = True
@@ -36,12 +59,70 @@ class RateLimiter:
         """Do one write, in order with the person's others. Waits as long as Telegram says.
 
         With ``retry`` a broken connection is tried again, which may do the write twice: right for a
-        message, wrong for what must happen once.
+        message, wrong for what must happen once. Raises Held for a wait over ``PATIENCE_SECONDS``.
         """
-        bucket = self._buckets.setdefault(person, _Bucket(self._burst))
-        async with bucket.lock:
+        bucket = self._bucket(person, CHAT)
+        async with without_slot(), bucket.lock:
             await asyncio.sleep(bucket.take(self._per_second, self._burst))
-            return await _patiently(write, PAUSES if retry else ())
+            return await self._patiently(person, write, PAUSES if retry else ())
+
+    async def at_once(
+        self, person: int, method: str, call: Callable[[], Awaitable[Result]], *, paced: bool = False
+    ) -> Result:
+        """Call a method that has a limit of its own. Raises Held, without a call while a wait is not over.
+
+        ``paced`` calls of one person come one at a time, as fast as messages but not counted with them.
+        """
+        if not paced:
+            return await self._once(person, method, call)
+        bucket = self._bucket(person, "paced")
+        self.check(person, method)
+        async with without_slot(), bucket.lock:
+            await asyncio.sleep(bucket.take(self._per_second, self._burst))
+            return await self._once(person, method, call)
+
+    async def _once(self, person: int, method: str, call: Callable[[], Awaitable[Result]]) -> Result:
+        self.check(person, method)
+        try:
+            return await call()
+        except RetryAfter as error:
+            raise Held(await self._hold(person, method, error)) from error
+
+    async def _patiently(
+        self, person: int, write: Callable[[], Awaitable[Result]], pauses: tuple[float, ...]
+    ) -> Result:
+        """Try until it is done, refused, or patience is at its end."""
+        broken = 0
+        while True:
+            if (left := self._until.get((person, CHAT), 0.0) - time.time()) > 0:
+                if left > PATIENCE_SECONDS:
+                    raise Held(time.time() + left)
+                await asyncio.sleep(left)
+            try:
+                return await write()
+            except RetryAfter as error:
+                await self._hold(person, CHAT, error)
+            except NetworkError as error:
+                if broken == len(pauses) or not waiting_helps(error):
+                    raise
+                await asyncio.sleep(pauses[broken])
+                broken += 1
+
+    async def _hold(self, person: int, method: str, error: RetryAfter) -> float:
+        until = time.time() + seconds(error.retry_after) + MARGIN_SECONDS
+        self._until[person, method] = until
+        if self._store is not None:
+            await holds.put(self._store, person, method, until)
+        log.info("Telegram asks to wait %.0f s before the next %s", until - time.time(), method)
+        return until
+
+    def check(self, person: int, method: str) -> None:
+        """Raise Held while Telegram's wait for this method is not over."""
+        if (until := self._until.get((person, method), 0.0)) > time.time():
+            raise Held(until)
+
+    def _bucket(self, person: int, kind: str) -> _Bucket:
+        return self._buckets.setdefault((person, kind), _Bucket(self._burst))
 
 
 class _Bucket:
@@ -58,33 +139,3 @@ class _Bucket:
         self._tokens = min(burst, self._tokens + (now - self._at) * per_second) - 1
         self._at = now
         return max(0.0, -self._tokens / per_second)
-
-
-async def _patiently(write: Callable[[], Awaitable[Result]], pauses: tuple[float, ...]) -> Result:
-    """Try until it is done, refused, or patience is at its end."""
-    waited, broken = 0.0, 0
-    while True:
-        try:
-            return await write()
-        except RetryAfter as error:
-            pause = _seconds(error.retry_after) + 0.2
-            waited += pause
-            if waited > PATIENCE_SECONDS:
-                raise
-            log.info("Telegram asks to wait %.0f s", pause)
-        except NetworkError as error:
-            if broken == len(pauses) or not passes(error):
-                raise
-            pause = pauses[broken]
-            broken += 1
-        await asyncio.sleep(pause)
-
-
-def passes(error: Exception) -> bool:
-    """Whether waiting may help. BadRequest is a NetworkError to python-telegram-bot, but stays a refusal."""
-    return isinstance(error, NetworkError | RetryAfter) and not isinstance(error, BadRequest)
-
-
-def _seconds(retry_after: int | timedelta) -> float:
-    """An int today; a timedelta where PTB_TIMEDELTA is set."""
-    return retry_after.total_seconds() if isinstance(retry_after, timedelta) else float(retry_after)

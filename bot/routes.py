@@ -28,15 +28,32 @@ class Command:
 
 @dataclass(frozen=True)
 class Press:
-    """A button whose data is ``name`` or begins with ``name:``."""
+    """A button whose data is ``name:`` and then exactly ``data``, a regular expression: by default an id.
+
+    Data that no button of ours has ever had matches nothing, so handlers can rely on its form.
+    """
 
     name: str
     handler: Handler
+    data: str = r"\d{1,15}"
 
     def matches(self, update: Update) -> bool:
         """Whether it is one of these buttons that was pressed."""
         query = update.callback_query
-        return query is not None and (query.data or "").split(":")[0] == self.name
+        return query is not None and bool(
+            re.fullmatch(f"{self.name}:(?:{self.data})", query.data or "", re.A)
+        )
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A message that its person has changed."""
+
+    handler: Handler
+
+    def matches(self, update: Update) -> bool:
+        """Whether it is the news of a change."""
+        return update.edited_message is not None
 
 
 @dataclass(frozen=True)
@@ -51,11 +68,12 @@ class Kind:
         return update.message is not None and bool(self.filter.check_update(update))
 
 
-Route = Command | Press | Kind
+Route = Command | Press | Edited | Kind
 
 
 def command_of(update: Update) -> str | None:
-    """The command that a message is, without slash and bot; None for any other update."""
-    text = (update.message.text if update.message else None) or ""
+    """The command that a message, or its caption, is, without slash and bot; None for any other update."""
+    message = update.message
+    text = (message.text or message.caption if message else None) or ""
     found = re.match(r"/([A-Za-z0-9_]+)(@\w+)?(\s|$)", text)
     return found[1].lower() if found else None

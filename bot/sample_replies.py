@@ -1,6 +1,7 @@
-"""Samples as they come in: one answer per burst of pictures, edited while the burst goes on.
+"""One answer per burst of pictures, edited while the burst goes on; one more for those that are refused.
 
-What has not been answered is known from the rows (``sample.answer_id``), so a restart answers it.
+What has not been answered is known from the rows (``answer_id`` of samples and refusals), so a restart
+answers it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from bot.errors import Buttons
 from bot.per_person import PerPerson
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import inbox, people, samples, styles
-from bot.tables.samples import Sample
+from bot.tables import inbox, people, refusals, samples, styles
+from bot.tables.refusals import Refusal
+from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
-from bot.words import Words, clip
+from bot.words import Html, Words, clip
 from lora.data import captions
 
-QUIET_SECONDS = 1.0  # nothing more has come for so long: the burst is over
-LONGEST_SECONDS = 5.0  # but nobody waits longer than this for a sign
-BURST_SECONDS = 10.0  # a picture that comes later gets a new message
+QUIET_SECONDS = 1.0  # without a new picture, after which a burst is answered
+LONGEST_SECONDS = 5.0  # after which a burst is answered even if it goes on
+BURST_SECONDS = 10.0  # after an answer, during which more pictures edit it
+KEPT = "no-style-kept"  # the refusal of what waits for a style
+SUGGESTED = 3  # keywords on buttons
 
 
 class SampleReplies:
@@ -36,6 +40,7 @@ class SampleReplies:
         self._poked: dict[int, float] = {}
         self._repeats: dict[int, int] = {}
         self._bursts: dict[int, tuple[int, int, float]] = {}  # person -> (style, message id, when)
+        self._refused: dict[int, tuple[int, float]] = {}  # person -> (message id, when)
         self._per_person = PerPerson(self._serve)
 
     def poke(self, person: int, *, repeated: bool = False) -> None:
@@ -44,17 +49,25 @@ class SampleReplies:
         self._repeats[person] = self._repeats.get(person, 0) + repeated
         self._per_person.wake(person)
 
+    async def refuse(self, person: int, message_id: int, key: str, **params: object) -> None:
+        """A picture was not taken. What ``key`` says is told once for all of the burst."""
+        await refusals.add(self._store, person, message_id, key, params)
+        self.poke(person)
+
     def close_burst(self, person: int) -> None:
         """The next answer is a new message."""
         self._bursts.pop(person, None)
+        self._refused.pop(person, None)
 
     async def resume(self) -> None:
         """Answer what a kill left unanswered."""
-        for person in await samples.people_to_answer(self._store):
+        await refusals.forget_told(self._store)
+        unanswered = await samples.people_to_answer(self._store)
+        for person in {*unanswered, *await refusals.people_to_answer(self._store)}:
             self.poke(person)
 
     async def close(self) -> None:
-        """Stop where it stands."""
+        """Cancel all work. The rows keep what is not done."""
         await self._per_person.close()
 
     async def _serve(self, person: int) -> None:
@@ -62,6 +75,7 @@ class SampleReplies:
         repeats = self._repeats.pop(person, 0)
         found = await samples.unreported(self._store, person)
         try:
+            await self._tell_refusals(person)
             for id in dict.fromkeys(sample.style for sample in found):
                 style = await styles.get(self._store, person, id)
                 assert style is not None
@@ -73,7 +87,7 @@ class SampleReplies:
             await people.block(self._store, person)
 
     async def _wait_for_quiet(self, person: int) -> None:
-        """Until nothing comes for a moment and the inbox is empty, but not for long."""
+        """Wait until the burst is over and the inbox is empty, at most ``LONGEST_SECONDS``."""
         end = time.monotonic() + LONGEST_SECONDS
         while (now := time.monotonic()) < end:
             quiet = self._poked[person] + QUIET_SECONDS - now
@@ -94,28 +108,51 @@ class SampleReplies:
         await samples.report(self._store, [sample.id for sample in burst], message_id)
         self._bursts[style.person] = (style.id, message_id, time.monotonic())
 
+    async def _tell_refusals(self, person: int) -> None:
+        """Edit the burst's message about what was refused, or begin one."""
+        fresh = await refusals.unreported(self._store, person)
+        if not fresh:
+            return
+        words = Words((await people.get(self._store, person)).language)
+        message_id, at = self._refused.get(person, (0, 0.0))
+        burst = fresh
+        if going_on := time.monotonic() - at < BURST_SECONDS:
+            burst = await refusals.reported_by(self._store, person, message_id) + fresh
+        text, buttons = refused(words, burst)
+        if not going_on or not await self._sender.edit(person, message_id, text, buttons=buttons):
+            about = fresh[0].message_id if len(fresh) == 1 else None
+            message_id = await self._sender.text(person, text, buttons=buttons, reply_to=about)
+        await refusals.report(self._store, person, burst, message_id)
+        self._refused[person] = (message_id, time.monotonic())
+
+
+def refused(words: Words, burst: list[Refusal]) -> tuple[str, Buttons]:
+    """Why pictures were not taken: the reason of a single one, or each reason with its number of pictures."""
+    lines: list[str] = []
+    for key in dict.fromkeys(refusal.key for refusal in burst):
+        same = [refusal for refusal in burst if refusal.key == key]
+        reason = words(key, **same[-1].params | {"n": len(same)})
+        if len(burst) > 1 and key != KEPT:
+            reason = words("pictures-refused", n=len(same), reason=Html(reason))
+        lines.append(reason)
+    buttons: Buttons = []
+    if any(refusal.key == KEPT for refusal in burst):
+        found = captions.suggest_keywords(SUGGESTED, seed=burst[0].message_id)
+        buttons = [[(word, f"new:{word}") for word in found]]
+    return "\n".join(lines), buttons
+
 
 def summary(
     words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train, repeats: int
 ) -> tuple[str, Buttons]:
-    """What is said of pictures that have come in: what they are called, what is missing, what comes next."""
+    """The answer to new pictures: their captions, what is missing, and the next step."""
     lines = [words("samples-new", n=len(burst), total=len(everything), keyword=style.keyword)]
     if len(burst) == 1 and burst[0].caption:
         lines.append(called(words, burst[0]))
     if repeats:
         lines.append(words("samples-repeated", n=repeats))
-    lines += [
-        words(
-            "sample-caption-refused",
-            number=s.number,
-            tokens=s.refused_tokens,
-            room=captions.room(style.keyword),
-            keyword=style.keyword,
-        )
-        for s in burst
-        if s.refused_tokens
-    ]
-    drafts = [sample for sample in everything if sample.caption_from == "draft"]
+    lines += too_long(words, style, [sample for sample in burst if sample.refused_tokens])
+    drafts = [sample for sample in everything if sample.caption_from == CaptionOrigin.DRAFT]
     if drafts and not (len(burst) == 1 and drafts == burst):
         example = clip(drafts[-1].caption or "", 80)
         lines.append(words("samples-drafted", n=len(drafts), example=example))
@@ -128,9 +165,27 @@ def summary(
     return "\n".join(lines), buttons
 
 
+def too_long(words: Words, style: Style, found: list[Sample]) -> list[str]:
+    """The line on pictures whose captions were too long: at most one, so that it always fits."""
+    room = captions.room(style.keyword)
+    if len(found) > 1:
+        shown = numbers(found)
+        return [words("sample-captions-refused", numbers=shown, room=room, keyword=style.keyword)]
+    return [
+        words(
+            "sample-caption-refused",
+            number=sample.number,
+            tokens=sample.refused_tokens,
+            room=room,
+            keyword=style.keyword,
+        )
+        for sample in found
+    ]
+
+
 def called(words: Words, sample: Sample) -> str:
     """A picture's number and caption."""
-    key = "sample-drafted" if sample.caption_from == "draft" else "sample-called"
+    key = "sample-drafted" if sample.caption_from == CaptionOrigin.DRAFT else "sample-called"
     return words(key, number=sample.number, caption=clip(sample.caption or "", 600))
 
 
@@ -140,7 +195,7 @@ def lacking(found: list[Sample]) -> list[Sample]:
 
 
 def numbers(found: list[Sample]) -> str:
-    """Their numbers as people write them: 3, 5, 6 …"""
+    """Their numbers as a list: 3, 5, 6 …"""
     shown = ", ".join(str(sample.number) for sample in found[:15])
     return shown if len(found) <= 15 else f"{shown}, …"
 

@@ -1,13 +1,19 @@
-"""The bot's token, in a wrapper that no log, error or repr shows, and a log that would not either."""
+"""The bot's token, in a wrapper that no log, error or repr shows, and log lines without it."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import re
+import sqlite3
+import traceback
 from dataclasses import dataclass, field
+from types import TracebackType
 
-from bot.errors import ConfigError
+from telegram.error import TelegramError
+
+from bot.errors import ConfigError, UserError
 
 VARIABLE = "TELEGRAM_BOT_TOKEN"
 
@@ -19,6 +25,11 @@ Stickersmith needs the token of a Telegram bot in {VARIABLE}, and there is none.
     1. In Telegram, write /newbot to @BotFather and follow him; he answers with a token.
     2. {VARIABLE}=<that token> make run
 """
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+# Errors whose texts come from programs, not from people. ValueError and KeyError quote what they stumble on.
+_PLAIN = (OSError, sqlite3.Error, TelegramError, ConfigError, UserError, MemoryError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,40 @@ def take_token() -> Token:
 
 
 class Scrubbed(logging.Formatter):
-    """Log lines without the token, wherever it came from: HTTP errors hold URLs that contain it."""
+    """Log lines without the token, in any encoding of URLs, and without the words of people.
+
+    HTTP errors hold URLs with the token. Errors of other modules may quote what they stumbled on: of those
+    only the kind and the lines of code are logged.
+    """
 
     def __init__(self, token: Token) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._token = token
+        self._token = _in_any_encoding(token.reveal())
 
     def format(self, record: logging.LogRecord) -> str:
         """The formatted record, its traceback included."""
-        return super().format(record).replace(self._token.reveal(), "<token>")
+        record = copy.copy(record)  # other handlers get it as it was
+        record.exc_text = None  # what another handler may have formatted
+        if record.name == "asyncio":  # behind its first line it shows tasks with their errors
+            record.msg, record.args = record.getMessage().partition("\n")[0], None
+        return self._token.sub("<token>", super().format(record))
+
+    def formatException(self, ei: ExcInfo) -> str:
+        """The traceback of an error and of its causes."""
+        error = ei[1]
+        parts: list[str] = []
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            text = f": {error}" if isinstance(error, _PLAIN) else ""
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            parts.append(f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}{text}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\nwhich came from:\n".join(parts)
+
+
+def _in_any_encoding(token: str) -> re.Pattern[str]:
+    """Each character as it is or percent-encoded, once or twice; the secret half also without its id."""
+    id, _, secret = token.partition(":")
+    letters = "".join(f"(?:{re.escape(c)}|%(?:25)?{ord(c):02x})" for c in secret)
+    return re.compile(rf"(?:{id}(?::|%(?:25)?3a))?{letters}", re.IGNORECASE)

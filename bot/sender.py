@@ -14,14 +14,15 @@ from telegram import (
     ReplyParameters,
 )
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden
+from telegram.error import BadRequest, NetworkError, RetryAfter
 
 from bot.errors import Buttons
-from bot.rate_limit import RateLimiter, Result
+from bot.rate_limit import RateLimiter
+from bot.words import fitted
 
 SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
 PHOTO_BYTES = 10 << 20  # the largest file that Telegram takes as a photo
-PHOTO_SIDE = 2000  # px; photos are shrunk to 1280, and more than this would be mush
+PHOTO_SIDE = 2000  # px; Telegram shrinks photos to 1280, and a larger one would lose its details
 
 
 class Sender:
@@ -39,7 +40,7 @@ class Sender:
         async def write() -> int:
             sent = await self._bot.send_message(
                 person,
-                text,
+                fitted(text),
                 parse_mode=ParseMode.HTML,
                 reply_markup=keyboard(buttons),
                 reply_parameters=_reply(reply_to),
@@ -47,14 +48,14 @@ class Sender:
             )
             return sent.message_id
 
-        return await self._to(person, write)
+        return await self._paced(person, write)
 
     async def edit(self, person: int, message_id: int, text: str, *, buttons: Buttons | None = None) -> bool:
         """Put a text in an old one's place; False if that message cannot be edited any more."""
 
         async def write() -> object:
             return await self._bot.edit_message_text(
-                text,
+                fitted(text),
                 chat_id=person,
                 message_id=message_id,
                 parse_mode=ParseMode.HTML,
@@ -90,7 +91,7 @@ class Sender:
             )
             return sent.message_id
 
-        return await self._to(person, write)
+        return await self._paced(person, write)
 
     async def photo(self, person: int, data: bytes, caption: str, *, buttons: Buttons | None = None) -> int:
         """Send a picture as a photo, with a caption of at most 1024 characters."""
@@ -124,7 +125,7 @@ class Sender:
             )
             return sent.message_id
 
-        return await self._to(person, write)
+        return await self._paced(person, write)
 
     async def edit_caption(
         self, person: int, message_id: int, caption: str, *, buttons: Buttons | None = None
@@ -143,30 +144,30 @@ class Sender:
         return await self._edited(person, write)
 
     async def answer(self, press_id: str, text: str = "") -> None:
-        """Answer a button press; too late is no error."""
+        """Answer a button press; too late is no error, and one too many is not worth a wait."""
         try:
             await self._bot.answer_callback_query(press_id, text[:200] or None)
+        except RetryAfter:
+            return
         except BadRequest as error:
             if "query is too old" not in str(error).lower():
                 raise
 
-    async def download(self, file_id: str) -> bytes:
-        """The bytes of a file that somebody sent, at most 20 MB."""
-        file = await self._bot.get_file(file_id)
-        return bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+    async def download(self, person: int, file_id: str) -> bytes:
+        """The bytes of a file that somebody sent, at most 20 MB. Raises Held while Telegram asks to wait."""
 
-    async def _to(self, person: int, write: Callable[[], Awaitable[Result]]) -> Result:
-        """Write to a person. Raises Forbidden where nothing can be, whatever Telegram calls it."""
-        try:
-            return await self._paced(person, write)
-        except BadRequest as error:
-            if "chat not found" in str(error).lower():
-                raise Forbidden(str(error)) from error
-            raise
+        async def fetch() -> bytes:
+            file = await self._bot.get_file(file_id)
+            data = bytes(await file.download_as_bytearray(read_timeout=SECONDS))
+            if data[:1] == b"<" and len(data) != file.file_size:
+                raise NetworkError("a page in place of the file")  # a proxy's, under code 200
+            return data
+
+        return await self._paced.at_once(person, "getFile", fetch)
 
     async def _edited(self, person: int, write: Callable[[], Awaitable[object]]) -> bool:
         try:
-            await self._to(person, write)
+            await self._paced(person, write)
         except BadRequest as error:
             if "message is not modified" in str(error).lower():
                 return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +60,27 @@ class Words:
 def clip(text: str, length: int = 200) -> str:
     """A text cut to a length that a message has room for."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def fitted(text: str, most: int = 4096) -> str:
+    """HTML of at most ``most`` characters as Telegram counts them: without tags, in units of UTF-16.
+
+    Whole lines are left out from the end; a tag of our texts never spans lines.
+    """
+    lines = text.split("\n")
+    ends = list(itertools.accumulate(_length(line) + 1 for line in lines))  # with their line ends
+    if ends[-1] - 1 > most and len(lines) > 1:
+        fitting = sum(end < most for end in ends)  # leaves room for the sign that something is left out
+        lines = [*lines[: max(1, fitting)], "…"]
+    shown = "\n".join(lines)
+    if _length(shown) <= most:
+        return shown
+    return html.escape(clip(html.unescape(re.sub(r"<[^>]*>", "", shown)), most // 2), quote=False)
+
+
+def _length(text: str) -> int:
+    """How long Telegram finds an HTML text."""
+    return len(html.unescape(re.sub(r"<[^>]*>", "", text)).encode("utf-16-le")) // 2
 
 
 class _Fill(string.Formatter):

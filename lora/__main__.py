@@ -1,6 +1,6 @@
-"""python -m lora COMMAND: the picture-making half without the bot. The commands are in ``lora/commands``.
+"""python -m lora COMMAND: training and drawing without the bot. The commands are in ``lora/cli``.
 
-A mistake of the person at the terminal is one line on stderr and exit code 2.
+A usage error is one line on stderr and exit code 2.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from lora.cli.terminal import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return the exit code."""
     parser, verbs = _parser()
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         verbs[args.command].refuse_unknown(unknown)
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # before torch is imported; lora/engine/local.py says why
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: see lora/engine/local.py
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from lora.data.dataset import DatasetError
     from lora.errors import BaseError
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
-    """The whole command line, and the part of each command."""
+    """The parser of the whole command line, and that of each command."""
     parser = Parser(prog="python -m lora", description="Train LoRAs and draw with them.")
     verbs = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
     parts = {name: verbs.add_parser(name, help=command.HELP) for name, command in COMMANDS.items()}

@@ -1,7 +1,7 @@
-"""What goes wrong before any work begins, told to the operator: a base model that cannot be had."""
+"""The error for the operator that is raised before any work begins."""
 
 from __future__ import annotations
 
 
 class BaseError(Exception):
-    """A base model cannot be loaded; the message tells the operator what to do."""
+    """A base model cannot be found or loaded. The message tells the operator what to do."""

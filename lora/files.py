@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever kills the process that writes them."""
+"""Writes files atomically: if the process is killed, a file is complete or not there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write beside the place and rename, so that a reader never sees half a file. Makes the folder.
+    """Write to a file beside ``path`` and rename it, so that a reader never sees half a file. Makes the folder.
 
-    Raises OSError with the path itself, not with the name that the file had while it was written.
+    Raises OSError that names ``path``, not the temporary file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""Text on pictures in any script: each stretch of it in the first of Noto's fonts that has its letters. No torch here.
+"""Writes text of any script on pictures. Imports no torch.
 
-A letter that none of them has is written as its code point, such as [U+E000]: never as an empty box.
+Each run of letters is written in the first of Noto's fonts that has them. A letter that no font has is written as its
+code point, such as [U+E000], instead of an empty box.
 """
 
 from __future__ import annotations
@@ -13,24 +14,28 @@ from importlib import resources
 from PIL import ImageDraw, ImageFont
 
 LEADING = 1.25  # a line's height, as a share of its size
-WEIGHT = 400  # regular; the CJK file by itself would be thin
-FIRST = ("NotoSans[wght].ttf", "NotoSansCJK-VF.otf.ttc", "NotoEmoji[wght].ttf")  # then the others by name
-EMOJI = 2  # which of these
-NOBODYS = "\U0010ffff"  # a code point that is no letter in any font
-JOINER = "\u200d"  # makes one emoji of several
-TONES = ("\U0001f3fb", "\U0001f3ff")  # skin tones: they colour the emoji before them
+WEIGHT = 400  # regular; the default of the CJK file is thin
+FIRST = (
+    "NotoSans[wght].ttf",
+    "NotoSansCJK-VF.otf.ttc",
+    "NotoEmoji[wght].ttf",
+)  # after them all others, by name
+EMOJI = 2  # index in FIRST
+MISSING = "\U0010ffff"  # a code point that no font has
+JOINER = "\u200d"  # zero-width joiner: joins several emoji into one
+TONES = ("\U0001f3fb", "\U0001f3ff")  # first and last skin tone; they colour the emoji before them
 
 Pen = ImageDraw.ImageDraw
 Ink = tuple[int, int, int]
 
 
 def line_height(size: int) -> int:
-    """From one line's top to the next one's, in pixels, for a font of ``size`` pixels."""
+    """The distance between the tops of two lines, in pixels, for a font of ``size`` pixels."""
     return round(LEADING * size)
 
 
 def width(text: str, size: int) -> float:
-    """How wide the text is, in pixels."""
+    """The width of the text in pixels."""
     return sum(_font(file, size).getlength(part) for part, file in _runs(text))
 
 
@@ -46,9 +51,9 @@ def write(pen: Pen, at: tuple[float, float], text: str, size: int, ink: Ink, anc
 
 
 def wrapped(text: str, size: int, room: float, most: int | None = None) -> list[str]:
-    """The text in lines of at most ``room`` pixels, at most so many; what is left out is told by an ellipsis.
+    """The text in lines of at most ``room`` pixels. Of more than ``most`` lines the last one ends with an ellipsis.
 
-    A word that is wider than a line, as a sentence without spaces is, goes on in the next one.
+    A word that is wider than a line is broken, for example a sentence in a script without spaces.
     """
     lines = [""]
     for word in text.split():
@@ -64,7 +69,7 @@ def wrapped(text: str, size: int, room: float, most: int | None = None) -> list[
 
 
 def cut(text: str, size: int, room: float) -> str:
-    """The text, or as much of it as fits into ``room`` pixels with an ellipsis."""
+    """The text if it fits into ``room`` pixels, else its beginning with an ellipsis."""
     return text if width(text, size) <= room else _shortened(text, size, room)
 
 
@@ -76,7 +81,7 @@ def _shortened(text: str, size: int, room: float) -> str:
 
 
 def _broken(word: str, size: int, room: float) -> Iterator[str]:
-    """The word in parts that fit, each with one letter at least."""
+    """The word in parts that fit; each has at least one letter."""
     part = ""
     for cluster in _clusters(word):
         if part and width(part + cluster, size) > room:
@@ -87,7 +92,7 @@ def _broken(word: str, size: int, room: float) -> Iterator[str]:
 
 
 def _clusters(text: str) -> list[str]:
-    """Letters with the marks that belong to them."""
+    """Letters, each with the combining marks after it."""
     found: list[str] = []
     for letter in text:
         if found and (_is_mark(letter) or found[-1].endswith(JOINER)):
@@ -102,13 +107,12 @@ def _is_mark(letter: str) -> bool:
 
 
 def _runs(text: str) -> list[tuple[str, str]]:
-    """Stretches of the text, each with the file that has its letters; marks and spaces stay with what they follow."""
+    """(run of letters, font file that has them); marks and spaces belong to the run before them."""
     runs: list[tuple[str, str]] = []
     for letter in text:
         before = runs[-1][1] if runs else _files()[0]
-        stays = _is_mark(letter) or (
-            letter.isspace() and before != _files()[EMOJI]
-        )  # a space among emoji is wide
+        keeps_font = letter.isspace() and before != _files()[EMOJI]  # the emoji font's space is too wide
+        stays = _is_mark(letter) or keeps_font
         file = before if stays else _file_with(letter)
         if file is None:
             letter, file = f"[U+{ord(letter):04X}]", _files()[0]
@@ -121,7 +125,7 @@ def _runs(text: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _files() -> tuple[str, ...]:
-    """The fonts' paths, in the order in which they are asked for a letter."""
+    """The fonts' paths, in the order in which a letter is looked for."""
     folders = [resources.files(package) for package in ("manimgx_fonts", "manimgx_fonts_cjk")]
     found = {path.name: str(path) for folder in folders for path in folder.iterdir()}
     others = sorted(name for name in found if name.startswith("NotoSans") and "Italic" not in name)
@@ -130,16 +134,16 @@ def _files() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _file_with(letter: str) -> str | None:
-    return next((file for file in _files() if _looks(file, letter) != _looks(file, NOBODYS)), None)
+    return next((file for file in _files() if _glyph(file, letter) != _glyph(file, MISSING)), None)
 
 
 @lru_cache(maxsize=64)
 def _probe(file: str) -> ImageFont.FreeTypeFont:
-    """A font that shows letters one by one, to be asked what it has."""
+    """A font with basic layout: used to find out whether it has a letter."""
     return ImageFont.truetype(file, 24, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _looks(file: str, letter: str) -> tuple[tuple[int, int], bytes]:
+def _glyph(file: str, letter: str) -> tuple[tuple[int, int], bytes]:
     mask = _probe(file).getmask(letter)
     return mask.size, bytes(mask)
 

@@ -1,18 +1,21 @@
-"""The words that jobs are spoken of in: what can be asked of a worker, and what it says while it works.
+"""Jobs and events: what a worker can be asked to do, and what it reports while it works.
 
-Everything here is plain data: frozen, keyword-only, and complete by value, so that a job can go to a
-worker on any machine. Nothing here imports torch.
+Jobs and events are frozen dataclasses that hold their data by value (no paths, no database ids of pictures), so a
+worker can run on any machine. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 
 class JobError(Exception):
     """A job cannot be done, and the person who asked for it can do something about it.
 
-    ``code`` is one of the keys of ``JOB_ERRORS``; ``detail`` is a short fact without anybody's text in it.
+    ``code`` is a key of ``JOB_ERRORS``. ``detail`` is a short fact; it never holds text that a person wrote.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -22,7 +25,7 @@ class JobError(Exception):
         self.detail = detail
 
     def __reduce__(self) -> tuple[type[JobError], tuple[str, str]]:
-        """So that it survives the way from one process to another."""
+        """Pickle by code and detail: the default would call ``__init__`` with the whole message."""
         return JobError, (self.code, self.detail)
 
 
@@ -35,8 +38,13 @@ JOB_ERRORS = {
     "not-a-number": "the training diverged (loss is not a number)",
     "empty-cutout": "nothing was left of the drawing after the background was removed",
     "out-of-memory": "the device ran out of memory",
+    "stored-file": "a file that the job needs cannot be read",
     "internal": "the worker failed",
 }
+
+MAX_BATCH = (
+    4  # pictures that are drawn in one batch unless told otherwise; with CFG the denoiser sees twice as many
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How to train. ``None`` means: the default of the base at hand (``bases.py``)."""
+    """How to train. ``None`` means the default of the base (``lora.models.profiles``)."""
 
     steps: int | None = None
     batch_size: int | None = None
@@ -57,12 +65,12 @@ class TrainSettings:
     rank: int | None = None
     checkpoint_steps: int | None = None
     seed: int = 0
-    random_flip: bool | None = None  # show samples mirrored, too
+    random_flip: bool | None = None  # also train on mirrored samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedCheckpoint:
-    """A checkpoint of an interrupted training, as it is handed back to be compared with the later ones."""
+    """A checkpoint that an earlier attempt of a training saved. It is compared with the later ones."""
 
     step: int
     adapter: bytes = field(repr=False)
@@ -70,11 +78,11 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Asks for an adapter that draws in the look of ``samples``.
+    """Asks for an adapter that draws in the style of ``samples``.
 
-    ``resume`` is the ``state`` of the last ``Checkpoint`` of this job, if it was interrupted, and ``earlier``
-    are all its checkpoints so far.
-    ``attempt`` counts from 1; events carry it, so that a worker thought dead cannot speak for its successor.
+    If the job was interrupted, ``resume`` is the ``state`` of its last ``Checkpoint``, and ``earlier`` are all its
+    checkpoints so far. ``attempt`` counts from 1. Every event carries it, so the events of an earlier attempt, whose
+    worker was given up, can be told apart and ignored.
     """
 
     id: int
@@ -87,30 +95,75 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """Asks for ``count`` stickers of one prompt. Picture ``i`` is drawn with seed ``seed + i``.
+class DrawOptions:
+    """How to draw a prompt. The values here are the product's defaults; nothing else repeats them.
 
-    ``adapter`` is a LoRA file (safetensors bytes) or None for the bare base. The prompt already holds
-    the keyword where one is wanted.
+    The chat, the database row, the pipe and the worker pass this object on whole and do not know its fields. A new
+    option is a field here with a default, its parser (``bot/sticker_options.py``), its text, and the place that uses
+    it. Rows written before the field existed get the default.
+    """
+
+    cfg: float = 5.0  # strength of classifier-free guidance; 1 = none
+    steps: int = 20  # denoising steps
+    seed: int = 0  # picture i of the job is drawn with seed + i
+    count: int = 1  # pictures
+    negative_prompt: str = field(default="", repr=False)
+    outline_px: int = 8  # width of the white outline in the finished 512 px sticker; 0 = none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Asks for stickers of one prompt.
+
+    ``adapter`` is a LoRA file (safetensors bytes), or None to draw with the base alone. If the keyword of a style is
+    wanted, the prompt already contains it.
     """
 
     id: int
     attempt: int
     prompt: str = field(repr=False)
-    negative_prompt: str = field(default="", repr=False)
     adapter: bytes | None = field(default=None, repr=False)
-    cfg: float
-    seed: int
-    steps: int = 20
-    count: int = 1
+    options: DrawOptions = DrawOptions()
 
 
 Job = Train | Draw
+AnyJob = TypeVar("AnyJob", Train, Draw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileContent:
+    """The content of a file that has not been read yet. All samples of a style may be 2 GB."""
+
+    path: Path
+    size: int  # bytes
+
+
+def in_file(path: Path, size: int) -> bytes:
+    """A FileContent for a bytes field of a job that is handed to an engine.
+
+    The type is not true until the job has been sent or ``loaded``: only ``Engine.submit`` may be given such a job.
+    """
+    return cast(bytes, FileContent(path=path, size=size))
+
+
+def loaded(job: AnyJob) -> AnyJob:
+    """The job with the contents of its files. Raises OSError."""
+    return cast(AnyJob, _loaded(job))
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, FileContent):
+        return value.path.read_bytes()
+    if isinstance(value, tuple):
+        return tuple(_loaded(entry) for entry in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{entry.name: _loaded(getattr(value, entry.name)) for entry in fields(value)})
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """The worker has loaded its base and can take jobs. The defaults are what ``None`` settings become."""
+    """The worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get."""
 
     base: str
     base_hash: str
@@ -120,7 +173,7 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """``step`` of ``steps`` is done. ``loss`` is the mean since the last Progress (None while drawing)."""
+    """``step`` of ``steps`` is done. ``loss`` is the mean since the last Progress; None while drawing."""
 
     job: int
     attempt: int
@@ -132,7 +185,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """An adapter saved on the way. ``state`` is what a resume needs; both are safetensors bytes."""
+    """An adapter saved during a training, and the ``state`` from which it can be resumed. Both are safetensors."""
 
     job: int
     attempt: int
@@ -143,22 +196,37 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What the drawings of one checkpoint are worth; ``lora.evaluation.compare`` says how each is measured."""
+    """The measured quality of one checkpoint's drawings; ``lora.evaluation.compare`` says how each is measured."""
 
     step: int
-    style: float  # closeness to the samples' look; more is better
+    style: float  # similarity to the samples; more is better
     prompt: float  # how well the prompts are followed; more is better
-    diversity: (
-        float | None
-    )  # of drawings among themselves, as a share of the samples' own; None: of one alone
+    # How different the drawings are from each other, divided by the same of the samples; None: only one drawing.
+    diversity: float | None
     memorised: float  # share of drawings that are copies of a sample, 0 to 1
+
+
+class ReasonCode(StrEnum):
+    """Why ``lora.evaluation.checkpoint_choice`` chose a checkpoint, or why it did not."""
+
+    # chosen
+    BEST = "best"  # the highest combined score of style and prompts
+    LEARNED_LONGEST = "learned-longest"  # the last one that is not clearly worse than the best
+    LEAST_BAD = "least-bad"  # every checkpoint copies samples or ignores prompts
+    # not chosen
+    COPIES = "copies"  # its drawings copy samples
+    IGNORES_PROMPTS = "ignores-prompts"  # follows prompts much less than the bare base
+    LEARNED_LESS = "learned-less"  # not clearly worse than the best, but earlier than the chosen one
+    FURTHER = "further"  # clearly worse: further from the samples' style
+    FOLLOWS_LESS = "follows-less"  # clearly worse: no further from the style, but follows prompts less
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """All checkpoints drew the same prompts with the same seeds. ``chosen`` is the step of the best one.
+    """All checkpoints have drawn the same prompts with the same seeds. ``chosen`` is the step of the best one.
 
-    ``sheet`` is a PNG: a row for each checkpoint, a column for each prompt, the chosen row marked.
+    ``sheet`` is a PNG: a row for each checkpoint, a column for each prompt, the chosen row marked. ``reasons`` are
+    values of ``ReasonCode``, one for each of ``scores`` in their order.
     """
 
     job: int
@@ -166,16 +234,17 @@ class Compared:
     chosen: int
     sheet: bytes = field(repr=False)
     scores: tuple[Score, ...]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check has to say about some samples. ``code`` is one of ``lora.checks.KINDS``.
+    """What a check has found on some samples. ``code`` is a key of ``lora.checks.KINDS``.
 
-    ``severity`` is error (no training is possible), warning (it will spoil the result) or advice. ``samples``
-    are numbers from 1; none means the set as a whole. ``detail`` is figures or a code of ours, never anybody's
-    text. ``fault`` says in words why a line of a folder cannot be used and may quote it: only ``lora.checks.folder``
-    gives one, for the terminal; no job does.
+    ``severity`` is error (no training is possible), warning (the result will be worse) or advice. ``samples`` are
+    numbers from 1; none means the set as a whole. ``detail`` is numbers or a code, never text that a person wrote.
+    ``fault`` says in words why a line of a folder cannot be used, and may quote it. Only ``lora.checks.folder`` sets
+    it, for the terminal.
     """
 
     code: str
@@ -187,7 +256,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What the worker saw on the samples before it began to train; it comes once, before any Checkpoint."""
+    """What the worker has found on the samples. It comes once, before the first training step."""
 
     job: int
     attempt: int
@@ -196,9 +265,9 @@ class Findings:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The training is over; the last ``Checkpoint`` before this event is its end.
+    """The training has ended; the ``Checkpoint`` before this event is its last one.
 
-    A ``Compared`` came before, unless there was only one checkpoint or they could not be compared.
+    ``Compared`` comes before it, unless there was only one checkpoint or the comparison failed.
     """
 
     job: int
@@ -208,7 +277,7 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Picture ``index`` of a draw, cut out and fitted: a WebP of one side 512 px, at most 512 KiB."""
+    """Picture ``index`` of a draw, cut out and fitted: WebP, longer side 512 px, at most 512 KiB."""
 
     job: int
     attempt: int
@@ -227,7 +296,7 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelled:
-    """The job was stopped on request; nothing more will be said of it."""
+    """The job was stopped on request; no more events of it follow."""
 
     job: int
     attempt: int
@@ -235,7 +304,7 @@ class Cancelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The job cannot be done. ``code`` is one of ``JOB_ERRORS``; ``detail`` holds nobody's text."""
+    """The job cannot be done. ``code`` and ``detail`` are those of a ``JobError``."""
 
     job: int
     attempt: int
@@ -245,7 +314,7 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Lost:
-    """The worker that had these jobs is gone (killed, crashed, unplugged); they are nobody's again."""
+    """The worker that ran these jobs is gone (killed, crashed, unplugged); they must be submitted again."""
 
     jobs: tuple[tuple[int, int], ...]  # (job id, attempt)
 

@@ -13,14 +13,14 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = ("train", "inference")  # the second one uses what the first one trained
-SECONDS = 3600  # that one cell may take
+SECONDS = 3600  # the limit for one cell
 MAX_BYTES = 1_500_000  # of a notebook with its pictures
-# They tell of this machine alone, and of what else it was doing.
+# Durations in the output differ from run to run, so they are removed.
 TIMES = (r"(?<=\[)\d[\d:]*<[\d:]+, +[\d.]+(s/step|step/s), ", r", \d+ s left")
 
 
 def execute(name: str, parameters: Mapping[str, str] | None = None) -> NotebookNode:
-    """Run a notebook and return it with its output, free of traces of this machine.
+    """Run a notebook and return it with its output, without folders and durations of this machine.
 
     ``parameters`` replace values of the cell that is tagged "parameters". Raises KeyError for one that is not
     there, and nbclient's CellExecutionError for a cell that fails, or whose shell command does.
@@ -53,7 +53,7 @@ def _set(notebook: NotebookNode, parameters: Mapping[str, str]) -> None:
 
 
 def _check(cell: NotebookNode) -> list[NotebookNode]:
-    """A shell command that fails would not fail its cell."""
+    """A cell that fails if the shell command of ``cell`` failed; Jupyter itself does not check that."""
     if cell.cell_type != "code" or not cell.source.startswith("!"):
         return []
     check = nbformat.v4.new_code_cell("assert _exit_code == 0, f'the command above gave {_exit_code}'")
@@ -62,7 +62,7 @@ def _check(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def _tidy(notebook: NotebookNode) -> None:
-    """Count only the cells that are there, end lines as files do, and leave out folders and times of this machine."""
+    """Number the cells from 1, and remove carriage returns, this machine's folders and durations."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, start=1):
         cell.execution_count = number

@@ -1,4 +1,4 @@
-"""What both notebooks have in common: where they run, and pictures small enough to be kept inside them."""
+"""What both notebooks share: their working folder, and pictures small enough to be stored in them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MEAN_OF = 25  # steps
 
 
 def begin() -> None:
-    """Work in the repository's folder, where ``python`` is the one that runs this notebook."""
+    """Change to the repository's folder, and let ``python`` in shell commands be the one that runs this notebook."""
     os.chdir(ROOT)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; as python -m lora does
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, as in python -m lora
     sys.path.insert(0, str(ROOT))
-    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's, which would like widgets
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm asks for widgets
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
 def show(picture: Path | bytes | Image.Image, width: int = 1000) -> display.Image:
-    """A picture, a file of one or its content, as a JPEG of at most ``width`` px."""
+    """A picture, its file or the file's content, as a JPEG of at most ``width`` px."""
     if isinstance(picture, Path):
         picture = picture.read_bytes()
     image = Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
@@ -42,13 +42,15 @@ def show(picture: Path | bytes | Image.Image, width: int = 1000) -> display.Imag
 
 def losses(run: Path) -> tuple[np.ndarray, np.ndarray]:
     """Steps and losses [n] of a run's metrics.jsonl."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    from lora.cli.run_folder import METRICS  # after ``begin``, which makes lora importable
+
+    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
     lines = [line for line in lines if "loss" in line]
     return np.array([line["step"] for line in lines]), np.array([line["loss"] for line in lines])
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of each value and those before it, MEAN_OF at most."""
+    """The mean of each value and up to ``MEAN_OF - 1`` values before it [n]."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - MEAN_OF)
@@ -56,9 +58,9 @@ def running_mean(values: np.ndarray) -> np.ndarray:
 
 
 def loss_curve(run: Path) -> Image.Image:
-    """The loss of every step as a dot, and their running mean as a line."""
-    from lora.sheets.contact_sheet import FAINT, INK, PAPER
+    """A plot: the loss of every step as a dot, and the running mean as a line."""
     from lora.sheets.curves import HUES
+    from lora.sheets.paint import FAINT, INK, LINE, PAPER
 
     steps, values = losses(run)
     plot = Image.new("RGB", (900, 380), PAPER)
@@ -73,7 +75,7 @@ def loss_curve(run: Path) -> Image.Image:
     pen.text((left, 16), f"Loss of each step, and the mean of {MEAN_OF}", fill=INK, font=_font(20))
     for number in range(round(highest / tick) + 1):
         _, y = at(0, tick * number)
-        pen.line((left, y, right, y), fill=(226, 228, 234))
+        pen.line((left, y, right, y), fill=LINE)
         pen.text((left - 10, y), f"{tick * number:g}", fill=FAINT, font=_font(13), anchor="rm")
     for step in range(0, int(steps[-1]) + 1, int(_tick(steps[-1] / 6)) or 1):
         pen.text((at(step, 0)[0], bottom + 10), str(step), fill=INK, font=_font(13), anchor="ma")
@@ -87,7 +89,7 @@ def loss_curve(run: Path) -> Image.Image:
 
 
 def _tick(least: float) -> float:
-    """The next 1, 2 or 5 times a power of ten."""
+    """The smallest of 1, 2, 5 and 10 times a power of ten that is not less than ``least``."""
     power = 10 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 

@@ -1,11 +1,11 @@
-"""Everything that the bot reacts to, in the order in which it is tried."""
+"""The routes: every command, button and message that the bot reacts to. The first one that matches is taken."""
 
 from __future__ import annotations
 
 from telegram.ext import filters
 
 from bot.handlers import check, checkpoints, jobs, packs, samples, start, sticker, styles, train
-from bot.routes import Command, Kind, Press, Route
+from bot.routes import Command, Edited, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
     Command("start", start.start),
@@ -21,21 +21,22 @@ ROUTES: tuple[Route, ...] = (
     Command("packs", packs.show),
     Command("status", jobs.status),
     Command("cancel", jobs.cancel),
-    Press("new", styles.new_pressed),
+    Press("new", styles.new_pressed, r"[a-z0-9_-]{1,40}"),
     Press("style", styles.switch),
     Press("delete", styles.delete_pressed),
     Press("drafts", samples.keep_drafts),
     Press("samples", samples.page),
-    Press("remove", samples.remove_pressed),
-    Press("train", train.train_pressed),
-    Press("look", checkpoints.pick),
+    Press("remove", samples.remove_pressed, r"(page:)?\d{1,15}"),
+    Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
+    Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
     Press("again", sticker.again),
-    Press("cfg", sticker.other_cfg),
+    Press("cfg", sticker.other_cfg, r"\d{1,15}:\d{1,2}(\.\d{1,3})?"),
     Press("add", packs.add),
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
-    # Below the commands: a picture is a sample, a text is a caption, the rest has no use yet.
+    Edited(samples.edited),
+    # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
@@ -45,5 +46,5 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.ALL, start.other),
 )
 
-# What the app's menu offers, in this order; each has a text "menu-<name>".
+# The commands in the menu of the app, in this order. Each has a text "menu-<name>".
 MENU = ("new", "samples", "check", "train", "sticker", "packs", "styles", "status", "cancel", "help")

@@ -1,4 +1,4 @@
-"""/status and /cancel: what is going on, and ending it."""
+"""/status and /cancel: the person's jobs, and how to end them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.progress import number, under_way
 from bot.tables import jobs, packs, styles
-from bot.tables.jobs import Job
+from bot.tables.jobs import Job, JobKind
 from bot.words import clip
 
 
 async def status(context: Context) -> None:
-    """The person's jobs, style and packs, and the next step."""
+    """Send the person's current style, active jobs and packs."""
     store = context.parts.store
     lines = [await _style_line(context)]
-    everybody = await jobs.active(store)
+    await context.parts.dispatch.estimates.line.refresh()
     for job in await jobs.active_of(store, context.person.id):
-        standing = context.parts.dispatch.estimates.standing(job, everybody)
-        lines.append(under_way(context.words, job, standing, context.parts.config)[0])
+        estimate = await context.parts.dispatch.estimates.estimate(job)
+        lines.append(under_way(context.words, job, estimate, context.parts.config)[0])
     if len(lines) == 1:
         lines.append(context.words("status-idle"))
     found = await packs.all_of(store, context.person.id)
@@ -26,7 +26,7 @@ async def status(context: Context) -> None:
 
 
 async def cancel(context: Context) -> None:
-    """End the one job there is; ask which if there are several."""
+    """End the person's active job; if there are several, ask which one."""
     found = await jobs.active_of(context.parts.store, context.person.id)
     if not found:
         raise UserError("nothing-to-cancel")
@@ -44,7 +44,7 @@ async def cancel_pressed(context: Context) -> None:
 
 
 async def _end(context: Context, id: int) -> None:
-    """The job's own message says that it has ended."""
+    """End a job. After a button press only the job's message says so; after /cancel a new message does too."""
     job = await context.parts.dispatch.cancel(context.person.id, id)
     context.parts.deliver.wake(context.person.id)
     if job is None:
@@ -62,6 +62,6 @@ async def _style_line(context: Context) -> str:
 
 
 def _label(context: Context, job: Job) -> str:
-    if job.kind == "train":
+    if job.kind == JobKind.TRAIN:
         return context.words.plain("cancel-train", keyword=job.keyword)
-    return context.words.plain("cancel-draw", prompt=clip(job.prompt, 40), cfg=number(job.cfg))
+    return context.words.plain("cancel-draw", prompt=clip(job.prompt, 40), cfg=number(job.options.cfg))

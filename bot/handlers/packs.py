@@ -1,4 +1,4 @@
-"""/packs, and the buttons that put stickers into them."""
+"""/packs, and the buttons that put stickers into packs."""
 
 from __future__ import annotations
 

@@ -8,16 +8,18 @@ import re
 from telegram import Document, Message, PhotoSize
 from telegram import Sticker as TelegramSticker
 
-from bot import captioning, sample_sheet
+from bot import captioning
 from bot.context import Context
-from bot.errors import Buttons, UserError
-from bot.intake import Offer
-from bot.sample_replies import called, lacking, next_step
-from bot.tables import samples, styles
-from bot.tables.samples import Sample
+from bot.errors import Buttons, KeepForLater, UserError
+from bot.handlers.styles import make
+from bot.intake import Offer, Taken
+from bot.sample_replies import KEPT, called, lacking, next_step
+from bot.tables import inbox, samples, styles
+from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
+from lora.sheets.sample_sheet import Entry, sample_sheet
 
 PAGE = 20  # pictures on one contact sheet
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
@@ -28,7 +30,8 @@ async def sticker(context: Context) -> None:
     found = context.message.sticker
     assert found is not None
     if found.is_animated or found.is_video:
-        raise UserError("sticker-moves")
+        await _refuse(context, UserError("sticker-moves"))
+        return
     await _take(context, found, kind="sticker", draft=captions.draft_from_emoji(found.emoji or ""))
 
 
@@ -41,21 +44,70 @@ async def document(context: Context) -> None:
     """A file is a sample if it is a picture, whatever its name says."""
     found = context.message.document
     if found is None or context.message.animation or context.message.video:
-        raise UserError("sticker-moves")
-    if found.file_size is not None and found.file_size == 0:
-        raise UserError("picture-empty")
-    await _take(context, found, kind="file")
+        await _refuse(context, UserError("sticker-moves"))
+    elif found.file_size is not None and found.file_size == 0:
+        await _refuse(context, UserError("picture-empty"))
+    else:
+        await _take(context, found, kind="file")
 
 
 async def text(context: Context) -> None:
     """A text is a caption: of the picture it replies to, else of the newest that wants one."""
     message = context.message
     assert message.text is not None
+    if context.person.style is None and await inbox.kept(context.parts.store, context.person.id):
+        await _text_before_style(context, message.text)
+        return
     await context.style()
+    if captioning.names_pack(message.text):
+        raise UserError("pack-link")
+    if not (words := captioning.without_links(message.text)):
+        raise UserError("link")
     done = await samples.captioned_by(context.parts.store, context.person.id, message.message_id)
     if not done:  # else this very text was worked on before, and then the bot was killed
-        await _caption(context, await _meant(context, message, message.text))
+        await _caption(context, await _meant(context, message, words))
     await _confirm(context)
+
+
+async def edited(context: Context) -> None:
+    """An edited message changes the captions that it gave. Other edits change nothing."""
+    message, store = context.message, context.parts.store
+    if context.person.style is None and await inbox.kept(store, context.person.id):
+        raise KeepForLater
+    words = captioning.without_links(message.text or message.caption or "")
+    if not words or words.startswith("/"):
+        return
+    given = await samples.captioned_by(store, context.person.id, message.message_id)
+    shown = await samples.by_message(store, context.person.id, message.message_id)
+    if message.text is None and message.media_group_id is not None and shown:
+        await _recaption_album(context, message.media_group_id, words, shown)
+    elif len(given) > 1:
+        await _caption(context, _deal(given, words) or [(given[-1], words)])
+        await _confirm(context)
+    elif about := given or [sample for sample in shown if sample.message_id == message.message_id]:
+        await _caption(context, [(about[0], words)])
+        await _confirm(context)
+
+
+async def _recaption_album(context: Context, album: str, words: str, shown: list[Sample]) -> None:
+    """Deal out the new words of an album's picture, as its first words were dealt out."""
+    store, message, style = context.parts.store, context.message, await context.style()
+    sent_at = message.date.timestamp()
+    await samples.add_album_item(store, context.person.id, message.message_id, album, words, sent_at)
+    await captioning.deal_out(store, context.person.id, album, style.keyword)
+    now = await samples.by_message(store, context.person.id, message.message_id)
+    lines = [called(context.words, sample) for sample in now if sample.caption]
+    await context.send("\n".join(lines), reply_to=message.message_id)
+
+
+async def _text_before_style(context: Context, words: str) -> None:
+    """A text while pictures wait for a style: a valid keyword names the style, other words wait too."""
+    word = words.strip().lower()
+    if captions.keyword_problem(word) is None:
+        await make(context, word)
+        return
+    await context.parts.sample_replies.refuse(context.person.id, context.message.message_id, KEPT)
+    raise KeepForLater
 
 
 async def recaption(context: Context) -> None:
@@ -82,7 +134,7 @@ async def page(context: Context) -> None:
 
 
 async def remove_pressed(context: Context) -> None:
-    """First the numbers to choose from, then the one chosen. Buttons hold ids: numbers move."""
+    """Show the numbers to choose from, or remove the chosen one. Buttons hold ids, because numbers change."""
     found = await samples.of_style(context.parts.store, (await context.style()).id)
     if context.data[0] == "page":
         shown = found[int(context.data[1]) * PAGE :][:PAGE]
@@ -96,7 +148,7 @@ async def remove_pressed(context: Context) -> None:
 
 
 async def keep_drafts(context: Context) -> None:
-    """The drafted captions are right."""
+    """Keep the drafted captions as the person's own."""
     style = await styles.get(context.parts.store, context.person.id, int(context.data[0]))
     if style is None:
         raise UserError("style-gone")
@@ -108,10 +160,11 @@ async def keep_drafts(context: Context) -> None:
 async def _take(
     context: Context, found: TelegramSticker | PhotoSize | Document, *, kind: str, draft: str = ""
 ) -> None:
-    """Store a picture; what is said about it comes once for all that arrive together (``collect.py``)."""
-    parts, message, style = context.parts, context.message, await context.style()
-    if style.samples >= parts.config.train.max_samples:
-        raise UserError("too-many-samples", most=parts.config.train.max_samples)
+    """Store a picture. ``SampleReplies`` answers all that arrive together with one message."""
+    parts, message = context.parts, context.message
+    if (style := await styles.get(parts.store, context.person.id, context.person.style)) is None:
+        await parts.sample_replies.refuse(context.person.id, message.message_id, KEPT)
+        raise KeepForLater
     offer = Offer(
         file_id=found.file_id,
         file_unique_id=found.file_unique_id,
@@ -120,15 +173,48 @@ async def _take(
         message_id=message.message_id,
         sent_at=message.date.timestamp(),
         album=message.media_group_id,
-        caption=(message.caption or "").strip() or None,
+        caption=_words_of(message),
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
     )
-    fresh = await parts.intake.take(style, offer)
-    parts.sample_replies.poke(context.person.id, repeated=not fresh)
+    try:
+        taken = await parts.intake.take(style, offer, parts.config.train.max_samples)
+    except UserError as error:
+        await _refuse(context, error)
+        return
+    if message.caption and captioning.names_pack(message.caption):
+        await context.say("pack-link", reply_to=message.message_id)
+    if taken is Taken.RECAPTIONED:
+        await _confirm_repeated(context, style)
+        return
+    parts.sample_replies.poke(context.person.id, repeated=taken is Taken.AGAIN)
+
+
+def _words_of(message: Message) -> str | None:
+    """A picture's caption without links; None if nothing is left or it is a command."""
+    words = captioning.without_links(message.caption or "")
+    return None if not words or re.match(r"/[A-Za-z]", words) else words
+
+
+async def _refuse(context: Context, error: UserError) -> None:
+    """Have ``SampleReplies`` say why a picture was not taken."""
+    await context.parts.sample_replies.refuse(
+        context.person.id, context.message.message_id, error.key, **error.params
+    )
+
+
+async def _confirm_repeated(context: Context, style: Style) -> None:
+    """Say that a picture that was here before has its new words, or that they are too long."""
+    message_id = context.message.message_id
+    done = await samples.captioned_by(context.parts.store, context.person.id, message_id)
+    if done:
+        await _confirm(context)
+        return
+    room = captions.room(style.keyword)
+    await _refuse(context, UserError("repeated-caption-refused", room=room, keyword=style.keyword))
 
 
 async def _meant(context: Context, message: Message, words: str) -> list[tuple[Sample, str]]:
-    """Which pictures a text captions, and with what: one line each where the numbers fit."""
+    """The pictures that a text captions, each with its words. As many lines as pictures: a line for each."""
     replied, store = message.reply_to_message, context.parts.store
     if replied is not None:
         about = await samples.by_message(store, context.person.id, replied.message_id)
@@ -150,9 +236,9 @@ def _deal(found: list[Sample], words: str) -> list[tuple[Sample, str]]:
 
 
 def _next_to_caption(found: list[Sample], now: float) -> Sample | None:
-    """The newest picture if its caption is only a draft of a moment ago, else the newest without one."""
+    """The newest picture if its caption is a recent draft, else the newest without a caption."""
     newest = found[-1] if found else None
-    if newest and newest.caption_from == "draft" and now - newest.sent_at < DRAFT_SECONDS:
+    if newest and newest.caption_from == CaptionOrigin.DRAFT and now - newest.sent_at < DRAFT_SECONDS:
         return newest
     return lacking(found)[-1] if lacking(found) else None
 
@@ -165,7 +251,8 @@ async def _caption(context: Context, meant: list[tuple[Sample, str]]) -> None:
             style = await styles.get(store, context.person.id, sample.style)
             assert style is not None
             caption = _finished(sample, words, style)
-            await samples.caption(store, sample.id, caption, "person", message_id=context.message.message_id)
+            said_by = context.message.message_id
+            await samples.caption(store, sample.id, caption, CaptionOrigin.PERSON, message_id=said_by)
 
 
 def _finished(sample: Sample, words: str, style: Style) -> str:
@@ -190,14 +277,15 @@ async def _confirm(context: Context) -> None:
     done = await samples.captioned_by(store, context.person.id, said_by)
     lines = [called(context.words, sample) for sample in done[:10]]
     style = await styles.get(store, context.person.id, done[0].style)
-    if style and not captions.has_keyword(context.message.text or "", style.keyword):
+    said = context.message.text or context.message.caption or ""
+    if style and not captions.has_keyword(said, style.keyword):
         lines.append(context.words("keyword-added", keyword=style.keyword))
     waiting = lacking(await samples.of_style(store, done[0].style))
     if waiting:
         lines.append(context.words("caption-next", number=waiting[-1].number, n=len(waiting)))
     about = waiting[-1] if waiting else done[-1]
-    said = await context.send("\n".join(lines), reply_to=about.message_id)
-    await samples.report(store, [about.id, *(s.id for s in done if s.answer_id is None)], said)
+    answer = await context.send("\n".join(lines), reply_to=about.message_id)
+    await samples.report(store, [about.id, *(s.id for s in done if s.answer_id is None)], answer)
 
 
 async def _numbered(context: Context, number: int) -> Sample:
@@ -222,12 +310,10 @@ async def _send_page(context: Context, number: int) -> None:
     if not shown:
         raise UserError("samples-none", keyword=style.keyword)
     entries = [
-        sample_sheet.Entry(
-            number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?"
-        )
+        Entry(number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?")
         for s in shown
     ]
-    picture = await asyncio.to_thread(sample_sheet.draw, entries)
+    picture = await asyncio.to_thread(sample_sheet, entries)
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
     lines += [_line(context, sample) for sample in shown]
     await context.answer()

@@ -7,7 +7,7 @@ from bot.tables import styles
 
 
 async def start(context: Context) -> None:
-    """A welcome that names the one next step."""
+    """A welcome with the next step."""
     known = await styles.all_of(context.parts.store, context.person.id)
     await context.say("start-again" if known else "start", name=context.person.name)
 
@@ -24,9 +24,9 @@ async def unknown(context: Context) -> None:
 
 
 async def nothing(context: Context) -> None:
-    """Pinned messages, changed pictures: nobody expects an answer."""
+    """Service messages such as a pinned message: no answer."""
 
 
 async def other(context: Context) -> None:
-    """Voices, places, polls."""
+    """Messages of a kind that has no use, such as voices or polls."""
     await context.say("cannot-use")

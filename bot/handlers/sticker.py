@@ -3,52 +3,56 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from bot import sticker_options
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
-from bot.sticker_options import StickerOptions
+from bot.sticker_options import MAX_SEED, StickerRequest
 from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
 from lora.data import captions
+from lora.jobs import DrawOptions
 
 
 async def sticker(context: Context) -> None:
-    """Draw what the text says in the current style."""
-    wanted = sticker_options.read(context.argument, context.parts.config.sticker)
+    """Draw the prompt in the current style."""
+    settings = context.parts.config.sticker
+    request = sticker_options.read(context.argument, settings, seed=_random_seed())
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
-    await _ask(context, wanted, style)
+    await _ask(context, request, style)
 
 
 async def again(context: Context) -> None:
-    """The same prompt with another seed."""
+    """Draw the prompt of a sticker with another seed."""
     _, job = await _pressed(context)
-    await _ask_like(context, job, cfg=job.cfg, seed=None)
+    await _ask_again(context, job, replace(job.options, seed=_random_seed(), count=1))
 
 
 async def other_cfg(context: Context) -> None:
-    """The same prompt and seed with another CFG."""
+    """Draw the prompt of a sticker with the same seed and another CFG."""
     drawing, job = await _pressed(context)
-    await _ask_like(context, job, cfg=float(context.data[1]), seed=drawing.seed)
+    options = replace(job.options, cfg=float(context.data[1]), seed=drawing.seed, count=1)
+    await _ask_again(context, job, options)
 
 
-async def _ask_like(context: Context, job: Job, *, cfg: float, seed: int | None) -> None:
+async def _ask_again(context: Context, job: Job, options: DrawOptions) -> None:
+    """Ask for the prompt of a job with other options, in the style of the job as it is now."""
     style = await styles.get(context.parts.store, context.person.id, job.style)
-    wanted = StickerOptions(prompt=job.prompt, cfg=cfg, seed=seed, count=1)
     await context.answer("notice-drawing")
-    await _ask(context, wanted, style)
+    await _ask(context, StickerRequest(prompt=job.prompt, options=options), style)
 
 
-async def _ask(context: Context, wanted: StickerOptions, style: Style | None) -> None:
-    """Insert the draw. Without a trained style the bare base draws, and the person reads that."""
+async def _ask(context: Context, request: StickerRequest, style: Style | None) -> None:
+    """Insert the draw. Without a trained style it is drawn with the base alone, and a note says so."""
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, context.origin):
-        return  # this very message has asked before, and then the bot was killed
+        return  # this message was handled before, and then the bot was killed
     trained = style if style and style.adapter else None
-    prompt = captions.normalise(wanted.prompt)
+    prompt = captions.normalise(request.prompt)
     length = captions.length(prompt, trained.keyword if trained else "")
     if not length.fits:
         raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)
@@ -66,10 +70,7 @@ async def _ask(context: Context, wanted: StickerOptions, style: Style | None) ->
         adapter=trained.adapter if trained else None,
         keyword=trained.keyword if trained else "",
         prompt=prompt,
-        cfg=wanted.cfg,
-        seed=random.randrange(sticker_options.MAX_SEED) if wanted.seed is None else wanted.seed,
-        steps=context.parts.config.sticker.steps,
-        count=wanted.count,
+        options=request.options,
         note=_note(style),
     )
     context.parts.dispatch.wake()
@@ -77,7 +78,7 @@ async def _ask(context: Context, wanted: StickerOptions, style: Style | None) ->
 
 
 def _note(style: Style | None) -> str | None:
-    """What the person should know about what draws for them."""
+    """The text that says with what it is drawn, if not with a finished training of the style."""
     if style is None:
         return "note-no-style"
     if style.adapter is None:
@@ -85,8 +86,13 @@ def _note(style: Style | None) -> str | None:
     return None if style.finished else "note-unfinished"
 
 
+def _random_seed() -> int:
+    return random.randrange(MAX_SEED)
+
+
 async def _pressed(context: Context) -> tuple[Drawing, Job]:
+    """The sticker whose button was pressed, and its job. Raises UserError if it or its prompt is not there any more."""
     found = await drawings.get(context.parts.store, context.person.id, int(context.data[0]))
-    if found is None:
+    if found is None or not found[1].prompt:
         raise UserError("drawing-gone")
     return found

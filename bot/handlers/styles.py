@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.tables import comparisons, jobs, styles
+from bot.tables import comparisons, inbox, jobs, styles
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
@@ -18,12 +18,12 @@ async def new(context: Context) -> None:
     if not word:
         await context.say("new-suggest", buttons=_suggestions(context))
         return
-    await _make(context, word)
+    await make(context, word)
 
 
 async def new_pressed(context: Context) -> None:
     """A suggested keyword was pressed."""
-    await _make(context, context.data[0])
+    await make(context, context.data[0])
 
 
 async def show(context: Context) -> None:
@@ -39,7 +39,9 @@ async def show(context: Context) -> None:
 async def switch(context: Context) -> None:
     """Work on another style."""
     style = await _pressed(context)
-    await styles.add(context.parts.store, context.person.id, style.keyword)
+    async with context.parts.store.transaction():
+        await styles.add(context.parts.store, context.person.id, style.keyword)
+        await inbox.release(context.parts.store, context.person.id)
     await context.say("style-switched", keyword=style.keyword, n=style.samples)
 
 
@@ -60,10 +62,13 @@ async def delete_pressed(context: Context) -> None:
     await context.replace(context.words("delete-done", keyword=style.keyword))
 
 
-async def _make(context: Context, word: str) -> None:
+async def make(context: Context, word: str) -> None:
+    """Make a style, or switch to the one with that keyword. Updates that waited for a style are released."""
     if (problem := captions.keyword_problem(word)) is not None:
         raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
-    made = await styles.add(context.parts.store, context.person.id, word)
+    async with context.parts.store.transaction():
+        made = await styles.add(context.parts.store, context.person.id, word)
+        await inbox.release(context.parts.store, context.person.id)
     least, most = context.parts.config.train.advised_samples
     if made:
         await context.say("new-made", keyword=word, least=least, most=most)
@@ -85,10 +90,10 @@ def _suggestions(context: Context) -> Buttons:
 
 
 async def _row(context: Context, style: Style) -> list[tuple[str, str]]:
-    """The button that switches to a style, and one for its looks where there are several."""
+    """The button that switches to a style, and one to choose its checkpoint if it has several."""
     row = [(style.keyword, f"style:{style.id}")]
     if await comparisons.of_style(context.parts.store, style.id):
-        row.append((context.words.plain("button-looks"), f"looks:{style.id}"))
+        row.append((context.words.plain("button-checkpoints"), f"looks:{style.id}"))
     return row
 
 

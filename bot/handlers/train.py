@@ -1,7 +1,8 @@
-"""/train: from samples to a job."""
+"""/train: checks the samples of the current style and asks for a training."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from bot import advice
@@ -9,6 +10,7 @@ from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
 from bot.sample_replies import lacking, numbers
+from bot.sticker_options import MAX_SEED
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles
 from bot.tables.samples import Sample
@@ -17,19 +19,19 @@ from bot.words import Html
 
 
 async def train(context: Context) -> None:
-    """Ask for a training, if the samples are enough, all have captions, and nothing spoils it."""
-    await _ask(context, bare=False, doubts=True)
+    """Ask for a training if there are enough samples, all have captions, and a check finds no problem."""
+    await _ask(context, bare=False, warn=True)
 
 
 async def train_pressed(context: Context) -> None:
-    """The same from a button, which is no place for doubts: the person has read them or trains again.
+    """Ask for a training from a button. Warnings are not shown: the person has read them, or trains again.
 
-    ``bare``: pictures without a caption get the keyword alone. A button that names a style makes it the
-    current one.
+    The button "bare" gives samples without a caption the keyword alone. A button with a style makes it the current
+    one.
     """
     if len(context.data) > 1:
         await _work_on(context, int(context.data[1]))
-    await _ask(context, bare=context.data[0] == "bare", doubts=False)
+    await _ask(context, bare=context.data[0] == "bare", warn=False)
 
 
 async def _work_on(context: Context, id: int) -> None:
@@ -40,10 +42,10 @@ async def _work_on(context: Context, id: int) -> None:
     context.person = replace(context.person, style=id)
 
 
-async def _ask(context: Context, *, bare: bool, doubts: bool) -> None:
+async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
     store, config, style = context.parts.store, context.parts.config, await context.style()
     if await jobs.by_origin(store, context.person.id, context.origin):
-        return  # this very message has asked before, and then the bot was killed
+        return  # this message was handled before, and then the bot was killed
     found = await samples.of_style(store, style.id)
     least, most = config.train.advised_samples
     if len(found) < config.train.min_samples:
@@ -58,8 +60,8 @@ async def _ask(context: Context, *, bare: bool, doubts: bool) -> None:
             buttons=[[("button-train-bare", "train:bare")]],
         )
     await check_room(context)
-    if doubts:
-        await _doubt(context, found, style)
+    if warn:
+        await _warn(context, found, style)
     try:
         await jobs.ask_train(
             store,
@@ -68,7 +70,7 @@ async def _ask(context: Context, *, bare: bool, doubts: bool) -> None:
             style=style.id,
             keyword=style.keyword,
             steps=config.train.steps or None,
-            seed=style.id,
+            seed=_seed(style),
         )
     except Clash as error:
         raise UserError("already-training", keyword=style.keyword) from error
@@ -76,12 +78,21 @@ async def _ask(context: Context, *, bare: bool, doubts: bool) -> None:
     context.parts.deliver.wake(context.person.id)
 
 
-async def _doubt(context: Context, found: list[Sample], style: Style) -> None:
-    """Raise UserError with all that would spoil the result, and a button to train in spite of it."""
+def _seed(style: Style) -> int:
+    """The seed of all trainings of a style: the same person and keyword give the same one, in any database.
+
+    The row's number would change with what other people do.
+    """
+    digest = hashlib.sha256(f"{style.person} {style.keyword}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % MAX_SEED
+
+
+async def _warn(context: Context, found: list[Sample], style: Style) -> None:
+    """Raise UserError with all warnings of the checks, and a button to train all the same."""
     findings = await advice.find(context.parts.blobs, found, style.keyword)
-    grave = [finding for finding in findings if finding.severity == "warning"]
-    if grave:
-        lines = "\n".join(f"• {line}" for line in advice.worded(context.words, grave))
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    if warnings:
+        lines = "\n".join(f"• {line}" for line in advice.worded(context.words, warnings))
         raise UserError(
             "train-doubts",
             keyword=style.keyword,

@@ -69,6 +69,10 @@ TEXTS = {
     "menu-help": "How it all works",
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
+    "no-style-kept": (
+        "You have no style yet. /new starts one; I keep your {n:message|messages} until then. "
+        "How shall it be called? Press a name, or write a made-up word of your own."
+    ),
     "new-suggest": (
         "A style needs a keyword: a made-up word that stands for the look, so that it means nothing "
         "else to me. "
@@ -95,8 +99,8 @@ TEXTS = {
     "delete-done": "Style <b>{keyword}</b> is deleted.",
     "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
     "keyword-characters": (
-        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits that begins "
-        "with a letter. "
+        "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits, with _ or - inside if you "
+        "like, that begins with a letter. "
         "/new alone suggests some."
     ),
     "keyword-ordinary": (
@@ -120,6 +124,23 @@ TEXTS = {
     "sample-caption-refused": (
         "The caption of picture {number} is too long: {tokens} tokens, and there is room for {room} beside {keyword}. "
         "Reply to the picture with a shorter one."
+    ),
+    "sample-captions-refused": (
+        "The captions of pictures {numbers} are too long: there is room for {room} tokens beside {keyword}. "
+        "Reply to each with a shorter one."
+    ),
+    "repeated-caption-refused": (
+        "That picture was here before, and its new caption is too long: there is room for {room} tokens "
+        "beside {keyword}."
+    ),
+    "pictures-refused": "{n:picture was|pictures were} not taken. {reason}",
+    "pack-link": (
+        "I cannot open a pack by its link. Send me its stickers: open the pack, and forward or send them one by one."
+    ),
+    "link": "A link is no caption. Say in a few words what is on the picture, like <i>a red fox waving</i>.",
+    "caption-command": (
+        "The caption of that picture is a command, so I did that. "
+        "To teach me the picture, send it again without the command."
     ),
     "next-more": "{n:more picture|more pictures} and you can /train; {least}–{most} in all are best.",
     "next-train-or-more": "You can /train now, but {least}–{most} pictures teach me much better.",
@@ -231,24 +252,28 @@ TEXTS = {
     "train-done": "✓ I have learned <b>{keyword}</b>.",
     "train-cancelled": "Learning <b>{keyword}</b> was cancelled.",
     "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>a fox drinking coffee</i>",
-    "looks": (
+    "checkpoints": (
         "Here is <b>{keyword}</b> at {n:stage|stages} of learning: each row is one, "
         "with the same things drawn in it."
     ),
-    "looks-chosen": "I draw with the row <b>after {step} steps</b>.",
-    "looks-ask": "Like another one better? Press it.",
-    "looks-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
-    "looks-why-closest": "It looks most like your pictures.",
-    "looks-why-copies": "Later ones copy your pictures instead of drawing new things.",
-    "looks-why-words": "Others look a little more like your pictures, but listen less to your words.",
-    "looks-why-enough": "It has your look already; learning longer added little.",
-    "looks-why-longest": "It learned longest, and no other is clearly better.",
-    "look-older": (
+    "checkpoints-chosen": "I draw with the row <b>after {step} steps</b>.",
+    "checkpoints-ask": "Like another one better? Press it.",
+    "checkpoints-yours": "As you chose, I draw with the row <b>after {step} steps</b>.",
+    "checkpoints-why-closest": "It looks most like your pictures.",
+    "checkpoints-why-copies": "Later ones copy your pictures instead of drawing new things.",
+    "checkpoints-why-words": "Others look a little more like your pictures, but listen less to your words.",
+    "checkpoints-why-enough": "It has your look already; learning longer added little.",
+    "checkpoints-why-longest": "It learned longest, and no other is clearly better.",
+    "checkpoints-why-least-bad": (
+        "None is really good: each copies your pictures or listens too little to your words. "
+        "This one does so least."
+    ),
+    "checkpoints-older": (
         "That sheet is of an earlier training of <b>{keyword}</b>, which is gone. "
         "/styles shows the looks that there are now."
     ),
-    "looks-none": "<b>{keyword}</b> has only one look so far. /train makes more to choose from.",
-    "notice-look": "I draw with that one from now on.",
+    "checkpoints-none": "<b>{keyword}</b> has only one look so far. /train makes more to choose from.",
+    "notice-checkpoint": "I draw with that one from now on.",
     "other-base": (
         "I have a new drawing model, and <b>{keyword}</b> was learned on the one before. "
         "Your pictures are all still here: one tap, and I learn it again."
@@ -279,17 +304,27 @@ TEXTS = {
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",
     "draw-cancelled": "Drawing <i>{prompt}</i> was cancelled.",
+    "sticker-file-lost": "I cannot send one sticker: its file cannot be read any more. Draw it again with /sticker.",
     "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",
     "note-no-style": "Drawn without a style: you have none yet. /new starts one.",
     "note-untrained": "Drawn without your style: it is not trained yet. Send pictures, then /train.",
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
     # packs
+    "notice-old-button": "That button does not work any more.",
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
     "pack-refused": (
         "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again."
+    ),
+    "pack-waits": (
+        "Telegram makes your pack wait: about {time}, until {clock} UTC. "
+        "I add your stickers then; everything else goes on as usual."
+    ),
+    "pack-names-refused": (
+        "Telegram refused every name that I tried for your pack, so {n:sticker is|stickers are} not in. "
+        "Press the button to try again later."
     ),
     "no-packs": "You have no pack yet. Draw with /sticker and press “Add to pack”.",
     "packs": "Your packs:",
@@ -316,6 +351,7 @@ TEXTS = {
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
     "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
     "error-out-of-memory": "My machine ran out of memory. Try again later, or with fewer pictures.",
+    "error-stored-file": "I cannot read a file any more that I had stored for this. Please tell whoever runs me.",
     "error-internal": "Something went wrong on my side. Try again later.",
     # buttons
     "button-cancel": "✕ Cancel",
@@ -328,9 +364,9 @@ TEXTS = {
     "button-open-pack": "Open the pack",
     "button-keep-drafts": "✓ Keep the drafts",
     "button-train-bare": "Train with the keyword only",
-    "button-look": "after {step} steps",
-    "button-look-used": "✓ after {step} steps",
-    "button-looks": "🎨 Choose its look",
+    "button-checkpoint": "after {step} steps",
+    "button-checkpoint-used": "✓ after {step} steps",
+    "button-checkpoints": "🎨 Choose its look",
     "button-train-anyway": "Train anyway",
     "button-train-again": "🔁 Train again",
     "button-remove": "✕ Remove a picture",

@@ -34,21 +34,21 @@ async def get_updates(world: World, call: Call) -> list[Json]:
 
 
 async def set_webhook(world: World, call: Call) -> bool:
-    """Refused, for nothing here could deliver to a webhook; an empty address is a deleteWebhook."""
+    """Always refused: the playground cannot deliver to a webhook. An empty address is a deleteWebhook."""
     if call.has("url"):
         raise conflict("the playground has no webhooks; use getUpdates")
     return await delete_webhook(world, call)
 
 
 async def delete_webhook(world: World, call: Call) -> bool:
-    """There is never a webhook, but the waiting updates can be dropped."""
+    """There is no webhook to delete; the waiting updates can be dropped."""
     if call.flag("drop_pending_updates"):
         world.updates.drop()
     return True
 
 
 async def get_webhook_info(world: World, call: Call) -> Json:
-    """No webhook, and how many updates wait."""
+    """Says that there is no webhook, and how many updates wait."""
     waiting = world.updates.waiting()
     return {"url": "", "has_custom_certificate": False, "pending_update_count": waiting}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import secrets
+import time
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -48,6 +49,7 @@ class Chat:
             web.get("/chat/{person:[0-9]+}/events", self.events),
             web.get("/chat/{person:[0-9]+}/packs", self.packs),
             web.post("/chat/{person:[0-9]+}/send", self.send),
+            web.post("/chat/{person:[0-9]+}/edit", self.edit),
             web.post("/chat/{person:[0-9]+}/press", self.press),
             web.post("/chat/{person:[0-9]+}/block", self.block),
             web.get("/chat/packs/{name}", self.pack),
@@ -55,7 +57,7 @@ class Chat:
         ]
 
     async def people(self, request: web.Request) -> web.Response:
-        """Everybody who is here."""
+        """All people of the playground."""
         return web.json_response(self._world.people.all())
 
     async def join(self, request: web.Request) -> web.Response:
@@ -125,6 +127,20 @@ class Chat:
         else:
             sent = self._send_text(person, call.text("text"), reply)
         return web.json_response(sent)
+
+    async def edit(self, request: web.Request) -> web.Response:
+        """Change the ``text``, or the caption, of the person's own message ``message_id``; gives the message."""
+        person, call = self._person(request), await read_call(request, "edit")
+        message = self._world.message(person, call.int("message_id"))
+        if message is None or message["from"]["is_bot"]:
+            raise bad_request("message can't be edited")
+        names = ("text", "entities") if "text" in message else ("caption", "caption_entities")
+        kept = {name: value for name, value in message.items() if name not in names}
+        new = kept | _text(*names, call.text("text")) | {"edit_date": int(time.time())}
+        with self._world.change():
+            self._world.revise(person, new)
+            self._world.updates.add("edited_message", new)
+        return web.json_response(new)
 
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""
@@ -199,12 +215,12 @@ class Chat:
 
 def _items(call: Call) -> list[Item]:
     """The files of a call with what ``items`` says of each."""
-    wishes = call.objects("items")
-    if len(wishes) != len(call.files):
+    descriptions = call.objects("items")
+    if len(descriptions) != len(call.files):
         raise bad_request("items must describe each file")
     items = []
-    for upload, wish in zip(call.files.values(), wishes, strict=True):
-        kind, caption = str(wish.get("as", "photo")), str(wish.get("caption") or "")
+    for upload, described in zip(call.files.values(), descriptions, strict=True):
+        kind, caption = str(described.get("as", "photo")), str(described.get("caption") or "")
         if kind not in content.MEDIA:
             raise bad_request(f"as must be one of {', '.join(content.MEDIA)}")
         if len(caption) > limits.PREMIUM_CAPTION_CHARACTERS:
@@ -212,7 +228,7 @@ def _items(call: Call) -> list[Item]:
         named = Upload(
             name=upload.name, mime=mimetypes.guess_type(upload.name)[0] or upload.mime, data=upload.data
         )
-        items.append(Item(upload=named, kind=kind, caption=caption, emoji=wish.get("emoji") or None))
+        items.append(Item(upload=named, kind=kind, caption=caption, emoji=described.get("emoji") or None))
     if len({item.kind for item in items}) > 1:
         raise bad_request("an album is of one kind")
     return items

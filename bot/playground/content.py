@@ -18,7 +18,7 @@ MEDIA = ("photo", "document", "sticker")
 
 
 def text_of(call: Call) -> Json:
-    """``text`` with its entities, checked."""
+    """``text`` and its entities, after the checks."""
     text, entities = _formatted(call, call.text("text", ""), "entities")
     if not text:
         raise bad_request("message text is empty")
@@ -28,7 +28,7 @@ def text_of(call: Call) -> Json:
 
 
 def caption_of(call: Call) -> Json:
-    """``caption`` with its entities, checked; ``{}`` for none."""
+    """``caption`` and its entities, after the checks; ``{}`` without a caption."""
     text, entities = _formatted(call, call.text("caption", ""), "caption_entities")
     if len(text) > limits.CAPTION_CHARACTERS:
         raise bad_request("message caption is too long")
@@ -46,7 +46,7 @@ def _formatted(call: Call, text: str, field: str) -> tuple[str, list[Json]]:
 
 
 async def photo(world: World, source: Upload | str) -> Json:
-    """``photo``: JPEG sizes of an upload, or those behind a file_id."""
+    """``photo``: JPEG sizes of an upload, or those of a file_id."""
     if isinstance(source, str):
         return photo_json(world.files.photo(_of_kind(world, source, "photo")))
     sizes = await asyncio.to_thread(pictures.photo_sizes, _bytes(source))
@@ -54,14 +54,14 @@ async def photo(world: World, source: Upload | str) -> Json:
 
 
 async def document(world: World, source: Upload | str) -> Json:
-    """``document``: an upload just as it is, or one behind a file_id."""
+    """``document``: an unchanged upload, or the document of a file_id."""
     if isinstance(source, str):
         return document_json(_of_kind(world, source, "document"))
     return document_json(world.files.add(document_content(source)))
 
 
 async def sticker(world: World, source: Upload | str, emoji: str | None = None) -> Json:
-    """``sticker``: a WebP upload, or one behind a file_id."""
+    """``sticker``: a WebP upload, or the sticker of a file_id."""
     if isinstance(source, str):
         return {"sticker": world.sets.sticker_json(_of_kind(world, source, "sticker"))}
     picture = await asyncio.to_thread(pictures.sent_sticker, _bytes(source))

@@ -1,4 +1,4 @@
-"""Formatted text: HTML and MarkdownV2 into plain text with entities, and what Telegram marks by itself.
+"""Formatted text: HTML and MarkdownV2 into plain text with entities, and what Telegram marks without being asked.
 
 After https://core.telegram.org/bots/api#formatting-options. Offsets and lengths count UTF-16 units.
 """
@@ -52,7 +52,7 @@ def formatted(text: str, parse_mode: str) -> tuple[str, list[Json]]:
 
 
 def stripped(text: str, entities: list[Json]) -> tuple[str, list[Json]]:
-    """Without white space at both ends; the entities move along and lose what is cut off."""
+    """The text without white space at both ends; entities are moved and cut to match."""
     body = text.strip()
     skipped, length = units(text[: len(text) - len(text.lstrip())]), units(body)
     kept = []
@@ -83,7 +83,7 @@ def with_automatic(text: str, entities: list[Json]) -> tuple[str, list[Json]]:
 
 
 def parse_html(source: str) -> tuple[str, list[Json]]:
-    """Telegram's small HTML. Raises ApiError "can't parse entities: ..."."""
+    """Reads the few HTML tags that Telegram knows. Raises ApiError "can't parse entities: ..."."""
     text, entities, place = "", list[Json](), 0
     open_tags: list[tuple[str, Json]] = []
     while (start := source.find("<", place)) >= 0:
@@ -145,7 +145,7 @@ def _merged(entities: list[Json]) -> list[Json]:
 
 
 def parse_markdown(source: str) -> tuple[str, list[Json]]:
-    """MarkdownV2. Raises ApiError "can't parse entities: ..."."""
+    """Reads MarkdownV2. Raises ApiError "can't parse entities: ..."."""
     text, entities, place = "", list[Json](), 0
     open_marks: list[tuple[str, int, int]] = []  # mark, offset in units, place in the source
     while place < len(source):

@@ -1,4 +1,4 @@
-"""What can go wrong between a bot and Telegram, on demand: rate limits, slowness, lost answers."""
+"""What can go wrong between a bot and Telegram, on demand: rate limits, slowness, lost and odd answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WRITES = ("send", "edit", "delete")  # the methods that Telegram counts per chat
 
 @dataclass(kw_only=True)
 class Fault:
-    """Something that befalls the next ``times`` calls of ``method`` (``*`` is any but getUpdates).
+    """A failure of the next ``times`` calls of ``method``.
 
-    ``skip`` calls go through before it begins.
+    ``*`` is any method but getUpdates, ``file`` is a download. ``skip`` calls go through before it begins.
     """
 
     method: str = "*"
@@ -27,12 +27,14 @@ class Fault:
     error: tuple[int, str] | None = None  # refused with this code and description
     slow_seconds: float = 0.0  # answered that late; the work is done at once
     drop: bool = False  # the work is done, then the connection breaks without an answer
+    page: tuple[int, str] | None = None  # nothing is done; this code and this body come back, as from a proxy
+    cut: bool = False  # the work is done, then the connection breaks in the middle of the answer
     done: int = field(
         default=0, init=False
     )  # calls whose work is done, though they may wait for their answer
 
-    def befalls(self, call: Call) -> bool:
-        """Whether this call is one of those; counts it."""
+    def applies_to(self, call: Call) -> bool:
+        """Whether this call fails. Counts it."""
         if self.method.lower() != call.method and (self.method != "*" or call.method == "getupdates"):
             return False
         if self.skip:
@@ -54,7 +56,7 @@ class Pace:
 
 
 class Faults:
-    """The faults that are to come, and the pace that every chat must keep."""
+    """The faults of coming calls, and the most messages that a chat may get."""
 
     def __init__(self, pace: Pace | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.pace = pace
@@ -63,18 +65,18 @@ class Faults:
         self._tokens: dict[int, tuple[float, float]] = {}  # chat -> (tokens left, at)
 
     def add(self, fault: Fault) -> Fault:
-        """Let ``fault`` happen."""
+        """Add a fault; it is used from the next call on."""
         self._coming.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Let nothing go wrong any more; the pace stays."""
+        """Remove all faults; the pace stays."""
         self._coming.clear()
 
     def take(self, call: Call) -> Fault | None:
-        """The fault that befalls this call, if one does."""
+        """The fault of this call, if it has one."""
         self._coming = [fault for fault in self._coming if fault.times > 0]
-        return next((fault for fault in self._coming if fault.befalls(call)), None)
+        return next((fault for fault in self._coming if fault.applies_to(call)), None)
 
     def check_pace(self, call: Call) -> None:
         """Raise 429 if this message is one too many for its chat."""
@@ -90,7 +92,7 @@ class Faults:
 
 
 def check_refusal(fault: Fault | None) -> None:
-    """Raise the error that the fault asks for, before anything is done."""
+    """Raise the error of the fault, before the call changes anything."""
     if fault is not None and fault.retry_after is not None:
         raise too_many_requests(fault.retry_after)
     if fault is not None and fault.error is not None:

@@ -21,7 +21,7 @@ KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What is to be stored as a file. ``size`` is in pixels, (0, 0) for what is no picture."""
+    """Content to store as a file. ``size`` is in pixels, (0, 0) if it is no picture."""
 
     kind: str
     data: bytes = field(repr=False)
@@ -53,7 +53,7 @@ class File:
 
 
 class Files:
-    """Rows in the database, bytes in ``folder``, named by row and never by anybody's text."""
+    """Rows in the database, bytes in ``folder``. A file's name is its row id, never a text from outside."""
 
     def __init__(self, db: sqlite3.Connection, folder: Path) -> None:
         self._db = db
@@ -115,7 +115,7 @@ class Files:
         return self.place(file).read_bytes()
 
     def place(self, file: File) -> Path:
-        """Where the bytes lie."""
+        """The path of the bytes."""
         return self._folder / str(file.id)
 
 

@@ -62,17 +62,17 @@ class ApiError(Exception):
 
 
 def bad_request(text: str) -> ApiError:
-    """400, what almost every refusal is."""
+    """400, the code of almost every refusal."""
     return ApiError(400, f"Bad Request: {text}")
 
 
 def forbidden(text: str) -> ApiError:
-    """403: the person does not want to hear from this bot."""
+    """403: the person has blocked this bot."""
     return ApiError(403, f"Forbidden: {text}")
 
 
 def conflict(text: str) -> ApiError:
-    """409: two pollers, or a poller beside a webhook."""
+    """409: two programs call getUpdates, or one does while a webhook is set."""
     return ApiError(409, f"Conflict: {text}")
 
 

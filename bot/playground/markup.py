@@ -1,4 +1,4 @@
-"""Inline keyboards: what Telegram accepts of them, and which of their buttons was pressed."""
+"""Inline keyboards: which ones Telegram accepts, and the data of their buttons."""
 
 from __future__ import annotations
 

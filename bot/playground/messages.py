@@ -70,7 +70,7 @@ async def send_chat_action(world: World, call: Call) -> bool:
 
 
 async def edit_message_text(world: World, call: Call) -> Json:
-    """New text, and a new keyboard: leaving that out takes the old one away."""
+    """New text and a new keyboard. Without a keyboard the old one is removed."""
     message = _own(world, call)
     if "text" not in message:
         raise bad_request("there is no text in the message to edit")
@@ -104,7 +104,7 @@ async def edit_message_media(world: World, call: Call) -> Json:
 
 
 async def delete_message(world: World, call: Call) -> bool:
-    """Removes a message of either side: in a private chat a bot may."""
+    """Removes a message of the bot or of the person: in a private chat a bot may do both."""
     if not world.delete(call.int("chat_id"), call.int("message_id")):
         raise bad_request("message to delete not found")
     return True
@@ -125,7 +125,7 @@ async def delete_messages(world: World, call: Call) -> bool:
 
 
 async def answer_callback_query(world: World, call: Call) -> bool:
-    """Ends the waiting of a pressed button, with an optional notice."""
+    """Answers a pressed button, with an optional notice."""
     text = call.text("text", "")
     if len(text) > limits.CALLBACK_ANSWER_CHARACTERS:
         raise bad_request("MESSAGE_TOO_LONG")
@@ -157,7 +157,7 @@ def _send(world: World, call: Call, body: Json) -> Json:
 
 
 def _reply(world: World, call: Call) -> Json:
-    """The message that is replied to, without the one that it replies to itself."""
+    """The message that is replied to, without its own reply_to_message."""
     wanted = call.json("reply_parameters") or {}
     message_id = wanted.get("message_id") or call.int("reply_to_message_id", 0)
     if not message_id:
@@ -169,7 +169,7 @@ def _reply(world: World, call: Call) -> Json:
 
 
 def without_reply(message: Json) -> Json:
-    """A message as it stands inside another that replies to it."""
+    """A message in the form in which a reply holds it."""
     return {name: value for name, value in message.items() if name != "reply_to_message"}
 
 
@@ -201,7 +201,7 @@ def _own(world: World, call: Call) -> Json:
 
 
 def _edit(world: World, message: Json, new: Json) -> Json:
-    """Put new content and keyboard into a message, if anything is new about them."""
+    """Put new content and a new keyboard into a message. Raises ApiError if both are as before."""
     old = {name: message[name] for name in (*CONTENT, "reply_markup") if name in message}
     if old == new:
         raise bad_request(NOT_MODIFIED)

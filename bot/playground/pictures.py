@@ -1,4 +1,4 @@
-"""What Telegram does to pictures: judges them by their header, keeps photos as JPEG, stickers as WebP."""
+"""What Telegram does to pictures: it checks their header, stores photos as JPEG and stickers as WebP."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ TINTS = ((255, 236, 214), (222, 240, 224), (223, 233, 252), (248, 224, 238))
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one prompt gave: its stickers, each with the words below it."""
+    """The stickers of one prompt, each with the words below it."""
 
     prompt: str
     stickers: Sequence[tuple[bytes, str]] = field(repr=False)
@@ -75,7 +75,7 @@ def _card(page: Image.Image, box: tuple[int, int, int, int], colour: tuple[int, 
 
 
 def _place(page: Image.Image, picture: bytes, square: tuple[int, int, int], *, margin: int) -> None:
-    """A transparent picture in the middle of a square (left, top, side), with a shadow that lifts it."""
+    """A transparent picture in the middle of a square (left, top, side), with a soft shadow."""
     left, top, side = square
     with Image.open(io.BytesIO(picture)) as opened:
         image = opened.convert("RGBA")

@@ -99,7 +99,7 @@ def _home(settings: Config, *, demo: bool) -> Path:
 
 
 def _share_cache(cache: Path, link: Path) -> None:
-    """Unpacked weights are large and the same for every bot on this machine."""
+    """Share the cache of unpacked weights: they are large and the same for every bot on this machine."""
     cache.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink() and not link.exists():
         link.symlink_to(cache, target_is_directory=True)
@@ -127,7 +127,7 @@ async def _bot(
 
 
 def _mortal() -> Callable[[], None] | None:
-    """Makes Linux end the bot when this process is killed, which could then no longer do it itself."""
+    """Makes Linux end the bot when this process is killed: a killed process cannot do it."""
     if sys.platform != "linux":
         return None
     set_death_signal = ctypes.CDLL(None).prctl
@@ -153,7 +153,7 @@ def toml(tables: dict[str, dict[str, object]]) -> str:
 
 
 async def _end(bot: asyncio.subprocess.Process) -> None:
-    """SIGTERM, and SIGKILL for what does not end of itself."""
+    """Send SIGTERM, then SIGKILL if the process has not ended."""
     if bot.returncode is not None:
         return
     with suppress(ProcessLookupError):
@@ -180,7 +180,7 @@ async def _wait(bot: asyncio.subprocess.Process) -> int:
 async def _visit_while_alive(
     playground: Playground, settings: Config, bot: asyncio.subprocess.Process
 ) -> bool:
-    """The scripted visit; whether all went as it should. A bot that ends meanwhile ends the visit."""
+    """Play the scripted visit; gives whether it succeeded. If the bot ends, the visit ends too."""
     out = settings.storage.dir.resolve() / "demo-out"
     visitor = asyncio.create_task(visit(playground.address, samples=SAMPLES, out=out, say=say))
     death = asyncio.create_task(bot.wait())

@@ -37,7 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(kw_only=True)
 class Playground:
-    """A running server. ``world`` and ``faults`` are there for tests to look at and to meddle with."""
+    """A running server. Tests read and change ``world`` and ``faults``."""
 
     world: World
     faults: Faults
@@ -69,7 +69,7 @@ class Playground:
             return refusal(error)
         except web.HTTPRequestEntityTooLarge:
             return refusal(ApiError(413, "Request Entity Too Large"))
-        except Exception as error:  # a bug here must not look like a bug of the bot
+        except Exception as error:  # a bug of the playground must not look like a bug of the bot
             where = "".join(traceback.format_tb(error.__traceback__))  # the message may quote people's words
             log.error("%s failed with %s\n%s", request.match_info["method"], type(error).__name__, where)
             return refusal(ApiError(500, "Internal Server Error"))
@@ -80,19 +80,26 @@ class Playground:
             raise ApiError(404, "Not Found: method not found")
         self.calls.append(call)
         fault = self.faults.take(call)
+        if fault is not None and fault.page is not None:
+            return web.Response(status=fault.page[0], text=fault.page[1], content_type="text/html")
         check_refusal(fault)
         self.faults.check_pace(call)
         result = await method(self.world, call)
         if fault is not None:
             await _spoil(request, fault)
-        return answer(result)
+        whole = answer(result)
+        return await _half(request, whole) if fault is not None and fault.cut else whole
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """``/file/bot<token>/<file_path>``."""
         try:
             self._check_token(request)
+            fault = self.faults.take(Call(method="file", params={}))
+            check_refusal(fault)
         except ApiError as error:
             return refusal(error)
+        if fault is not None and fault.page is not None:
+            return web.Response(status=fault.page[0], text=fault.page[1], content_type="text/html")
         file = self.world.files.by_path(request.match_info["path"])
         if file is None or file.size > limits.DOWNLOAD_BYTES:
             return refusal(ApiError(404, "Not Found"))
@@ -109,24 +116,38 @@ class Playground:
         if request.method == "DELETE":
             self.faults.clear()
             return web.json_response({})
-        wish = await request.json()
-        if wish.get("error"):
-            wish["error"] = tuple(wish["error"])
-        self.faults.add(Fault(**wish))
+        fields = await request.json()
+        for name in ("error", "page"):
+            if fields.get(name):
+                fields[name] = tuple(fields[name])
+        self.faults.add(Fault(**fields))
         return web.json_response({})
 
 
 async def _spoil(request: web.Request, fault: Fault) -> None:
-    """Late, or not at all: what the bot sees of work that was done."""
+    """Delay the answer, or break the connection, after the work was done."""
     fault.done += 1
     await asyncio.sleep(fault.slow_seconds)
     if fault.drop and request.transport is not None:
         request.transport.close()
 
 
+async def _half(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Send half of an answer whose header tells the whole length."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+    )
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
 @web.middleware
 async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Another website that is open in the same browser must not drive the playground.
+    """Refuse calls from other websites that are open in the same browser.
 
     Its requests carry its own Origin, or say that they are cross-site; and a name of its own that it
     points at 127.0.0.1 shows in Host.
@@ -167,7 +188,7 @@ def _page(name: str) -> Handler:
 
 
 def application(playground: Playground, *, control: bool) -> web.Application:
-    """All routes. ``control`` adds the one that makes things go wrong."""
+    """All routes. ``control`` adds ``/faults``."""
     app = web.Application(
         middlewares=[_local_only, _chat_errors], client_max_size=limits.UPLOAD_BYTES + (2 << 20)
     )

@@ -1,4 +1,4 @@
-"""Sticker sets as they are kept: names, owners, and the stickers in their order."""
+"""The sticker sets: names, owners, and stickers in their order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.playground.wire import Json
 
 
 class Sets:
-    """All sticker sets of the bot. What is allowed is judged in ``stickers.py``; this only keeps."""
+    """All sticker sets of the bot. It only stores; ``stickers.py`` checks the rules."""
 
     def __init__(self, db: sqlite3.Connection, files: Files) -> None:
         self._db = db
         self._files = files
 
     def exists(self, name: str) -> bool:
-        """Whether the name is taken, in any spelling of its case."""
+        """Whether the name is taken, in upper or lower case."""
         return self._db.execute("SELECT 1 FROM sticker_set WHERE name = ?", (name,)).fetchone() is not None
 
     def create(self, name: str, owner: int, title: str) -> None:
@@ -30,7 +30,7 @@ class Sets:
         )
 
     def owner(self, name: str) -> int:
-        """Whose set it is, or STICKERSET_INVALID."""
+        """The owner of a set. Raises ApiError STICKERSET_INVALID."""
         return int(self._row(name)["owner"])
 
     def owned(self, owner: int) -> list[str]:
@@ -99,7 +99,7 @@ class Sets:
         return str(self._row(row["set_name"])["name"])
 
     def remove(self, file: File) -> None:
-        """Take a sticker out of its set; the set stays, even when empty."""
+        """Remove a sticker from its set; the set stays, even when empty."""
         self._reorder(self.set_of(file), lambda files: files.remove(file.id))
         self._db.execute("DELETE FROM sticker WHERE file = ?", (file.id,))
 
@@ -125,7 +125,7 @@ class Sets:
             )
 
     def details(self, name: str) -> list[Json]:
-        """What no bot may read but the page shows: all emoji and keywords of each sticker."""
+        """All emoji and keywords of each sticker: the page shows them, no bot can read them."""
         rows = self._db.execute("SELECT * FROM sticker WHERE set_name = ? ORDER BY position", (name,))
         return [{"emoji": json.loads(row["emoji"]), "keywords": json.loads(row["keywords"])} for row in rows]
 

@@ -100,7 +100,7 @@ async def replace_sticker_in_set(world: World, call: Call) -> bool:
 
 
 async def delete_sticker_from_set(world: World, call: Call) -> bool:
-    """Takes a sticker out; the set stays, even when empty."""
+    """Removes a sticker; the set stays, even when empty."""
     file = _sticker(world, call.text("sticker"))
     name = world.sets.set_of(file)
     with world.change():
@@ -185,7 +185,7 @@ async def _new_sticker(world: World, call: Call, item: object) -> NewSticker:
 
 
 def _append(world: World, name: str, sticker: NewSticker) -> File:
-    """Sets hold copies: the sticker in the set has ids of its own."""
+    """Add a copy to the set: a sticker in a set has ids of its own."""
     file = world.files.copy(sticker.file)
     world.sets.append(name, file, source=sticker.source, emoji=sticker.emoji, keywords=sticker.keywords)
     return file
@@ -250,7 +250,7 @@ def _emoji(items: list[str]) -> list[str]:
 
 
 def _keywords(items: list[str]) -> list[str]:
-    """Checked words; commas and newlines become spaces, as in TDLib."""
+    """The words after the checks; commas and newlines become spaces, as in TDLib."""
     clean = [re.sub(r"[,\n]", " ", item).strip() for item in items]
     if len(clean) > limits.STICKER_KEYWORDS or sum(map(len, clean)) > limits.STICKER_KEYWORD_CHARACTERS:
         raise bad_request("STICKER_KEYWORDS_TOO_LONG")

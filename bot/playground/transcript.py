@@ -1,4 +1,4 @@
-"""A chat as lines on a terminal, while it goes on."""
+"""Prints a running chat as lines on a terminal."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PRESS_TOO_OLD = "query is too old and response timeout expired or query ID is in
 
 
 class Bell:
-    """Wakes everybody who waits for something to change."""
+    """Wakes all tasks that wait for a change."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -35,7 +35,7 @@ class Bell:
 
 
 class Updates:
-    """The queue, and who polls it: a new poller ends the one before, which gets 409."""
+    """The queue. Only one program can poll it: a new one gives the one before it a 409."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -86,7 +86,7 @@ class Updates:
         return found
 
     def close(self) -> None:
-        """Let nobody wait any longer: the server is about to end."""
+        """Wake all who wait: the server is about to end."""
         self._closing = True
         self._bell.ring()
 
@@ -104,7 +104,7 @@ class Updates:
 
 
 class Presses:
-    """Button presses, each of which may be answered once and soon."""
+    """Button presses. Each can be answered once, within ``limits.CALLBACK_SECONDS``."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

@@ -33,7 +33,7 @@ QUIET_SECONDS = 240.0  # an expected answer that long after the last sign of lif
 
 
 class VisitError(Exception):
-    """Something that had to come did not come; the visit cannot go on."""
+    """An expected message did not come; the visit cannot go on."""
 
 
 @dataclass(frozen=True, kw_only=True)

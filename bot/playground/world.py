@@ -1,4 +1,4 @@
-"""Everything there is in the playground: one bot, its people, and what they said to each other."""
+"""The state of the playground: one bot, its people, and their messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.playground.wire import Json
 
 @dataclass(frozen=True, kw_only=True)
 class BotAccount:
-    """The one bot that lives here. Its token is ``id:secret``, as Telegram's are."""
+    """The playground's only bot. Its token is ``id:secret``, as Telegram's are."""
 
     token: str = field(repr=False)
     username: str = "playground_bot"
@@ -37,7 +37,7 @@ class BotAccount:
 
 
 class World:
-    """The state, as one object that every method gets. All of it survives the process."""
+    """The state as one object, which every method gets. It is stored, so it survives the process."""
 
     def __init__(self, folder: Path, bot: BotAccount) -> None:
         self._db = open_state(folder)
@@ -204,7 +204,7 @@ class Log:
         return found
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake all who wait: the server is about to end."""
         self._closing = True
         self._bell.ring()
 

@@ -1,9 +1,9 @@
-"""What comparing a training's checkpoints has shown, and which of them its style draws with."""
+"""The comparisons of trainings' checkpoints, and which checkpoint each style draws with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from bot.store import Store
@@ -14,40 +14,51 @@ from lora.jobs import Score
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One training's checkpoints side by side. ``best`` is the step that the scores speak for.
+    """The comparison of one training's checkpoints.
 
-    ``used`` is the step that the style draws with, ``steps`` are all there are to choose from.
+    ``chosen`` is the step that the rule chose (column ``best``), ``used`` the step that the style draws with, and
+    ``steps`` are all that a person can choose from. ``reasons`` are values of ``ReasonCode`` by step; they are empty
+    for comparisons of earlier versions.
     """
 
     job: int
     style: int
     keyword: str
-    best: int
+    chosen: int
     scores: tuple[Score, ...]
+    reasons: Mapping[int, str]
     sheet: str  # a blob
     steps: tuple[int, ...]
     used: int
 
 
-async def add(store: Store, job: Job, *, best: int, scores: Sequence[Score], sheet: str) -> list[str]:
-    """Store what a running training has found, and draw with the best from here on.
+async def add(
+    store: Store, job: Job, *, chosen: int, scores: Sequence[Score], reasons: Sequence[str], sheet: str
+) -> list[str]:
+    """Store the comparison of a running training, and draw with the chosen checkpoint from now on.
 
-    Gives the blobs that may be unused now: a training that was interrupted after comparing compares again.
+    ``reasons`` are in the order of ``scores``. Returns the blobs that may be unused now: a training that was
+    interrupted after the comparison compares again.
     """
     async with store.transaction():
-        if await jobs.is_mine(store, job.id, job.attempt) is None or job.style is None:
+        if await jobs.running_attempt(store, job.id, job.attempt) is None or job.style is None:
             return [sheet]
         old = await store.rows("DELETE FROM comparison WHERE job = ? RETURNING sheet", job.id)
         await store.change(
-            "INSERT INTO comparison (job, style, best, scores, sheet) VALUES (?, ?, ?, ?, ?)",
-            *(job.id, job.style, best, json.dumps([asdict(score) for score in scores]), sheet),
+            "INSERT INTO comparison (job, style, best, scores, reasons, sheet) VALUES (?, ?, ?, ?, ?, ?)",
+            job.id,
+            job.style,
+            chosen,
+            json.dumps([asdict(score) for score in scores]),
+            json.dumps(list(reasons)),
+            sheet,
         )
-        await _use(store, job.id, best)
+        await _use(store, job.id, chosen)
     return [row["sheet"] for row in old]
 
 
 async def of_job(store: Store, job: int) -> Comparison | None:
-    """What a training's comparison has shown, None if there was none or its style is gone."""
+    """A training's comparison; None if there was none or its style is gone."""
     row = await store.row(
         "SELECT comparison.*, keyword FROM comparison JOIN style ON style.id = comparison.style"
         " WHERE job = ?",
@@ -56,12 +67,15 @@ async def of_job(store: Store, job: int) -> Comparison | None:
     steps = await store.rows("SELECT step, used FROM checkpoint WHERE job = ? ORDER BY step", job)
     if row is None or not steps:
         return None
+    scores = tuple(Score(**score) for score in json.loads(row["scores"]))
+    reasons = json.loads(row["reasons"] or "[]")
     return Comparison(
         job=job,
         style=row["style"],
         keyword=row["keyword"],
-        best=row["best"],
-        scores=tuple(Score(**score) for score in json.loads(row["scores"])),
+        chosen=row["best"],
+        scores=scores,
+        reasons={score.step: code for score, code in zip(scores, reasons, strict=False)},
         sheet=row["sheet"],
         steps=tuple(found["step"] for found in steps),
         used=max(steps, key=lambda found: (found["used"], found["step"]))["step"],
@@ -77,7 +91,7 @@ async def of_style(store: Store, style: int) -> Comparison | None:
 
 
 async def use(store: Store, job: int, step: int) -> bool:
-    """Draw with this checkpoint from here on; False if it is not there any more."""
+    """Draw with this checkpoint from now on; False if it does not exist any more."""
     async with store.transaction():
         found = await store.row("SELECT 1 FROM checkpoint WHERE job = ? AND step = ?", job, step)
         if found is not None:

@@ -1,4 +1,4 @@
-"""What a draw has brought forth: stickers on their way to the person."""
+"""Drawings: the finished stickers of draws, and whether they have been sent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from bot.store import Store
 from bot.tables import jobs
-from bot.tables.jobs import Job
+from bot.tables.jobs import Job, JobState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """One finished sticker."""
+    """One finished sticker. ``message_id`` is the message that shows it, None until it has been sent."""
 
     id: int
     job: int
@@ -22,22 +22,35 @@ class Drawing:
 
 
 async def add(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:
-    """Store a sticker of a running attempt; one that is there already stays."""
+    """Store a sticker, if this attempt is running and has no sticker at this position yet."""
     await store.change(
         "INSERT INTO drawing (job, position, seed, blob) SELECT id, ?3, ?4, ?5 FROM job"
-        " WHERE id = ?1 AND attempt = ?2 AND state = 'running' ON CONFLICT DO NOTHING",
-        *(job, attempt, position, seed, blob),
+        " WHERE id = ?1 AND attempt = ?2 AND state = ?6 ON CONFLICT DO NOTHING",
+        job,
+        attempt,
+        position,
+        seed,
+        blob,
+        JobState.RUNNING,
     )
 
 
 async def of_job(store: Store, job: int) -> list[Drawing]:
-    """A draw's stickers so far, in order."""
+    """The stickers of a draw so far, by position."""
     rows = await store.rows("SELECT * FROM drawing WHERE job = ? ORDER BY position", job)
     return [Drawing(**dict(row)) for row in rows]
 
 
+async def unsent(store: Store, job: int) -> list[Drawing]:
+    """The stickers of a draw that have not been sent, by position."""
+    rows = await store.rows(
+        "SELECT * FROM drawing WHERE job = ? AND message_id IS NULL ORDER BY position", job
+    )
+    return [Drawing(**dict(row)) for row in rows]
+
+
 async def get(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
-    """One of the person's stickers and the job that drew it."""
+    """A sticker of this person and the job that drew it; None if there is no such or it is somebody else's."""
     row = await store.row("SELECT * FROM drawing WHERE id = ?", id)
     job = None if row is None else await jobs.get(store, row["job"])
     if row is None or job is None or job.person != person:

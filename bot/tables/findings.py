@@ -1,4 +1,7 @@
-"""What a training's worker saw on its samples, kept by picture: numbers move when a picture is removed."""
+"""What a worker has found on the samples of a training.
+
+Stored by the picture's blob and not by its number, because numbers change when a sample is removed.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from lora.jobs import Finding
 
 
 async def store_all(store: Store, job: Job, findings: Sequence[Finding]) -> None:
-    """Keep what this attempt has found in place of what an earlier one had."""
+    """Store the findings of this attempt, if it is running, in place of those of an earlier one."""
     async with store.transaction():
-        if await jobs.is_mine(store, job.id, job.attempt) is None or job.style is None:
+        if await jobs.running_attempt(store, job.id, job.attempt) is None or job.style is None:
             return
         await store.change("DELETE FROM finding WHERE job = ?", job.id)
         for finding in findings:
@@ -22,12 +25,16 @@ async def store_all(store: Store, job: Job, findings: Sequence[Finding]) -> None
                     "INSERT INTO finding (job, style, code, severity, picture)"
                     " SELECT ?1, ?2, ?3, ?4, blob FROM job_sample WHERE job = ?1 AND position = ?5"
                     " ON CONFLICT DO NOTHING",
-                    *(job.id, job.style, finding.code, finding.severity, position),
+                    job.id,
+                    job.style,
+                    finding.code,
+                    finding.severity,
+                    position,
                 )
 
 
 async def of_job(store: Store, job: int) -> list[Finding]:
-    """What was found, by the numbers that the pictures have now; one Finding for each code."""
+    """The findings of a training with the numbers that the samples have now; one Finding for each code."""
     rows = await store.rows(
         "SELECT DISTINCT finding.code, finding.severity, sample.number FROM finding"
         " JOIN numbered_sample AS sample ON sample.style = finding.style AND sample.blob = finding.picture"
@@ -36,12 +43,12 @@ async def of_job(store: Store, job: int) -> list[Finding]:
     )
     kinds = dict.fromkeys((row["code"], row["severity"]) for row in rows)
     return [
-        Finding(code=code, severity=grave, samples=tuple(r["number"] for r in rows if r["code"] == code))
-        for code, grave in kinds
+        Finding(code=code, severity=severity, samples=tuple(r["number"] for r in rows if r["code"] == code))
+        for code, severity in kinds
     ]
 
 
 async def of_style(store: Store, style: int) -> list[Finding]:
-    """What the newest training of a style that found anything has found."""
+    """The findings of the newest training of a style that has any."""
     job = await store.value("SELECT max(job) FROM finding WHERE style = ?", style)
     return [] if job is None else await of_job(store, job)

@@ -2,61 +2,118 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 from bot.store import Store
 
-KEEP_SECONDS = 7 * 24 * 3600  # a done update that Telegram sends again is recognised this long
+DAY = 24 * 3600.0  # seconds
+KEEP_SECONDS = 7 * DAY  # so long a done update that Telegram sends again is recognised
+KEPT_SECONDS = 30 * DAY  # so long a picture waits for a style
+
+
+class LetterState(StrEnum):
+    """How far an update is."""
+
+    WAITING = "waiting"  # to be worked off
+    KEPT = "kept"  # for later: its person has no style yet
+    UNREADABLE = "unreadable"  # put aside: the library cannot read it
+    DONE = "done"  # worked off or given up
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One stored update. ``tries`` counts how often its work was begun."""
+    """One stored update. ``tries`` counts how often its work was begun, except for what was waited out."""
 
+    id: int
     update_id: int
+    digest: str
     person: int
     body: str = field(repr=False)
+    state: LetterState
     tries: int
+    received_at: float
     done_at: float | None
 
 
-async def put(store: Store, letters: Sequence[tuple[int, int, str]]) -> None:
-    """Store (update id, person, JSON) all at once; what is there already stays as it is."""
+async def put(store: Store, updates: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Store (person, update) all at once; what is there already stays as it is."""
+    now, rows = time.time(), []
+    for person, update in updates:
+        try:
+            body = json.dumps(update)
+        except RecursionError:  # nested too deeply for Python: put aside later
+            body = ""
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        rows.append((update["update_id"], digest, person, body, now))
+    # '' is the digest of rows from before there were digests
     await store.change_many(
-        "INSERT INTO inbox (update_id, person, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", letters
+        "INSERT INTO inbox (update_id, digest, person, body, received_at) SELECT ?1, ?2, ?3, ?4, ?5"
+        " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE update_id = ?1 AND digest IN (?2, ''))",
+        rows,
     )
 
 
-async def next_of(store: Store, person: int) -> Letter | None:
-    """The person's oldest update that is not done."""
+async def claim(store: Store, person: int) -> Letter | None:
+    """The person's oldest waiting update. Its try is counted first, so one that kills the process counts."""
     row = await store.row(
-        "SELECT * FROM inbox WHERE person = ? AND done_at IS NULL ORDER BY update_id LIMIT 1", person
+        "UPDATE inbox SET tries = tries + 1 WHERE id = (SELECT id FROM inbox"
+        " WHERE person = ? AND state = 'waiting' ORDER BY id LIMIT 1) RETURNING *",
+        person,
     )
-    return None if row is None else Letter(**dict(row))
+    return None if row is None else Letter(**dict(row) | {"state": LetterState(row["state"])})
 
 
-async def begin(store: Store, update_id: int) -> None:
-    """Count a try before it starts, so that one that kills the process is counted too."""
-    await store.change("UPDATE inbox SET tries = tries + 1 WHERE update_id = ?", update_id)
+async def count(store: Store, letter: Letter, tries: int) -> None:
+    """Count tries that begin (1), or take back those that were waited out (-1)."""
+    await store.change("UPDATE inbox SET tries = tries + ? WHERE id = ?", tries, letter.id)
 
 
-async def done(store: Store, update_id: int) -> None:
-    """The update has been worked off; what it said is forgotten."""
-    await store.change("UPDATE inbox SET done_at = ?, body = '' WHERE update_id = ?", time.time(), update_id)
+async def end(store: Store, letter: Letter, state: LetterState) -> None:
+    """The update has been worked off or put aside. What it said is forgotten once it is done."""
+    await store.change(
+        "UPDATE inbox SET state = ?1, done_at = ?2, body = iif(?1 = 'done', '', body) WHERE id = ?3",
+        state,
+        time.time(),
+        letter.id,
+    )
+
+
+async def release(store: Store, person: int) -> int:
+    """Let a person's kept updates wait for their turn again; gives how many there were."""
+    return await store.change(
+        "UPDATE inbox SET state = 'waiting', tries = 0 WHERE person = ? AND state = 'kept'", person
+    )
+
+
+async def kept(store: Store, person: int) -> int:
+    """How many of a person's updates are kept for later."""
+    found = "SELECT count(*) FROM inbox WHERE person = ? AND state = 'kept'"
+    return int(await store.value(found, person))
 
 
 async def waiting(store: Store, person: int) -> int:
-    """How many of a person's updates are not done."""
-    return int(await store.value("SELECT count(*) FROM inbox WHERE person = ? AND done_at IS NULL", person))
+    """How many of a person's updates are not worked off."""
+    found = "SELECT count(*) FROM inbox WHERE person = ? AND state = 'waiting'"
+    return int(await store.value(found, person))
 
 
 async def people_waiting(store: Store) -> list[int]:
-    """Who has updates that are not done."""
-    return [row[0] for row in await store.rows("SELECT DISTINCT person FROM inbox WHERE done_at IS NULL")]
+    """Who has updates that are not worked off."""
+    return [row[0] for row in await store.rows("SELECT DISTINCT person FROM inbox WHERE state = 'waiting'")]
 
 
 async def forget_old(store: Store) -> None:
-    """Delete what was done long ago."""
-    await store.change("DELETE FROM inbox WHERE done_at < ?", time.time() - KEEP_SECONDS)
+    """Delete what was done long ago, and what was kept too long."""
+    now = time.time()
+    await store.change(
+        "DELETE FROM inbox WHERE (state IN ('done', 'unreadable') AND done_at < ?)"
+        " OR (state = 'kept' AND received_at < ?)",
+        now - KEEP_SECONDS,
+        now - KEPT_SECONDS,
+    )

@@ -1,41 +1,107 @@
-"""Jobs: durable rows that ask for a train or a draw; claims and fences."""
+"""Jobs: rows that ask for a training or a draw, and the changes of their state."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import sqlite3
+import time
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
 
 from bot.store import Store
+from lora.jobs import DrawOptions
+
+
+class JobKind(StrEnum):
+    """What a job asks for."""
+
+    TRAIN = "train"  # an adapter from the samples of a style
+    DRAW = "draw"  # stickers of a prompt
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    QUEUED = "queued"  # waits for a worker, also after its worker was lost
+    RUNNING = "running"  # its newest attempt was handed to a worker
+    DONE = "done"  # the worker has finished it
+    FAILED = "failed"  # it cannot be done; ``error`` says why
+    CANCELLED = "cancelled"  # the person has stopped it
+
+
+ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+
+# Parts of statements: constants, never anybody's text.
+FORGET_WORDS = "prompt = '', adapter = NULL, options = '{}'"  # options may hold words, too
+OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One row. ``attempt`` fences: a change counts only while that attempt is running."""
+    """One row.
+
+    ``attempt`` is a fence: what a worker reports of a job changes the row only if it comes from the attempt that is
+    running. ``losses`` are workers that died while they had this job alone, ``shared_losses`` those that had others
+    too. ``prompt``, ``adapter`` and ``options`` are those of a draw; ``steps``, ``seed``, ``samples`` and ``step``
+    those of a training. ``bot/migrations.py`` explains every column.
+    """
 
     id: int
     person: int
-    kind: str  # train | draw
+    kind: JobKind
     style: int | None
     origin: str
-    state: str  # queued | running | done | failed | cancelled
+    state: JobState
     attempt: int
     losses: int
+    shared_losses: int
+    handing_over: bool
+    ended_at: float | None
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)
-    cfg: float
-    seed: int
+    options: DrawOptions
     steps: int | None
-    count: int
+    seed: int
+    samples: int
     step: int
     note: str | None
     error: str | None
     message_id: int | None
-    told: int
+    told: bool
 
     @property
     def active(self) -> bool:
         """Waiting or running."""
-        return self.state in ("queued", "running")
+        return self.state in ACTIVE
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a worker died that had this job, and nothing has shown since that the job was not the cause."""
+        return bool(self.losses or self.shared_losses)
+
+
+def of_row(row: sqlite3.Row) -> Job:
+    """A row of the table as a Job."""
+    typed = {
+        "kind": JobKind(row["kind"]),
+        "state": JobState(row["state"]),
+        "told": bool(row["told"]),
+        "handing_over": bool(row["handing_over"]),
+        "options": _options(row["options"]),
+    }
+    return Job(**(dict(row) | typed))
+
+
+def _options(text: str) -> DrawOptions:
+    """The options of a row as they are known today.
+
+    A row that was written before a field existed gets its default. A field that is not known is ignored: it was
+    written by a newer version of the bot, or has been removed since, and the job can be shown without it.
+    """
+    stored = json.loads(text)
+    known = [entry.name for entry in fields(DrawOptions)]
+    return DrawOptions(**{name: stored[name] for name in known if name in stored})
 
 
 async def ask_draw(
@@ -47,147 +113,197 @@ async def ask_draw(
     adapter: str | None,
     keyword: str,
     prompt: str,
-    cfg: float,
-    seed: int,
-    steps: int,
-    count: int,
+    options: DrawOptions,
     note: str | None,
 ) -> None:
-    """Insert a draw; the same origin asks once."""
+    """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
-        "INSERT INTO job"
-        " (kind, person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note)"
-        " VALUES ('draw', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
-        *(person, origin, style, adapter, keyword, prompt, cfg, seed, steps, count, note),
+        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, options, note)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        JobKind.DRAW,
+        person,
+        origin,
+        style,
+        adapter,
+        keyword,
+        prompt,
+        json.dumps(asdict(options)),
+        note,
     )
 
 
 async def ask_train(
     store: Store, *, person: int, origin: str, style: int, keyword: str, steps: int | None, seed: int
 ) -> None:
-    """Insert a training on the samples as they are now; one without a caption gets the keyword as its own."""
+    """Insert a training with a copy of the style's samples; the caption of one without is the keyword.
+
+    Raises Clash if the style has a waiting or running training, or the origin has asked before.
+    """
     async with store.transaction():
-        row = await store.row(
-            "INSERT INTO job (person, kind, origin, style, keyword, steps, seed, count) VALUES"
-            " (?1, 'train', ?2, ?3, ?4, ?5, ?6, (SELECT count(*) FROM sample WHERE style = ?3)) RETURNING id",
-            *(person, origin, style, keyword, steps, seed),
+        id = await store.value(
+            "INSERT INTO job (person, kind, origin, style, keyword, steps, seed, samples) VALUES"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT count(*) FROM sample WHERE style = ?4)) RETURNING id",
+            person,
+            JobKind.TRAIN,
+            origin,
+            style,
+            keyword,
+            steps,
+            seed,
         )
-        assert row is not None
         await store.change(
             "INSERT INTO job_sample SELECT ?1, row_number() OVER (ORDER BY id), blob, coalesce(caption, ?3)"
             " FROM sample WHERE style = ?2",
-            *(row["id"], style, keyword),
+            id,
+            style,
+            keyword,
         )
 
 
 async def get(store: Store, id: int) -> Job | None:
     """The job, None if there is no such."""
     row = await store.row("SELECT * FROM job WHERE id = ?", id)
-    return None if row is None else Job(**dict(row))
+    return None if row is None else of_row(row)
 
 
 async def by_origin(store: Store, person: int, origin: str) -> Job | None:
-    """The job that a message or a button press has asked for already."""
+    """The job that this message or button press has asked for, None if it has not asked yet."""
     row = await store.row("SELECT * FROM job WHERE person = ? AND origin = ?", person, origin)
-    return None if row is None else Job(**dict(row))
+    return None if row is None else of_row(row)
 
 
 async def active(store: Store) -> list[Job]:
-    """All waiting and running jobs in the order in which they are served."""
+    """All waiting and running jobs in the order in which they are served: draws first, then by age."""
     rows = await store.rows(
-        "SELECT * FROM job WHERE state IN ('queued', 'running') ORDER BY kind = 'train', id"
+        "SELECT * FROM job WHERE state IN (?, ?) ORDER BY kind = ?, id", *ACTIVE, JobKind.TRAIN
     )
-    return [Job(**dict(row)) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def active_of(store: Store, person: int) -> list[Job]:
     """A person's waiting and running jobs, oldest first."""
     rows = await store.rows(
-        "SELECT * FROM job WHERE person = ? AND state IN ('queued', 'running') ORDER BY id", person
+        "SELECT * FROM job WHERE person = ? AND state IN (?, ?) ORDER BY id", person, *ACTIVE
     )
-    return [Job(**dict(row)) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def to_tell(store: Store, person: int) -> list[Job]:
-    """A person's jobs of which something may have to be told."""
+    """A person's jobs whose end has not been told yet, oldest first; none if the person has blocked the bot."""
     rows = await store.rows(
         "SELECT job.* FROM job JOIN person ON person.id = person"
         " WHERE person = ? AND told = 0 AND NOT blocked ORDER BY job.id",
         person,
     )
-    return [Job(**dict(row)) for row in rows]
+    return [of_row(row) for row in rows]
 
 
-async def people_to_tell(store: Store) -> list[int]:
-    """Whose jobs have news, or are on their way."""
+async def people_with_news(store: Store) -> list[int]:
+    """The people who have not been told the end of a job and have not blocked the bot."""
     rows = await store.rows(
-        "SELECT DISTINCT person FROM job JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+        "SELECT DISTINCT person FROM job JOIN person ON person.id = person"
+        " WHERE told = 0 AND ended_at IS NOT NULL AND NOT blocked"
     )
     return [row[0] for row in rows]
 
 
-async def claim(store: Store, kind: str, *, fresh_only: bool = False) -> Job | None:
-    """Take the oldest waiting job of a kind; its attempt counts from here. Lost ones wait if fresh_only."""
+async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job | None:
+    """Make the oldest waiting job of a kind, or ``only`` this one, a running one with a new attempt.
+
+    None if it does not wait (any more).
+    """
     row = await store.row(
-        "UPDATE job SET state = 'running', attempt = attempt + 1 WHERE id = (SELECT id FROM job"
-        " WHERE state = 'queued' AND kind = ? AND (losses = 0 OR NOT ?) ORDER BY id LIMIT 1) RETURNING *",
+        "UPDATE job SET state = ?1, attempt = attempt + 1, handing_over = 1 WHERE id = (SELECT id FROM job"
+        " WHERE state = ?2 AND kind = ?3 AND (?4 IS NULL OR id = ?4) ORDER BY id LIMIT 1) RETURNING *",
+        JobState.RUNNING,
+        JobState.QUEUED,
         kind,
-        fresh_only,
+        only,
     )
-    return None if row is None else Job(**dict(row))
+    return None if row is None else of_row(row)
 
 
-async def running(store: Store, kind: str) -> list[Job]:
-    """The jobs of a kind that a worker has."""
-    rows = await store.rows("SELECT * FROM job WHERE state = 'running' AND kind = ?", kind)
-    return [Job(**dict(row)) for row in rows]
+async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
+    """A worker has all files of this attempt; None if the attempt is not running any more."""
+    row = await store.row(
+        "UPDATE job SET handing_over = 0 WHERE id = ? AND attempt = ? AND state = ? RETURNING *",
+        id,
+        attempt,
+        JobState.RUNNING,
+    )
+    return None if row is None else of_row(row)
 
 
-async def is_mine(store: Store, id: int, attempt: int) -> Job | None:
-    """The job if this attempt is the one that is running; None for a voice from the past."""
-    row = await store.row("SELECT * FROM job WHERE id = ? AND attempt = ? AND state = 'running'", id, attempt)
-    return None if row is None else Job(**dict(row))
+async def running(store: Store, kind: JobKind) -> list[Job]:
+    """The running jobs of a kind."""
+    rows = await store.rows("SELECT * FROM job WHERE state = ? AND kind = ?", JobState.RUNNING, kind)
+    return [of_row(row) for row in rows]
 
 
-async def end(store: Store, id: int, attempt: int, state: str, error: str | None = None) -> bool:
-    """Finish a running attempt; False if it is not the one that is running."""
+async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
+    """The job if this attempt of it is running; None if it has ended or a later attempt is running."""
+    row = await store.row(
+        "SELECT * FROM job WHERE id = ? AND attempt = ? AND state = ?", id, attempt, JobState.RUNNING
+    )
+    return None if row is None else of_row(row)
+
+
+async def end(store: Store, id: int, attempt: int, state: JobState, error: str | None = None) -> bool:
+    """End a running attempt; False, and no change, if this attempt is not running."""
     changed = await store.change(
-        "UPDATE job SET state = ?, error = ? WHERE id = ? AND attempt = ? AND state = 'running'",
-        *(state, error, id, attempt),
+        "UPDATE job SET state = ?, error = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND attempt = ? AND state = ?",
+        state,
+        error,
+        time.time(),
+        id,
+        attempt,
+        JobState.RUNNING,
     )
     return bool(changed)
 
 
-async def lose(store: Store, id: int, attempt: int, *, blame: bool, attempts: int) -> None:
-    """The worker of this attempt is gone: wait again, or fail if it is blamed for the last time."""
+async def put_back(store: Store, id: int, attempt: int) -> None:
+    """Queue a running attempt again that was not handed over. What a worker says of this attempt is ignored."""
     await store.change(
-        "UPDATE job SET losses = losses + ?1, state = iif(losses + ?1 >= ?2, 'failed', 'queued'),"
-        " error = iif(losses + ?1 >= ?2, 'internal', NULL)"
-        " WHERE id = ?3 AND attempt = ?4 AND state = 'running'",
-        *(int(blame), attempts, id, attempt),
+        "UPDATE job SET state = ?, handing_over = 0 WHERE id = ? AND attempt = ? AND state = ?",
+        JobState.QUEUED,
+        id,
+        attempt,
+        JobState.RUNNING,
     )
 
 
 async def requeue_all(store: Store) -> int:
-    """At the bot's start no worker has a job: all that were running wait again."""
-    return await store.change("UPDATE job SET state = 'queued' WHERE state = 'running'")
+    """Queue all running jobs again, when no worker has any; gives their number. No loss is counted."""
+    return await store.change(
+        "UPDATE job SET state = ?, handing_over = 0 WHERE state = ?", JobState.QUEUED, JobState.RUNNING
+    )
 
 
 async def cancel(store: Store, person: int, id: int) -> Job | None:
-    """End one of the person's jobs, whatever a worker still does with it; None if it was over."""
+    """End a waiting or running job of this person; None if there is no such. Its worker is not told here."""
     row = await store.row(
-        "UPDATE job SET state = 'cancelled'"
-        " WHERE id = ? AND person = ? AND state IN ('queued', 'running') RETURNING *",
-        *(id, person),
+        "UPDATE job SET state = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND person = ? AND state IN (?, ?) RETURNING *",
+        JobState.CANCELLED,
+        time.time(),
+        id,
+        person,
+        *ACTIVE,
     )
-    return None if row is None else Job(**dict(row))
+    return None if row is None else of_row(row)
 
 
-async def tell(store: Store, id: int) -> None:
-    """Remember that the end of a job has been told."""
+async def mark_told(store: Store, id: int) -> None:
+    """Remember that the person has been told the end of a job. The words of a deleted style are forgotten."""
     await store.change("UPDATE job SET told = 1 WHERE id = ?", id)
+    await store.change(
+        f"UPDATE job SET {FORGET_WORDS} WHERE id = ? AND {OF_DELETED_STYLE}",  # noqa: S608 - constants only
+        id,
+    )
 
 
-async def show_in(store: Store, id: int, message_id: int) -> None:
-    """Remember the bot's message that shows how a job goes."""
+async def set_message(store: Store, id: int, message_id: int) -> None:
+    """Remember the bot's message that shows the progress of a job."""
     await store.change("UPDATE job SET message_id = ? WHERE id = ?", message_id, id)

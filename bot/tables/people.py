@@ -1,7 +1,8 @@
-"""People: who they are, and which style they are working on."""
+"""People: name, language, current style, and whether they have blocked the bot."""
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 
 from bot.store import Store
@@ -9,17 +10,24 @@ from bot.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody who chats with the bot. ``style`` is the one that commands are about."""
+    """Somebody who chats with the bot. ``style`` is the current one, which commands without a style mean."""
 
     id: int
     name: str = field(repr=False)
     language: str
     style: int | None
-    blocked: int
+    blocked: bool
+
+
+def _person(row: sqlite3.Row) -> Person:
+    return Person(**(dict(row) | {"blocked": bool(row["blocked"])}))
 
 
 async def see(store: Store, *, id: int, name: str, language: str) -> Person:
-    """The person as stored, made or brought up to date; who writes has not blocked the bot any more."""
+    """Store who has just written: a new person, or the new name and language. They have not blocked the bot."""
+    known = await store.row("SELECT * FROM person WHERE id = ?", id)
+    if known and (known["name"], known["language"], known["blocked"]) == (name, language, 0):
+        return _person(known)  # nothing to write, as for most updates
     row = await store.row(
         "INSERT INTO person (id, name, language) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET name = excluded.name, language = excluded.language, blocked = 0 RETURNING *",
@@ -28,14 +36,14 @@ async def see(store: Store, *, id: int, name: str, language: str) -> Person:
         language,
     )
     assert row is not None
-    return Person(**dict(row))
+    return _person(row)
 
 
 async def get(store: Store, id: int) -> Person:
     """The person with this id, who must exist."""
     row = await store.row("SELECT * FROM person WHERE id = ?", id)
     assert row is not None
-    return Person(**dict(row))
+    return _person(row)
 
 
 async def work_on(store: Store, id: int, style: int) -> None:
@@ -44,5 +52,5 @@ async def work_on(store: Store, id: int, style: int) -> None:
 
 
 async def block(store: Store, id: int) -> None:
-    """Remember that nothing can be sent to this person until they write again."""
+    """Remember that the person has blocked the bot: nothing can be sent until they write again."""
     await store.change("UPDATE person SET blocked = 1 WHERE id = ?", id)

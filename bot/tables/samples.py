@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bot.store import Store
+
+MOMENT_SECONDS = 5.0  # albums that were sent within this time are parts of one
+
+
+class CaptionOrigin(StrEnum):
+    """Where a sample's caption comes from."""
+
+    DRAFT = "draft"  # made from the sticker's emoji
+    ALBUM = "album"  # from the words on an album: may change while its other pictures arrive
+    PERSON = "person"  # written for this picture by the person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +35,7 @@ class Sample:
     sent_at: float
     answer_id: int | None
     caption: str | None = field(repr=False)
-    caption_from: str | None  # draft | album | person
+    caption_from: CaptionOrigin | None
     captioned_by: int | None
     refused_tokens: int | None
 
@@ -33,9 +45,10 @@ class AlbumItem:
     """One picture of an album, in the order sent. ``sample`` is None if the picture was refused."""
 
     message_id: int
+    album: str
     caption: str | None = field(repr=False)
     sample: int | None
-    caption_from: str | None
+    caption_from: CaptionOrigin | None
 
 
 async def add(
@@ -53,7 +66,14 @@ async def add(
     row = await store.row(
         "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, caption, caption_from)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        *(style, file_unique_id, blob, kind, message_id, sent_at, draft, "draft" if draft else None),
+        style,
+        file_unique_id,
+        blob,
+        kind,
+        message_id,
+        sent_at,
+        draft,
+        CaptionOrigin.DRAFT if draft else None,
     )
     assert row is not None
     return int(row["id"])
@@ -62,12 +82,15 @@ async def add(
 async def of_style(store: Store, style: int) -> list[Sample]:
     """All samples of a style in order."""
     rows = await store.rows("SELECT * FROM numbered_sample WHERE style = ? ORDER BY id", style)
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def same_file(store: Store, style: int, file_unique_id: str) -> Sample | None:
     """The style's sample that is this file already."""
-    return next((s for s in await of_style(store, style) if s.file_unique_id == file_unique_id), None)
+    row = await store.row(
+        "SELECT * FROM numbered_sample WHERE style = ? AND file_unique_id = ?", style, file_unique_id
+    )
+    return None if row is None else _sample(row)
 
 
 async def by_message(store: Store, person: int, message_id: int) -> list[Sample]:
@@ -77,20 +100,20 @@ async def by_message(store: Store, person: int, message_id: int) -> list[Sample]
         person,
         message_id,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def unreported(store: Store, person: int) -> list[Sample]:
-    """A person's samples that no message of the bot has spoken of yet."""
+    """A person's samples that no message of the bot is about yet."""
     rows = await store.rows(
         "SELECT * FROM numbered_sample WHERE person = ? AND answer_id IS NULL ORDER BY id",
         person,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def people_to_answer(store: Store) -> list[int]:
-    """Who has sent pictures that no message has spoken of yet."""
+    """Who has samples that no message of the bot is about yet."""
     rows = await store.rows(
         "SELECT DISTINCT person FROM sample JOIN style ON style.id = style WHERE answer_id IS NULL"
     )
@@ -98,16 +121,21 @@ async def people_to_answer(store: Store) -> list[int]:
 
 
 async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
-    """Remember that a message of the bot spoke of these samples."""
+    """Remember the message of the bot that is about these samples."""
     await store.change_many("UPDATE sample SET answer_id = ? WHERE id = ?", [(message_id, id) for id in ids])
 
 
-async def caption(store: Store, id: int, text: str, origin: str, *, message_id: int | None = None) -> None:
-    """Store a caption that has been checked. ``origin`` is draft, album or person; the message said it."""
+async def caption(
+    store: Store, id: int, text: str, origin: CaptionOrigin, *, message_id: int | None = None
+) -> None:
+    """Store a caption that has been checked, and the message that gave it."""
     await store.change(
         "UPDATE sample SET caption = ?, caption_from = ?, captioned_by = ?, refused_tokens = NULL"
         " WHERE id = ?",
-        *(text, origin, message_id, id),
+        text,
+        origin,
+        message_id,
+        id,
     )
 
 
@@ -115,9 +143,10 @@ async def captioned_by(store: Store, person: int, message_id: int) -> list[Sampl
     """The samples that a message has captioned already."""
     rows = await store.rows(
         "SELECT * FROM numbered_sample WHERE person = ? AND captioned_by = ? ORDER BY id",
-        *(person, message_id),
+        person,
+        message_id,
     )
-    return [Sample(**dict(row)) for row in rows]
+    return [_sample(row) for row in rows]
 
 
 async def refuse_caption(store: Store, id: int, tokens: int) -> None:
@@ -135,14 +164,14 @@ async def forget_album_caption(store: Store, id: int) -> None:
 
 
 async def keep_drafts(store: Store, style: int) -> int:
-    """Let the drafted captions be the person's own; gives how many there were."""
+    """Mark the drafted captions as the person's own; gives how many there were."""
     return await store.change(
         "UPDATE sample SET caption_from = 'person' WHERE style = ? AND caption_from = 'draft'", style
     )
 
 
 async def remove(store: Store, person: int, sample: Sample, origin: str) -> bool:
-    """Delete the row, whose blob is the caller's to sweep; False if ``origin`` has removed one already."""
+    """Delete the row; the caller sweeps its blob. False if ``origin`` has removed a sample before."""
     async with store.transaction():
         if not await store.change("INSERT INTO deed VALUES (?, ?) ON CONFLICT DO NOTHING", person, origin):
             return False
@@ -150,24 +179,42 @@ async def remove(store: Store, person: int, sample: Sample, origin: str) -> bool
     return True
 
 
-async def add_album_item(store: Store, person: int, message_id: int, album: str, caption: str | None) -> None:
-    """Count a picture of an album, before it is known whether it can be used."""
+async def add_album_item(
+    store: Store, person: int, message_id: int, album: str, caption: str | None, sent_at: float
+) -> None:
+    """Count a picture of an album, before it is known whether it can be used. An edit changes its caption."""
     await store.change(
-        "INSERT INTO album_item VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO album_item (person, message_id, album, caption, sent_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (person, message_id) DO UPDATE SET caption = excluded.caption",
         person,
         message_id,
         album,
         caption,
+        sent_at,
     )
 
 
-async def album(store: Store, person: int, album: str) -> Sequence[AlbumItem]:
-    """The album's pictures that have arrived so far, in the order sent."""
+async def albums_near(store: Store, person: int, album: str) -> Sequence[AlbumItem]:
+    """The pictures of an album, and of those sent in the same moment, that have arrived, in the order sent."""
     rows = await store.rows(
-        "SELECT item.message_id, item.caption, own.id AS sample, own.caption_from FROM album_item AS item"
+        "SELECT item.message_id, item.album, item.caption, own.id AS sample, own.caption_from"
+        " FROM album_item AS item"
         " LEFT JOIN (SELECT sample.* FROM sample JOIN style ON style.id = style WHERE person = ?1) AS own"
-        " ON own.message_id = item.message_id WHERE person = ?1 AND album = ?2 ORDER BY item.message_id",
+        " ON own.message_id = item.message_id"
+        " WHERE person = ?1 AND (item.album = ?2 OR item.sent_at BETWEEN"
+        " (SELECT min(sent_at) - ?3 FROM album_item WHERE person = ?1 AND album = ?2 AND sent_at > 0) AND"
+        " (SELECT max(sent_at) + ?3 FROM album_item WHERE person = ?1 AND album = ?2))"
+        " ORDER BY item.message_id",
         person,
         album,
+        MOMENT_SECONDS,
     )
-    return [AlbumItem(**dict(row)) for row in rows]
+    return [AlbumItem(**dict(row) | {"caption_from": _origin(row)}) for row in rows]
+
+
+def _sample(row: sqlite3.Row) -> Sample:
+    return Sample(**dict(row) | {"caption_from": _origin(row)})
+
+
+def _origin(row: sqlite3.Row) -> CaptionOrigin | None:
+    return None if row["caption_from"] is None else CaptionOrigin(row["caption_from"])

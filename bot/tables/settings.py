@@ -1,4 +1,4 @@
-"""What the bot has measured and wants to know after a restart, by name."""
+"""Values that the bot has measured and keeps over a restart: JSON by name."""
 
 from __future__ import annotations
 

@@ -1,18 +1,21 @@
-"""Styles: a person's named looks."""
+"""Styles: a person's named looks, and the adapter that draws each of them."""
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
 from bot.store import Store
+from bot.tables import retention
+from bot.tables.jobs import JobState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """One look. ``samples`` counts its pictures, ``adapter`` is the blob that draws in it, if any yet.
+    """A style. ``samples`` is the number of its pictures, ``adapter`` the blob that draws it, if any.
 
-    ``adapter_step`` is the training step of that adapter, ``base`` the hash of the base that it was trained on
-    (None = not known), ``finished`` whether its training has ended.
+    ``adapter_step`` is the training step of that adapter, ``base`` the hash of the base that it was trained on (None =
+    not known), ``finished`` whether its training is done.
     """
 
     id: int
@@ -22,25 +25,29 @@ class Style:
     adapter: str | None
     adapter_step: int | None
     base: str | None
-    finished: int
+    finished: bool
 
 
-# The used checkpoint of the last finished training, else its last one; before there is a finished training,
-# the same of the newest unfinished one.
-_STYLE = """
+# The adapter is that of the newest training that is done; if there is none, of the newest one with a checkpoint. Of
+# its checkpoints it is the one that the person has chosen (used), else the last one.
+_STYLE = f"""
 SELECT style.*, (SELECT count(*) FROM sample WHERE sample.style = style.id) AS samples,
-    newest.adapter, newest.step AS adapter_step, newest.base, coalesce(job.state = 'done', 0) AS finished
+    newest.adapter, newest.step AS adapter_step, newest.base, coalesce(job.state = '{JobState.DONE}', 0) AS finished
 FROM style
 LEFT JOIN checkpoint AS newest ON newest.id = (
     SELECT checkpoint.id FROM checkpoint JOIN job ON job.id = checkpoint.job
     WHERE checkpoint.style = style.id
-    ORDER BY job.state = 'done' DESC, job.id DESC, checkpoint.used DESC, checkpoint.step DESC LIMIT 1)
+    ORDER BY job.state = '{JobState.DONE}' DESC, job.id DESC, checkpoint.used DESC, checkpoint.step DESC LIMIT 1)
 LEFT JOIN job ON job.id = newest.job
-"""
+"""  # noqa: S608 - a constant of ours
+
+
+def _style(row: sqlite3.Row) -> Style:
+    return Style(**(dict(row) | {"finished": bool(row["finished"])}))
 
 
 async def add(store: Store, person: int, keyword: str) -> bool:
-    """Make a style and work on it; False if the person has it already, and then only work on it."""
+    """Make a style and make it the current one. False if the person had it already; then it is only made current."""
     async with store.transaction():
         made = await store.change(
             "INSERT INTO style (person, keyword) VALUES (?, ?) ON CONFLICT DO NOTHING", person, keyword
@@ -57,17 +64,20 @@ async def add(store: Store, person: int, keyword: str) -> bool:
 async def get(store: Store, person: int, id: int | None) -> Style | None:
     """A style of this person; None if there is no such or it is somebody else's."""
     row = await store.row(f"{_STYLE} WHERE style.id = ? AND style.person = ?", id, person)
-    return None if row is None else Style(**dict(row))
+    return None if row is None else _style(row)
 
 
 async def all_of(store: Store, person: int) -> list[Style]:
     """A person's styles, oldest first."""
     rows = await store.rows(f"{_STYLE} WHERE style.person = ? ORDER BY style.id", person)
-    return [Style(**dict(row)) for row in rows]
+    return [_style(row) for row in rows]
 
 
 async def remove(store: Store, style: Style) -> list[str]:
-    """Delete a style with its samples and adapters; gives the blobs that may be unused now."""
+    """Delete a style with its samples, adapters, prompts and drawings; gives the blobs that may be unused now.
+
+    Stickers that are in packs stay there. Draws whose end has not been told yet are forgotten after that.
+    """
     async with store.transaction():
         names = await store.rows(
             "SELECT blob FROM sample WHERE style = ?1"
@@ -78,8 +88,15 @@ async def remove(store: Store, style: Style) -> list[str]:
             style.id,
         )
         await store.change(
+            "DELETE FROM album_item WHERE person = ?1 AND album IN (SELECT album FROM album_item AS item"
+            " JOIN sample ON sample.message_id = item.message_id WHERE item.person = ?1 AND sample.style = ?2)",
+            style.person,
+            style.id,
+        )
+        await store.change(
             "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id
         )
         await store.change("UPDATE job SET adapter = NULL WHERE style = ?", style.id)
         await store.change("DELETE FROM style WHERE id = ?", style.id)
-    return [row[0] for row in names]
+        drawn = await retention.forget_deleted_styles(store)
+    return [row[0] for row in names] + drawn

@@ -1,16 +1,28 @@
-"""The file format of adapters: safetensors with PEFT's names, and what a file says of itself in its header."""
+"""The file format of adapters: safetensors with PEFT's names, and a description in the header.
+
+A file written here has PEFT's names under ``unet.``, as diffusers' ``load_lora_weights`` reads them. Two entries of its
+metadata matter: ``lora_adapter_metadata`` holds PEFT's settings (without them diffusers takes an alpha that is the
+rank), and ``stickersmith`` says what was trained, and on which base.
+
+``read_layers`` also reads the files of other trainers (``lora.adapters.layer_names``).
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
-from safetensors.torch import save
+import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
+from lora.adapters import layer_names, peft_settings
 from lora.jobs import JobError
 
 MAX_BYTES = 512 * 2**20
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_TYPES: dict[Any, Any] = {"str": str, "int": int, "float": (int, float)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +38,22 @@ class AdapterInfo:
     seed: int
     background: str  # the background its samples were shown on
     targets: str = "attention+ff"  # a key of TARGETS
-    prediction_type: str = ""  # of its base; empty in files of before this was kept
-    resolution: int = 0  # pixels of a side while it was trained
+    prediction_type: str = ""  # of its base; empty in older files, which do not have it
+    resolution: int = 0  # side of the training pictures, in pixels
+
+
+class LayerWeights(NamedTuple):
+    """The change of one layer: ``alpha / rank * up @ down``.
+
+    Of a linear layer down is [rank, in] and up [out, rank]; of a convolution [rank, in, k, k] and [out, rank, 1, 1].
+    """
+
+    down: Tensor
+    up: Tensor
+    alpha: float
+
+
+Layers = dict[str, LayerWeights]  # by the layer's path in the denoiser
 
 
 def to_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -47,9 +73,15 @@ def read_info(data: bytes) -> AdapterInfo | None:
     if entry is None:
         return None
     try:
-        return AdapterInfo(**json.loads(entry))
-    except (ValueError, TypeError) as error:
+        info = AdapterInfo(**json.loads(entry))
+        info.keyword.encode()  # half of a surrogate pair is no text
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise JobError("bad-adapter", "its description cannot be read") from error
+    for entry_field in fields(info):
+        value = getattr(info, entry_field.name)
+        if not isinstance(value, _TYPES[entry_field.type]) or isinstance(value, bool):
+            raise JobError("bad-adapter", f"its description says {entry_field.name} in a wrong form")
+    return info
 
 
 def read_header(data: bytes) -> dict[str, str]:
@@ -60,5 +92,60 @@ def read_header(data: bytes) -> dict[str, str]:
     try:
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         return {str(key): str(value) for key, value in metadata.items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise JobError("bad-adapter", "its header cannot be read") from error
+
+
+def read_layers(data: bytes) -> Layers:
+    """All layers of a file, whoever wrote it. Raises JobError bad-adapter.
+
+    A layer's alpha is its ``.alpha`` tensor, else what ``lora_adapter_metadata`` says. A file with neither has the rank
+    as alpha, as diffusers reads it. (PEFT alone saves alpha in ``adapter_config.json``, which is not read.)
+    """
+    settings = peft_settings.read(read_header(data))
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in _load(data).items():
+        path, part = layer_names.parse(key)
+        if part in parts.setdefault(path, {}):
+            raise JobError("bad-adapter", f"it holds the layer {path} twice")
+        parts[path][part] = tensor
+    if not parts:
+        raise JobError("bad-adapter", "nothing in it")
+    return {path: _layer(path, own, settings) for path, own in parts.items()}
+
+
+def settings_of(layers: Layers) -> dict[str, Any]:
+    """PEFT's settings with which these layers have their ranks and alphas."""
+    known = [(path, len(down), alpha) for path, (down, _, alpha) in layers.items()]
+    return peft_settings.write(known, targets=sorted(layers))
+
+
+def _load(data: bytes) -> dict[str, Tensor]:
+    try:
+        return dict(load(data))
+    except Exception as error:  # besides its own error, the library raises many kinds
+        raise JobError("bad-adapter", "no safetensors file, or a damaged one") from error
+
+
+def _layer(path: str, own: dict[str, Tensor], settings: peft_settings.PeftSettings | None) -> LayerWeights:
+    """One layer from its tensors {part: tensor}, checked as far as it can be without a base."""
+    down, up = own.get(layer_names.DOWN), own.get(layer_names.UP)
+    if down is None or up is None:
+        raise JobError("bad-adapter", f"one half of the layer {path} is missing")
+    if down.dtype not in FLOATS or up.dtype not in FLOATS:
+        raise JobError("bad-adapter", f"its weights are {down.dtype} and {up.dtype}, which is not read")
+    if down.ndim not in (2, 4) or down.ndim != up.ndim or up.shape[1] != down.shape[0] or not down.numel():
+        shapes = f"{tuple(down.shape)} and {tuple(up.shape)}"
+        raise JobError("bad-adapter", f"the halves of the layer {path} do not belong together: {shapes}")
+    if not all(bool(torch.isfinite(half.float()).all()) for half in (down, up)):
+        raise JobError("bad-adapter", "it holds values that are no numbers")
+    rank = down.shape[0]
+    if layer_names.ALPHA in own:
+        return LayerWeights(down, up, _alpha(path, own[layer_names.ALPHA]))
+    return LayerWeights(down, up, settings.alpha_of(path, rank) if settings else float(rank))
+
+
+def _alpha(path: str, tensor: Tensor) -> float:
+    if tensor.numel() != 1 or tensor.is_complex() or not bool(torch.isfinite(tensor.float()).all()):
+        raise JobError("bad-adapter", f"the alpha of the layer {path} is no number")
+    return float(tensor)

@@ -1,4 +1,4 @@
-"""What is wrong with a set of samples before anything is trained on it: every kind of finding, in words.
+"""What is wrong with a set of samples, found before a training: every kind of finding, in words.
 
 The checks of ``captions`` and ``pictures`` need no torch and take milliseconds; ``lettering`` reads pictures with
 an OCR network, ``detail`` needs the base. A finding names samples by number and never holds anybody's text.
@@ -31,8 +31,13 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "unreadable": Kind(
         says="cannot be used: {fault}",
-        why="a training needs every picture and every line of metadata.jsonl",
+        why="a training needs every line of the table and every picture that it names",
         advice="repair or remove it",
+    ),
+    "unlisted": Kind(
+        says="no line of the table names this picture, or it has no caption file",
+        why="a picture without a caption is not trained with",
+        advice="give it a caption, or take it out of the folder; python -m lora caption writes the lines",
     ),
     "few-pictures": Kind(
         says="few pictures: {detail}",
@@ -131,7 +136,10 @@ KINDS: Mapping[str, Kind] = {
 
 
 def look(samples: Sequence[Sample], keyword: str, *, side_px: int = pictures.LEAST_SIDE_PX) -> list[Finding]:
-    """What the quick checks find, the worst first. ``side_px`` is the side that the base trains at."""
+    """What the quick checks find, the worst first. ``side_px`` is the side that the base trains at.
+
+    One picture at a time is decoded. Raises PictureError.
+    """
     texts = [sample.caption for sample in samples]
     looks = [pictures.summarise(sample.picture) for sample in samples]
     return in_order([*captions.check(texts, keyword), *pictures.check(looks, side_px)])

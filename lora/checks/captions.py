@@ -19,7 +19,7 @@ _MEDIUM = re.compile(
 
 
 def check(texts: Sequence[str], keyword: str) -> list[Finding]:
-    """All that can be said of captions. Without a keyword, the one that they share is taken, if any."""
+    """All findings on captions. Without a keyword, the one that they share is taken, if any."""
     keyword = keyword or shared_keyword(texts)
     return [
         *_keyword(texts, keyword),
@@ -33,10 +33,13 @@ def shared_keyword(texts: Sequence[str]) -> str:
     """The first word that every caption says and that could be a keyword; empty if there is none."""
     if not texts:
         return ""
-    words = re.findall(r"\w+", texts[0].lower())
-    return next(
-        (w for w in words if keyword_problem(w) is None and all(has_keyword(text, w) for text in texts)), ""
-    )
+    words = re.findall(r"\w+(?:-\w+)*", texts[0].lower())
+    return next((w for w in words if _may_be_one(w) and all(has_keyword(text, w) for text in texts)), "")
+
+
+def _may_be_one(word: str) -> bool:
+    """Whether a word of a caption could be meant as its keyword. English joins its own words by hyphens."""
+    return keyword_problem(word) is None and any(keyword_problem(part) is None for part in word.split("-"))
 
 
 def _keyword(texts: Sequence[str], keyword: str) -> list[Finding]:
@@ -98,10 +101,12 @@ def _medium(texts: Sequence[str], keyword: str) -> list[Finding]:
 
 def _without(text: str, keyword: str) -> str:
     """What a caption says beside the keyword, in lower case and without punctuation."""
-    words = re.findall(r"\w+", normalise(text).lower())
-    return " ".join(word for word in words if word != keyword.lower())
+    text = normalise(text).lower()
+    if keyword:
+        text = re.sub(rf"(?<!\w){re.escape(keyword.lower())}(?!\w)", " ", text)
+    return " ".join(re.findall(r"\w+", text))
 
 
 def _numbers(faults: Iterable[bool]) -> tuple[int, ...]:
-    """Where in an iterable of truths there is a true one, counted from 1."""
+    """The places of what is true, counted from 1."""
     return tuple(number for number, fault in enumerate(faults, start=1) if fault)

@@ -1,4 +1,4 @@
-"""An imagefolder read to be judged: every bad line is a finding, and the good samples are kept."""
+"""Reads an imagefolder for the checks: every bad line is a finding, and the good samples are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from lora.jobs import Finding, Sample
 class Folder:
     """``samples`` are those that can be used; ``places`` are their numbers among all lines.
 
-    ``names`` are the names of all lines, the bad ones included; a finding's number n means ``names[n - 1]``.
+    ``names`` are the names of all lines, the bad ones included, and then of the pictures that no line names; a
+    finding's number n means ``names[n - 1]``.
     """
 
     path: Path
@@ -30,7 +31,10 @@ class Folder:
 
 
 def read(path: Path, *, image_column: str, caption_column: str, most: int | None = None) -> Folder:
-    """Read all lines, or the first ``most``. Raises DatasetError without a folder."""
+    """Read all lines, or the first ``most``; then pictures that no line names are not looked for.
+
+    Raises DatasetError without a folder.
+    """
     lines = imagefolder.entries(path, image_column=image_column, caption_column=caption_column)
     names, samples, places, several, findings = [], [], [], [], []
     for number, line in enumerate(islice(lines, most), start=1):
@@ -44,6 +48,12 @@ def read(path: Path, *, image_column: str, caption_column: str, most: int | None
                 several.append(number)
     if several:
         findings.append(Finding(code="captions-several", severity="advice", samples=tuple(several)))
+    if samples and most is None:
+        unlisted = imagefolder.unlisted(path, names)
+        numbers = tuple(range(len(names) + 1, len(names) + len(unlisted) + 1))
+        names += unlisted
+        if unlisted:
+            findings.append(Finding(code="unlisted", severity="advice", samples=numbers))
     return Folder(
         path=path,
         names=tuple(names),

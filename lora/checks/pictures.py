@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lora.checks.share import severity
-from lora.data.pictures import open_rgba
+from lora.data import pictures
 from lora.jobs import Finding
 
 ADVISED = (20, 50)
@@ -19,6 +19,7 @@ LEAST_SIDE_PX = 256  # what the smallest base trains at
 FLAT_SPREAD = 12.0  # of 255: the border's usual distance from its median colour, JPEG's noise included
 SAME_BITS = 6  # of 63 that may differ between two perceptual hashes of one drawing
 SAME_COLOUR = 24.0  # of 255: mean difference of their colours
+ENOUGH_PX = 1024  # of the longer side; the largest base trains at 768
 EQUAL_COLOUR = 2.0  # so close that the hash is not asked: of a symmetric drawing it is half noise
 
 _GREY = (128, 128, 128, 255)
@@ -31,7 +32,7 @@ Floats = NDArray[np.floating[Any]]
 class PictureSummary:
     """What is remembered of a picture: small enough to keep a whole set of them."""
 
-    side_px: int  # the longer one of the drawing, without what is transparent around it
+    side_px: int  # the longer one of the drawing, without what is transparent or of the background around it
     opaque: bool
     flat: bool  # whether an opaque picture's border is of one colour
     prints: tuple[int, int] = field(repr=False)  # perceptual hashes: as it is, and mirrored
@@ -39,12 +40,17 @@ class PictureSummary:
 
 
 def summarise(picture: bytes) -> PictureSummary:
-    """Decode a picture and keep its ``Look``. Raises PictureError."""
-    image = open_rgba(picture)
+    """Decode a picture and keep its summary. Raises PictureError.
+
+    A large picture is shrunk as soon as it is decoded: ``side_px`` is then right to a few pixels.
+    """
+    info = pictures.check(picture)
+    image = pictures.open_rgba(picture, ENOUGH_PX)
+    shrunk = max(info.width, info.height) / max(image.size)
     opaque = image.getchannel("A").getextrema()[0] == 255
     flat = opaque and _flat(image)
-    image = image.crop(_ink(image) if flat else image.getchannel("A").getbbox())
-    side_px = max(image.size)
+    image = image.crop(_drawn_box(image) if flat else pictures.visible_box(image))
+    side_px = round(max(image.size) * shrunk)
     background = Image.new("RGBA", image.size, _GREY)  # white or black would swallow drawings of that colour
     background.alpha_composite(image)
     small = background.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
@@ -60,7 +66,7 @@ def summarise(picture: bytes) -> PictureSummary:
 
 
 def check(looks: Sequence[PictureSummary], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
-    """All that can be said of pictures. ``side_px`` is the side that the base trains at."""
+    """All findings on pictures. ``side_px`` is the side that the base trains at."""
     return [*_number(looks), *_background(looks), *_small(looks, side_px), *_alike(looks)]
 
 
@@ -136,14 +142,24 @@ def _flat(image: Image.Image) -> bool:
     return float(np.percentile(np.abs(border - np.median(border, axis=0)).max(axis=1), 90)) <= FLAT_SPREAD
 
 
-def _ink(image: Image.Image) -> tuple[int, int, int, int] | None:
+def _drawn_box(image: Image.Image) -> tuple[int, int, int, int] | None:
     """The box of all that differs from the border's colour; None, which crops nothing, if all is of it."""
     background = np.median(_border(image), axis=0)
-    pixels = np.asarray(image.convert("RGB"), dtype=np.int16)
-    differs = (np.abs(pixels - background).max(axis=2) > 2 * FLAT_SPREAD).astype(np.uint8)
-    return Image.fromarray(differs).getbbox()
+    differs = [
+        band.point([255 * (abs(value - colour) > 2 * FLAT_SPREAD) for value in range(256)])
+        for band, colour in zip(image.convert("RGB").split(), background, strict=True)
+    ]
+    return Image.merge("RGB", differs).getbbox()
 
 
 def _border(image: Image.Image) -> Floats:
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    """The outermost pixels [n, 3], 0 to 255."""
+    width, height = image.size
+    lines = (
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    )
+    pixels = [np.asarray(image.crop(line).convert("RGB"), dtype=np.float64) for line in lines]
+    return np.concatenate([line.reshape(-1, 3) for line in pixels])

@@ -1,4 +1,4 @@
-"""The commands of ``python -m lora``: each is one file here, and one line in COMMANDS.
+"""The commands of ``python -m lora``. Each one is one file here and one line in COMMANDS.
 
 Imports ``data``, ``sheets``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks``, ``evaluation`` and
 ``engine``.
@@ -9,13 +9,26 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from lora.cli import caption, check, compare, demo, doctor, draw, export, fetch, invent, train, unpack
+from lora.cli import (
+    caption,
+    check,
+    compare,
+    demo,
+    doctor,
+    draw,
+    export,
+    fetch,
+    invent,
+    train,
+    translate,
+    unpack,
+)
 
 
 class Command(Protocol):
-    """What a command's file holds. ``run`` raises UsageError, or what ``python -m lora`` turns into a line.
+    """What a command's file holds.
 
-    It may give an exit code other than 0.
+    ``run`` returns an exit code, None for 0. It raises UsageError or another error that ``lora.__main__`` prints.
     """
 
     HELP: str
@@ -36,5 +49,6 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "fetch": fetch,
     "doctor": doctor,
+    "translate": translate,
     "unpack": unpack,
 }

@@ -1,4 +1,4 @@
-"""python -m lora caption: drafts captions for a folder of pictures, or takes them from a table."""
+"""python -m lora caption: drafts captions for a folder of pictures, or reads them from a table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the prompt, or write the captions and say how many; the old table is kept beside the new one."""
+    """Print the prompt, or write the captions and print their number; a changed table is copied first."""
     from lora.data import blip, caption_drafts, imagefolder, metadata
     from lora.data.pictures import PictureError
 
@@ -39,13 +39,13 @@ def run(args: argparse.Namespace) -> None:
         rows = metadata.read(args.dir, args.caption_column)
         if not rows:
             raise UsageError(f"{args.dir}: no pictures in it")
-        open_ones = [row for row in rows if args.all or not row.caption]
-        if not open_ones and not args.from_table:
+        todo = [row for row in rows if args.all or not row.caption]
+        if not todo and not args.from_table:
             raise UsageError(f"{args.dir}: every picture has a caption; --all replaces them")
         if args.llm_prompt:
-            say(caption_drafts.llm_prompt([row.file_name for row in open_ones], args.keyword), end="")
+            say(caption_drafts.llm_prompt([row.file_name for row in todo], args.keyword), end="")
             return
-        found = _from_table(args, rows) if args.from_table else _drafted(args, open_ones)
+        found = _from_table(args, rows) if args.from_table else _drafted(args, todo)
     except (blip.DraftError, PictureError) as error:
         raise UsageError(str(error)) from error
     _write(args, rows, found)
@@ -69,7 +69,7 @@ def _drafted(args: argparse.Namespace, rows: list[MetadataRow]) -> dict[str, str
 
 
 def _from_table(args: argparse.Namespace, rows: list[MetadataRow]) -> dict[str, str]:
-    """Captions by file name; every mistake in the table is named at once, and then nothing is taken."""
+    """Captions by file name. Raises UsageError that names all mistakes in the table."""
     from lora.data import caption_drafts, caption_table
 
     try:
@@ -101,7 +101,7 @@ def _write(args: argparse.Namespace, rows: list[MetadataRow], found: dict[str, s
         name: with_keyword(normalise(text), args.keyword) if args.keyword else normalise(text)
         for name, text in found.items()
     }
-    new = [row.called(finished.get(row.file_name, row.caption)) for row in rows]
+    new = [row.with_caption(finished.get(row.file_name, row.caption)) for row in rows]
     backup = metadata.write(args.dir, new, args.caption_column)
     missing = [row.file_name for row in new if not row.caption]
     say(f"{len(found)} captions written to {args.dir / metadata.TABLE}")

@@ -1,4 +1,4 @@
-"""python -m lora check: what is wrong with a folder of samples, before a training finds out."""
+"""python -m lora check: what is wrong with a folder of samples, told before a training on it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.terminal import UsageError, load_base, say
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.checks.folder import Folder
@@ -25,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dir", type=Path, nargs="?", help="pictures with a metadata.jsonl or .csv")
     flags.add_data(parser, required=False)
-    add("--base", default="sticker-nano", help="whose VAE must be able to hold the drawings")
+    add("--base", default=sticker_nano.NAME, help="whose VAE must be able to hold the drawings")
     add("--quick", action="store_true", help="captions and sizes only: no lettering, no base, no torch")
     add("--json", action="store_true", help="print the findings for programs")
     flags.add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found. Gives 1 if something would prevent a training, else 0."""
+    """Print the findings. Returns 1 if one of them prevents a training, else 0."""
     from lora import checks
     from lora.checks import captions, folder
 
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     keyword = args.keyword or captions.shared_keyword([sample.caption for sample in found.samples])
     findings = list(found.findings)
     if found.samples:
-        side_px, heavy = (checks.pictures.LEAST_SIDE_PX, []) if args.quick else _heavy(found, args)
-        findings += found.numbered([*checks.look(found.samples, keyword, side_px=side_px), *heavy])
+        side_px, slow = (checks.pictures.LEAST_SIDE_PX, []) if args.quick else _with_networks(found, args)
+        findings += found.numbered([*checks.look(found.samples, keyword, side_px=side_px), *slow])
     findings = checks.in_order(findings)
     if args.json:
         say(json.dumps(_report(found, findings, keyword, args), ensure_ascii=False, indent=1))
@@ -54,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _heavy(found: Folder, args: argparse.Namespace) -> tuple[int, list[Finding]]:
-    """The side that the base trains at, and what only networks can see."""
+def _with_networks(found: Folder, args: argparse.Namespace) -> tuple[int, list[Finding]]:
+    """The base's resolution in px, and the findings that need networks."""
     from lora.checks import detail, lettering
-    from lora.data.dataset import open_samples
+    from lora.data.dataset import SamplePictures
 
     base = load_base(args.base, args)
-    images = open_samples(found.samples)
+    images = SamplePictures(found.samples)
     findings = [*lettering.check(images), *detail.check(base, images)]
     return base.resolution, [finding for finding in findings if finding is not None]
 
@@ -70,7 +71,7 @@ def _report(
 ) -> dict[str, Any]:
     from lora.checks import KINDS
 
-    words = _suggested(found)
+    words = _keywords(found)
     return {
         "folder": str(found.path),
         "pictures": len(found.samples),
@@ -93,8 +94,8 @@ def _report(
     }
 
 
-def _suggested(found: Folder) -> str:
-    """Words that would do as a keyword, the same ones each time for the same captions."""
+def _keywords(found: Folder) -> str:
+    """Three possible keywords; the same captions always give the same ones."""
     from lora.data.captions import suggest_keywords
 
     seed = zlib.crc32("\n".join(sample.caption for sample in found.samples).encode())
@@ -103,11 +104,11 @@ def _suggested(found: Folder) -> str:
 
 
 def _tell(found: Folder, findings: Sequence[Finding], keyword: str, args: argparse.Namespace) -> None:
-    """One paragraph for each code, with all its files, and a line that sums up."""
+    """Print a paragraph for each code with all its files, and the counts."""
     from lora.checks import KINDS
 
     named = f"keyword {keyword}" if keyword else "no keyword"
-    words, many = _suggested(found), len(found.samples)
+    words, many = _keywords(found), len(found.samples)
     say(f"{found.path}: {many} usable picture{'' if many == 1 else 's'}, {named}")
     for code in dict.fromkeys(finding.code for finding in findings):
         same = [finding for finding in findings if finding.code == code]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
-from lora.cli.run_folder import ADAPTER, BEST, CHOSEN, DEMO_FACTS, DEMO_SHEET
+from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
 from lora.cli.run_record import add_run, base_name, read_json, samples
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.jobs import DrawOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,27 +30,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompts", type=Path, help="a text file, one prompt a line; none may be a training caption")
     add("--cfg", type=positive, nargs="+", default=[3.0, 5.0, 7.0], help="a row of the sheet for each")
     add("--seed", type=count, default=0, help="prompt i uses seed + i at every CFG")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--adapter", type=Path, help="default: RUN/best.safetensors, else the end of the training")
     flags.add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write RUN/demo.png, and beside it RUN/demo.json with prompts and settings."""
+    """Write the sheet to RUN/demo.png, and its prompts and settings to RUN/demo.json."""
     from lora.files import write_whole
 
     path = _adapter(args)
     adapter = read_adapter(path)
     with about_adapter(path):
         about = _about(path, adapter)
-    own = samples(args)
-    prompts = _prompts(args, [sample.caption for sample in own], about.keyword)
+    captions = [sample.caption for sample in samples(args)]
+    prompts = _prompts(args, captions, about.keyword)
     with about_adapter(path):
         rows = _draw(args, prompts, adapter)
+    chosen_by = read_json(args.run / CHOSEN).get("by") if path.name == CHOSEN_ADAPTER else None
     facts = {
         "adapter": str(path),
         "step": about.steps,
-        "by": read_json(args.run / CHOSEN).get("by", "nobody: the checkpoints have not been compared"),
+        "by": chosen_by or "nobody: the checkpoints have not been compared",
         "base": about.base,
         "keyword": about.keyword,
         "prompts": prompts,
@@ -57,8 +59,6 @@ def run(args: argparse.Namespace) -> None:
         "seeds": [args.seed + number for number in range(len(prompts))],
         "steps": args.steps,
     }
-    if path.name != BEST:
-        facts["by"] = "nobody: the checkpoints have not been compared"
     write_whole(args.run / DEMO_SHEET, _sheet(prompts, rows, args.cfg, about))
     write_whole(args.run / DEMO_FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
     say(f"{len(prompts) * len(args.cfg)} drawings of step {about.steps}: {args.run / DEMO_SHEET}")
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> None:
 def _adapter(args: argparse.Namespace) -> Path:
     if args.adapter:
         return Path(args.adapter)
-    found = [path for name in (BEST, ADAPTER) if (path := args.run / name).is_file()]
+    found = [path for name in (CHOSEN_ADAPTER, ADAPTER) if (path := args.run / name).is_file()]
     if not found:
-        raise UsageError(f"{args.run}: neither {BEST} nor {ADAPTER} in it; train first")
+        raise UsageError(f"{args.run}: neither {CHOSEN_ADAPTER} nor {ADAPTER} in it; train first")
     return found[0]
 
 
@@ -98,7 +98,7 @@ def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> lis
 
 
 def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[list[Image.Image]]:
-    """A row of pictures for each CFG: along a column only the CFG changes."""
+    """A row of pictures for each CFG. Within a column only the CFG differs."""
     base = load_base(base_name(args, adapter), args)
     from lora.drawing import sampling
 

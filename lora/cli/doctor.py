@@ -1,4 +1,4 @@
-"""python -m lora doctor: whether a base works on this machine: it draws, trains a little, and draws again."""
+"""python -m lora doctor: tests a base on this machine. It draws, trains a few steps, and draws again."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Say what was seen; raises UsageError with the reason if anything is wrong."""
+    """Print what was measured. Raises UsageError with the reason if anything is wrong."""
     began = time.monotonic()
     base = load_base(args.base, args)
     config = base.scheduler.config
     parameters = sum(weight.numel() for weight in base.unet.parameters()) / 1e6
     say(f"base        {base.name}, denoiser of {parameters:.1f} M parameters, hash {base.hash[:12]}")
+    say(f"            defaults and captions of {base.profile.name}")
     say(f"            {base.resolution} px, draws {base.drawn_px} px, predicts {config.prediction_type}")
     say(f"device      {base.device}, denoiser {base.dtype}, VAE {base.vae.dtype}")
     say(f"loaded      in {time.monotonic() - began:.1f} s")
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw(base: Base, adapter: bytes | None, args: argparse.Namespace, name: str) -> Image.Image:
-    """One picture, kept; latents that are no numbers raise a JobError in ``lora.drawing.sampling``."""
+    """Draw one picture and write it to ``--out``. ``lora.drawing.sampling`` raises JobError for NaN latents."""
     from lora.drawing import sampling
     from lora.files import write_whole
 
@@ -77,29 +78,29 @@ def _draw(base: Base, adapter: bytes | None, args: argparse.Namespace, name: str
 
 
 def _train(base: Base, args: argparse.Namespace) -> bytes:
-    """Train a few steps and give the adapter."""
+    """Train a few steps and return the adapter."""
     from dataclasses import replace
 
     from lora.data.dataset import read_folder
     from lora.jobs import Checkpoint, Progress, Train, TrainSettings
-    from lora.training import loop, plan
+    from lora.training import loop
+    from lora.training.plan import make_plan
 
     samples = tuple(read_folder(args.train_data_dir))
     settings = TrainSettings(steps=args.steps, batch_size=1, checkpoint_steps=args.steps)
-    how = plan.make_plan(base, settings, samples=len(samples))
-    how = replace(how, warmup_steps=0, resolution=args.resolution or how.resolution)
+    plan = make_plan(base, settings, samples=len(samples))
+    plan = replace(plan, warmup_steps=0, resolution=args.resolution or plan.resolution)
+    job = Train(id=0, attempt=1, keyword="", samples=samples, settings=settings)
     losses: list[float] = []
     began, adapter = time.monotonic(), b""
-    for event in loop.train(
-        base, Train(id=0, attempt=1, keyword="", samples=samples, settings=settings), how
-    ):
+    for event in loop.train(base, job, plan):
         if isinstance(event, Progress) and event.loss is not None:
             losses.append(event.loss)
         if isinstance(event, Checkpoint):
             adapter = event.adapter
     took = time.monotonic() - began
     finite = "all" if all(map(math.isfinite, losses)) else "NOT all"
-    say(f"trained     {len(losses)} steps at {how.resolution} px in {took:.1f} s")
+    say(f"trained     {len(losses)} steps at {plan.resolution} px in {took:.1f} s")
     say(f"            loss {losses[0]:.4f} first, {losses[-1]:.4f} last; {finite} are numbers")
     if finite != "all":
         raise UsageError("a loss was no number: this device or its dtype cannot train this base")
@@ -112,5 +113,5 @@ def _peak_memory(base: Base) -> str:
     if base.device.type == "cuda":
         used, held = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
         return f"{used / 1e9:.2f} GB of the GPU at most, {held / 1e9:.2f} GB reserved"
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts in KiB but there
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.2f} GB at most"

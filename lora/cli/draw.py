@@ -1,4 +1,4 @@
-"""python -m lora draw: pictures, and stickers, of every line of a file."""
+"""python -m lora draw: draws every line of a file as a picture, and as a sticker if asked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from PIL import Image
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.jobs import DrawOptions
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.drawing.sticker import StickerMaker
@@ -23,18 +25,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--base",
-        default="sticker-nano",
-        help="sticker-nano, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
+        default=sticker_nano.NAME,
+        help=f"{sticker_nano.NAME}, sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--prompts", type=Path, required=True, help="a text file, one prompt a line")
     add("--negative_prompt", default="")
-    add("--cfg", type=positive, default=5.0, help="how strictly the prompt is followed; 1 = no guidance")
+    add(
+        "--cfg",
+        type=positive,
+        default=DrawOptions.cfg,
+        help="how strictly the prompt is followed; 1 = no guidance",
+    )
     add("--seed", type=count, default=0, help="picture i uses seed + i")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--out", type=Path, required=True)
     add("--stickers", action="store_true", help="also cut out and fit: OUT/000.webp and so on")
-    add("--outline_px", type=count, default=8, help="white outline of stickers")
+    add("--outline_px", type=count, default=DrawOptions.outline_px, help="white outline of stickers")
     flags.add_machine(parser)
 
 
@@ -45,12 +52,13 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.prompts}: no prompts in it")
     adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
-    from lora.drawing import sampling as drawing
+    from lora.drawing.sampling import Item, Picture, draw
     from lora.files import write_whole
 
     maker = _sticker_maker(args) if args.stickers else None
+    options = DrawOptions(outline_px=args.outline_px)
     items = [
-        drawing.Item(
+        Item(
             prompt=prompt,
             negative_prompt=args.negative_prompt,
             adapter=adapter,
@@ -60,13 +68,15 @@ def run(args: argparse.Namespace) -> None:
         for i, prompt in enumerate(prompts)
     ]
     with about_adapter(args.adapter):
-        for drawn in drawing.draw(base, items, steps=args.steps):
-            if isinstance(drawn, drawing.Picture):
+        for drawn in draw(base, items, steps=args.steps):
+            if isinstance(drawn, Picture):
                 path = args.out / f"{drawn.index:03d}.png"
                 write_whole(path, _png(drawn.image))
                 say(str(path))
                 if maker is not None:
-                    write_whole(path.with_suffix(".webp"), maker(drawn.image, drawn.background_colour))
+                    write_whole(
+                        path.with_suffix(".webp"), maker(drawn.image, drawn.background_colour, options)
+                    )
 
 
 def _png(image: Image.Image) -> bytes:
@@ -78,4 +88,4 @@ def _png(image: Image.Image) -> bytes:
 def _sticker_maker(args: argparse.Namespace) -> StickerMaker:
     from lora.drawing.sticker import StickerMaker
 
-    return StickerMaker(args.cache_dir, args.outline_px)
+    return StickerMaker(args.cache_dir)

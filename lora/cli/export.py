@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the adapter, rename its layers, write it whole."""
+    """Read the adapter and write it in the other format."""
     from lora.adapters.export import FORMATS
     from lora.files import write_whole
 
@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _file(path: Path) -> Path:
-    """The LoRA file that is meant: of a run the chosen one, else the last. Raises UsageError saying what there is."""
-    from lora.cli.run_folder import ADAPTER, BEST, adapters_in
+    """The LoRA file to export; of a run's folder the chosen one, else the last. Raises UsageError."""
+    from lora.cli.run_folder import ADAPTER, CHOSEN_ADAPTER, adapters_in
 
-    for file in (path, path / BEST, path / ADAPTER):
+    for file in (path, path / CHOSEN_ADAPTER, path / ADAPTER):
         if file.is_file():
             return file
     if checkpoints := adapters_in(path):

@@ -1,4 +1,4 @@
-"""python -m lora fetch: downloads a named base, verified, so that everything else can work without a network."""
+"""python -m lora fetch: downloads and verifies a base. All other commands then work without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Say where the base is, downloading it first if need be."""
+    """Download the base if it is not on this machine, and print where it is."""
     from lora.models.sources import MODELS, fetch, named
 
     folder = fetch(args.name, args.cache_dir)

@@ -1,4 +1,4 @@
-"""Flags that several commands share, the numbers that flags may be, and a mistake in them as one line."""
+"""Flags that several commands share, types of numbers for flags, and a parser with one-line errors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-SEEDS = 2**63  # torch takes more, but not everywhere
+SEEDS = 2**63  # torch takes larger ones, but not in every function
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without listing every flag again."""
+    """An ArgumentParser whose errors are one line, without the list of all flags."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")
 
     def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
-        """Exit with code 2; for a flag that is almost one of ours, say which."""
+        """Exit with code 2 and name the flags that were probably meant."""
         words = []
         for word in unknown:
             flag = word.partition("=")[0]
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Where the samples are, and which of them."""
+    """Add the flags that say which samples are used."""
     add = parser.add_argument
     add("--train_data_dir", type=Path, required=required, help="pictures with a metadata.jsonl or .csv")
     add(
@@ -44,7 +44,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
-    """What to work on."""
+    """Add the flags for cache, network, device and threads."""
     parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="where bases are unpacked")
     parser.add_argument("--offline", action="store_true", help="never ask the hub for a base")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -62,7 +62,7 @@ def count(text: str) -> int:
 
 
 def seed(text: str) -> int:
-    """A whole number that random numbers can begin with."""
+    """A whole number that can seed a random generator."""
     return _integer(text, lambda value: value < SEEDS, "no whole number from 0 to 2^63 - 1")
 
 
@@ -82,7 +82,7 @@ def share(text: str) -> float:
 
 
 def below_one(text: str) -> float:
-    """A number from 0 to under 1: what an average keeps of its past."""
+    """A number from 0 to under 1, such as a decay."""
     return _real(text, lambda value: 0 <= value < 1, "no number from 0 to under 1")
 
 
@@ -108,7 +108,7 @@ def _real(text: str, fits: Callable[[float], bool], else_it_is: str) -> float:
 
 
 def without(refused: Mapping[str, str]) -> Callable[[str], Any]:
-    """A flag's values without those that cannot be offered, each with its reason; ``choices`` says the others."""
+    """A type for a flag that refuses these values, each with its reason; ``choices`` lists the allowed ones."""
 
     def offered(text: str) -> str:
         if text in refused:

@@ -1,4 +1,4 @@
-"""python -m lora invent: a data set from nothing but captions; a person keeps the good drawings."""
+"""python -m lora invent: draws a data set from captions; a person selects the good drawings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from PIL import Image
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
 from lora.cli.terminal import UsageError, load_base, read_adapter, read_text, say
+from lora.jobs import DrawOptions
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.drawing.candidates import CandidatesPlan
@@ -31,26 +33,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="captions: Markdown, CSV or TSV with a column text, or one on each line (.txt)",
     )
     add("--out", type=Path, required=True, help="the data set's folder")
-    add("--base", default="sticker-nano", help="a name, a diffusers folder or a .safetensors file")
+    add("--base", default=sticker_nano.NAME, help="a name, a diffusers folder or a .safetensors file")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--keyword", default="", help="put into every caption")
     add("--n", type=whole, default=4, help="candidates for each caption")
-    add("--cfg", type=positive, default=5.0, help="how strictly captions are followed; 1 = no guidance")
+    add(
+        "--cfg",
+        type=positive,
+        default=DrawOptions.cfg,
+        help="how strictly captions are followed; 1 = no guidance",
+    )
     add("--seed", type=count, default=0, help="candidate i uses seed + i - 1")
-    add("--steps", type=whole, default=20)
+    add("--steps", type=whole, default=DrawOptions.steps)
     add("--keep", metavar="1,4,7", help="which to keep; without it OUT/keep.txt is read")
     add("--cutouts", action="store_true", help="remove the backgrounds of those kept")
     flags.add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """First draw the candidates and their contact sheet; called again, with numbers kept, make the data set."""
+    """Draw the candidates and their contact sheets. Called again with the selected numbers, make the data set."""
     captions = _captions(args)
     adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
     from lora.drawing import candidates
 
-    wanted = candidates.CandidatesPlan(
+    plan = candidates.CandidatesPlan(
         captions=captions,
         each=args.n,
         base=base.hash,
@@ -60,31 +67,31 @@ def run(args: argparse.Namespace) -> None:
         steps=args.steps,
     )
     try:
-        _invent(args, base, adapter, wanted)
+        _invent(args, base, adapter, plan)
     except candidates.CandidatesError as error:
         raise UsageError(str(error)) from error
 
 
-def _invent(args: argparse.Namespace, base: Base, adapter: bytes | None, wanted: CandidatesPlan) -> None:
+def _invent(args: argparse.Namespace, base: Base, adapter: bytes | None, plan: CandidatesPlan) -> None:
     from lora.drawing import candidates
 
-    candidates.begin(args.out, wanted)
-    numbers = candidates.kept(args.out, wanted, args.keep)
-    for number in candidates.draw_missing(args.out, wanted, base, adapter):
-        say(f"{number}/{wanted.count}: {wanted.caption(number)}")
+    candidates.begin(args.out, plan)
+    numbers = candidates.selected(args.out, plan, args.keep)
+    for number in candidates.draw_missing(args.out, plan, base, adapter):
+        say(f"{number}/{plan.count}: {plan.caption(number)}")
     if not numbers:
-        for sheet in candidates.write_proofs(args.out, wanted):
+        for sheet in candidates.write_sheets(args.out, plan):
             say(f"look at {sheet}")
         say(f"write the numbers to keep into {args.out / candidates.KEEP}, or give --keep; then call again")
         return
-    candidates.build(args.out, wanted, numbers, _remover(args, base, adapter) if args.cutouts else None)
-    shown = len({wanted.caption(number) for number in numbers})
+    candidates.build(args.out, plan, numbers, _remover(args, base, adapter) if args.cutouts else None)
+    shown = len({plan.caption(number) for number in numbers})
     say(f"{args.out}: {len(numbers)} pictures of {shown} captions, ready to train on")
     say(f"python -m lora check {args.out} tells what could be better")
 
 
 def _captions(args: argparse.Namespace) -> tuple[str, ...]:
-    """The captions of the table, as they will be trained. Raises UsageError that names all bad ones."""
+    """The captions of the table, with keyword. Raises UsageError that names all bad ones."""
     from lora.data import caption_drafts, caption_table
     from lora.data.captions import normalise, with_keyword
 
@@ -113,7 +120,7 @@ def _captions(args: argparse.Namespace) -> tuple[str, ...]:
 def _remover(
     args: argparse.Namespace, base: Base, adapter: bytes | None
 ) -> Callable[[Image.Image], Image.Image]:
-    """Takes the background away that the candidates were drawn on."""
+    """A function that removes the background that the candidates were drawn on."""
     from lora.adapters.adapter_file import read_info
     from lora.drawing.cutout import cut_out, remover
     from lora.drawing.sampling import background_of

@@ -1,13 +1,16 @@
-"""What ``python -m lora train`` leaves in its output folder, and how a killed run finds its way back into it.
+"""The files in a run's folder: what train, compare and demo write there, and where a killed run goes on.
 
 OUTPUT/run.json                                          what it is trained on, written first
 OUTPUT/checkpoint-100/pytorch_lora_weights.safetensors   the adapter after 100 steps
 OUTPUT/checkpoint-100/state.safetensors                  what a resume needs
 OUTPUT/pytorch_lora_weights.safetensors                  the adapter at the end
-OUTPUT/best.safetensors                                  the best of them, once they have been compared
 OUTPUT/metrics.jsonl                                     a line for each step
-OUTPUT/validation/step-000100-0.png                      what --validation_prompt looked like then
-OUTPUT/logs/                                             the same for TensorBoard
+OUTPUT/validation/step-000100-0.png                      drawings of --validation_prompt after 100 steps
+OUTPUT/logs/                                             metrics and validation pictures for TensorBoard
+OUTPUT/compared/step-000100-00.png                       compare: a drawing of the sheet, by checkpoint and column
+OUTPUT/compare.png, scores.png, scores.json              compare: the sheet, the plot and the scores
+OUTPUT/best.safetensors, chosen.json                     compare: the chosen adapter; its step and who chose it
+OUTPUT/demo.png, demo.json                               demo: the sheet, and what is on it
 """
 
 from __future__ import annotations
@@ -20,37 +23,42 @@ from pathlib import Path
 from lora.files import write_whole
 from lora.jobs import Checkpoint
 
-ADAPTER = "pytorch_lora_weights.safetensors"
-BEST = "best.safetensors"
-STATE = "state.safetensors"
 RECORD = "run.json"
+ADAPTER = "pytorch_lora_weights.safetensors"
+STATE = "state.safetensors"
 METRICS = "metrics.jsonl"
 VALIDATION = "validation"
+DRAWINGS = "compared"
+DRAWING_FILES = (f"{DRAWINGS}/base-*.png", f"{DRAWINGS}/step-*.png")
 SHEET, CURVES = "compare.png", "scores.png"
-SCORES, CHOSEN = "scores.json", "chosen.json"
+SCORES = "scores.json"
+CHOSEN_ADAPTER, CHOSEN = "best.safetensors", "chosen.json"
 DEMO_SHEET, DEMO_FACTS = "demo.png", "demo.json"
-# All that is left of a run besides its checkpoints, as patterns; run.json comes last.
-LEFT = (
-    BEST,
+# Patterns of all files of a run but its checkpoints and TensorBoard's. ``clear`` removes them in this order: run.json,
+# which says that there is a run, comes last.
+FILES = (
+    CHOSEN_ADAPTER,
     ADAPTER,
     SHEET,
     CURVES,
     SCORES,
     CHOSEN,
+    *DRAWING_FILES,
     DEMO_SHEET,
     DEMO_FACTS,
     f"{VALIDATION}/step-*.png",
     METRICS,
     RECORD,
 )
+TENSORBOARD = "events.out.tfevents.*"
 
 
 class DamagedMetrics(ValueError):
-    """A run's figures cannot be read; the message names the file and the line."""
+    """A run's metrics cannot be read; the message names the file and the line."""
 
 
 def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint's folder; it gets its name last, so a folder of that name is whole.
+    """Write a checkpoint's folder. It gets its name last, so a folder with that name is complete.
 
     Raises OSError with the folder's name.
     """
@@ -60,7 +68,7 @@ def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         write_whole(part / ADAPTER, checkpoint.adapter)
         write_whole(part / STATE, checkpoint.state)
-        if folder.exists():  # a run that goes on from an earlier checkpoint comes by once more
+        if folder.exists():  # the run was resumed from an earlier checkpoint
             shutil.rmtree(folder)
         part.rename(folder)
     except OSError as error:  # a full disk, above all
@@ -70,43 +78,69 @@ def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
 
 
 def tidy(output: Path) -> None:
-    """Remove checkpoints that a killed run was in the middle of writing."""
+    """Remove checkpoints that a killed run had not finished writing."""
     for part in output.glob(".checkpoint-*.part"):
         shutil.rmtree(part, ignore_errors=True)
 
 
 def adapters_in(output: Path) -> list[str]:
-    """What a training has left that is worth something: its checkpoints in their order, then its adapters."""
+    """The names of the checkpoints with an adapter, by their steps, then those of the adapters beside them."""
     steps = [step for step, folder in _checkpoints(output) if (folder / ADAPTER).is_file()]
-    names = [name for name in (ADAPTER, BEST) if (output / name).is_file()]
+    names = [name for name in (ADAPTER, CHOSEN_ADAPTER) if (output / name).is_file()]
     return [*(f"checkpoint-{step}" for step in sorted(steps)), *names]
 
 
-def clear(output: Path, logs: Path) -> None:
-    """Remove all that a run and its comparison left in ``output``, and no other files.
+def validation_picture(output: Path, step: int, number: int) -> Path:
+    """Where a drawing of the validation prompt is."""
+    return output / VALIDATION / f"step-{step:06d}-{number}.png"
 
-    TensorBoard's files are in ``logs``; outside of ``output`` they stay, for other runs may have theirs there.
+
+def compared_drawing(output: Path, step: int | None, column: int) -> Path:
+    """Where a drawing of the comparison's sheet is. ``step`` is None for the bare base."""
+    row = "base" if step is None else f"step-{step:06d}"
+    return output / DRAWINGS / f"{row}-{column:02d}.png"
+
+
+def remove_drawings(output: Path) -> None:
+    """Remove the drawings of an earlier comparison. Raises OSError."""
+    for pattern in DRAWING_FILES:
+        for file in output.glob(pattern):
+            file.unlink()
+
+
+def clear(output: Path, logs: Path) -> None:
+    """Remove all files of a run in ``output``, and no others; folders that are empty then go, too.
+
+    TensorBoard's files are in ``logs``. If that is outside of ``output`` they stay: other runs may write there, too.
     Raises OSError.
     """
     tidy(output)
     for _, folder in _checkpoints(output):
         shutil.rmtree(folder)
+    folders = [output / DRAWINGS, output / VALIDATION]
     if logs.resolve().is_relative_to(output.resolve()):
-        for file in logs.glob("events.out.tfevents.*"):
+        folders.append(logs)
+        for file in logs.glob(TENSORBOARD):
             file.unlink()
-    for pattern in LEFT:
+    for pattern in FILES:
         for file in output.glob(pattern):
             file.unlink()
+    for folder in folders:
+        if folder.is_dir() and folder != output and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def keep_states(output: Path, limit: int) -> None:
-    """Of the resume states keep the last ``limit``. Adapters stay, all of them: the last is seldom the best."""
+    """Keep the last ``limit`` resume states. All adapters stay, because the last is not always the best."""
     for _, folder in sorted(_resumable(output))[:-limit]:
         (folder / STATE).unlink()
 
 
 def find_checkpoint(output: Path, wanted: str) -> Path | None:
-    """The folder of ``latest``, of a name inside ``output``, or at a path. None: there is no latest yet."""
+    """The checkpoint's folder for ``latest``, a name inside ``output`` or a path. None if there is no latest yet.
+
+    Raises FileNotFoundError for a name or path without a resume state.
+    """
     if wanted != "latest":
         found = next((path for path in (output / wanted, Path(wanted)) if (path / STATE).is_file()), None)
         if found is None:
@@ -117,7 +151,7 @@ def find_checkpoint(output: Path, wanted: str) -> Path | None:
 
 
 def _resumable(output: Path) -> list[tuple[int, Path]]:
-    """Checkpoints that a run can go on from, with their steps."""
+    """The checkpoints with a resume state, with their steps."""
     return [(step, folder) for step, folder in _checkpoints(output) if (folder / STATE).is_file()]
 
 
@@ -131,31 +165,31 @@ def _checkpoints(output: Path) -> list[tuple[int, Path]]:
 
 
 class Metrics:
-    """Appends a line for each step to ``metrics.jsonl``; what a killed run wrote past its checkpoint goes.
+    """Appends a line for each step to ``metrics.jsonl``. Lines after the step to resume from are removed first.
 
-    Raises DamagedMetrics if what is there cannot be read, and OSError; nothing is changed then.
+    Raises DamagedMetrics if an existing file cannot be read, and OSError; then nothing is changed.
     """
 
     def __init__(self, output: Path, *, steps_done: int) -> None:
         self._path = output / METRICS
-        kept = _lines_up_to(self._path, steps_done) if steps_done else []
-        write_whole(self._path, "".join(f"{line}\n" for line in kept).encode())
+        lines = _lines_up_to(self._path, steps_done) if steps_done else []
+        write_whole(self._path, "".join(f"{line}\n" for line in lines).encode())
 
     def add(self, **values: float) -> None:
-        """Write one step's values."""
+        """Append one step's values."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
 
 def _lines_up_to(path: Path, steps: int) -> list[str]:
-    """The whole lines of steps that count: the last one has no end if the run was killed while writing it."""
+    """The lines of the first ``steps`` steps. A last line without its end is left out: a kill interrupted it."""
     data = path.read_bytes() if path.is_file() else b""
     lines = data.split(b"\n")[:-1]
     return [line.decode() for number, line in enumerate(lines, start=1) if _step(line, path, number) <= steps]
 
 
 def _step(line: bytes, path: Path, number: int) -> float:
-    """The step that a line of figures is of."""
+    """The step of a line."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, TypeError, LookupError, RecursionError) as error:

@@ -1,6 +1,6 @@
-"""What a run was trained on: RUN/run.json, and from it the samples, the base and the checkpoints for compare and demo.
+"""What a run was trained on: RUN/run.json. With it compare and demo find the run's samples, base and checkpoints.
 
-run.json is written before anything else of a run.
+run.json is the first file of a run that is written.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a run was trained on. Folders are as they were given: a relative one is seen from where the command ran."""
+    """What a run was trained on. Folders are as they were given, also if relative."""
 
     base: str
     train_data_dir: str
     image_column: str
     caption_column: str
     max_train_samples: int | None
-    identity: dict[str, Any]  # checkpoints.identity
+    identity: dict[str, Any]  # checkpoints.fingerprint
 
 
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -50,7 +50,7 @@ def write_record(output: Path, record: RunRecord) -> None:
 
 
 def read_record(output: Path) -> RunRecord | None:
-    """Where a run comes from; None if its folder does not say. Raises UsageError if the file is damaged."""
+    """What a run was trained on; None without run.json. Raises UsageError if the file is damaged."""
     path = output / run_folder.RECORD
     if not path.is_file():
         return None
@@ -97,12 +97,16 @@ def checkpoints(run: Path) -> list[SavedCheckpoint]:
         raise UsageError(
             f"{run}: no checkpoint-N/{run_folder.ADAPTER} in it; give the --output_dir of a training"
         )
-    return sorted(found, key=lambda kept: kept.step)
+    return sorted(found, key=lambda one: one.step)
 
 
 def base_name(args: argparse.Namespace, adapter: bytes) -> str:
-    """The base to draw with: the one that was given, else the run's own, else one that the adapter names."""
+    """The base to draw with: that of --base, else that of run.json, else the one that the adapter names.
+
+    Raises UsageError if the adapter's base is a folder or file that only its owner knows.
+    """
     from lora.adapters import adapter_file
+    from lora.models import sticker_nano
     from lora.models.sources import NAMED
 
     if args.base:
@@ -110,16 +114,16 @@ def base_name(args: argparse.Namespace, adapter: bytes) -> str:
     if record := read_record(args.run):
         return record.base
     about = adapter_file.read_info(adapter)
-    if about is not None and about.base in ("sticker-nano", *NAMED):
+    if about is not None and about.base in (sticker_nano.NAME, *NAMED):
         return about.base
     known = f" ({about.base})" if about else ""
     raise UsageError(f"{args.run}: trained on another base{known}; give its folder with --base")
 
 
 def samples(args: argparse.Namespace) -> list[Sample]:
-    """The samples that the run was trained on; ``args.train_data_dir`` is then where they are.
+    """The samples that the run was trained on. Sets ``args.train_data_dir`` to their folder if it was not given.
 
-    Raises UsageError if it is not known where they are, or if they are not there any more.
+    Raises UsageError if the folder is not known, or is not there any more.
     """
     from lora.data.dataset import read_folder
 
@@ -164,15 +168,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def judges(args: argparse.Namespace, base: Any) -> tuple[ImageEncoder, PromptScorer]:
-    """Who judges the drawings: the networks in --eye and --clip, or the bundled ones."""
+def scorers(args: argparse.Namespace, base: Any) -> tuple[ImageEncoder, PromptScorer]:
+    """What measures the drawings: the networks of --eye and --clip, or the bundled one and the base itself."""
     from lora.evaluation.scorers import image_encoder
     from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 
     device = str(base.device)
-    reader: PromptScorer = DiffusionPromptScorer(base)
+    scorer: PromptScorer = DiffusionPromptScorer(base)
     if args.clip:
         from lora.evaluation.scorers.encoders import ClipPromptScorer
 
-        reader = ClipPromptScorer(args.clip, device)
-    return image_encoder(args.eye, device), reader
+        scorer = ClipPromptScorer(args.clip, device)
+    return image_encoder(args.eye, device), scorer

@@ -1,4 +1,4 @@
-"""What the commands have in common once their flags are read: samples, the base, and words to the terminal."""
+"""What several commands do after their flags are read: open samples, adapter and base, and print."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """What was asked for on the command line cannot be done."""
+    """The command cannot be carried out; the message says why."""
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """Tell the person at the terminal, at once."""
+    """Print to the terminal without buffering."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 
 
 def read_text(path: Path) -> str:
-    """A text file that somebody wrote. Raises UsageError that names it if it is not there or not UTF-8."""
+    """The content of a text file. Raises UsageError with its path if it is missing or not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors put a mark at the front
+        return path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except UnicodeDecodeError as error:
@@ -35,12 +35,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that say anything, such as prompts. Raises UsageError as ``read_text`` does."""
+    """The lines of a text file that are not empty. Raises UsageError as ``read_text`` does."""
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def read_samples(args: argparse.Namespace) -> list[Sample]:
-    """The samples that ``flags.add_data`` names."""
+    """The samples that the flags of ``flags.add_data`` name."""
     from lora.data.dataset import read_folder
 
     samples = read_folder(
@@ -53,7 +53,7 @@ def read_samples(args: argparse.Namespace) -> list[Sample]:
 
 
 def read_adapter(path: Path) -> bytes:
-    """An adapter's file. Raises UsageError with its path if it is missing, cut off, or no safetensors file."""
+    """The content of an adapter file. Raises UsageError with its path if it is missing or no safetensors file."""
     from safetensors import SafetensorError, deserialize
 
     try:
@@ -70,7 +70,7 @@ def read_adapter(path: Path) -> bytes:
 
 @contextmanager
 def about_adapter(path: Path | None) -> Iterator[None]:
-    """What is wrong with an adapter is said with its path. Raises UsageError."""
+    """Turn the JobErrors about an adapter into a UsageError with the adapter's path."""
     from lora.jobs import JobError
 
     try:
@@ -82,7 +82,7 @@ def about_adapter(path: Path | None) -> Iterator[None]:
 
 
 def load_base(name: str, args: argparse.Namespace) -> Base:
-    """The base on the device, with so many threads, that ``flags.add_machine`` names."""
+    """The base, on the device and with the threads that the flags of ``flags.add_machine`` name."""
     import torch
 
     from lora.models.base_model import load

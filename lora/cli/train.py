@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 
 HELP = "train an adapter on a folder of samples"
 INTERRUPTED = 130
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what room would help against
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that go away with free disk space
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, writing checkpoints as they come; a run that ended goes on with --resume_from_checkpoint latest."""
+    """Train and write the checkpoints; an interrupted run goes on with --resume_from_checkpoint latest."""
     _check_output(args)
     samples, held_out = _samples(args)
-    from lora.models.base_model import pick_device
+    from lora.models.device import pick_device
     from lora.training.distributed import from_environment, local_device, process_group
 
-    ranks = from_environment()
+    processes = from_environment()
     args.device = local_device(args.device)
-    with process_group(ranks, pick_device(args.device)):
-        with ranks.leader_first():
+    with process_group(processes, pick_device(args.device)):
+        with processes.main_first():
             base = _load(args)
-        how = train_flags.make_plan(args, base, len(samples), ranks)
-        _train(args, base, how, samples, held_out, ranks)
+        plan = train_flags.make_plan(args, base, len(samples), processes)
+        _train(args, base, plan, samples, held_out, processes)
 
 
 def _check_output(args: argparse.Namespace) -> None:
-    """A folder that can be written, and two trainings never in one. Raises UsageError before anything is loaded."""
+    """Raises UsageError if OUTPUT_DIR cannot be written or holds another training; before anything is loaded."""
     folder = args.output_dir
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
@@ -59,17 +59,17 @@ def _check_output(args: argparse.Namespace) -> None:
         raise UsageError(
             "--overwrite_output_dir: it removes what --resume_from_checkpoint goes on from; give one of them"
         )
-    there = run_folder.adapters_in(folder)
-    if not there or args.overwrite_output_dir:
+    found = run_folder.adapters_in(folder)
+    if not found or args.overwrite_output_dir:
         return
     if args.resume_from_checkpoint is None:
         raise UsageError(
-            f"{folder}: there is a training in it ({_few(there)}); go on with it (--resume_from_checkpoint latest), "
+            f"{folder}: there is a training in it ({_few(found)}); go on with it (--resume_from_checkpoint latest), "
             "train into another --output_dir, or remove it with --overwrite_output_dir"
         )
     if run_folder.find_checkpoint(folder, args.resume_from_checkpoint) is None:
         raise UsageError(
-            f"{folder}: there is a training in it ({_few(there)}), and no {run_folder.STATE} to go on from; train into "
+            f"{folder}: there is a training in it ({_few(found)}), and no {run_folder.STATE} to go on from; train into "
             "another --output_dir, or remove it with --overwrite_output_dir"
         )
 
@@ -82,40 +82,61 @@ def _few(names: list[str]) -> str:
 def _train(
     args: argparse.Namespace,
     base: Base,
-    how: Plan,
+    plan: Plan,
     samples: list[Sample],
     held_out: list[Sample],
-    ranks: Processes,
+    processes: Processes,
 ) -> None:
-    """The training itself, event by event."""
-    from lora.cli.training_report import opened
-    from lora.jobs import Progress, Train, Trained
-    from lora.training import loop as training
+    """Run the training and report its events. Exits with INTERRUPTED if it was halted."""
+    from lora.cli.training_report import open_report
+    from lora.jobs import Train, Trained
+    from lora.training import loop
 
-    source, resume, done = _resume(args)
-    watch = ProgressBar(speaks=ranks.leads, steps=how.steps, done=done)
-    watch.say(_outlook(args, base, how, len(samples), len(held_out), ranks, source))
+    # What is trained, and from which step on.
+    source, resume, steps_done = _resume(args)
+    progress_bar = ProgressBar(visible=processes.is_main, steps=plan.steps, done=steps_done)
+    progress_bar.say(_summary(args, base, plan, len(samples), len(held_out), processes, source))
     job = Train(id=0, attempt=1, keyword=args.keyword, samples=tuple(samples), resume=resume)
-    origin = _origin(args, base, job, how)
-    events = training.train(base, job, how, held_out=held_out, ranks=ranks, halt=(halt := threading.Event()))
-    with _explained(args, source, watch), _halting(halt, ranks), closing(events):  # type: ignore[type-var]
-        first = next(events)  # only now the state to go on from has been agreed to, so only now files change
-        _refuse_another(args, origin, source)
-        report = opened(args, base, how, watch, origin, done=done) if ranks.leads else nullcontext()
-        with report as takes:  # None in processes that only work along: the leading one writes for all
+    record = _record(args, base, job, plan)
+
+    # The training. It gets its first event before a file is changed: until then it may refuse the state to resume from.
+    halt = threading.Event()
+    events = loop.train(base, job, plan, held_out=held_out, processes=processes, halt=halt)
+    with (
+        _errors_explained(args, source, progress_bar),
+        _halt_on_signals(halt, processes),
+        closing(events),
+    ):
+        first = next(events)
+        _check_same_training(args, record, source)
+        opened = (
+            open_report(args, base, plan, progress_bar, record, steps_done=steps_done)
+            if processes.is_main
+            else nullcontext()  # the other processes write nothing
+        )
+        with opened as report:
             for event in chain([first], events):
-                if isinstance(event, Progress) and event.loss is None and halt.is_set():
-                    raise KeyboardInterrupt  # before the first step there is nothing to save
-                if takes is not None:
-                    takes.take(event)
+                if halt.is_set() and _is_before_first_step(event):
+                    raise KeyboardInterrupt
+                if report is not None:
+                    report.handle(event)
         if halt.is_set() and not isinstance(event, Trained):
-            watch.say(f"interrupted after step {event.step}; go on with --resume_from_checkpoint latest")
+            progress_bar.say(
+                f"interrupted after step {event.step}; go on with --resume_from_checkpoint latest"
+            )
             sys.exit(INTERRUPTED)
 
 
-def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> RunRecord:
-    """What is noted of the training before its first step."""
-    from lora.training.checkpoints import identity
+def _is_before_first_step(event: object) -> bool:
+    """Whether an event comes before any step, so that there is nothing to save yet."""
+    from lora.jobs import Progress
+
+    return isinstance(event, Progress) and event.loss is None
+
+
+def _record(args: argparse.Namespace, base: Base, job: Train, plan: Plan) -> RunRecord:
+    """The content of run.json, which is written before the first step."""
+    from lora.training.checkpoints import fingerprint
 
     return RunRecord(
         base=args.pretrained_model_name_or_path,
@@ -123,22 +144,25 @@ def _origin(args: argparse.Namespace, base: Base, job: Train, how: Plan) -> RunR
         image_column=args.image_column,
         caption_column=args.caption_column,
         max_train_samples=args.max_train_samples,
-        identity=identity(base, job, how),
+        identity=fingerprint(base, job, plan),
     )
 
 
-def _refuse_another(args: argparse.Namespace, origin: RunRecord, source: Path | None) -> None:
-    """A checkpoint may come from elsewhere, but not into the folder of another training."""
+def _check_same_training(args: argparse.Namespace, record: RunRecord, source: Path | None) -> None:
+    """Raises UsageError if a resumed training would write into the folder of another training.
+
+    ``source`` is the state file, None without a resume. It may lie in another folder.
+    """
     from lora.training.checkpoints import differences
 
     if source is None:
         return
-    theirs = read_record(args.output_dir)
-    if theirs is None:
+    stored = read_record(args.output_dir)
+    if stored is None:
         own = source.resolve().is_relative_to(args.output_dir.resolve())
         different = [] if own else run_folder.adapters_in(args.output_dir)
     else:
-        different = differences(theirs.identity, origin.identity)
+        different = differences(stored.identity, record.identity)
     if different:
         raise UsageError(
             f"{args.output_dir}: there is another training in it ({_few(different)}); train into another --output_dir"
@@ -146,8 +170,10 @@ def _refuse_another(args: argparse.Namespace, origin: RunRecord, source: Path | 
 
 
 @contextmanager
-def _explained(args: argparse.Namespace, source: Path | None, watch: ProgressBar) -> Iterator[None]:
-    """What ends a training early, in words: what happened, to which file, and how to go on."""
+def _errors_explained(
+    args: argparse.Namespace, source: Path | None, progress_bar: ProgressBar
+) -> Iterator[None]:
+    """Turns the errors of a training into messages: what happened, to which file, and how to go on."""
     from lora.jobs import JobError
 
     try:
@@ -159,40 +185,46 @@ def _explained(args: argparse.Namespace, source: Path | None, watch: ProgressBar
     except OSError as error:
         raise UsageError(_explain_disk(error, args)) from error
     except KeyboardInterrupt:
-        watch.say(_explain_end(args))
+        progress_bar.say(_explain_interrupt(args))
         sys.exit(INTERRUPTED)
     finally:
-        watch.close()
+        progress_bar.close()
 
 
 @contextmanager
-def _halting(halt: threading.Event, ranks: Processes) -> Iterator[None]:
-    """Ctrl-C or a launcher's SIGTERM sets ``halt``: the step at hand is finished and saved. A second ends at once."""
-    known = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _halt_on_signals(halt: threading.Event, processes: Processes) -> Iterator[None]:
+    """Ctrl-C, or SIGTERM from a launcher, sets ``halt``: the running step is finished and saved.
 
-    def ask(number: int, frame: Any) -> None:
+    A second Ctrl-C raises KeyboardInterrupt. Outside of the main thread nothing is changed: Python allows signal
+    handlers only there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
         first = not halt.is_set()
         halt.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # before it is said that one may follow
-        if ranks.leads and first:
-            # Written past Python's buffers: the signal may have come while something else was being printed.
+        # Before the message below says that a second Ctrl-C ends at once.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if processes.is_main and first:
+            # os.write, not print: the signal may have come during a print, whose buffer must not be entered twice.
             os.write(
                 2, b"\nfinishing this step and saving it; Ctrl-C once more ends at once, without saving\n"
             )
 
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        if threading.current_thread() is threading.main_thread():
-            for number in known:
-                signal.signal(number, ask)
+        for number in before:
+            signal.signal(number, handle)
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in known.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _samples(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
-    """Samples to learn from, and samples to hold out."""
+    """The training samples and the validation samples. Raises UsageError."""
     from lora.data.dataset import read_folder
     from lora.training.validation import split_validation
 
@@ -220,27 +252,27 @@ def _samples(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
 
 
 def _load(args: argparse.Namespace) -> Base:
-    """The base on its device in the precision that was asked for."""
+    """The base, on its device and in the precision that the flags ask for."""
     import torch
 
-    from lora.models.base_model import pick_device
+    from lora.models.device import pick_device
     from lora.models.offload import move_base
 
-    asked = train_flags.precision(args)
+    precision = train_flags.precision(args)
     if args.allow_tf32:
-        # Not set_float32_matmul_precision: that would round on a CPU too.
+        # Not set_float32_matmul_precision: it also makes a CPU round.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    place = pick_device(args.device)
-    if asked == "no" and place.type == "cuda":  # loaded there it would be rounded to bfloat16
-        args.device = "cpu"
+    device = pick_device(args.device)
+    if precision == "no" and device.type == "cuda":
+        args.device = "cpu"  # loaded onto the GPU, the weights would be rounded to bfloat16
     base = load_base(args.pretrained_model_name_or_path, args)
-    if asked:
-        move_base(base, place, torch.bfloat16 if asked == "bf16" else torch.float32)
+    if precision:
+        move_base(base, device, torch.bfloat16 if precision == "bf16" else torch.float32)
     return base
 
 
 def _resume(args: argparse.Namespace) -> tuple[Path | None, bytes | None, int]:
-    """The state to go on from, if one was asked for and is there: its file, content and steps done."""
+    """The state file to resume from, its content and the steps done; None, None, 0 without one. Raises UsageError."""
     from lora.adapters import adapter_file
     from lora.jobs import JobError
 
@@ -257,29 +289,29 @@ def _resume(args: argparse.Namespace) -> tuple[Path | None, bytes | None, int]:
         raise UsageError(f"{source}: damaged; go on from an earlier checkpoint by its name") from error
 
 
-def _outlook(
+def _summary(
     args: argparse.Namespace,
     base: Base,
-    how: Plan,
+    plan: Plan,
     samples: int,
     held_out: int,
-    ranks: Processes,
+    processes: Processes,
     source: Path | None,
 ) -> str:
-    """What is about to be done, in a few words."""
+    """The first line of the output: base, device, samples, steps."""
     begin = f"going on from {source.parent}" if source else "starting"
     if args.resume_from_checkpoint and not source:
         begin = f"no checkpoint in {args.output_dir} yet: starting from the first step"
-    many = f", {ranks.count} processes" if ranks.count > 1 else ""
+    several = f", {processes.world_size} processes" if processes.world_size > 1 else ""
     held = f" and {held_out} held out" if held_out else ""
     return (
-        f"{begin}: {base.name} on {base.device}{many}, {samples} samples{held}, {how.steps} steps of "
-        f"{how.batch_size}, rank {how.rank}, learning rate {how.learning_rate:g}"
+        f"{begin}: {base.name} on {base.device}{several}, {samples} samples{held}, {plan.steps} steps of "
+        f"{plan.batch_size}, rank {plan.rank}, learning rate {plan.learning_rate:g}"
     )
 
 
 def _explain(error: Any, args: argparse.Namespace, source: Path | None) -> str:
-    """A JobError with the file that it is about and what to do."""
+    """The message of a JobError: the file that it is about, and what to do."""
     if error.code == "bad-adapter" and source:
         return f"{source}: {error.detail}; resume with the settings of that run, or train into another --output_dir"
     if error.code == "not-a-number":
@@ -291,17 +323,17 @@ def _explain(error: Any, args: argparse.Namespace, source: Path | None) -> str:
 
 
 def _explain_disk(error: OSError, args: argparse.Namespace) -> str:
-    """Writing failed: a full disk, a folder that may not be written, a file in the way."""
+    """The message of a failed write: a full disk, a folder without write permission, a file in the way."""
     where = error.filename or args.output_dir
-    how = "make room, then go on" if error.errno in FULL else "once it can be, go on"
+    advice = "Make room, then go on" if error.errno in FULL else "Once it can be, go on"
     return (
         f"{where}: cannot be written: {error.strerror or error}; checkpoints that are there are whole. "
-        f"{how.capitalize()} with --resume_from_checkpoint latest"
+        f"{advice} with --resume_from_checkpoint latest"
     )
 
 
-def _explain_end(args: argparse.Namespace) -> str:
-    """It was ended in the middle of a step, or before the first."""
+def _explain_interrupt(args: argparse.Namespace) -> str:
+    """The message after an interrupt during a step or before the first one."""
     last = run_folder.find_checkpoint(args.output_dir, "latest")
     if last is None:
         return "ended at once; nothing was saved"

@@ -1,4 +1,4 @@
-"""The flags of python -m lora train: those of diffusers' ``train_text_to_image_lora.py``, and our own."""
+"""The flags of python -m lora train: those of diffusers' ``train_text_to_image_lora.py``, and more."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lora.adapters.targets import TARGETS
 from lora.cli import flags
 from lora.cli.flags import below_one, count, from_zero, number, positive, seed, share, whole, without
 from lora.cli.terminal import UsageError
+from lora.models import sticker_nano
 
 if TYPE_CHECKING:
     from lora.models.base_model import Base
@@ -38,14 +40,13 @@ SCHEDULERS = (
     "cosine_with_restarts",
     "polynomial",
 )
-TARGETS = ("attention", "attention+ff", "attention+ff+conv")
 INTERPOLATIONS = ("nearest", "nearest_exact", "box", "bilinear", "hamming", "bicubic", "lanczos")
 REPORTS_REFUSED = dict.fromkeys(
     ("wandb", "comet_ml"),
     "it is a service on the net, and nothing is sent there; take tensorboard, and look with `tensorboard --logdir`",
 )
 PRECISIONS_REFUSED = {"fp16": "Stable Diffusion 2.1's attention overflows in it; take bf16"}
-# The fields of a plan that a flag sets as it is, where it was given. A flag that is not here has a line in make_plan.
+# Flags whose value, if given, is copied into a field of the plan. Other flags of the plan are handled in make_plan.
 FIELDS = {
     "lora_alpha": "alpha",
     "lr_warmup_steps": "warmup_steps",
@@ -63,14 +64,14 @@ FIELDS = {
     "adam_weight_decay": "adam_weight_decay",
     "timestep_sampling": "timestep_sampling",
     "lora_targets": "lora_targets",
-    "gradient_accumulation_steps": "portions",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
     "gradient_checkpointing": "gradient_checkpointing",
 }
 BACKGROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
 
 class _Refused(argparse.Action):
-    """A flag of the reference script that has no meaning here, with the reason."""
+    """A flag of the reference script that is not supported; it ends the command with the reason."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         parser.error(f"--{self.dest} is not supported: {REFUSED[self.dest]}")
@@ -82,9 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for the base and the number of samples. Captions and prompts get the --keyword if they lack it, and the "
         "background that the drawings are on, as in 'a fox, white background': both count towards 77 tokens."
     )
-    _add_data(parser)
+    _add_folders(parser)
+    _add_pictures(parser)
     _add_length(parser)
-    _add_numerics(parser)
+    _add_loss(parser)
     _add_optimizer(parser)
     _add_validation(parser)
     _add_device(parser)
@@ -92,12 +94,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{flag}", action=_Refused, nargs="?", help=argparse.SUPPRESS)
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    """Which base, which samples, where the results are written."""
     add = parser.add_argument
     add(
         "--pretrained_model_name_or_path",
-        default="sticker-nano",
-        help="sticker-nano (the default), sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
+        default=sticker_nano.NAME,
+        help=f"{sticker_nano.NAME} (the default), sd-2.1, sd-2.1-base, a diffusers folder, a .safetensors file",
     )
     flags.add_data(parser, required=False)
     add("--dataset_name", help="the same as --train_data_dir: a local folder")
@@ -112,6 +115,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="remove the training that is in OUTPUT_DIR, its comparison too, once this one begins",
     )
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    """How the pictures of the samples are prepared."""
+    add = parser.add_argument
     add("--resolution", type=whole, help="pixels of a side; default: the base's own (reference: 512)")
     add(
         "--random_flip",
@@ -142,17 +150,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_length(parser: argparse.ArgumentParser) -> None:
+    """Batches, steps, checkpoints."""
     add = parser.add_argument
     add(
         "--train_batch_size",
         type=whole,
-        help="samples of one step, per process and portion; default: the base's own (reference: 16)",
+        help="samples of one step, per process and micro-batch; default: the base's own (reference: 16)",
     )
     add(
         "--gradient_accumulation_steps",
         type=whole,
         default=1,
-        help="portions of --train_batch_size that make up one step",
+        help="micro-batches of --train_batch_size that make up one step",
     )
     add(
         "--num_train_epochs",
@@ -173,14 +182,15 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
     add("--resume_from_checkpoint", metavar="latest|NAME", help="go on from OUTPUT_DIR/checkpoint-N")
 
 
-def _add_numerics(parser: argparse.ArgumentParser) -> None:
+def _add_loss(parser: argparse.ArgumentParser) -> None:
+    """The adapter's layers, and the loss they are trained with."""
     add = parser.add_argument
     add("--seed", type=seed, default=0, help="0 (reference: another one each time)")
     add("--rank", type=whole, help="default: the base's own (reference: 4)")
     add("--lora_alpha", type=positive, help="default: the rank")
     add(
         "--lora_targets",
-        choices=TARGETS,
+        choices=tuple(TARGETS),
         default="attention+ff",
         help="which layers learn; feed-forward ones carry style, conv adds ResNets' (reference: attention)",
     )
@@ -211,9 +221,10 @@ def _add_numerics(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_optimizer(parser: argparse.ArgumentParser) -> None:
+    """Learning rate and AdamW."""
     add = parser.add_argument
     add("--learning_rate", type=positive, help="default: the base's own (reference: 1e-4)")
-    add("--scale_lr", action="store_true", help="times processes, portions and batch size")
+    add("--scale_lr", action="store_true", help="times processes, micro-batches and batch size")
     add(
         "--lr_scheduler",
         choices=SCHEDULERS,
@@ -234,6 +245,7 @@ def _add_optimizer(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_validation(parser: argparse.ArgumentParser) -> None:
+    """Drawings and losses during the training, and where they are reported."""
     add = parser.add_argument
     add("--validation_prompt", help="draw this on the way, into OUTPUT_DIR/validation and TensorBoard")
     add("--num_validation_images", type=whole, default=4, help="drawings of it each time; default: 4")
@@ -243,11 +255,11 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
         help="draw, and take the loss on held-out samples, every so many epochs; default: with each checkpoint "
         "(reference: 1)",
     )
-    held = parser.add_mutually_exclusive_group()
-    held.add_argument(
+    held_out = parser.add_mutually_exclusive_group()
+    held_out.add_argument(
         "--validation_share", type=share, default=0.0, help="hold out this share of the samples"
     )
-    held.add_argument("--validation_data_dir", type=Path, help="a folder of samples to take the loss on")
+    held_out.add_argument("--validation_data_dir", type=Path, help="a folder of samples to take the loss on")
     add("--logging_dir", type=Path, default=Path("logs"), help="inside OUTPUT_DIR")
     add(
         "--report_to",
@@ -259,6 +271,7 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
+    """Device, precision, memory."""
     add = parser.add_argument
     flags.add_machine(parser)
     add("--local_rank", type=int, default=-1, help="taken; the launcher's environment says it")
@@ -274,63 +287,67 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def precision(args: argparse.Namespace) -> str | None:
-    """``no``, ``bf16`` or None (by the device), where ``accelerate launch --mixed_precision`` counts too."""
+    """``no``, ``bf16``, or None: then the device decides. Raises UsageError.
+
+    Without --mixed_precision, that of ``accelerate launch`` is used.
+    """
     if args.mixed_precision:
         return str(args.mixed_precision)
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # it says no whenever nobody asked
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # "no" is its default
     if launched not in ("no", "bf16"):
         raise UsageError(f"mixed precision {launched} is not offered; bf16 is, with --mixed_precision=bf16")
     return None if launched == "no" else launched
 
 
-def make_plan(args: argparse.Namespace, base: Base, samples: int, ranks: Processes) -> Plan:
-    """The base's own plan with what the command line says otherwise. Raises UsageError."""
+def make_plan(args: argparse.Namespace, base: Base, samples: int, processes: Processes) -> Plan:
+    """The plan from the flags; the rest comes from the base's profile. Raises UsageError."""
     from lora.jobs import TrainSettings
     from lora.training.plan import make_plan
 
     _check(args, base)
-    pieces = args.gradient_accumulation_steps * ranks.count
-    asked = TrainSettings(
+    # A batch of the plan is over all processes and micro-batches; the flag means one micro-batch.
+    micro_batches = args.gradient_accumulation_steps * processes.world_size
+    settings = TrainSettings(
         steps=args.max_train_steps,
-        batch_size=args.train_batch_size and args.train_batch_size * pieces,
+        batch_size=args.train_batch_size and args.train_batch_size * micro_batches,
         learning_rate=args.learning_rate,
         rank=args.rank,
         checkpoint_steps=args.checkpointing_steps,
         seed=args.seed,
     )
-    how = make_plan(base, asked, samples=samples)
-    how = replace(how, batch_size=max(how.batch_size, pieces))  # nobody goes without a picture
+    plan = make_plan(base, settings, samples=samples)
+    plan = replace(plan, batch_size=max(plan.batch_size, micro_batches))  # no micro-batch is empty
     if args.max_train_steps is None and args.num_train_epochs is not None:
-        how = replace(how, steps=args.num_train_epochs * math.ceil(samples / how.batch_size))
+        plan = replace(plan, steps=args.num_train_epochs * math.ceil(samples / plan.batch_size))
     given = {field: getattr(args, flag) for flag, field in FIELDS.items() if getattr(args, flag) is not None}
     return replace(
-        how,
+        plan,
         **given,
-        learning_rate=how.learning_rate * (how.batch_size if args.scale_lr else 1),
+        learning_rate=plan.learning_rate * (plan.batch_size if args.scale_lr else 1),
         schedule=args.lr_scheduler.removesuffix("_with_warmup"),
         interpolation=args.image_interpolation_mode.removesuffix("_exact"),
-        snr_gamma=_unless_zero(args.snr_gamma, how.snr_gamma),
-        ema_decay=_unless_zero(args.ema_decay, how.ema_decay),
-        validation_steps=_validation_steps(args, how, samples),
+        snr_gamma=_unless_zero(args.snr_gamma, plan.snr_gamma),
+        ema_decay=_unless_zero(args.ema_decay, plan.ema_decay),
+        validation_steps=_validation_steps(args, plan, samples),
     )
 
 
-def _unless_zero(given: float | None, usual: float | None) -> float | None:
-    """What was given, where 0 turns it off; the base's own value if nothing was."""
-    return usual if given is None else given or None
+def _unless_zero(given: float | None, default: float | None) -> float | None:
+    """The given value, None for 0; the default if no value was given."""
+    return default if given is None else given or None
 
 
-def _validation_steps(args: argparse.Namespace, how: Plan, samples: int) -> int | None:
-    """How often there is something to look at; None if nobody asked."""
+def _validation_steps(args: argparse.Namespace, plan: Plan, samples: int) -> int | None:
+    """Steps between two validations; None if no flag asks for a validation."""
     if not (args.validation_prompt or args.validation_share or args.validation_data_dir):
         return None
     if args.validation_epochs is None:
-        return how.checkpoint_steps
-    return int(args.validation_epochs * math.ceil(samples / how.batch_size))
+        return plan.checkpoint_steps
+    return int(args.validation_epochs * math.ceil(samples / plan.batch_size))
 
 
 def _check(args: argparse.Namespace, base: Base) -> None:
-    """What only the loaded base can tell to be wrong."""
+    """Check the flags whose allowed values depend on the base. Raises UsageError."""
     kind = base.scheduler.config.prediction_type
     if args.prediction_type not in (None, kind):
         raise UsageError(

@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from lora.data.dataset import has_transparency
+from lora.data.pictures import FAINTEST_ALPHA, visible_box
 
 CLEARLY_FAR = (
     35.0  # CIE76 distance from which on white, the best-known background, is far enough from a palette
 )
 
 
-def choose_background(images: Sequence[Image.Image], backgrounds: Mapping[str, tuple[int, int, int]]) -> str:
-    """The name of the background that is easiest to tell from these drawings.
+SOLID_ALPHA = 0.5  # fainter pixels of a drawing do not count, if it has any others
 
-    Each picture counts alike. A background's distance is the 5th percentile, over visible pixels, of the CIE76
+
+def choose_background(images: Iterable[Image.Image], backgrounds: Mapping[str, tuple[int, int, int]]) -> str:
+    """The name of the background that is easiest to tell from these RGBA drawings.
+
+    Each picture counts alike. A background's distance is the 5th percentile, over the drawings' pixels, of the CIE76
     difference to it, edges counting five times: that is where a cut-out goes wrong. White wins if it is
-    clearly far, for every base knows it best. Pictures that are mostly opaque bring their own background, so the
-    nearest name to their border is taken.
+    clearly far, for every base knows it best, and if there are no drawings. Pictures that are mostly opaque bring
+    their own background, so the nearest name to their border is taken.
     """
-    opaque = [image for image in images if not has_transparency(image)]
-    cut_out = [image for image in images if has_transparency(image)]
-    if len(opaque) > len(cut_out):
-        border = np.concatenate([_border(image) for image in opaque])
+    borders, palettes = [], []
+    for image in images:  # one at a time: they may be decoded only here
+        if has_transparency(image):
+            palettes.append(_palette(image))
+        else:
+            borders.append(_border(image))
+    if len(borders) > len(palettes):
+        border = np.concatenate(borders)
         return min(backgrounds, key=lambda name: float(np.median(_difference(border, backgrounds[name]))))
-    palette, weights = _palette(cut_out)
+    if not any(len(weights) for _, weights in palettes):
+        return "white" if "white" in backgrounds else next(iter(backgrounds))
+    palette = np.concatenate([colours for colours, _ in palettes])
+    weights = np.concatenate([weights for _, weights in palettes])
     far = {name: _low(_difference(palette, colour), weights) for name, colour in backgrounds.items()}
     if far.get("white", 0) >= CLEARLY_FAR:
         return "white"
     return max(far, key=lambda name: far[name])
 
 
-def _palette(images: Sequence[Image.Image]) -> tuple[np.ndarray, np.ndarray]:
-    """Lab colours [n, 3] of all visible pixels and their weights [n], which sum to 1 for each picture."""
-    colours, weights = [], []
-    for image in images:
-        image = image.crop(image.getchannel("A").getbbox())
-        image.thumbnail((128, 128), Image.Resampling.NEAREST)  # a palette needs no more, and no mixed colours
-        pixels = np.asarray(image, dtype=np.float32)
-        alpha = pixels[..., 3] / 255
-        solid = np.pad(alpha > 0.5, 1)
-        edge = (solid & ~binary_erosion(solid, iterations=2))[1:-1, 1:-1]
-        weight = alpha * (alpha > 0.5) * (1 + 4 * edge)
-        seen = weight > 0
-        colours.append(_lab(pixels[..., :3][seen]))
-        weights.append(weight[seen] / max(weight.sum(), 1e-6))
-    return np.concatenate(colours), np.concatenate(weights)
+def _palette(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Lab colours [n, 3] of a drawing's pixels and their weights [n], which sum to 1; nothing if all is invisible.
+
+    A drawing without any solid pixel, such as a ghost, counts with all that is visible of it.
+    """
+    image = image.crop(visible_box(image))
+    image.thumbnail((128, 128), Image.Resampling.NEAREST)  # a palette needs no more, and no mixed colours
+    pixels = np.asarray(image, dtype=np.float32)
+    alpha = pixels[..., 3] / 255
+    solid = alpha > SOLID_ALPHA
+    if not solid.any():
+        solid = alpha > FAINTEST_ALPHA / 255
+    around = np.pad(solid, 1)
+    edge = (around & ~binary_erosion(around, iterations=2))[1:-1, 1:-1]
+    weight = alpha * solid * (1 + 4 * edge)
+    return _lab(pixels[..., :3][solid]), weight[solid] / max(weight.sum(), 1e-6)
 
 
 def _border(image: Image.Image) -> np.ndarray:

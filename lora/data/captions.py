@@ -28,15 +28,51 @@ BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 _MERGES = Path(__file__).parents[1] / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
 _SPLIT = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
-_KEYWORD = re.compile(r"[a-z][a-z0-9]{2,19}")
+_KEYWORD = re.compile(r"(?=.{3,20}$)[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+_JOINER = "\u200d"  # makes one emoji of two; some pairs are none
+# Unicode lists them as emoji, but without the invisible sign that asks for a coloured form they are typography.
+_TEXT_SIGNS = frozenset("©®™‼⁉ℹ↔↕↖↗↘↙↩↪⤴⤵⬅⬆⬇▪▫▶◀◻◼Ⓜ〰〽㊗㊙")
 _ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "y", "ly", "ish", "like", "ness", "less", "ful")
 _RUDE = "fuc fuk shi nig fag sex cun nazi puta hui pizd tit cum coc dic"  # never inside what we suggest
 
 
 def normalise(text: str) -> str:
-    """The text as the tokenizer should get it: mojibake and HTML entities undone, whitespace collapsed."""
+    """The text as the tokenizer should get it: mojibake and HTML entities undone, whitespace collapsed.
+
+    Emoji become their English names, for the tokenizer has only bytes for them: "a 🦊!" is "a fox!".
+    """
     text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    text = text if text.isascii() else _emoji_in_words(text)
     return " ".join(text.replace(BOS, " ").replace(EOS, " ").split())
+
+
+def _emoji_in_words(text: str) -> str:
+    """A text with each run of emoji replaced by their names, each name once. Emoji without a name stay."""
+    pieces, place = [], 0
+    for start, end, names in _emoji_runs(text):
+        before = text[place:start]
+        pieces += [before, " " * before[-1:].isalnum(), ", ".join(dict.fromkeys(names))]
+        pieces.append(" " * text[end : end + 1].isalnum())
+        place = end
+    return "".join([*pieces, text[place:]])
+
+
+def _emoji_runs(text: str) -> list[tuple[int, int, list[str]]]:
+    """(start, end, names) of emoji that stand together, with nothing but blanks between them."""
+    import emoji
+
+    runs: list[tuple[int, int, list[str]]] = []
+    for match in emoji.emoji_list(text):
+        start, end, name = match["match_start"], match["match_end"], _name(match["emoji"])
+        if not name or match["emoji"] in _TEXT_SIGNS:
+            continue
+        if runs and not text[runs[-1][1] : start].strip(f"{_JOINER} \t\n"):
+            first, _, names = runs.pop()
+            runs.append((first, end, [*names, name]))
+        else:
+            runs.append((start, end, [name]))
+    return runs
 
 
 def encode(text: str) -> list[int]:
@@ -95,17 +131,27 @@ def keyword_problem(word: str) -> str | None:
 
     A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for
     it without a usual ending; if an emoji's name says it; or if each of its tokens is a word of three letters
-    or more.
+    or more. Different words joined by ``_`` or ``-`` are a new word, unless it is known without the sign:
+    ``ski_fail`` is taken, ``t-shirt`` is not.
     """
     if not word.strip():
         return "empty"
     if not _KEYWORD.fullmatch(word):
         return "characters"
-    if all(_is_ordinary(letters) for letters in re.findall("[a-z]+", word)):
+    if _is_known(word):
         return "ordinary"
     if len(_pieces(word)) > MAX_KEYWORD_TOKENS:
         return "too-many-tokens"
     return None
+
+
+def _is_known(word: str) -> bool:
+    """Whether a keyword of the right form is an ordinary word, with digits or joined to itself or not."""
+    runs = re.findall("[a-z]+", word)
+    if len(set(runs)) == 1 or not re.search("[_-]", word):
+        return all(map(_is_ordinary, runs))
+    joined = "".join(runs)
+    return len(_pieces(joined)) == 1 or " ".join(runs) in _emoji_by_english_name()
 
 
 def suggest_keywords(count: int, seed: int) -> list[str]:
@@ -123,19 +169,24 @@ def draft_from_emoji(text: str) -> str:
     """A first caption from a sticker's emoji: their English names without skin tones, or nothing."""
     import emoji
 
-    found = [_emoji_names().get(_plain(match["emoji"])) for match in emoji.emoji_list(text)]
+    found = [_name(match["emoji"]) for match in emoji.emoji_list(text)]
     return ", ".join(dict.fromkeys(name for name in found if name))
 
 
 def emoji_for(prompt: str, count: int = 3) -> list[str]:
-    """Emoji whose whole name a prompt says, the longest names first. It may be none."""
-    said = f" {_words(prompt)} "
-    found = []
+    """Emoji that stand in a prompt, then those whose whole name it says, the longest names first. It may be none."""
+    import emoji
+
+    written = [match["emoji"] for match in emoji.emoji_list(prompt)]
+    found = [chars for chars in written if _name(chars) and not _is_skin_tone(chars)]
+    said = (
+        f" {_words(re.sub('[a-z0-9]+_[a-z0-9_]+', ' ', prompt.lower()))} "  # a keyword with _ names nothing
+    )
     for name, chars in _emoji_by_name():
         if f" {name} " in said:
             found.append(chars)
             said = said.replace(f" {name} ", " . ")  # so that a longer name's words are not used again
-    return found[:count]
+    return list(dict.fromkeys(found))[:count]
 
 
 def bpe(path: Path = _MERGES) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -201,12 +252,22 @@ def _invented(rng: Random) -> str:
 
 def _plain(chars: str) -> str:
     """An emoji without its skin tone and without the invisible sign that asks for its coloured form."""
-    return re.sub("[\U0001f3fb-\U0001f3ff\ufe0f]", "", chars)
+    return re.sub(f"[{_SKIN_TONES}\ufe0f]", "", chars) or chars  # a skin tone alone has only itself
+
+
+def _is_skin_tone(chars: str) -> bool:
+    """Whether this is a skin tone alone. It is no emoji that a sticker can have."""
+    return re.fullmatch(f"[{_SKIN_TONES}]", chars) is not None
 
 
 def _words(text: str) -> str:
     """Only the lower-case words of a text, one space between them."""
     return " ".join(re.findall("[a-z0-9]+", text.lower().replace("’", "").replace("'", "")))
+
+
+def _name(chars: str) -> str:
+    """The English name of an emoji, without skin tones; empty if it has none."""
+    return _emoji_names().get(_plain(chars), "")
 
 
 @cache
@@ -225,10 +286,15 @@ def _by_length(data: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str
 
 
 @cache
+def _emoji_by_english_name() -> dict[str, str]:
+    """Plain form of each emoji that a sticker can have, by its name."""
+    return {name: chars for chars, name in _emoji_names().items() if name and not _is_skin_tone(chars)}
+
+
+@cache
 def _emoji_by_name() -> list[tuple[str, str]]:
     """(name, emoji), the longest names first."""
-    names = {name: chars for chars, name in _emoji_names().items() if name}
-    return sorted(names.items(), key=lambda item: -len(item[0]))
+    return sorted(_emoji_by_english_name().items(), key=lambda item: -len(item[0]))
 
 
 @cache

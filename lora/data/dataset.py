@@ -1,10 +1,10 @@
-"""Pictures with captions: to and from an imagefolder with ``metadata.jsonl``, and as tensors to train on."""
+"""Pictures with captions: from an imagefolder with ``metadata.jsonl``, and as tensors to train on."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from lora.data import captions, imagefolder
 from lora.data.imagefolder import DatasetError as DatasetError
-from lora.data.pictures import PictureError, check, open_rgba
-from lora.files import write_whole
+from lora.data.pictures import PictureError, open_rgba, visible_box
 from lora.jobs import JobError, Sample
 
 MARGIN = 0.05  # of the side, kept free round a drawing, as in the pictures the bundled base learned from
@@ -26,7 +25,6 @@ FILTERS = {  # how pictures can be resized
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-SUFFIXES = {"PNG": "png", "WEBP": "webp", "JPEG": "jpg"}
 
 
 def read_folder(
@@ -48,25 +46,32 @@ def read_folder(
     return samples
 
 
-def write_folder(folder: Path, samples: Sequence[Sample]) -> None:
-    """Write samples as an imagefolder; ``metadata.jsonl`` comes last, so a folder that has it is whole."""
-    rows = []
-    for number, sample in enumerate(samples):
-        name = f"{number:03d}.{SUFFIXES[check(sample.picture).format]}"
-        write_whole(folder / name, sample.picture)
-        rows.append(json.dumps({"file_name": name, "text": sample.caption}, ensure_ascii=False))
-    write_whole(folder / "metadata.jsonl", ("\n".join(rows) + "\n").encode())
+class SamplePictures(Sequence[Image.Image]):
+    """The pictures of samples as RGBA, each decoded when it is asked for: 16 megapixels are 64 MB.
 
+    Asking for one raises JobError, with the sample's number, if it cannot be used.
+    """
 
-def open_samples(samples: Sequence[Sample]) -> list[Image.Image]:
-    """All pictures as RGBA. Raises JobError that names the first bad one by its number."""
-    images = []
-    for number, sample in enumerate(samples, start=1):
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @overload
+    def __getitem__(self, place: int) -> Image.Image: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> SamplePictures: ...
+
+    def __getitem__(self, place: int | slice) -> Image.Image | SamplePictures:
+        if isinstance(place, slice):
+            return SamplePictures(self._samples[place])
         try:
-            images.append(open_rgba(sample.picture))
+            return open_rgba(self._samples[place].picture)
         except PictureError as error:
+            number = place % len(self._samples) + 1
             raise JobError("bad-picture", f"sample {number}: {error}") from error
-    return images
 
 
 def on_flat_background(
@@ -86,7 +91,7 @@ def on_flat_background(
     """
     room = size
     if has_transparency(image):
-        image = image.crop(image.getchannel("A").getbbox())
+        image = image.crop(visible_box(image))
         room = size if center_crop else round(size * (1 - 2 * MARGIN))
     flat = Image.new("RGBA", image.size, (*colour, 255))
     flat.alpha_composite(image)
@@ -101,7 +106,7 @@ def without_alpha(
     center_crop: bool = False,
     interpolation: str = "lanczos",
 ) -> Image.Image:
-    """The same square as the reference script would see it: alpha is dropped, hidden colours come to light."""
+    """The same square as the reference script makes it: alpha is dropped, so colours under alpha 0 are seen."""
     flat = image.convert("RGB")
     return _in_square(flat, size, size, colour, center_crop, FILTERS[interpolation])
 

@@ -1,6 +1,8 @@
-"""Reads imagefolders: a table's lines in their order, each as a picture with its captions or as a fault. No torch here.
+"""Reads folders of samples: in a table's order, each as a picture with its captions or as a fault. No torch here.
 
-The layout is that of Hugging Face's ``imagefolder``. A training stops at the first fault, a check lists them all.
+The layout is that of Hugging Face's ``imagefolder``: a table beside the pictures. Without a table, each picture's
+caption may stand in a text file of the same name, as kohya's trainers have it. A training stops at the first fault,
+a check lists them all.
 """
 
 from __future__ import annotations
@@ -8,17 +10,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lora.data import file_names
 from lora.data.pictures import PictureError, open_rgba
 
 JSONL, CSV = "metadata.jsonl", "metadata.csv"
 TABLES = (JSONL, CSV)
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+CAPTIONS = (".txt", ".caption")  # of kohya's trainers: a text file for each picture
+ENOUGH_PX = 64  # of a picture that is decoded only to be sure of it
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 TRAIN = "train"  # what the split to learn from is called, where a folder has splits
 _REST = "\0"  # no column can be called this; a row with more cells than columns has them here
 ODD = re.compile("[\0\ud800-\udfff]")  # JSON can write halves of characters: "\\ud800"
@@ -64,39 +70,116 @@ class Entry:
 
 
 def entries(folder: Path, *, image_column: str, caption_column: str) -> Iterator[Entry | Fault]:
-    """All lines of a folder's table. Raises DatasetError if there is no such folder.
+    """All samples of a folder: the lines of its table, else its pictures with a caption file, by name.
 
-    The folder may be an operator's own arrangement of links, as a snapshot in the hub's cache is; but a name in
-    the table that leads out of it is a fault.
+    Raises DatasetError if there is no such folder. The folder may be an operator's own arrangement of links, as a
+    snapshot in the hub's cache is; but a name in the table that leads out of it is a fault.
 
     The column ``image`` is written as ``file_name`` and any other column ``x`` as ``x_file_name``.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder")
-    table = find_table(split(folder))
+    inner = split(folder)
+    table = find_table(inner)
     if table is None:
-        yield Fault(where=str(folder / JSONL), name=JSONL, why=_missing(folder))
+        yield from _captioned(inner) if caption_files(inner) else [_missing(folder)]
         return
     keys = ("file_name" if image_column == "image" else f"{image_column}_file_name", caption_column)
+    names = file_names.FileNames(inner)
     empty = True
     for row in rows(table):
         empty = False
-        yield row if isinstance(row, Fault) else _entry(table, row, *keys)
+        yield row if isinstance(row, Fault) else _entry(table, row, names, *keys)
     if empty:
         yield Fault(where=str(table), name=table.name, why="no pictures in it")
 
 
+def unlisted(folder: Path, names: Iterable[str]) -> list[str]:
+    """The pictures of a folder that none of these names means, by name; of subfolders, those that names lead to."""
+    folder = split(folder)
+    files = file_names.FileNames(folder)
+    used = {path for name in names if (path := _found(files, name)) is not None}
+    folders = {folder, *(path.parent for path in used)}
+    others = (path for place in folders for path in pictures(place) if path not in used)
+    return sorted(str(path.relative_to(folder)) for path in others)
+
+
+def _found(files: file_names.FileNames, name: str) -> Path | None:
+    try:
+        return files.find(name)
+    except OSError:  # such as a name that is too long for any file
+        return None
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder by their suffixes, by name. Hidden files are none: macOS writes ``._a.png``."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def caption_files(folder: Path) -> dict[str, Path]:
+    """The caption file of each picture that has one, by the picture's name."""
+    if not folder.is_dir():
+        return {}
+    texts = {}
+    for path in folder.iterdir():
+        if path.suffix.lower() in CAPTIONS:
+            texts[file_names.key(path.stem)] = path
+    pairs = ((path.name, texts.get(file_names.key(path.stem))) for path in pictures(folder))
+    return {name: text for name, text in pairs if text is not None}
+
+
+def caption_of(path: Path) -> str:
+    """What a caption file says, on one line. Raises DatasetError if it is no text."""
+    text = _text(path)
+    if isinstance(text, Fault):
+        raise DatasetError(str(text))
+    return " ".join(text.split())
+
+
+def _captioned(folder: Path) -> Iterator[Entry | Fault]:
+    names = file_names.FileNames(folder)
+    for name, path in caption_files(folder).items():
+        fault = Fault(where=str(path), name=name, why="")
+        text = _text(path)
+        if isinstance(text, Fault):
+            yield replace(text, name=name)
+        elif not text.strip() or ODD.search(text):
+            yield replace(fault, why=f"{path.name} has no caption in it")
+        else:
+            picture = _picture(names, name, fault)
+            caption = " ".join(text.split())
+            yield (
+                picture
+                if isinstance(picture, Fault)
+                else Entry(where=fault.where, name=name, picture=picture, captions=(caption,))
+            )
+
+
 def split(folder: Path) -> Path:
-    """Where the samples to learn from are: in the folder or, if it has no table but its ``train`` has, there."""
-    inner = folder / TRAIN
-    return inner if find_table(folder) is None and find_table(inner) else folder
+    """Where the samples to learn from are: in the folder or, if it has no captions but its ``train`` has, there."""
+    places = (folder, folder / TRAIN)
+    tables = [place for place in places if find_table(place)]
+    return next(iter(tables or [place for place in places if caption_files(place)]), folder)
 
 
-def _missing(folder: Path) -> str:
-    """What a folder without a table lacks, and which of its folders could have been meant."""
-    others = sorted(path.name for path in folder.iterdir() if path.is_dir() and find_table(path))
-    meant = f"; {' and '.join(others)} has one" if others else ""
-    return f'missing; it has a line like {{"file_name": "a.png", "text": "a cat"}} for each picture{meant}'
+def _missing(folder: Path) -> Fault:
+    """What a folder without captions lacks, and which of its folders or files could have been meant."""
+    hints = []
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if find_table(path):
+            hints.append(f"{path.name} has one")
+        elif texts := caption_files(path):
+            hints.append(
+                f"{path.name!r} has {len(texts)} pictures with captions in {CAPTIONS[0]} files; name it instead"
+            )
+    if (folder / "metadata.json").is_file():
+        hints.append(f"metadata.json is there; it has to be called {JSONL} and have one object on each line")
+    why = (
+        f'missing; it has a line like {{"file_name": "a.png", "text": "a cat"}} for each picture. '
+        f"Or put each caption into a text file beside its picture, a{CAPTIONS[0]} for a.png"
+    )
+    return Fault(where=str(folder / JSONL), name=JSONL, why="; ".join([why, *hints]))
 
 
 def find_table(folder: Path) -> Path | None:
@@ -106,22 +189,36 @@ def find_table(folder: Path) -> Path | None:
 
 def rows(table: Path) -> Iterator[TableRow | Fault]:
     """The lines of a table; empty ones do not count. After a fault of the file as a whole nothing comes."""
+    text = _text(table)
+    if isinstance(text, Fault):
+        yield text
+    else:
+        yield from _csv_rows(table, text) if table.suffix == ".csv" else _json_rows(table, text)
+
+
+def _text(path: Path) -> str | Fault:
+    """A file's text. Spreadsheets and editors put a mark in front that says whether it is UTF-8 or UTF-16."""
     try:
-        text = table.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first column's name
+        data = path.read_bytes()
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
-        yield Fault(where=str(table), name=table.name, why="not UTF-8 text; save it as UTF-8")
-        return
-    yield from _csv_rows(table, text) if table.suffix == ".csv" else _json_rows(table, text)
+        return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8")
+    except OSError as error:
+        return Fault(where=str(path), name=path.name, why=f"it cannot be read: {error.strerror}")
 
 
 def _json_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:
+    if re.match(r"\s*\[\s*\{", text):
+        why = "one JSON array; write each object on a line of its own, without the brackets and commas around them"
+        yield Fault(where=str(table), name=table.name, why=why)
+        return
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             columns = json.loads(line)
         except (ValueError, RecursionError) as error:
-            why = "nested too deeply" if isinstance(error, RecursionError) else error
+            why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield _fault(table, number, f"not JSON: {why}")
             continue
         if isinstance(columns, dict):
@@ -131,25 +228,36 @@ def _json_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:
 
 
 def _csv_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:
-    """Rows below the first line, which names the columns, with the lines that they end on."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_REST, strict=True)
+    """Rows below the first line, which names the columns, with the lines that they end on.
+
+    The columns are separated by what the first line has most of; Excel writes semicolons in many countries.
+    """
+    mark = re.match(r"sep=([,;\t])\r?\n", text)  # Excel's own line in front, which says so
+    text = text[mark.end() :] if mark else text
+    first = text.partition("\n")[0]
+    separator = mark[1] if mark else max(SEPARATORS, key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_REST, delimiter=separator, strict=True)
+    above = 1 if mark else 0
     try:
         for columns in reader:
+            line = reader.line_num + above
             if rest := columns.get(_REST):
                 cells, names = len(columns) - 1 + len(rest), len(columns) - 1
-                why = f"{cells} cells, but {names} columns; put a text that has commas into double quotes"
-                yield _fault(table, reader.line_num, why)
+                put = f"put a text that has {SEPARATORS[separator]} into double quotes"
+                yield _fault(table, line, f"{cells} cells, but {names} columns; {put}")
             else:
-                yield TableRow(line=reader.line_num, columns=columns)
+                yield TableRow(line=line, columns=columns)
     except csv.Error as error:
-        yield _fault(table, reader.reader.line_num, f"not CSV: {error}")
+        yield _fault(table, reader.reader.line_num + above, f"not CSV: {error}")
 
 
 def _fault(table: Path, line: int, why: str) -> Fault:
     return Fault(where=f"{table}, line {line}", name=f"{table.name}, line {line}", why=why)
 
 
-def _entry(table: Path, row: TableRow, file_key: str, caption_key: str) -> Entry | Fault:
+def _entry(
+    table: Path, row: TableRow, names: file_names.FileNames, file_key: str, caption_key: str
+) -> Entry | Fault:
     """One line with its picture."""
     fault = _fault(table, row.line, "")
     name = row.columns.get(file_key)
@@ -163,7 +271,7 @@ def _entry(table: Path, row: TableRow, file_key: str, caption_key: str) -> Entry
         return replace(fault, why=_no_text(row, caption_key))
     if odd := ODD.search("".join(captions)):
         return replace(fault, why=f"{caption_key} holds {odd[0]!r}, which no text has")
-    picture = _picture(table.parent, name, fault)
+    picture = _picture(names, name, fault)
     if isinstance(picture, Fault):
         return picture
     return Entry(where=fault.where, name=name, picture=picture, captions=captions)
@@ -180,18 +288,14 @@ def _no_text(row: TableRow, key: str) -> str:
     return f"{key} is missing or no text; there are {', '.join(map(repr, row.columns)) or 'none'}"
 
 
-def _picture(folder: Path, name: str, fault: Fault) -> bytes | Fault:
+def _picture(names: file_names.FileNames, name: str, fault: Fault) -> bytes | Fault:
     """A picture's file, checked. The name alone must stay in the folder: where a link leads is its owner's choice."""
-    inner = Path(os.path.normpath(name))
-    if inner.is_absolute() or ".." in inner.parts:
-        return replace(fault, why=f"{name!r} lies outside of the folder")
-    path = folder / inner
     try:
-        if not path.is_file():
-            why = f"{name!r} is a link to nothing" if path.is_symlink() else f"there is no file {name!r}"
-            return replace(fault, why=why)
+        path = names.find(name)
+        if path is None:
+            return replace(fault, why=names.why_not(name))
         picture = path.read_bytes()
-        open_rgba(picture)
+        open_rgba(picture, ENOUGH_PX)
     except OSError as error:
         return replace(fault, why=f"{name!r} cannot be read: {error.strerror}")
     except PictureError as error:

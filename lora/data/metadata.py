@@ -13,7 +13,6 @@ from lora.data.imagefolder import DatasetError
 from lora.files import write_whole
 
 TABLE = imagefolder.JSONL
-PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +23,16 @@ class MetadataRow:
     caption: str = field(repr=False)
     columns: dict[str, Any] = field(repr=False)
 
-    def called(self, caption: str) -> MetadataRow:
+    def with_caption(self, caption: str) -> MetadataRow:
         """The same picture with another caption."""
         return replace(self, caption=caption)
 
 
 def read(folder: Path, caption_column: str = "text") -> list[MetadataRow]:
-    """The rows of the table in order, then the folder's other pictures by name, without captions.
+    """The rows of the table in order, then the folder's other pictures by name.
 
-    Raises DatasetError for a line that is no JSON object with a file name, for captions that are in a CSV, and
-    without a folder.
+    Those have no caption or, if there is no table, that of their caption file. Raises DatasetError for a line that
+    is no JSON object with a file name, for captions that are in a CSV, and without a folder.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder")
@@ -42,11 +41,15 @@ def read(folder: Path, caption_column: str = "text") -> list[MetadataRow]:
         raise DatasetError(f"{table}: only {TABLE} is written to, and it would hide this; convert it first")
     lines = imagefolder.rows(table) if table else ()
     rows = [_row(line, table, caption_column) for line in lines]
-    known = {row.file_name for row in rows}
-    others = sorted(
-        path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name not in known
-    )
-    return rows + [MetadataRow(file_name=name, caption="", columns={"file_name": name}) for name in others]
+    texts = {} if table else imagefolder.caption_files(folder)
+    others = imagefolder.unlisted(folder, [row.file_name for row in rows])
+    return rows + [_new_row(name, texts.get(name)) for name in others]
+
+
+def _new_row(name: str, text: Path | None) -> MetadataRow:
+    """A picture that no line names, with the caption of its own file, if it has one."""
+    caption = imagefolder.caption_of(text) if text else ""
+    return MetadataRow(file_name=name, caption=caption, columns={"file_name": name})
 
 
 def _row(
@@ -67,11 +70,16 @@ def _caption(columns: Mapping[str, Any], caption_column: str) -> str:
     return next(iter(imagefolder.captions_of(columns.get(caption_column))), "")
 
 
-def write(folder: Path, rows: list[MetadataRow], caption_column: str = "text") -> Path | None:
-    """Write the table whole; gives where the old one was kept, if there was one and it was another."""
+def write(
+    folder: Path, rows: list[MetadataRow], caption_column: str = "text", *, back_up: bool = True
+) -> Path | None:
+    """Write the table of the rows with a caption. Returns the path of the old table's copy.
+
+    None if there was no old table, if it was the same, or without ``back_up``.
+    """
     lines = [_line(row, caption_column) for row in rows if row.caption]
     new, table = ("\n".join(lines) + "\n").encode(), folder / TABLE
-    if not table.is_file():
+    if not table.is_file() or not back_up:
         write_whole(table, new)
         return None
     old = table.read_bytes()

@@ -14,20 +14,24 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lora.data.pictures import visible_box
+from lora.jobs import DrawOptions
+
 SIDE = 512
 MAX_BYTES = 512 * 1024
-MARGIN_PX = 6  # free of everything, so that nothing is cut by a round bubble or a resize
-QUALITIES = (95, 90, 80, 65, 45, 20, 0)
+MARGIN_PX = 6  # transparent on all sides, so that rounded corners or a resize in a client cut nothing off
+QUALITIES = (95, 90, 80, 65, 45, 20, 0)  # of lossy WebP, tried in this order
 
 Floats = NDArray[np.floating[Any]]
 
 
-def fit(cutout: Image.Image, outline_px: int = 8) -> Image.Image:
-    """Trim, scale so that the longer side is 512 px with margin and outline inside, outline in white.
+def fit(cutout: Image.Image, outline_px: int = DrawOptions.outline_px) -> Image.Image:
+    """An RGBA cut-out as an RGBA sticker: trimmed, scaled, with a white outline.
 
-    ``outline_px`` is its width in the finished sticker; 0 = none. Raises ValueError if nothing is visible.
+    The longer side is 512 px, margin and outline included. ``outline_px`` is the outline's width in the sticker;
+    0 = none. Raises ValueError if nothing is visible.
     """
-    box = cutout.getchannel("A").point(lambda a: 255 if a > 8 else 0).getbbox()
+    box = visible_box(cutout)
     if box is None:
         raise ValueError("nothing is visible in this picture")
     room = SIDE - 2 * (MARGIN_PX + outline_px)
@@ -45,7 +49,10 @@ def fit(cutout: Image.Image, outline_px: int = 8) -> Image.Image:
 
 
 def encode(sticker: Image.Image) -> bytes:
-    """WebP of at most 512 KiB: lossless if that fits, else the best quality that does."""
+    """WebP of at most 512 KiB: lossless if that is small enough, else lossy in the best quality that is.
+
+    Raises ValueError if even the lowest quality is too large.
+    """
     lossless = _webp(sticker, lossless=True, quality=0, method=0)
     if len(lossless) <= MAX_BYTES:
         return lossless
@@ -63,7 +70,7 @@ def _webp(sticker: Image.Image, **options: Any) -> bytes:
 
 
 def _scaled(art: Image.Image, longest: int) -> Image.Image:
-    """Resized so that the longer side is ``longest``, premultiplied, with edges as crisp as the new size allows."""
+    """Resize so that the longer side is ``longest`` px, and sharpen the edge of the alpha channel again."""
     factor = longest / max(art.size)
     size = (max(1, round(art.width * factor)), max(1, round(art.height * factor)))
     layers = _premultiplied(art)
@@ -78,27 +85,31 @@ def _scaled(art: Image.Image, longest: int) -> Image.Image:
     ).clip(0, 1)
     alpha = resized[..., 3:]
     colour = np.where(alpha > 1e-3, resized[..., :3] / np.maximum(alpha, 1e-3), 0).clip(0, 1)
-    # An edge one pixel wide is ``factor`` px wide after enlarging: steepen it back.
+    # Enlarging makes an edge of 1 px ``factor`` px wide. Multiplying alpha around 0.5 makes it narrow again.
     steep = np.clip((alpha - 0.5) * max(1.0, min(factor, 3.0)) + 0.5, 0, 1)
     alpha = steep if factor > 1 else alpha
     return _straight(np.concatenate([colour * alpha, alpha], axis=2))
 
 
 def _outline(alpha: Floats, width: int) -> Floats:
-    """Coverage of a band ``width`` px around the drawing, with an edge one pixel soft, from the exact distance."""
+    """Coverage [H, W], 0 to 1, of a band ``width`` px wide around the drawing with alpha [H, W].
+
+    Coverage = clip(width + 0.5 - distance, 0, 1): the outer edge is one pixel soft.
+    """
     distance = ndimage.distance_transform_edt(alpha < 0.5)
-    # Distances between pixel centres jump at the contour; what alpha says there makes it smooth again.
+    # The distance transform counts from pixel centres, so its contours have stairs. The blur removes them.
     smooth = ndimage.gaussian_filter(np.minimum(distance, width + 4), 0.8)
     return np.clip(width + 0.5 - smooth, 0, 1)
 
 
 def _premultiplied(image: Image.Image) -> Floats:
+    """Premultiplied RGBA [H, W, 4], 0 to 1."""
     rgba = np.asarray(image.convert("RGBA"), dtype=np.float64) / 255
     return np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=2)
 
 
 def _straight(premultiplied: Floats) -> Image.Image:
-    """Premultiplied float [H, W, 4] -> RGBA whose transparent pixels have no colour."""
+    """Premultiplied RGBA [H, W, 4], 0 to 1, as a picture; fully transparent pixels are (0, 0, 0, 0)."""
     alpha = premultiplied[..., 3:]
     colour = np.where(alpha > 0, premultiplied[..., :3] / np.maximum(alpha, 1e-6), 0)
     rgba = (np.concatenate([colour, alpha], axis=2) * 255).round().clip(0, 255).astype(np.uint8)
@@ -107,6 +118,7 @@ def _straight(premultiplied: Floats) -> Image.Image:
 
 
 def _cleared(sticker: Image.Image) -> Image.Image:
+    """A copy whose fully transparent pixels are (0, 0, 0, 0)."""
     rgba = np.array(sticker)
     rgba[rgba[..., 3] == 0] = 0
     return Image.fromarray(rgba, "RGBA")

@@ -1,9 +1,12 @@
-"""Makes pictures from prompts, in batches; every picture has its own seed, CFG and adapter."""
+"""Draws pictures from prompts in batches. Every picture has its own seed and CFG.
+
+``batch_key`` says what the pictures of one batch must have in common. On a GPU, ``mixed_batches`` mixes adapters.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,32 +14,47 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lora import jobs
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
 from lora.data.captions import length, with_keyword
-from lora.jobs import JobError
+from lora.jobs import Draw, JobError
 from lora.models.base_model import Base
 from lora.models.offload import free_for_decoding
 from lora.models.profiles import Colour
 
-MAX_BATCH = 4  # pictures in one pass unless told otherwise; with CFG the denoiser sees twice as many
+MAX_BATCH = jobs.MAX_BATCH
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One picture to draw. ``adapter`` is a LoRA file or None; ``cfg`` 1 means no guidance."""
+    """One picture to draw. ``adapter`` is a LoRA file (safetensors bytes) or None; ``cfg`` 1 means no guidance."""
 
     prompt: str = field(repr=False)
     negative_prompt: str = field(default="", repr=False)
     adapter: bytes | None = field(default=None, repr=False)
     seed: int
     cfg: float
-    background: str | None = None  # the name of its background; None: the adapter's own
+    background: str | None = (
+        None  # a name of the base's profile; None: the one that the adapter was trained on
+    )
+
+    @classmethod
+    def of_job(cls, job: Draw, index: int) -> Item:
+        """Picture ``index`` of a job."""
+        options = job.options
+        return cls(
+            prompt=job.prompt,
+            adapter=job.adapter,
+            negative_prompt=options.negative_prompt,
+            seed=options.seed + index,
+            cfg=options.cfg,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawProgress:
-    """``step`` of ``steps`` denoising steps of the batch at hand is done."""
+    """``step`` of ``steps`` denoising steps of the current batch is done."""
 
     step: int
     steps: int
@@ -44,7 +62,7 @@ class DrawProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """The drawing of ``items[index]``, RGB, and the flat colour it was asked to be drawn on."""
+    """The drawing of ``items[index]``, RGB, and the colour of the background that its prompt asked for."""
 
     index: int
     image: Image.Image
@@ -52,22 +70,32 @@ class Picture:
 
 
 def draw(
-    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int | None = None
 ) -> Iterator[DrawProgress | Picture]:
-    """Draw all items, those of one adapter together, and give each picture when it is done.
+    """Draw all items in batches, and yield each picture as soon as it is decoded.
 
-    A picture depends on its own item alone (up to the rounding of batched arithmetic): its noise comes from
-    a CPU generator with its seed. Raises JobError for a prompt that leaves no room for keyword and background, an
-    unusable adapter, more steps than the base has noise levels, and latents that are no numbers. The denoiser must
-    not be used by others between two steps of a batch.
-
-    This is the seam for mixing adapters in one batch: only ``_batches`` and ``put_on`` know that today
-    a batch has one adapter.
+    A picture depends on its own item alone, up to the rounding of batched arithmetic: its noise comes from a CPU
+    generator with its seed. The denoiser must not be used by others between two steps of a batch.
+    Raises JobError: caption-too-long (no room for keyword and background), bad-adapter, other-base, too-many-steps
+    (the base has fewer noise levels) and not-a-number (the latents are not finite).
     """
     most = base.scheduler.config.num_train_timesteps
     if steps > most:
         raise JobError("too-many-steps", f"{steps}; this base has {most} noise levels")
-    for batch in _batches(items, batch_size):
+    from lora.drawing import mixed_batches  # it draws the items of this module
+
+    drawing = mixed_batches.captured_drawing(base)
+    if drawing is not None:
+        yield from mixed_batches.draw_captured(base, drawing, items, steps=steps, batch_size=batch_size)
+        return
+    yield from draw_eagerly(base, items, steps=steps, batch_size=batch_size or MAX_BATCH)
+
+
+def draw_eagerly(
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+) -> Iterator[DrawProgress | Picture]:
+    """``draw`` without CUDA graphs, those of one adapter together: on a CPU, and for adapters that fit no slots."""
+    for batch in _batches(items, steps, batch_size):
         about = use_file(base, items[batch[0]].adapter)
         background = items[batch[0]].background or background_of(base, about)
         chosen = [items[index] for index in batch]
@@ -76,17 +104,26 @@ def draw(
             yield Picture(index=index, image=image, background_colour=base.profile.backgrounds[background])
 
 
-def _batches(items: Sequence[Item], size: int) -> Iterator[list[int]]:
-    """Indices of items that share an adapter and a background, at most ``size`` at once."""
-    groups: dict[tuple[bytes | None, str | None], list[int]] = {}
+def batch_key(item: Item, steps: int) -> tuple[bytes | None, str | None, int]:
+    """Without slots, items may share a batch only if their keys are equal. No other code decides this.
+
+    ``draw_eagerly`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all
+    prompts for one background, and runs one scheduler. With slots (``mixed_batches``) only the steps must be equal.
+    """
+    return item.adapter, item.background, steps
+
+
+def _batches(items: Sequence[Item], steps: int, size: int) -> Iterator[list[int]]:
+    """Indices of items that share a batch, at most ``size`` in each."""
+    groups: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):
-        groups.setdefault((item.adapter, item.background), []).append(index)
+        groups.setdefault(batch_key(item, steps), []).append(index)
     for group in groups.values():
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
 def background_of(base: Base, about: AdapterInfo | None) -> str:
-    """The background that the adapter's samples were shown on, else white or the base's first."""
+    """The background that the adapter was trained on; the first of the base's profile if it has no such."""
     if about is not None and about.background in base.profile.backgrounds:
         return about.background
     return next(iter(base.profile.backgrounds))
@@ -95,15 +132,20 @@ def background_of(base: Base, about: AdapterInfo | None) -> str:
 def _sample(
     base: Base, items: Sequence[Item], about: AdapterInfo | None, background: str, steps: int
 ) -> Generator[DrawProgress, None, Tensor]:
-    """Denoise one batch; returns its latents [n, channels, height, width] in float32."""
+    """Denoise one batch; returns its latents [n, channels, height, width] in float32.
+
+    After ``profile.guidance_stop`` of the steps the pictures are drawn without guidance. During the first
+    ``profile.shaping`` of the steps the adapter has ``profile.shaping_strength``.
+    """
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     scheduler = make_scheduler(base, steps)
-    latents = _noise(base, items) * scheduler.init_noise_sigma
+    latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
+    latents = latents * scheduler.init_noise_sigma
     guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
     for done, t in enumerate(scheduler.timesteps, start=1):
         if done > guided:
-            texts = texts[-len(items) :]
+            texts = texts[-len(items) :]  # without the negative ones
         if items[0].adapter is not None and done in (1, shaping + 1):
             set_strength(base, base.profile.shaping_strength if done <= shaping else 1.0)
         latents = denoise(base, scheduler, latents, t, texts, cfg)
@@ -114,19 +156,20 @@ def _sample(
 
 
 def make_scheduler(base: Base, steps: int) -> Any:
-    """A fresh scheduler for so many steps, with the base's own noise schedule and kind of prediction.
+    """DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) set to ``steps`` steps, for the base's noise schedule.
 
-    DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095) needs the fewest steps, but starts from a finite noise
-    level. A base with zero terminal SNR begins at pure noise: DDIM takes that step exactly.
+    It divides by the signal's share sqrt(a_t), which is 0 at the first step of a base with zero terminal SNR (Lin et
+    al. 2023, arXiv 2305.08891). diffusers takes 2^-12 there; that step is of first order, where this makes no
+    difference, and DDIM needs twice the steps for the same picture.
     """
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+    from diffusers import DPMSolverMultistepScheduler
 
     config = dict(base.scheduler.config)
+    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
+    values = {key: config[key] for key in known}
     if config.get("rescale_betas_zero_snr"):
-        scheduler = DDIMScheduler.from_config(config)
-    else:
-        known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-        scheduler = DPMSolverMultistepScheduler(**{key: config[key] for key in known}, steps_offset=1)
+        values |= {"rescale_betas_zero_snr": True, "timestep_spacing": config["timestep_spacing"]}
+    scheduler = DPMSolverMultistepScheduler(**values, steps_offset=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
         scheduler.set_timesteps(steps)
@@ -134,36 +177,42 @@ def make_scheduler(base: Base, steps: int) -> Any:
 
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
-    """Text embeddings [n, 77, width], or [2n, 77, width] with the negative ones first if any item has CFG."""
-    background_words = base.background_words(background)
-    for item in items:
-        for fit in (
-            length(item.prompt, keyword, background_words),
-            length(item.negative_prompt, background=""),
-        ):
-            if not fit.fits:
-                raise JobError("caption-too-long", str(fit))
-    prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
-    wanted = [base.with_background(prompt, background) for prompt in prompts]
+    """Text embeddings [n, 77, width]; [2n, 77, width], the negative ones first, if any item has guidance."""
+    texts = [texts_of(base, item, keyword, background) for item in items]
+    wanted = [prompt for _, prompt in texts]
     if all(item.cfg == 1 for item in items):
         return base.embed(wanted)
-    return base.embed([item.negative_prompt for item in items] + wanted)
+    return base.embed([negative for negative, _ in texts] + wanted)
 
 
-def _noise(base: Base, items: Sequence[Item]) -> Tensor:
-    """Each item's own start [n, channels, height, width]: the same on every device, in any batch."""
+def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str, str]:
+    """An item's negative prompt, and its prompt with keyword and background. Raises JobError caption-too-long."""
+    for fit in (
+        length(item.prompt, keyword, base.background_words(background)),
+        length(item.negative_prompt, background=""),
+    ):
+        if not fit.fits:
+            raise JobError("caption-too-long", str(fit))
+    prompt = with_keyword(item.prompt, keyword) if keyword else item.prompt
+    return item.negative_prompt, base.with_background(prompt, background)
+
+
+def noise_of(base: Base, item: Item) -> Tensor:
+    """An item's initial noise [channels, height, width] on the CPU: the same on every device and in any batch."""
     shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63)) for item in items]
-    return torch.stack(noise).to(base.device)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63))
 
 
 @torch.no_grad()
 def denoise(
     base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor | float = 1
 ) -> Tensor:
-    """One step of the whole batch, each picture at its own strength of classifier-free guidance.
+    """One denoising step of a batch with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
 
-    Without guidance if ``texts`` holds no negative ones.
+    predicted = without + cfg * (with_text - without)
+
+    latents [n, channels, height, width]; texts [2n, 77, width], the negative ones first, or [n, 77, width] for no
+    guidance; cfg [n, 1, 1, 1] or one number. Returns the latents of the next step.
     """
     noisy = scheduler.scale_model_input(latents, t)
     if len(texts) == len(latents):
@@ -176,7 +225,7 @@ def denoise(
 
 
 def images_of(base: Base, latents: Tensor) -> Iterator[Image.Image]:
-    """RGB pictures of latents, one at a time: the decoder needs the most memory of all."""
+    """Decode latents to RGB pictures, one at a time: the decoder needs more memory than the denoiser."""
     free_for_decoding(base)
     for latent in latents.split(1):
         pixels = ((base.decode(latent)[0] + 1) * 127.5).round().byte()

@@ -1,7 +1,7 @@
-"""What runs jobs on hardware. An engine is one file here and one line in ``ENGINES``.
+"""Engines: what runs jobs on hardware. A new engine is one file here and one line in ``ENGINES``.
 
-Imports ``data``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks`` and ``evaluation``. What the bot
-uses (this file) imports no torch.
+Imports ``data``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks`` and ``evaluation``. The bot
+imports this file only; it imports no torch.
 """
 
 from __future__ import annotations
@@ -16,32 +16,38 @@ from lora.jobs import Event, Job
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """What every engine needs to know to start its workers."""
+    """What every engine needs to start its workers."""
 
-    base: str  # as lora.models.sources knows it: a name, a diffusers folder, a single file; never downloaded
-    cache_dir: Path  # where bundled weights are unpacked
+    base: str  # a name, a diffusers folder or a single file (lora.models.sources); nothing is downloaded
+    cache_dir: Path  # bundled weights are unpacked here
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     threads: int = 0  # CPU threads of a worker; 0 = all cores
-    outline_px: int = 8  # the white outline of finished stickers; 0 = none
+    nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
+    silent_seconds: float = 30.0  # a worker whose process has sent nothing for so long is replaced
+    stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long
 
 
 class Engine(Protocol):
-    """Takes jobs, gives events. All state that matters is the caller's: an engine may be lost at any time."""
+    """Takes jobs and gives events. The caller stores all state, because an engine may be lost at any time."""
 
     async def start(self) -> None:
         """Start the workers. Returns at once; a ``Ready`` event follows when a worker can take jobs."""
 
     async def submit(self, job: Job) -> None:
-        """Hand over a job. It may wait inside: draws go before and between the steps of trainings."""
+        """Hand over a job, whose bytes may be ``lora.jobs.FileContent``: those are read one at a time.
+
+        It may have to wait; draws go before trainings and between their steps. Raises OSError if a file cannot be
+        read: the job must be cancelled then. Raises JobError if the job is too large.
+        """
 
     async def cancel(self, job_id: int) -> None:
-        """Ask for a job to stop; a ``Cancelled`` event follows, or its end if that came first."""
+        """Ask for a job to stop. ``Cancelled`` follows, or another last event if the job ended before."""
 
     def events(self) -> AsyncIterator[Event]:
-        """Everything the workers say, for one reader. After a ``Lost`` the engine restarts its worker itself."""
+        """All events of the workers, for one reader. After ``Lost`` the engine restarts its worker itself."""
 
     async def close(self) -> None:
-        """End the workers. A training ends between two steps, without a last checkpoint."""
+        """End the workers at once. A training saves no further checkpoint."""
 
 
 def _local(settings: EngineSettings) -> Engine:

@@ -1,4 +1,4 @@
-"""A training as a person asks for one: train, then compare the checkpoints and say which is the best."""
+"""A training job of the worker: train, then compare all checkpoints and choose the best one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ SETTINGS = compare.CompareSettings()
 
 
 def train_and_compare(base: Base, job: Train) -> Iterator[Progress | Checkpoint | Compared | Trained]:
-    """The events of ``train.train``, with ``Compared`` before ``Trained`` if there are several checkpoints.
+    """The events of ``loop.train``, with ``Compared`` before ``Trained`` if there are several checkpoints.
 
-    While they are compared, Progress stands at the last step and tells the seconds left. Between two events the
-    caller may use the base. A comparison that fails is logged and left out: the training itself was good.
+    During the comparison, Progress has the last step as its step, and the seconds that the comparison still takes.
+    Between two events the caller may use the base. If the comparison fails, the error is logged and ``Compared`` is
+    left out, because the adapter is trained all the same.
     """
-    kept = {one.step: one for one in job.earlier}
+    kept = {checkpoint.step: checkpoint for checkpoint in job.earlier}
     for event in loop.train(base, job):
-        assert not isinstance(event, Validated), "the usual plan never validates"
+        assert not isinstance(event, Validated), "a plan of the worker holds no samples out"
         if isinstance(event, Checkpoint):
             kept[event.step] = SavedCheckpoint(step=event.step, adapter=event.adapter)
         if isinstance(event, Trained) and len(kept) > 1:
@@ -39,7 +40,7 @@ def train_and_compare(base: Base, job: Train) -> Iterator[Progress | Checkpoint 
 def _compare(
     base: Base, job: Train, kept: list[SavedCheckpoint], steps: int
 ) -> Iterator[Progress | Compared]:
-    """Compare, or log why not; of an error only its kind and place, for its text may be a person's."""
+    """Compare, or log that it failed: only the error's type and place, since its text may quote a caption."""
     began = time.monotonic()
     try:
         events = compare.compare(
@@ -51,14 +52,18 @@ def _compare(
                 yield Progress(job=job.id, attempt=job.attempt, step=steps, steps=steps, seconds_left=left)
                 continue
             chosen = event.choice.step
-            log.info("job %d: step %d of %s is the best", job.id, chosen, sorted(one.step for one in kept))
+            steps_kept = sorted(checkpoint.step for checkpoint in kept)
+            log.info("job %d: step %d of %s is the best", job.id, chosen, steps_kept)
             yield Compared(
                 job=job.id,
                 attempt=job.attempt,
                 chosen=chosen,
                 sheet=report.sheet(event, chosen),
                 scores=event.scores,
+                reasons=event.reasons,
             )
     except Exception as error:
         places = "".join(traceback.format_tb(error.__traceback__))
-        log.error("job %d: its checkpoints are not compared: %s\n%s", job.id, type(error).__name__, places)
+        log.error(
+            "job %d: the comparison of its checkpoints failed: %s\n%s", job.id, type(error).__name__, places
+        )

@@ -1,8 +1,8 @@
-"""Jobs and events as frames on a pipe: one line of JSON, then the bytes of each picture and file in it.
+"""Jobs and events as frames on a pipe: one line of JSON, then the pictures and files that it refers to.
 
     {"kind": "Draw", "fields": {"id": 7, ..., "adapter": {"$bytes": 0}}, "sizes": [3224208]}\\n<3224208 bytes>
 
-No pickle: a frame can only become one of the dataclasses named here.
+No pickle: a frame can only become one of the dataclasses in ``KINDS``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, BinaryIO
 
 from lora import jobs
+from lora.jobs import FileContent, JobError
 
-MAX_HEADER = 4 * 2**20  # a training's captions fit many times
-MAX_BYTES = 2**31
+MAX_HEADER = 4 * 2**20  # bytes of the JSON line; the captions of a training need far less
+MAX_BYTES = 2**32  # of all pictures and files of a frame; 100 samples of 20 MB each are half of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,15 +26,28 @@ class Cancel:
     job: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """Says that the worker's process runs. ``progress`` counts how often its main loop has gone on.
+
+    ``idle`` is true while the loop waits for a job.
+    """
+
+    progress: int
+    idle: bool
+
+
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         jobs.Train,
         jobs.Draw,
+        jobs.DrawOptions,
         jobs.Sample,
         jobs.SavedCheckpoint,
         jobs.TrainSettings,
         Cancel,
+        Heartbeat,
         jobs.Ready,
         jobs.Finding,
         jobs.Findings,
@@ -52,19 +66,31 @@ KINDS: dict[str, type[Any]] = {
 
 
 class WireError(Exception):
-    """What came through the pipe is no frame."""
+    """The bytes on the pipe are not a valid frame."""
+
+
+def split(message: Any) -> tuple[bytes, list[bytes | FileContent]]:
+    """A job, event, Cancel or Heartbeat as a frame in parts: its first line, then what follows in this order.
+
+    A FileContent is to be written as exactly ``size`` bytes. Raises JobError if the frame would be too large.
+    """
+    parts: list[bytes | FileContent] = []
+    header = _plain(message, parts)
+    header["sizes"] = [part.size if isinstance(part, FileContent) else len(part) for part in parts]
+    if sum(header["sizes"]) > MAX_BYTES:
+        raise JobError("out-of-memory", f"{sum(header['sizes'])} bytes are too many for one job")
+    return json.dumps(header).encode() + b"\n", parts
 
 
 def pack(message: Any) -> bytes:
-    """A job, event or Cancel as one frame."""
-    blobs: list[bytes] = []
-    header = _plain(message, blobs)
-    header["sizes"] = [len(blob) for blob in blobs]
-    return b"".join([json.dumps(header).encode(), b"\n", *blobs])
+    """A message as one frame. It must hold no FileContent."""
+    line, parts = split(message)
+    assert not any(isinstance(part, FileContent) for part in parts)
+    return b"".join([line, *(part for part in parts if isinstance(part, bytes))])
 
 
 def read(stream: BinaryIO) -> Any | None:
-    """The next message from a blocking pipe, or None at its end."""
+    """The next message from a blocking pipe, or None at its end. Raises WireError."""
     line = stream.readline(MAX_HEADER)
     if not line:
         return None
@@ -74,7 +100,10 @@ def read(stream: BinaryIO) -> Any | None:
 
 
 async def read_async(stream: StreamReader) -> Any | None:
-    """The next message from an asyncio pipe, or None at its end, also at an end in mid-frame."""
+    """The next message from an asyncio pipe, or None at its end, also in the middle of a frame. Raises WireError.
+
+    A worker that was killed while it wrote leaves half a frame behind.
+    """
     try:
         line = await stream.readuntil(b"\n")
         header = _header(line)
@@ -109,21 +138,21 @@ def _message(header: dict[str, Any], blobs: list[bytes]) -> Any:
         raise WireError("a frame of no known kind") from error
 
 
-def _plain(value: Any, blobs: list[bytes]) -> Any:
-    """A dataclass as JSON values; bytes are put aside into ``blobs``."""
+def _plain(value: Any, blobs: list[bytes | FileContent]) -> Any:
+    """A dataclass as JSON values. Each ``bytes`` in it is appended to ``blobs`` and replaced by its index there."""
+    if isinstance(value, bytes | FileContent):
+        blobs.append(value)
+        return {"$bytes": len(blobs) - 1}
     if is_dataclass(value):
         named = {entry.name: _plain(getattr(value, entry.name), blobs) for entry in fields(value)}
         return {"kind": type(value).__name__, "fields": named}
-    if isinstance(value, bytes):
-        blobs.append(value)
-        return {"$bytes": len(blobs) - 1}
     if isinstance(value, tuple):
         return [_plain(entry, blobs) for entry in value]
     return value
 
 
 def _whole(value: Any, blobs: list[bytes]) -> Any:
-    """What ``_plain`` made plain."""
+    """The inverse of ``_plain``."""
     if isinstance(value, list):
         return tuple(_whole(entry, blobs) for entry in value)
     if isinstance(value, dict) and "$bytes" in value:

@@ -1,14 +1,16 @@
-"""Owns one device: keeps the base warm, draws what people wait for, and trains between two drawings.
+"""A worker: the process that owns one device and runs all jobs on it.
 
     python -m lora.engine.worker --base NAME --cache-dir DIR
 
-Jobs come in on stdin and events go out on stdout (``lora.engine.wire``); the log goes to stderr. It ends when
-stdin does, for then nobody is left to work for: at once, in the middle of a step if need be.
+The base stays loaded. Draws go first: between two steps of a training all waiting pictures are drawn. Jobs and Cancels
+come in on stdin, events go out on stdout (``lora.engine.wire``), the log goes to stderr. The process ends as soon as
+stdin is closed, also in the middle of a step: then the bot, which would read the events, is gone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import logging
 import os
@@ -16,294 +18,111 @@ import queue
 import signal
 import sys
 import threading
-import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
 import torch
 
-from lora.checks.examine import examine
-from lora.drawing import sampling
+from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
-from lora.engine.train_and_compare import train_and_compare
+from lora.engine.draw_queue import DrawQueue, MakeSticker
+from lora.engine.heartbeat import HeartbeatThread
+from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
-from lora.jobs import (
-    Cancelled,
-    Draw,
-    Drawn,
-    Event,
-    Failed,
-    Findings,
-    Finished,
-    JobError,
-    Progress,
-    Ready,
-    Train,
-    Trained,
-)
+from lora.jobs import Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
-from lora.training import checkpoints
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_REPORTS = 1.0
-USUAL_SAMPLES = 30  # what the defaults in Ready are told for, where they depend on the number of samples
+USUAL_SAMPLES = 30  # the defaults in Ready are those for this many samples, where they depend on that number
 
-MakeSticker = Callable[[Any, tuple[int, int, int]], bytes]  # a drawing and its background -> a finished file
-
-
-@dataclass(kw_only=True)
-class Drawing:
-    """A draw job and what has become of its pictures."""
-
-    job: Draw
-    done: set[int] = field(default_factory=set)  # indices of pictures that were sent, or cannot be
-    errors: list[JobError] = field(default_factory=list)
+Message = Train | Draw | wire.Cancel
 
 
-@dataclass(kw_only=True)
-class Training:
-    """A training that is under way, and what its next report will say."""
+class Mark(Protocol):
+    """Called whenever the main loop goes on; ``idle`` if it waits for a job."""
 
-    job: Train
-    events: Iterator[Any]
-    losses: list[float] = field(default_factory=list)
-    reported: float = 0.0
+    def __call__(self, *, idle: bool) -> None: ...
+
+
+def _ignore(*, idle: bool) -> None:
+    pass
 
 
 class Worker:
-    """The loop of one device. ``inbox`` gives jobs and Cancels; ``say`` takes events."""
+    """The main loop. Messages come from ``inbox``, events go to ``send_event``.
+
+    Between any two pieces of work ``_read_inbox`` is called, which calls ``mark``.
+    """
 
     def __init__(
         self,
         base: Base,
-        inbox: queue.SimpleQueue[Any],
-        say: Callable[[Event], None],
+        inbox: queue.SimpleQueue[Message],
+        send_event: Callable[[Event], None],
         make_sticker: MakeSticker,
+        mark: Mark = _ignore,
     ) -> None:
-        self._base = base
         self._inbox = inbox
-        self._say = say
-        self._make_sticker = make_sticker
-        self._drawings: dict[int, Drawing] = {}
-        self._pictures: deque[tuple[int, int]] = deque()  # (job id, index), first come first drawn
-        self._trainings: deque[Train] = deque()
-        self._training: Training | None = None
+        self._mark = mark
+        self._draws = DrawQueue(base, send_event, make_sticker)
+        self._trainings = TrainQueue(base, send_event)
 
     def run(self) -> None:
-        """Work for ever. Whoever waits for a drawing goes first; then a training goes one step further."""
+        """Work for ever: draw one batch, then let the training go one step further."""
         while True:
-            self._read_inbox(wait=not self._pictures and not self._trainings and self._training is None)
-            if self._pictures:
-                self._draw_some()
-            if self._training is None and self._trainings:
-                job = self._trainings.popleft()
-                self._training = Training(job=job, events=_examined(self._base, job))
-            if self._training is not None:
-                self._train_a_step(self._training)
+            self._read_inbox(wait=not self._draws and not self._trainings)
+            if self._draws:
+                self._draws.draw_batch(between_steps=self._read_inbox)
+            if self._trainings:
+                self._trainings.step()
 
-    def _read_inbox(self, *, wait: bool) -> None:
-        """Take in all that has come; with ``wait``, at least one message."""
+    def close(self) -> None:
+        """End the running training and take its LoRA layers off the denoiser."""
+        self._trainings.stop()
+
+    def _read_inbox(self, *, wait: bool = False) -> None:
+        """Take all messages that have come; with ``wait``, at least one."""
         while wait or not self._inbox.empty():
+            self._mark(idle=self._inbox.empty())
             self._take(self._inbox.get())
             wait = False
+        self._mark(idle=False)
 
-    def _take(self, message: Any) -> None:
-        if isinstance(message, wire.Cancel):
-            self._cancel(message.job)
-        if isinstance(message, Train):
-            self._trainings.append(message)
-        if isinstance(message, Draw):
-            self._drawings[message.id] = Drawing(job=message)
-            self._pictures.extend((message.id, index) for index in range(message.count))
-
-    def _cancel(self, job_id: int) -> None:
-        """Forget a job wherever it is; of one that has ended already, nothing is said."""
-        drawing = self._drawings.pop(job_id, None)
-        if drawing is not None:
-            self._pictures = deque(entry for entry in self._pictures if entry[0] != job_id)
-            self._say(Cancelled(job=job_id, attempt=drawing.job.attempt))
-        for job in [job for job in self._trainings if job.id == job_id]:
-            self._trainings.remove(job)
-            self._say(Cancelled(job=job_id, attempt=job.attempt))
-        if self._training is not None and self._training.job.id == job_id:
-            attempt = self._training.job.attempt
-            self._end_training()
-            self._say(Cancelled(job=job_id, attempt=attempt))
-
-    def _draw_some(self) -> None:
-        """Take one batch: pictures of one adapter and number of steps, from as many jobs as wait for them."""
-        first = self._drawings[self._pictures[0][0]].job
-        batch = [
-            (job_id, index)
-            for job_id, index in self._pictures
-            if (job := self._drawings[job_id].job).steps == first.steps and job.adapter == first.adapter
-        ][: sampling.MAX_BATCH]
-        self._pictures = deque(entry for entry in self._pictures if entry not in batch)
-        self._draw_batch(batch, first.steps)
-
-    def _draw_batch(self, batch: list[tuple[int, int]], steps: int) -> None:
-        """Draw one batch. If that fails, draw each job's part by itself, so that only the bad job fails."""
-        try:
-            self._draw_to_the_end(batch, steps)
-        except Exception as error:  # whatever it was, the worker goes on
-            jobs = list(dict.fromkeys(job_id for job_id, _ in batch))
-            if len(jobs) == 1:
-                self._fail(jobs[0], error)
-                return
-            for job_id in jobs:
-                drawing = self._drawings.get(job_id)
-                if drawing is not None:
-                    left = [(owner, i) for owner, i in batch if owner == job_id and i not in drawing.done]
-                    self._draw_batch(left, steps)
-
-    def _draw_to_the_end(self, batch: list[tuple[int, int]], steps: int) -> None:
-        """Draw and finish these pictures, as long as somebody still wants them."""
-        reported = began = time.monotonic()
-        items = [_item(self._drawings[job_id].job, index) for job_id, index in batch]
-        for drawn in sampling.draw(self._base, items, steps=steps):
-            self._read_inbox(wait=False)  # somebody may have cancelled
-            if not any(job_id in self._drawings for job_id, _ in batch):
-                return
-            if isinstance(drawn, sampling.Picture):
-                self._finish_picture(*batch[drawn.index], drawn)
-            elif time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                self._report_drawing(batch, drawn, (reported - began) / drawn.step)
-
-    def _report_drawing(
-        self, batch: list[tuple[int, int]], done: sampling.DrawProgress, seconds_a_step: float
-    ) -> None:
-        left = seconds_a_step * (done.steps - done.step)
-        for job_id in dict.fromkeys(job_id for job_id, _ in batch if job_id in self._drawings):
-            attempt = self._drawings[job_id].job.attempt
-            self._say(
-                Progress(job=job_id, attempt=attempt, step=done.step, steps=done.steps, seconds_left=left)
-            )
-
-    def _finish_picture(self, job_id: int, index: int, drawn: sampling.Picture) -> None:
-        """Cut out, fit and send one picture; the last one ends its job."""
-        drawing = self._drawings.get(job_id)
-        if drawing is None:  # cancelled meanwhile
-            return
-        job = drawing.job
-        try:
-            sticker = self._make_sticker(drawn.image, drawn.background_colour)
-            self._say(
-                Drawn(job=job_id, attempt=job.attempt, index=index, seed=job.seed + index, sticker=sticker)
-            )
-        except JobError as error:  # the other pictures may well be good
-            drawing.errors.append(error)
-        drawing.done.add(index)
-        if len(drawing.done) < job.count:
-            return
-        if drawing.errors:
-            self._fail(job_id, drawing.errors[0])
-            return
-        del self._drawings[job_id]
-        self._say(Finished(job=job_id, attempt=job.attempt))
-
-    def _fail(self, job_id: int, error: Exception) -> None:
-        """End a draw job that cannot be done."""
-        drawing = self._drawings.pop(job_id, None)
-        if drawing is not None:
-            self._pictures = deque(entry for entry in self._pictures if entry[0] != job_id)
-            self._say(failure(drawing.job, error))
-
-    def _train_a_step(self, training: Training) -> None:
-        """Let the training run to its next event and pass that on."""
-        try:
-            event = next(training.events)
-        except Exception as error:  # whatever it was, this training is over and the worker is not
-            self._end_training()
-            self._say(failure(training.job, error))
-            return
-        if event is None:  # a sample has been looked at
-            return
-        if isinstance(event, Progress):
-            self._report_training(training, event)
-            return
-        if isinstance(event, Trained):
-            self._end_training()
-        self._say(event)
-
-    def _report_training(self, training: Training, event: Progress) -> None:
-        """About once a second, and for the last step trained, with the mean loss since the last time."""
-        if event.loss is not None:
-            training.losses.append(event.loss)
-        now = time.monotonic()
-        if now - training.reported < SECONDS_BETWEEN_REPORTS and (
-            event.step < event.steps or event.loss is None
-        ):
-            return
-        mean = sum(training.losses) / len(training.losses) if training.losses else None
-        self._say(replace(event, loss=mean))
-        training.losses.clear()
-        training.reported = now
-
-    def _end_training(self) -> None:
-        if self._training is not None:
-            self._training.events.close()  # type: ignore[attr-defined]  # takes the LoRA off the denoiser
-            self._training = None
-
-
-def _examined(base: Base, job: Train) -> Iterator[Any]:
-    """A training, with a look at its samples before the first step.
-
-    If lettering is seen, nothing is mirrored: reversed letters would be learned as part of the look. A training
-    that goes on does as it did before; one that was begun with another base or other values, before an update, is
-    begun anew.
-    """
-    if job.resume is not None and (otherwise := checkpoints.begun_otherwise(job.resume, base, job)):
-        log.warning("job %d is begun anew: %s", job.id, ", ".join(otherwise))
-        job = replace(job, resume=None, earlier=())
-    mirrored = job.settings.random_flip
-    if job.resume is not None and not checkpoints.was_mirrored(job.resume):
-        mirrored = False
-    for event in examine(base, job):
-        if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
-            mirrored = False
-        yield event
-    yield from train_and_compare(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))
-
-
-def _item(job: Draw, index: int) -> sampling.Item:
-    return sampling.Item(
-        prompt=job.prompt,
-        negative_prompt=job.negative_prompt,
-        adapter=job.adapter,
-        seed=job.seed + index,
-        cfg=job.cfg,
-    )
-
-
-def failure(job: Train | Draw, error: Exception) -> Failed:
-    """What the person is told. Only a JobError speaks for itself; of others, the log has the place."""
-    if isinstance(error, JobError):
-        return Failed(job=job.id, attempt=job.attempt, code=error.code, detail=error.detail)
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return Failed(job=job.id, attempt=job.attempt, code="out-of-memory")
-    places = "".join(traceback.format_tb(error.__traceback__))
-    log.error("job %d failed with %s\n%s", job.id, type(error).__name__, places)  # its text may be a person's
-    return Failed(job=job.id, attempt=job.attempt, code="internal", detail=type(error).__name__)
+    def _take(self, message: Message) -> None:
+        match message:
+            case wire.Cancel():
+                self._draws.cancel(message.job)
+                self._trainings.cancel(message.job)
+            case Train():
+                self._trainings.add(message)
+            case Draw():
+                self._draws.add(message)
 
 
 def main() -> None:
-    """Set the process up and work until stdin ends."""
+    """Set the process up and work until stdin is closed."""
     args = _parser().parse_args()
+    _lower_priority(args.nice)
     logging.basicConfig(level=logging.INFO, format="worker: %(message)s", stream=sys.stderr)
     _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, and the bot closes our stdin
-    events = _private_stdout()
-    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, which then closes stdin
+    events, writing = _private_stdout(), threading.Lock()
+
+    def send(message: Event | wire.Heartbeat) -> None:
+        frame = wire.pack(message)
+        with writing:
+            events.write(frame)
+            events.flush()
+
+    heartbeat = HeartbeatThread(send)
+    heartbeat.start()
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    maker = StickerMaker(args.cache_dir, args.outline_px)
+    maker = StickerMaker(args.cache_dir)
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
@@ -312,11 +131,7 @@ def main() -> None:
         log.error("the base cannot be loaded: %s", error)
         sys.exit(3)
 
-    def say(event: Event) -> None:
-        events.write(wire.pack(event))
-        events.flush()
-
-    say(
+    send(
         Ready(
             base=base.name,
             base_hash=base.hash,
@@ -324,7 +139,10 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
         )
     )
-    Worker(base, inbox, say, maker).run()
+    if args.compile:
+        base.compiled = True
+        mixed_batches.compile_in_background(base)
+    Worker(base, inbox, send, maker, heartbeat.mark).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -333,12 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-dir", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--outline-px", type=int, default=8)
+    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--compile", action="store_true", help="on a GPU: faster after some minutes")
     return parser
 
 
-def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
-    """Pass messages on until stdin ends, and end the process with it: nobody wants the step at hand."""
+def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Message]) -> None:
+    """Put messages into the inbox until stdin is closed, then end the process at once."""
     try:
         while (message := wire.read(stream)) is not None:
             inbox.put(message)
@@ -349,14 +168,28 @@ def _listen(stream: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
 
 
 def _private_stdout() -> BinaryIO:
-    """The pipe for events; what libraries print goes to stderr from now on and cannot break a frame."""
+    """The pipe for events. From now on ``print`` goes to stderr, so a library cannot write between two frames."""
     private = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(private, "wb")
 
 
+def _lower_priority(nice: int) -> None:
+    """Let other processes, above all the bot, have the processor first.
+
+    On Linux the priority belongs to a thread, and libraries have started some when they were imported.
+    """
+    threads = [int(path.name) for path in Path("/proc/self/task").glob("*")]
+    for thread in threads or [0]:
+        with contextlib.suppress(OSError):  # the thread has ended, or this process is as low already
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
+
+
 def _die_with_parent() -> None:
-    """On Linux the kernel ends us with the bot, should a copy of its pipe's end live on somewhere."""
+    """On Linux, let the kernel kill this process when the bot dies.
+
+    Closing stdin is not enough if another process has inherited the bot's end of the pipe.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -1,10 +1,13 @@
-"""Which checkpoint is the best: a rule over what was measured of its drawings. No torch here.
+"""Chooses a checkpoint: a rule over the measurements of its drawings. No torch here.
 
-Those that copy samples are out, and those that follow prompts clearly less than a share of how well the bare base
-does. What the rest are worth is how near they come to the samples' style, plus how well they follow prompts beside the
-bare base: what is gained of one is often lost of the other. The last of them wins, unless another one's drawings are
-clearly better: it has learned longest, and the best of a few drawings is often so by luck.
-``docs/findings/training.md`` has what that choice is worth, and other rules.
+1. A checkpoint whose drawings copy samples is out. One that follows prompts clearly less than a given share of how
+   well the bare base follows them is out, too.
+2. The others get a combined score, ``style + prompt / mean(prompt of the bare base)``, one for each drawing. It has
+   both terms because a training often loses in one what it gains in the other.
+3. The last checkpoint is chosen whose combined score is not clearly less than the highest one. The highest of a few
+   means is often the highest by chance, and a later checkpoint has learned longer.
+
+``docs/findings/training.md`` compares this rule with others.
 """
 
 from __future__ import annotations
@@ -16,27 +19,41 @@ from dataclasses import dataclass
 import numpy as np
 
 from lora.evaluation.scorers import Floats
-from lora.jobs import Score
+from lora.jobs import ReasonCode, Score
 
 MAX_COPIES = 0.05  # share of the drawings
 RESAMPLES = 2000
-CLEARLY = 2.0  # standard errors: the best of several checkpoints is often one above the others by luck alone
-LEARNED_LESS = "is not clearly better, and learned less"
-CHANCE = 0.05  # so many copies would come about by accident less often than this
+CLEARLY = (
+    2.0  # standard errors. One is not enough: the highest of several means is often one higher by chance
+)
+CHANCE = 0.05  # a number of copies that happens by accident less often than this is no accident
+
+WORDS = {
+    ReasonCode.BEST: "the best in the samples' style and in following prompts together",
+    ReasonCode.LEARNED_LONGEST: (
+        "it learned longest, and none is clearly better in the samples' style and in following prompts together"
+    ),
+    ReasonCode.LEAST_BAD: "the least bad one: it {detail}",
+    ReasonCode.COPIES: "copies samples in {detail} drawings",
+    ReasonCode.IGNORES_PROMPTS: "follows prompts less than {detail} as well as the bare base",
+    ReasonCode.LEARNED_LESS: "is not clearly better, and learned less",
+    ReasonCode.FURTHER: "is further from the samples' style",
+    ReasonCode.FOLLOWS_LESS: "follows prompts less",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurements:
-    """What was measured of one checkpoint's drawings, one value for each [n]: the same prompts in the same order."""
+    """The measurements of one checkpoint's n drawings. All checkpoints draw the same n prompts in the same order."""
 
     step: int
-    style: Floats
-    prompt: Floats
-    copied: np.ndarray  # bool
-    diversity: float | None  # None: of a single drawing
+    style: Floats  # [n]
+    prompt: Floats  # [n]
+    copied: np.ndarray  # bool [n]
+    diversity: float | None  # None if n is 1
 
     def score(self) -> Score:
-        """The means."""
+        """The means over the drawings."""
         return Score(
             step=self.step,
             style=float(self.style.mean()),
@@ -47,83 +64,105 @@ class Measurements:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why a checkpoint was chosen, or why it was not. As a text it is a part of a sentence for the terminal."""
+
+    code: ReasonCode
+    detail: str = ""  # the figures in the text
+
+    def __str__(self) -> str:
+        return WORDS[self.code].format(detail=self.detail)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The step that was chosen, why, and why each of the others was not."""
+    """The chosen step, why it was chosen, and why each of the others was not."""
 
     step: int
-    why: str
-    others: dict[int, str]
+    reason: Reason
+    others: dict[int, Reason]
+
+    def reason_of(self, step: int) -> Reason:
+        """Why this checkpoint was chosen or was not."""
+        return self.reason if step == self.step else self.others[step]
 
 
 def choose_checkpoint(
-    marks: Sequence[Measurements], base_prompt: Floats, *, least: float, samples: int
+    measurements: Sequence[Measurements], base_prompt: Floats, *, min_share: float, samples: int
 ) -> Choice:
     """Choose among checkpoints, given in the order of their steps.
 
-    ``base_prompt`` [n] is how well the bare base followed the same prompts with the same seeds, ``least`` the share
-    of it that is enough (``lora.evaluation.scorers.PromptScorer``); ``samples`` is how many there are. If
-    none passes, the one that     copies least is taken, and of those the one that follows prompts best.
+    ``base_prompt`` [n] is the bare base's prompt score of each drawing, for the same prompts and seeds. ``min_share``
+    is the share of its mean that a checkpoint must reach; it depends on the scorer
+    (``lora.evaluation.scorers.PromptScorer``). ``samples`` is the number of samples of the training.
+
+    If all checkpoints are out, the one with the fewest copies is chosen, and among equals the one that follows
+    prompts best.
     """
-    faults = {mark.step: _fault(mark, base_prompt, least, samples) for mark in marks}
-    good = [mark for mark in marks if not faults[mark.step]]
-    if not good:
-        last = min(marks, key=lambda mark: (mark.copied.mean(), -mark.prompt.mean()))
-        others = {step: fault for step, fault in faults.items() if step != last.step}
-        return Choice(step=last.step, why=f"the least bad one: it {faults[last.step]}", others=others)
-    worths = {mark.step: worth(mark, base_prompt) for mark in good}
-    best = max(good, key=lambda mark: worths[mark.step].mean())
-    equals = {
-        mark.step: mark for mark in good if not clearly_less(worths[mark.step], worths[best.step], CLEARLY)
-    }
-    chosen = equals[max(equals)]
-    why = "the best in the samples' style and in following prompts together"
-    if chosen is not best:
-        why = "it learned longest, and none is clearly better in the samples' style and in following prompts together"
+    faults = {one.step: _fault(one, base_prompt, min_share, samples) for one in measurements}
+    passed = [one for one in measurements if faults[one.step] is None]
+    if not passed:
+        least_bad = min(measurements, key=lambda one: (one.copied.mean(), -one.prompt.mean()))
+        found = {step: fault for step, fault in faults.items() if fault is not None}
+        fault = found.pop(least_bad.step)
+        reason = Reason(code=ReasonCode.LEAST_BAD, detail=str(fault))
+        return Choice(step=least_bad.step, reason=reason, others=found)
+    combined = {one.step: combined_score(one, base_prompt) for one in passed}
+    highest = max(passed, key=lambda one: combined[one.step].mean())
+    equals = [
+        one.step for one in passed if not clearly_less(combined[one.step], combined[highest.step], CLEARLY)
+    ]
+    chosen = max(equals)
     others = {
-        mark.step: faults[mark.step] or (LEARNED_LESS if mark.step in equals else _beaten(mark, best))
-        for mark in marks
-        if mark.step != chosen.step
+        one.step: faults[one.step]
+        or (Reason(code=ReasonCode.LEARNED_LESS) if one.step in equals else _what_is_less(one, highest))
+        for one in measurements
+        if one.step != chosen
     }
-    return Choice(step=chosen.step, why=why, others=others)
+    code = ReasonCode.BEST if chosen == highest.step else ReasonCode.LEARNED_LONGEST
+    return Choice(step=chosen, reason=Reason(code=code), others=others)
 
 
-def worth(mark: Measurements, base_prompt: Floats) -> Floats:
-    """What each drawing [n] is worth: 1 for the samples' style, and 1 for following its prompt as the bare base does.
+def combined_score(one: Measurements, base_prompt: Floats) -> Floats:
+    """``style + prompt / mean(base_prompt)`` of each drawing [n].
 
-    Its style alone, if the base follows prompts no better than chance: then there is nothing to be held against.
+    The first term is 1 for the samples' style, the second 1 for following the prompt as well as the bare base does.
+    It is ``style`` alone if the base follows prompts no better than chance: a ratio to about 0 says nothing.
     """
     if not _follows(base_prompt):
-        return mark.style
-    return mark.style + mark.prompt / base_prompt.mean()
+        return one.style
+    return one.style + one.prompt / base_prompt.mean()
 
 
-def _fault(mark: Measurements, base_prompt: Floats, least: float, samples: int) -> str:
-    """What rules a checkpoint out, or nothing."""
-    count, drawings = int(mark.copied.sum()), len(mark.copied)
+def _fault(one: Measurements, base_prompt: Floats, min_share: float, samples: int) -> Reason | None:
+    """What rules a checkpoint out, or None."""
+    count, drawings = int(one.copied.sum()), len(one.copied)
     if count > MAX_COPIES * drawings and _accident(count, drawings, samples) < CHANCE:
-        return f"copies samples in {count} of {drawings} drawings"
-    if forgets(mark.prompt, base_prompt, least):
-        return f"follows prompts less than {least:.0%} as well as the bare base"
-    return ""
+        return Reason(code=ReasonCode.COPIES, detail=f"{count} of {drawings}")
+    if ignores_prompts(one.prompt, base_prompt, min_share):
+        return Reason(code=ReasonCode.IGNORES_PROMPTS, detail=f"{min_share:.0%}")
+    return None
 
 
-def forgets(prompt: Floats, base_prompt: Floats, least: float) -> bool:
-    """Whether prompts are followed clearly less than ``least`` times as well as by the bare base [n each].
+def ignores_prompts(prompt: Floats, base_prompt: Floats, min_share: float) -> bool:
+    """Whether ``mean(prompt)`` is clearly less than ``min_share * mean(base_prompt)``; both are [n].
 
-    Never, if the base itself follows them no better than chance, which is 0: a share of nothing, or of less, is no
-    measure, and what the base cannot draw no checkpoint can forget.
+    False if the base itself follows prompts no better than chance, which is a score of 0: then a share of its score
+    says nothing, and the checkpoint cannot have lost what the base never had.
     """
-    return _follows(base_prompt) and clearly_less(prompt, least * base_prompt)
+    return _follows(base_prompt) and clearly_less(prompt, min_share * base_prompt)
 
 
 def _follows(base_prompt: Floats) -> bool:
+    """Whether the mean prompt score is clearly over 0, which is chance."""
     return clearly_less(np.zeros_like(base_prompt), base_prompt)
 
 
 def _accident(count: int, drawings: int, samples: int) -> float:
-    """How likely ``count`` of honest drawings are over the limit: one in a hundred is, or one in samples + 1.
+    """The probability that at least ``count`` new drawings pass the limit of ``metrics.copies`` by accident.
 
-    The limit is a percentile of so few samples that a new drawing by the same hand passes it now and then.
+    P(X >= count), X ~ Binomial(drawings, p). The limit is the 99th percentile of a few samples' similarities, which is
+    an uncertain estimate: p = max(0.01, 1 / (samples + 1)).
     """
     rate = max(0.01, 1 / (samples + 1))
     return sum(
@@ -132,10 +171,10 @@ def _accident(count: int, drawings: int, samples: int) -> float:
 
 
 def clearly_less(one: Floats, other: Floats, errors: float = 1.0) -> bool:
-    """Whether the mean of ``one`` is under that of ``other`` by more than so many standard errors.
+    """Whether ``mean(other - one)`` is over ``errors`` of its standard errors; both are [n], paired by prompt.
 
-    The standard error is that of the mean paired difference, by bootstrap over the prompts (Efron & Tibshirani
-    1993); one of it is the rule by which Breiman et al. 1984 take the simpler of two models.
+    The standard error is a bootstrap over the prompts (Efron & Tibshirani 1993). One standard error is the rule by
+    which Breiman et al. 1984 take the simpler of two models.
     """
     gap = other - one
     chance = np.random.default_rng(0)
@@ -143,7 +182,8 @@ def clearly_less(one: Floats, other: Floats, errors: float = 1.0) -> bool:
     return bool(gap.mean() > errors * means.std() + 1e-9)
 
 
-def _beaten(mark: Measurements, best: Measurements) -> str:
-    if mark.style.mean() < best.style.mean():
-        return "is further from the samples' style"
-    return "follows prompts less"
+def _what_is_less(one: Measurements, highest: Measurements) -> Reason:
+    """Which term of the combined score is the lower one; the style is named if both are."""
+    if one.style.mean() < highest.style.mean():
+        return Reason(code=ReasonCode.FURTHER)
+    return Reason(code=ReasonCode.FOLLOWS_LESS)

@@ -1,7 +1,7 @@
-"""Compares checkpoints: all draw the same prompts with the same seeds, are scored, and one is chosen.
+"""Compares checkpoints: all draw the same prompts with the same seeds, are measured, and one is chosen.
 
-``compare`` is a generator, so that its caller can draw for others in between. The marks are made by
-``lora.evaluation.scorers`` and ``lora.evaluation.metrics``; the choice is ``lora.evaluation.checkpoint_choice``'s.
+``compare`` is a generator, so that its caller can draw for other people in between. ``lora.evaluation.scorers`` and
+``lora.evaluation.metrics`` measure, ``lora.evaluation.checkpoint_choice`` chooses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from lora.adapters import adapter_file
 from lora.data.background import choose_background
-from lora.data.dataset import on_flat_background, open_samples
+from lora.data.dataset import SamplePictures, on_flat_background
 from lora.drawing import sampling
 from lora.evaluation import checkpoint_choice, metrics
 from lora.evaluation.probe_prompts import new_prompts
@@ -22,8 +22,8 @@ from lora.evaluation.scorers import Features, FlatDrawing, Floats, ImageEncoder,
 from lora.jobs import Sample, SavedCheckpoint, Score
 from lora.models.base_model import Base
 
-OTHER_PROMPTS = 5  # with which the right one is compared
-LEAST_SAMPLES = 3  # of fewer, no likeness among themselves can be told
+OTHER_PROMPTS = 5  # that the prompt of a drawing is compared with
+LEAST_SAMPLES = 3  # with fewer, the similarity of samples to each other cannot be measured
 
 
 class CompareError(Exception):
@@ -32,9 +32,9 @@ class CompareError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
-    """How the checkpoints are made to draw. A picture takes about as long as ``steps`` and 9 denoising steps."""
+    """How the checkpoints draw. Drawing and measuring a picture take about ``steps`` + 9 denoising steps."""
 
-    prompts: tuple[str, ...] = ()  # empty: the first ``count`` that no caption holds
+    prompts: tuple[str, ...] = ()  # empty: the first ``count`` probe prompts with no word of a caption
     count: int = 8
     seeds: tuple[int, ...] = (0,)
     cfg: float = 5.0
@@ -43,7 +43,7 @@ class CompareSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareProgress:
-    """``step`` of ``steps`` pieces of work are done; the base is free until the next one is asked for."""
+    """``step`` of ``steps`` pieces of work are done. The base is free until the next event is asked for."""
 
     step: int
     steps: int
@@ -51,7 +51,10 @@ class CompareProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointDrawings:
-    """The drawings of one checkpoint (or of the bare base: step None), one for each prompt and seed."""
+    """The drawings of one checkpoint, or of the bare base (``step`` is None).
+
+    They go prompt by prompt, and within a prompt seed by seed.
+    """
 
     step: int | None
     pictures: tuple[Image.Image, ...] = field(repr=False)
@@ -59,79 +62,92 @@ class CheckpointDrawings:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What came of it. Rows: the bare base, then the checkpoints in the order of their steps.
-
-    Pictures go prompt by prompt, and within a prompt seed by seed.
-    """
+    """The result. ``drawings`` has the bare base first, then the checkpoints in the order of their steps."""
 
     prompts: tuple[str, ...]
     settings: CompareSettings
-    rows: tuple[CheckpointDrawings, ...]
-    base_prompts: Floats  # how well the bare base follows them [n pictures]
-    marks: tuple[checkpoint_choice.Measurements, ...] = field(repr=False)
+    drawings: tuple[CheckpointDrawings, ...]
+    base_prompts: Floats  # prompt scores of the bare base's drawings [n pictures]
+    measurements: tuple[checkpoint_choice.Measurements, ...] = field(repr=False)
     choice: checkpoint_choice.Choice
 
     @property
     def base_prompt(self) -> float:
-        """How well the bare base follows the prompts, on average."""
+        """The bare base's mean prompt score."""
         return float(self.base_prompts.mean())
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """The means of each checkpoint's marks."""
-        return tuple(mark.score() for mark in self.marks)
+        """The mean measurements of each checkpoint."""
+        return tuple(one.score() for one in self.measurements)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The code of the reason for each of ``scores``, in their order."""
+        return tuple(self.choice.reason_of(one.step).code.value for one in self.measurements)
+
+    @property
+    def on_sheet(self) -> list[CheckpointDrawings]:
+        """The drawings of the first seed only: one for each prompt."""
+        seeds = len(self.settings.seeds)
+        return [CheckpointDrawings(step=one.step, pictures=one.pictures[::seeds]) for one in self.drawings]
 
 
 def compare(
     base: Base,
     samples: Sequence[Sample],
     checkpoints: Sequence[SavedCheckpoint],
-    eye: ImageEncoder,
-    reader: PromptScorer,
+    encoder: ImageEncoder,
+    scorer: PromptScorer,
     settings: CompareSettings | None = None,
 ) -> Iterator[CompareProgress | Comparison]:
-    """Draw with every checkpoint and the bare base, score the drawings and choose; the Comparison comes last.
+    """Draw with every checkpoint and the bare base, measure the drawings and choose; the Comparison comes last.
 
-    Between two events the caller may use the base. Raises ChooseError, and JobError (bad-picture, bad-adapter,
+    Between two events the caller may use the base. Raises CompareError, and JobError (bad-picture, bad-adapter,
     other-base, not-a-number).
     """
-    how = settings or CompareSettings()
-    kept = sorted(checkpoints, key=lambda one: one.step)
-    if not kept:
+    settings = settings or CompareSettings()
+    checkpoints = sorted(checkpoints, key=lambda one: one.step)
+    if not checkpoints:
         raise CompareError("there are no checkpoints to compare")
     if len(samples) < LEAST_SAMPLES:
         raise CompareError(f"at least {LEAST_SAMPLES} samples are needed to compare checkpoints")
-    captions = [sample.caption for sample in samples]
-    prompts = how.prompts or tuple(new_prompts(captions, how.count))
-    images = open_samples(samples)
-    background = _background(base, kept[0], images)
-    own = _show(base, images, background)
-    del images  # as large as they were sent; at the base's own size they can wait for the drawings
-    asked = [(prompt, seed) for prompt in prompts for seed in how.seeds]
-    work = _Work((1 + len(kept)) * 2 * len(asked))
-    rows = []
-    for adapter in (None, *(one.adapter for one in kept)):
-        rows.append((yield from _draw(base, asked, adapter, background, how, work)))
-    fits = []
-    for shown in rows:
-        fits.append((yield from _read(reader, shown, background, asked, _choices(prompts), work)))
-    marks = _marks(eye, own, rows, kept, fits)
+    # What is drawn, and the samples as the drawings will be
+    prompts = settings.prompts or tuple(new_prompts([sample.caption for sample in samples], settings.count))
+    asked = [(prompt, seed) for prompt in prompts for seed in settings.seeds]
+    images = SamplePictures(samples)
+    background = _background(base, checkpoints[0], images)
+    samples_shown = _at_drawn_size(base, images, background)
+    # Draw
+    work = _Work((1 + len(checkpoints)) * 2 * len(asked))
+    drawings = []
+    for adapter in (None, *(one.adapter for one in checkpoints)):
+        drawings.append((yield from _draw(base, asked, adapter, background, settings, work)))
+    # Measure
+    prompt_scores = []
+    for shown in drawings:
+        prompt_scores.append((yield from _score(scorer, shown, background, asked, _choices(prompts), work)))
+    measurements = _measure(encoder, samples_shown, drawings, checkpoints, prompt_scores)
+    # Choose
+    choice = checkpoint_choice.choose_checkpoint(
+        measurements, prompt_scores[0], min_share=scorer.min_share, samples=len(samples)
+    )
     yield Comparison(
         prompts=tuple(prompts),
-        settings=how,
-        rows=tuple(
+        settings=settings,
+        drawings=tuple(
             CheckpointDrawings(step=step, pictures=tuple(one.image for one in shown))
-            for step, shown in zip((None, *(one.step for one in kept)), rows, strict=True)
+            for step, shown in zip((None, *(one.step for one in checkpoints)), drawings, strict=True)
         ),
-        base_prompts=fits[0],
-        marks=tuple(marks),
-        choice=checkpoint_choice.choose_checkpoint(marks, fits[0], least=reader.least, samples=len(samples)),
+        base_prompts=prompt_scores[0],
+        measurements=tuple(measurements),
+        choice=choice,
     )
 
 
 @dataclass
 class _Work:
-    """Counts what is done."""
+    """Counts the pieces of work that are done."""
 
     steps: int
     step: int = 0
@@ -142,7 +158,7 @@ class _Work:
 
 
 def _background(base: Base, one: SavedCheckpoint, images: Sequence[Image.Image]) -> str:
-    """The background that the adapters were trained on: everything is compared on that one."""
+    """The name of the background that the adapters were trained on; everything is drawn on it."""
     about = adapter_file.read_info(one.adapter)
     if about is not None and about.background in base.profile.backgrounds:
         return about.background
@@ -154,48 +170,48 @@ def _draw(
     asked: Sequence[tuple[str, int]],
     adapter: bytes | None,
     background: str,
-    how: CompareSettings,
+    settings: CompareSettings,
     work: _Work,
 ) -> Generator[CompareProgress, None, list[FlatDrawing]]:
-    """One row, batch by batch: nobody else may use the base within a batch, so no event comes there."""
-    shown = []
+    """The drawings of one adapter. An event comes after each batch: within a batch the base is in use."""
+    drawings = []
     for start in range(0, len(asked), sampling.MAX_BATCH):
         items = [
-            sampling.Item(prompt=prompt, adapter=adapter, seed=seed, cfg=how.cfg, background=background)
+            sampling.Item(prompt=prompt, adapter=adapter, seed=seed, cfg=settings.cfg, background=background)
             for prompt, seed in asked[start : start + sampling.MAX_BATCH]
         ]
-        for drawn in sampling.draw(base, items, steps=how.steps):
+        for drawn in sampling.draw(base, items, steps=settings.steps):
             if isinstance(drawn, sampling.Picture):
-                shown.append(FlatDrawing(image=drawn.image, background_colour=drawn.background_colour))
+                drawings.append(FlatDrawing(image=drawn.image, background_colour=drawn.background_colour))
         yield work.more(len(items))
-    return shown
+    return drawings
 
 
-def _read(
-    reader: PromptScorer,
+def _score(
+    scorer: PromptScorer,
     shown: Sequence[FlatDrawing],
     background: str,
     asked: Sequence[tuple[str, int]],
     choices: Sequence[str],
     work: _Work,
 ) -> Generator[CompareProgress, None, np.ndarray]:
-    """How well each drawing of a row fits its prompt [n]."""
-    fits = []
+    """The prompt score of each drawing of one adapter [n]."""
+    scores = []
     for one, (prompt, _) in zip(shown, asked, strict=True):
         others = [other for other in choices if other != prompt][:OTHER_PROMPTS]
-        fits.append(reader.read(one, background, [prompt, *others]))
+        scores.append(scorer.score(one, background, [prompt, *others]))
         yield work.more(1)
-    return np.array(fits)
+    return np.array(scores)
 
 
 def _choices(prompts: Sequence[str]) -> list[str]:
-    """The prompts themselves, and as many other things as it takes to have OTHER_PROMPTS others for each."""
+    """The prompts, and as many other things as are needed to give each prompt OTHER_PROMPTS others."""
     spare = new_prompts(prompts, max(0, OTHER_PROMPTS + 1 - len(prompts)))
     return [*dict.fromkeys(prompts), *spare]
 
 
-def _show(base: Base, images: Sequence[Image.Image], background: str) -> list[FlatDrawing]:
-    """Samples as large as the drawings: an eye takes another sharpness for another style."""
+def _at_drawn_size(base: Base, images: Sequence[Image.Image], background: str) -> list[FlatDrawing]:
+    """Samples in the size of the drawings: an encoder takes another sharpness for another style."""
     colour = base.profile.backgrounds[background]
     return [
         FlatDrawing(image=on_flat_background(image, base.drawn_px, colour), background_colour=colour)
@@ -203,32 +219,32 @@ def _show(base: Base, images: Sequence[Image.Image], background: str) -> list[Fl
     ]
 
 
-def _marks(
-    eye: ImageEncoder,
+def _measure(
+    encoder: ImageEncoder,
     samples: Sequence[FlatDrawing],
-    rows: Sequence[Sequence[FlatDrawing]],
-    kept: Sequence[SavedCheckpoint],
-    fits: Sequence[np.ndarray],
+    drawings: Sequence[Sequence[FlatDrawing]],
+    checkpoints: Sequence[SavedCheckpoint],
+    prompt_scores: Sequence[np.ndarray],
 ) -> list[checkpoint_choice.Measurements]:
-    """All that was measured, for each checkpoint; the first row and the first fits are the bare base's."""
-    own = eye.look(samples)
-    mirrored = eye.look(
+    """All measurements of each checkpoint. ``drawings`` and ``prompt_scores`` have the bare base first."""
+    own = encoder.features(samples)
+    mirrored = encoder.features(
         [
             FlatDrawing(image=ImageOps.mirror(one.image), background_colour=one.background_colour)
             for one in samples
         ]
     )
-    bare = eye.look(rows[0])
-    marks = []
-    for one, shown, fit in zip(kept, rows[1:], fits[1:], strict=True):
-        looks: Features = eye.look(shown)
-        marks.append(
+    bare = encoder.features(drawings[0])
+    measurements = []
+    for one, shown, scores in zip(checkpoints, drawings[1:], prompt_scores[1:], strict=True):
+        features: Features = encoder.features(shown)
+        measurements.append(
             checkpoint_choice.Measurements(
                 step=one.step,
-                style=metrics.style_closeness(looks.style, own.style, bare.style),
-                prompt=fit,
-                copied=metrics.copies(looks.content, own.content, mirrored.content),
-                diversity=metrics.diversity(looks.content, own.content),
+                style=metrics.style_closeness(features.style, own.style, bare.style),
+                prompt=scores,
+                copied=metrics.copies(features.content, own.content, mirrored.content),
+                diversity=metrics.diversity(features.content, own.content),
             )
         )
-    return marks
+    return measurements

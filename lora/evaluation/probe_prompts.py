@@ -1,4 +1,4 @@
-"""New things to draw, for judging an adapter: ordinary ones that none of its samples shows."""
+"""Prompts for measuring an adapter: ordinary things that no caption of its samples names. No torch here."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ THINGS = (
     "a tomato", "a butterfly", "a gift", "a frog", "an apple", "a shoe", "a helicopter", "a bell", "a cookie",
     "a crab", "a hat", "a pineapple", "a book",
 )  # fmt: skip
-_SMALL = frozenset(("a", "an", "the", "of", "and", "with", "on", "in", "its", "at", "to"))
+SMALL_WORDS = frozenset(("a", "an", "the", "of", "and", "with", "on", "in", "its", "at", "to"))
 
 
 class PromptError(Exception):
-    """Prompts that cannot show what an adapter has learned; the message says which and why."""
+    """These prompts cannot measure an adapter; the message says why."""
 
 
 def new_prompts(captions: Iterable[str], count: int) -> list[str]:
-    """The first ``count`` things with no word in any caption, the same ones for the same captions.
+    """The first ``count`` of THINGS that share no word with a caption; the same captions always give the same ones.
 
-    Raises PromptError if the captions name too many of them.
+    Raises PromptError if fewer than ``count`` are left.
     """
-    said = {stem for caption in captions for stem in _stems(caption)}
-    found = [thing for thing in THINGS if not said & _stems(thing)]
+    named = {stem for caption in captions for stem in _stems(caption)}
+    found = [thing for thing in THINGS if not named & _stems(thing)]
     if len(found) < count:
         raise PromptError(
             f"only {len(found)} of {len(THINGS)} ordinary things are in no caption: give prompts"
@@ -35,7 +35,7 @@ def new_prompts(captions: Iterable[str], count: int) -> list[str]:
 
 
 def check_new(prompts: Sequence[str], captions: Iterable[str], keyword: str) -> None:
-    """Refuse prompts that equal a training caption but for keyword, case, articles and punctuation."""
+    """Raise PromptError if a prompt equals a training caption without keyword, case, articles and punctuation."""
     known = {plain(caption, keyword) for caption in captions}
     for prompt in prompts:
         if plain(prompt, keyword) in known:
@@ -45,15 +45,15 @@ def check_new(prompts: Sequence[str], captions: Iterable[str], keyword: str) -> 
 
 
 def plain(text: str, keyword: str) -> tuple[str, ...]:
-    """The words that matter of a caption, in order, without keyword and articles."""
+    """The words of a caption in lower case and in order, without keyword and articles."""
     words = re.findall(r"\w+", text.lower().replace("’s", "").replace("'s", ""))
     return tuple(word for word in words if word not in ("a", "an", "the", keyword.lower()))
 
 
 def _stems(text: str) -> set[str]:
-    """Words as the singular, roughly: enough to see that cherries are cherry, and wolf's is wolf."""
+    """The words as rough singulars, so that "cherries" equals "cherry" and "wolf's" equals "wolf"."""
     words = re.findall("[a-z]+", text.lower().replace("’s", "").replace("'s", ""))
-    return {_stem(word) for word in words if word not in _SMALL}
+    return {_stem(word) for word in words if word not in SMALL_WORDS}
 
 
 def _stem(word: str) -> str:

@@ -1,4 +1,4 @@
-"""A comparison as people see it: its contact sheet, its table, and why the chosen one was chosen."""
+"""A comparison for people to read: its contact sheet, its table, and the reasons of the choice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lora.jobs import Score
-from lora.sheets.contact_sheet import Line, contact_sheet, pictures_on
+from lora.sheets.contact_sheet import Line, contact_sheet
 
 if TYPE_CHECKING:
     from lora.evaluation.compare import Comparison
@@ -21,30 +21,25 @@ memorised  the share of drawings that are nearer to a sample than samples are to
 
 
 def sheet(compared: Comparison, chosen: int, *, width: int = 1280) -> bytes:
-    """The contact sheet as a PNG: the bare base on top, then a row for each checkpoint, first seeds only."""
-    seeds = len(compared.settings.seeds)
-    rows = [row.pictures[::seeds] for row in compared.rows]
-    return _sheet(compared.prompts, compared.scores, rows, chosen, width)
+    """The contact sheet as a PNG of at most ``width`` px: the bare base, then a row for each checkpoint.
+
+    It has the drawings of the first seed only.
+    """
+    drawings = [one.pictures for one in compared.on_sheet]
+    return sheet_of(compared.prompts, compared.scores, drawings, chosen, width=width)
 
 
-def marked_anew(
-    png: bytes, prompts: Sequence[str], scores: Sequence[Score], chosen: int, *, width: int = 1280
-) -> bytes:
-    """A sheet that ``sheet`` made, with another row as the chosen one. Raises SheetError if it is another one's."""
-    rows = pictures_on(png, prompts, 1 + len(scores), width=width)
-    return _sheet(prompts, scores, rows, chosen, width)
-
-
-def _sheet(
+def sheet_of(
     prompts: Sequence[str],
     scores: Sequence[Score],
-    rows: Sequence[Sequence[Image.Image]],
+    drawings: Sequence[Sequence[Image.Image]],
     chosen: int,
+    *,
     width: int,
 ) -> bytes:
-    """Rows: the bare base's drawings, then those of each score's checkpoint."""
-    lines = [Line(name="bare base", facts=("without adapter",), pictures=tuple(rows[0]))]
-    for score, pictures in zip(scores, rows[1:], strict=True):
+    """The same sheet from its parts: ``drawings`` are the bare base's, then those of each score's checkpoint."""
+    lines = [Line(name="bare base", facts=("without adapter",), pictures=tuple(drawings[0]))]
+    for score, pictures in zip(scores, drawings[1:], strict=True):
         facts = (f"style {score.style:z.2f}", f"prompt {score.prompt:z.2f}")
         marked = score.step == chosen
         lines.append(Line(name=f"step {score.step}", facts=facts, pictures=tuple(pictures), chosen=marked))
@@ -52,7 +47,7 @@ def _sheet(
 
 
 def table(compared: Comparison, chosen: int) -> str:
-    """The scores as lines of text, the chosen one marked, and what became of the others."""
+    """The scores as lines of text, the chosen one marked, and why each of the others was not chosen."""
     lines = [LEGEND, "", HEAD, f"{'base':>6}  {0.0:>6.2f}  {compared.base_prompt:>6.2f}"]
     for score in compared.scores:
         marked = "  <- chosen" if score.step == chosen else ""
@@ -62,8 +57,8 @@ def table(compared: Comparison, chosen: int) -> str:
             f"  {score.memorised:>9.0%}{marked}"
         )
     choice = compared.choice
-    lines += ["", f"The rule chose step {choice.step}: {choice.why}."]
-    lines += [f"  step {step}: {why}" for step, why in sorted(choice.others.items())]
+    lines += ["", f"The rule chose step {choice.step}: {choice.reason}."]
+    lines += [f"  step {step}: {reason}" for step, reason in sorted(choice.others.items())]
     if chosen != choice.step:
         lines.append(f"You chose step {chosen}.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Names for weights: sha256 of whole files, and of a denoiser's tensors whatever file they are in."""
+"""sha256 of whole files, and of a denoiser's tensors without the files' metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def file_hash(file: Path, cache_dir: Path) -> str:
 
 
 def _remembered(files: Sequence[Path], cache_dir: Path, kind: str, work: Callable[[Path, Any], None]) -> str:
-    """A hash, kept in ``cache_dir`` under the files' sizes and times: hashing 3.5 GB takes seconds."""
+    """A hash, cached in ``cache_dir`` by the files' paths, sizes and times: to hash 3.5 GB takes seconds."""
     stamp = repr([kind, *((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)])
     known = cache_dir / "base-hashes" / hashlib.sha256(stamp.encode()).hexdigest()
     if known.is_file():

@@ -1,7 +1,7 @@
-"""The files of a base that came from elsewhere, checked: against hashes known beforehand, then against a lock.
+"""Checks a base's files against known hashes and against a lock file.
 
-For most files nobody can say beforehand what they must be. Those are trusted when they are first seen; their
-sha256 is written into a lock file, and from then on a file that differs is refused.
+For most files no hash is known. They are trusted the first time: their sha256 is written into the lock file. From then
+on a file that differs is refused.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 def verify(
     folder: Path, names: list[str], known: Mapping[str, str], lock: Path, cache_dir: Path, *, source: str
 ) -> None:
-    """Check the files ``names`` of ``folder``, and lock what is not locked yet. Raises BaseError naming the file.
+    """Check the files ``names`` of ``folder`` and add those that are new to the lock. Raises BaseError with the path.
 
-    ``known`` and the lock give sha256 by file name; ``source`` is noted in the lock: where the files come from.
+    ``known`` and the lock map file names to sha256. ``source`` says where the files come from; the lock keeps it.
     """
     locked = _read(lock)
     found = {name: file_hash(folder / name, cache_dir) for name in names}
@@ -43,7 +43,7 @@ def verify(
     text = json.dumps({"source": source, "sha256": {**locked, **found}}, indent=2, sort_keys=True)
     try:
         write_whole(lock, f"{text}\n".encode())
-    except OSError as error:  # a read-only folder: what is known was checked all the same
+    except OSError as error:  # for example a read-only folder; all known hashes were checked
         log.warning("%s: not written (%s), so later changes of the base will not be noticed", lock, error)
 
 

@@ -1,4 +1,4 @@
-"""Where a base's networks are: on the GPU while they are needed, in main memory while they rest."""
+"""Moves a base's networks between the GPU and main memory, so that training and drawing need less GPU memory."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 
 from lora.models.base_model import Base
 
-LARGE = 768  # pixels of a side; 512 px take less to decode than to learn from
+LARGE = 768  # pixels of a side; decoding 512 px needs less GPU memory than training does
 
 
 @contextmanager
 def offloaded(base: Base) -> Iterator[None]:
-    """While it lasts, VAE and text encoder leave the GPU to the denoiser (1 GB less with SD 2.1).
+    """Within it, VAE and text encoder are in main memory until they are called (1 GB less on the GPU with SD 2.1).
 
-    Whoever encodes, decodes or embeds gets the network it needs back without asking; it then stays on the
-    GPU until ``rest``, for who draws once may draw again. On the CPU nothing moves.
+    A call moves the network to the GPU, and there it stays until ``offload``: who draws once often draws again.
+    Afterwards both are on the GPU. On the CPU nothing moves.
     """
     if base.device.type == "cpu":
         yield
@@ -25,20 +25,20 @@ def offloaded(base: Base) -> Iterator[None]:
     from accelerate import cpu_offload_with_hook
     from accelerate.hooks import remove_hook_from_module
 
-    parts = (base.vae, base.text_encoder)
+    networks = (base.vae, base.text_encoder)
     try:
-        for part in parts:
-            cpu_offload_with_hook(part, base.device)
+        for network in networks:
+            cpu_offload_with_hook(network, base.device)
         torch.cuda.empty_cache()
         yield
     finally:
-        for part in parts:
-            remove_hook_from_module(part)
-            part.to(base.device)
+        for network in networks:
+            remove_hook_from_module(network)
+            network.to(base.device)
 
 
 def offload(base: Base) -> None:
-    """Send VAE and text encoder to main memory again; only inside ``resting``."""
+    """Move VAE and text encoder to main memory again. Only within ``offloaded``: its hooks move them back."""
     if base.device.type != "cpu":
         base.vae.to("cpu")
         base.text_encoder.to("cpu")
@@ -46,11 +46,11 @@ def offload(base: Base) -> None:
 
 
 def free_for_decoding(base: Base) -> None:
-    """Before large pictures are decoded: only the VAE and the denoiser stay on the GPU, and nothing unused is kept.
+    """Free GPU memory before pictures of LARGE pixels or more are decoded.
 
-    With SD 2.1 at 768 px the decoder holds 1.8 GB of tensors for one picture, more than any other part of drawing.
-    The text encoder (0.7 GB) comes back by itself when it is asked. Tiles would save more, and draw other pictures:
-    the decoder's norms and its attention see the whole.
+    The text encoder moves to main memory (0.7 GB with SD 2.1), ``Base.embed`` moves it back; torch's unused memory is
+    released. The decoder needs most memory of all parts of drawing: 1.8 GB of tensors for one picture of 768 px.
+    Decoding in tiles would need less, but gives other pictures: the decoder's norms and attention use the whole one.
     """
     if base.device.type != "cpu" and base.resolution >= LARGE:
         base.text_encoder.to("cpu")
@@ -58,7 +58,7 @@ def free_for_decoding(base: Base) -> None:
 
 
 def move_base(base: Base, device: torch.device, dtype: torch.dtype) -> None:
-    """Put a base on another device; denoiser and text encoder get ``dtype``, the VAE stays in float32."""
+    """Move a base to another device. Denoiser and text encoder get ``dtype``; the VAE stays in float32."""
     base.unet.to(device, dtype)
     base.text_encoder.to(device, dtype)
     base.vae.to(device)

@@ -1,7 +1,7 @@
 """Stable Diffusion 2.1's shape: the settings of its parts, as on the hub, without any weights.
 
-A single file of weights says nothing of these; tests and benchmarks build networks of this shape from them.
-The 768 px edition predicts velocity and computes attention in float32 where it can; the 512 px one predicts noise.
+A single file of weights does not contain these settings. Tests and benchmarks also build networks from them.
+The 768 px edition predicts velocity and computes attention scores in float32. The 512 px edition predicts noise.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lora.data.captions import bpe
 from lora.files import write_whole
+from lora.models.sd_settings import CLIP_TEXT, NOISE_SCHEDULE, tokenizer
 
 UNET: dict[str, Any] = {
     "sample_size": 96,
@@ -41,29 +41,20 @@ VAE: dict[str, Any] = {
     "scaling_factor": 0.18215,
 }
 TEXT_ENCODER: dict[str, Any] = {
-    "vocab_size": 49408,
+    **CLIP_TEXT,
     "hidden_size": 1024,
     "intermediate_size": 4096,
-    "num_hidden_layers": 23,  # OpenCLIP ViT-H has 24; SD 2 reads the last but one, so the last is not there
+    "num_hidden_layers": 23,  # OpenCLIP ViT-H has 24; SD 2 uses the output of the last but one
     "num_attention_heads": 16,
-    "max_position_embeddings": 77,
-    "hidden_act": "gelu",
     "projection_dim": 512,
-    "bos_token_id": 49406,
-    "eos_token_id": 49407,
     "pad_token_id": 0,
 }
 SCHEDULER: dict[str, Any] = {
-    "num_train_timesteps": 1000,
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
+    **NOISE_SCHEDULE,
     "prediction_type": "v_prediction",
-    "clip_sample": False,
     "set_alpha_to_one": False,
-    "steps_offset": 1,
 }
-PADDING = "!"  # its tokenizer pads with token 0, not with the end token as CLIP's own does
+PADDING = "!"  # token 0; CLIP's own tokenizer pads with the end token
 
 V_768 = "sd-2.1"
 EPSILON_512 = "sd-2.1-base"
@@ -81,16 +72,8 @@ def settings(edition: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def tokenizer() -> Any:
-    """SD 2's tokenizer, from the bundled merges."""
-    from transformers import CLIPTokenizer
-
-    vocab, merges = bpe()
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77, pad_token=PADDING)
-
-
 def write_configs(folder: Path, parts: dict[str, dict[str, Any]]) -> None:
-    """A diffusers folder of these settings with everything but weights."""
+    """Write all files of a diffusers folder except the weights. ``parts`` is what ``settings`` gives."""
     classes = {
         "unet": ("diffusers", "UNet2DConditionModel", "config.json"),
         "vae": ("diffusers", "AutoencoderKL", "config.json"),
@@ -104,7 +87,7 @@ def write_configs(folder: Path, parts: dict[str, dict[str, Any]]) -> None:
         _write(folder / part / file, {**kind, **parts[part]})
     index["tokenizer"] = ["transformers", "CLIPTokenizer"]
     index["safety_checker"] = index["feature_extractor"] = [None, None]
-    tokenizer().save_pretrained(folder / "tokenizer")
+    tokenizer(pad_token=PADDING).save_pretrained(folder / "tokenizer")
     _write(folder / "model_index.json", index)
 
 

@@ -1,7 +1,7 @@
-"""A base in one .safetensors file, as A1111 and ComfyUI use them: turned into a diffusers folder once.
+"""Converts a base in one .safetensors file, as A1111 and ComfyUI use it, to a diffusers folder.
 
-Such a file holds tensors alone. What it needs besides, above all whether it predicts noise or velocity, is
-taken from what is known of it, never from a guess. No network is asked.
+Such a file holds only tensors. All settings, such as whether it predicts noise or velocity, come from its known hash,
+its header or a note beside it; nothing is guessed. No network is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ARCHITECTURES = {"stable-diffusion-v2-768-v": sd21.V_768, "stable-diffusion-v2-5
 
 
 def unpack(file: Path, cache_dir: Path) -> Path:
-    """The diffusers folder in ``cache_dir`` made from a file (as large again), made on first use.
+    """The diffusers folder of a file in ``cache_dir``, made on first use. It needs as much space as the file.
 
     Raises BaseError if nothing tells how the file must be read, or if its tensors are not those of such a base.
     """
@@ -52,7 +52,7 @@ def unpack(file: Path, cache_dir: Path) -> Path:
 
 
 def _like(file: Path, digest: str) -> str | Path:
-    """What gives the file its settings: an edition of SD 2.1, or a diffusers folder that it is shaped like."""
+    """Where the file's settings come from: an edition of SD 2.1, or a diffusers folder of the same shape."""
     note = file.with_suffix(".json")
     if note.is_file():
         return _read_note(note)
@@ -104,7 +104,7 @@ def _convert(file: Path, configs: Path, folder: Path) -> None:
             str(file), config=str(configs), local_files_only=True, safety_checker=None, feature_extractor=None
         )
         pipeline.save_pretrained(folder, safe_serialization=True)
-    except Exception as error:  # diffusers raises whatever its conversion stumbles over
+    except Exception as error:  # diffusers' conversion raises many kinds
         shutil.rmtree(folder, ignore_errors=True)
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise BaseError(f"{file}: its tensors are not those of such a base: {reason}") from error

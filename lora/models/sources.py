@@ -1,7 +1,7 @@
-"""Where base models come from: the bundled one, named ones from several places in order, folders, single files.
+"""Finds base models: the bundled one, named ones, diffusers folders and single files.
 
-A named base is looked for in ``models/`` first, then in the hub's own cache on this machine; only ``fetch``, or
-a command that may use the network, downloads it. Only safetensors, JSON and tokenizer texts are ever fetched.
+A named base is looked for in ``models/`` and then in the Hugging Face cache of this machine. Only ``fetch``, or a
+command that may use the network, downloads it. Only safetensors, JSON and tokenizer files are downloaded.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from lora.models import lockfile, single_file, sticker_nano
 
 log = logging.getLogger(__name__)
 
-MODELS = Path("models")  # below the folder that the program runs in
-PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")  # opening one runs whatever code is in it
+MODELS = Path("models")  # relative to the working directory
+PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")  # opening one can run code that is in it
 WEIGHTS = (
     "unet/diffusion_pytorch_model.safetensors",
     "vae/diffusion_pytorch_model.safetensors",
@@ -49,9 +49,9 @@ class Hub:
     size: str = "some GB"
 
 
-# Stability AI took its repositories off the hub in November 2025; sd2-community keeps copies of them. Neither can
-# be asked while this is written. Commits and hashes are those that independent projects pin for these repositories
-# (each weight's at least twice, but for the 768 px denoiser: once, by a project that compared two uploads of it).
+# Stability AI removed its repositories from the hub in November 2025; sd2-community keeps copies. Commits and hashes
+# were not read from the hub. They are those that independent projects pin for these repositories: each hash of weights
+# at least twice, except the 768 px denoiser's, pinned once, by a project that compared two uploads of it.
 _SHARED = {
     "vae/diffusion_pytorch_model.safetensors": (
         "a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815"
@@ -87,15 +87,14 @@ NAMED = {
         size="5.2 GB",
     ),
 }
-ALIASES = {
-    old: name for name, hub in NAMED.items() for old in (hub.repository, *hub.former)
-}  # the names that people know them by
+# repository -> the named base that it means
+ALIASES = {old: name for name, hub in NAMED.items() for old in (hub.repository, *hub.former)}
 
 
 def title(name: str) -> str:
-    """What a base is called in files and messages, whichever of its names it was asked for by."""
+    """The name of a base in files and messages, the same for all names that it has."""
     name = ALIASES.get(name, name)
-    if name == "sticker-nano" or name in NAMED:
+    if name == sticker_nano.NAME or name in NAMED:
         return name
     return Path(name).resolve().name.removesuffix(".safetensors")
 
@@ -103,10 +102,10 @@ def title(name: str) -> str:
 def find(name: str, cache_dir: Path, *, download: bool = False) -> Path:
     """The diffusers folder that a base's name stands for. Raises BaseError with what to do instead.
 
-    What is bundled or a single file is unpacked into ``cache_dir`` on first use. The network is asked only with
+    The bundled base and single files are unpacked into ``cache_dir`` on first use. The network is used only with
     ``download``, and only if a base is not on this machine.
     """
-    if name == "sticker-nano":
+    if name == sticker_nano.NAME:
         return _bundled(cache_dir)
     path = Path(name)
     if path.suffix in PICKLES:
@@ -132,20 +131,20 @@ def find(name: str, cache_dir: Path, *, download: bool = False) -> Path:
 
 
 def named(name: str) -> tuple[str, Hub]:
-    """The name and the repository of a base of the hub; the old names of SD 2.1 mean the copies of it."""
+    """The name and the repository of a base of the hub. The old names of SD 2.1 mean its copies."""
     name = ALIASES.get(name, name)
     if name in NAMED:
         return name, NAMED[name]
     if re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name):
         return name, Hub(repository=name, revision=None)
     raise BaseError(
-        f"{name}: no base of that name. There are sticker-nano, {', '.join(NAMED)}, a local diffusers folder, "
+        f"{name}: no base of that name. There are {sticker_nano.NAME}, {', '.join(NAMED)}, a local diffusers folder, "
         f"a .safetensors file, and OWNER/NAME of the Hugging Face hub"
     )
 
 
 def _introduced(name: str) -> str:
-    """What a message about a base of the hub begins with: under an old name, also what is used for it and why."""
+    """The beginning of a message about a base of the hub; for an old name it says what is used instead and why."""
     known, hub = named(name)
     if name in hub.former:
         return (
@@ -159,7 +158,7 @@ def _by_hand(name: str) -> str:
 
 
 def offline() -> bool:
-    """Whether the operator has forbidden to ask the hub."""
+    """Whether the operator has forbidden to use the hub."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
@@ -176,7 +175,7 @@ def _folder(name: str) -> str:
 
 
 def _on_this_machine(name: str, hub: Hub, cache_dir: Path) -> tuple[Path | None, str]:
-    """The first whole and right copy, or None and what was looked at."""
+    """The first complete and verified copy; or None and a text that says where it was looked for."""
     looked = []
     for place, folder in _places(name, hub):
         missing = _missing(folder) if folder is not None else None
@@ -188,7 +187,7 @@ def _on_this_machine(name: str, hub: Hub, cache_dir: Path) -> tuple[Path | None,
 
 
 def _places(name: str, hub: Hub) -> Iterator[tuple[str, Path | None]]:
-    """Where a base of the hub may be on this machine, best first."""
+    """(description, folder or None) of each place where a base of the hub may be, best first."""
     for folder in dict.fromkeys((_folder(name), hub.repository.partition("/")[2])):
         path = MODELS / folder
         yield str(path), path.resolve() if path.is_dir() else None
@@ -198,7 +197,7 @@ def _places(name: str, hub: Hub) -> Iterator[tuple[str, Path | None]]:
 
 
 def _cached(repository: str, revision: str | None) -> Path | None:
-    """A snapshot in the hub's own cache, as other programs leave it. No network."""
+    """A snapshot in the Hugging Face cache of this machine. No network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -217,7 +216,7 @@ def _missing(folder: Path) -> list[str]:
 
 
 def verify(name: str, hub: Hub, folder: Path, cache_dir: Path, *, commit: str | None = None) -> None:
-    """Check every file of a base of the hub against what is known and locked. Raises BaseError naming the file."""
+    """Check all files of a base of the hub against known and locked hashes. Raises BaseError with the path."""
     files = sorted(
         str(path.relative_to(folder)) for pattern in WANTED for path in folder.glob(pattern) if path.is_file()
     )
@@ -226,9 +225,9 @@ def verify(name: str, hub: Hub, folder: Path, cache_dir: Path, *, commit: str | 
 
 
 def fetch(name: str, cache_dir: Path) -> Path:
-    """Download a base of the hub to ``models/``, verify it, and return its folder; a broken download goes on.
+    """Download a base of the hub to ``models/``, verify it, and return its folder. A broken download is continued.
 
-    Raises BaseError: offline, no such repository, no network, a file that is not what it must be.
+    Raises BaseError: offline, no such repository, no network, or a file with another hash than the known one.
     """
     introduced = _introduced(name)
     name, hub = named(name)
@@ -252,14 +251,14 @@ def fetch(name: str, cache_dir: Path) -> Path:
             f"{hub.repository}: has no {', '.join(missing)}, so it is no base that can be used here"
         )
     verify(name, hub, part, cache_dir, commit=commit)
-    shutil.rmtree(part / ".cache", ignore_errors=True)  # the downloader's own notes
+    shutil.rmtree(part / ".cache", ignore_errors=True)  # the downloader's own state
     part.rename(folder)
     return folder.resolve()
 
 
 def _download(hub: Hub, folder: Path) -> str:
-    """Fetch what is wanted of the pinned commit, or of the newest, and say which commit it was."""
-    import httpx2  # what huggingface_hub itself speaks with
+    """Download the WANTED files of the pinned commit, or of the newest one, and return the commit."""
+    import httpx2  # the HTTP client that huggingface_hub uses
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -1,4 +1,7 @@
-"""sticker-nano, the bundled base: its shape, its 8-bit file, and that file unpacked to a diffusers folder."""
+"""sticker-nano, the bundled base: its shape, its 8-bit file, and that file unpacked to a diffusers folder.
+
+Importing this file does not import torch, so that a command line can know the base's name.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from lora.data.captions import bpe
+from lora.models import sub_pixel_decoder
 from lora.models.quiet import quiet_libraries
+from lora.models.sd_settings import CLIP_TEXT, NOISE_SCHEDULE, tokenizer
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from torch import Tensor
+    from transformers import CLIPTextModel
 
-# Flat backgrounds that the base was taught to draw on by name; no mention means white.
+NAME = "sticker-nano"
+
+# The backgrounds, RGB, that the base learned by name. A caption that names none means white.
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
     "green": (0, 190, 90),
@@ -42,42 +46,28 @@ UNET: dict[str, Any] = {
     "use_linear_projection": True,
 }
 TEXT_ENCODER: dict[str, Any] = {
-    "vocab_size": 49408,
+    **CLIP_TEXT,
     "hidden_size": 256,
     "intermediate_size": 1024,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
-    "max_position_embeddings": 77,
-    "hidden_act": "gelu",
     "projection_dim": 256,
-    "bos_token_id": 49406,
-    "eos_token_id": 49407,
     "pad_token_id": 49407,
 }
 SCHEDULER: dict[str, Any] = {
-    "num_train_timesteps": 1000,
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
+    **NOISE_SCHEDULE,
     "prediction_type": "v_prediction",
     "rescale_betas_zero_snr": True,
     "timestep_spacing": "trailing",
-    "clip_sample": False,
     "set_alpha_to_one": True,
-    "steps_offset": 1,
 }
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
-WEIGHTS = BUNDLED / "sticker-nano.safetensors"
-BPE = BUNDLED / "bpe_simple_vocab_16e6.txt.gz"
-OTHER_TOKENS = 0  # the embedding row of every token that the training captions never held
+WEIGHTS = BUNDLED / f"{NAME}.safetensors"
+OTHER_TOKENS = 0  # the embedding row of every token that was in no training caption
 
-SUB_PIXEL_CONV = (
-    "fine.safetensors"  # in an unpacked vae/: the decoder's last convolution, if it makes sub-pixels
-)
-LAST = ("decoder.conv_out.weight", "decoder.conv_out.bias")
-# Parts of the VAE that are not rounded to 8 bits, for 0.28 MB more: nothing after them evens it out. On a flat
-# background it would come to 1.6 of 255 in one pixel of a hundred; what is rounded below them comes to 0.06.
+# Parts of the VAE that stay fp16, which costs 0.28 MB. No later layer averages their rounding errors: on a flat
+# background 1 pixel of 100 would be off by 1.6 of 255. The layers before them, at 8 bits, cause 0.06 of 255.
 UNROUNDED = ("decoder.up_blocks.2.", "decoder.up_blocks.3.", "decoder.conv_out.")
 
 
@@ -88,19 +78,16 @@ def content_hash() -> str:
 
 def cached(cache_dir: Path) -> Path:
     """The unpacked folder inside ``cache_dir``, unpacked on first use; each edition has its own."""
-    return unpack(cache_dir / f"sticker-nano-{content_hash()[:12]}")
+    return unpack(cache_dir / f"{NAME}-{content_hash()[:12]}")
 
 
 def unpack(folder: Path) -> Path:
     """Write sticker-nano as a plain diffusers folder (fp32, safetensors) and return it.
 
-    If its decoder makes k x k sub-pixels of each pixel (Shi et al. 2016, arXiv 1609.05158), ``vae/`` holds the mean
-    over each colour's sub-pixels: plain diffusers so draws the fine picture box-downsampled by k (but for what
-    either clamps). Beside it is ``vae/fine.safetensors`` with the sub-pixels' ``weight`` [3 k k, channels, 3, 3] and
-    ``bias`` [3 k k], in the order of ``torch.nn.functional.pixel_shuffle``.
+    If its decoder draws sub-pixels, their convolution is in a file of its own (``lora.models.sub_pixel_decoder``).
 
-    A folder that is already there is left as it is. It appears whole or not at all: it is written beside
-    its place and renamed, so two processes may do this at once.
+    A folder that is already there is left as it is. The files are written to a folder beside it, which is then
+    renamed. So the folder is complete or not there at all, and two processes may do this at once.
     """
     if (folder / "model_index.json").exists():
         return folder
@@ -108,10 +95,10 @@ def unpack(folder: Path) -> Path:
     part = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
     try:
         parts = load_quantized(WEIGHTS)
-        parts["vae"], fine = _without_sub_pixels(parts["vae"])
+        parts["vae"], fine = sub_pixel_decoder.split(parts["vae"])
         pipeline(parts).save_pretrained(part, safe_serialization=True)
         if fine:
-            save_file(fine, part / "vae" / SUB_PIXEL_CONV)
+            sub_pixel_decoder.write(fine, part / "vae")
         part.chmod(0o755)
         try:
             part.rename(folder)
@@ -123,17 +110,8 @@ def unpack(folder: Path) -> Path:
     return folder
 
 
-def _without_sub_pixels(vae: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """A VAE whose last convolution makes whole pixels, and the tensors of the one that made sub-pixels, or {}."""
-    last = {name.rpartition(".")[2]: vae[name] for name in LAST}
-    if len(last["bias"]) == 3:
-        return vae, {}
-    means = {name: vae[name].unflatten(0, (3, -1)).mean(dim=1) for name in LAST}
-    return {**vae, **means}, last
-
-
 def pipeline(parts: dict[str, dict[str, Tensor]]) -> StableDiffusionPipeline:
-    """The whole base in memory, from the tensors that ``load_quantized`` gives of the bundled file."""
+    """The whole base in memory, from the tensors that ``load_quantized`` reads."""
     quiet_libraries()
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -160,16 +138,11 @@ def pipeline(parts: dict[str, dict[str, Tensor]]) -> StableDiffusionPipeline:
     )
 
 
-def tokenizer() -> CLIPTokenizer:
-    """CLIP's own tokenizer, from the bundled merges (49,408 tokens, padded with the end token)."""
-    from transformers import CLIPTokenizer
-
-    vocab, merges = bpe(BPE)
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
-
-
 def _whole_vocabulary(state: dict[str, Tensor], kept: Tensor) -> dict[str, Tensor]:
-    """Spread the compact embedding (row 0, then one row per kept token) over all of CLIP's token ids."""
+    """Expand the compact embedding table to all of CLIP's token ids.
+
+    The compact table has row OTHER_TOKENS, then one row for each id in ``kept``.
+    """
     (name,) = [key for key in state if key.endswith("token_embedding.weight")]
     compact = state[name]
     table = compact[OTHER_TOKENS].repeat(TEXT_ENCODER["vocab_size"], 1)
@@ -184,11 +157,13 @@ def _for_transformers(model: CLIPTextModel, state: dict[str, Tensor]) -> dict[st
 
 
 def quantize(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Matrices and kernels as int8 with one fp16 scale per output row; all that is small or UNROUNDED as fp16.
+    """Matrices and kernels as int8 with one fp16 scale per output row; vectors and UNROUNDED parts as fp16.
 
     ``parts`` is {part: {name: float tensor}}. The largest rounding error is half a scale, that is 0.4 % of
     a row's largest weight.
     """
+    import torch
+
     packed = {}
     for part, state in parts.items():
         for name, value in state.items():
@@ -207,7 +182,9 @@ def quantize(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def load_quantized(path: Path) -> dict[str, dict[str, Tensor]]:
-    """What ``quantize`` packed, as {part: {name: fp32 tensor}} (integers stay integers)."""
+    """The content of a file that ``quantize`` packed, as {part: {name: fp32 tensor}} (integers stay integers)."""
+    from safetensors.torch import load_file
+
     packed = load_file(path)
     parts: dict[str, dict[str, Tensor]] = {}
     for key, value in packed.items():

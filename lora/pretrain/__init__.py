@@ -1,4 +1,4 @@
-"""How the bundled weights were made, runnable: drawings -> vae -> text_to_image -> decoder -> pack; and cutout.
+"""The programs that made the bundled weights: drawings -> vae -> text_to_image -> decoder -> pack; and cutout.
 
-Imports ``data``, ``models``, ``adapters`` and ``drawing``.
+Imports ``data``, ``models``, ``adapters``, ``drawing`` and ``training``.
 """

@@ -1,4 +1,4 @@
-"""Drawings put onto flat backgrounds, on the device: what the VAE and the denoiser are shown."""
+"""Augmentation on the device: drawings are moved, scaled, mirrored and put onto flat backgrounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def background_colours(device: torch.device) -> Tensor:
 
 
 def below(most: int, generator: torch.Generator) -> int:
-    """A whole number from 0 to ``most`` - 1, at random."""
+    """A random whole number from 0 to ``most`` - 1."""
     return int(torch.randint(most, (), generator=generator, device=generator.device))
 
 
@@ -48,7 +48,7 @@ def on_background(rgba: Tensor, colours: Tensor) -> Tensor:
 
 
 def jittered(rgba: Tensor, generator: torch.Generator, *, smallest: float, mirrored: float) -> Tensor:
-    """Each picture scaled to ``smallest``..1, a little off the centre, and mirrored with chance ``mirrored``."""
+    """Each picture randomly scaled to ``smallest``..1, moved, and mirrored with the probability ``mirrored``."""
     count, device = rgba.shape[0], rgba.device
 
     def rand(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the decoder is trained on: drawings at 512 px, and latents as the encoder and the denoiser leave them."""
+"""The decoder's training data: drawings at 512 px, with latents from the encoder or from the denoiser."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from torch import Tensor
 
 from lora.drawing.sampling import denoise, make_scheduler
 from lora.models.base_model import Base
+from lora.models.diffusion import add_noise
 from lora.pretrain.augment import below, premultiplied
-from lora.pretrain.vae import dressed
+from lora.pretrain.vae import recoloured_on_background
 
 SIDE = 512
 STEPS = 20
-CLEAN = 0.3  # of the latents come straight from the encoder
-MOST_STEPS = 6  # of STEPS are redone by the denoiser in the others, at most
+CLEAN = 0.3  # share of the latents that come straight from the encoder
+MOST_STEPS = 6  # the other latents are noised and denoised again, for at most this many of STEPS
 CHUNK = 64
 
 
 class Bank:
-    """Pictures uint8 [M, 3, 512, 512] with the latents [M, 8, 32, 32] to decode them from, on the base's device."""
+    """Pictures uint8 [M, 3, 512, 512] and the latents [M, 8, 32, 32] of each, on the base's device."""
 
     def __init__(self, base: Base, drawings: Tensor, captions: Sequence[str], size: int) -> None:
         device = base.device
@@ -31,30 +32,31 @@ class Bank:
 
     @torch.no_grad()
     def fill(self, generator: torch.Generator) -> None:
-        """Show drawings anew, in other places, sizes and colours, and redo their last denoising steps."""
+        """Replace all pictures by random drawings in random places, sizes and colours, and make their latents."""
         for chunk in torch.arange(len(self.latents)).split(CHUNK):
             rows = torch.randint(
                 len(self._drawings), (len(chunk),), generator=generator, device=generator.device
             )
-            images = dressed(placed(premultiplied(self._drawings[rows]), generator), generator)
+            rgba = randomly_placed(premultiplied(self._drawings[rows]), generator)
+            images = recoloured_on_background(rgba, generator)
             self.pictures[chunk] = ((images.clamp(-1, 1) + 1) * 127.5).round().byte()
             latents, _ = self._base.encode(F.avg_pool2d(images, 2))
-            redo = 0
+            steps = 0
             if float(torch.rand((), generator=generator, device=generator.device)) > CLEAN:
-                redo = 1 + below(MOST_STEPS, generator)
+                steps = 1 + below(MOST_STEPS, generator)
             texts = [self._captions[row] for row in rows.tolist()]
-            self.latents[chunk] = redone(self._base, latents, texts, redo, generator)
+            self.latents[chunk] = redenoised(self._base, latents, texts, steps, generator)
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents [size, 8, 32, 32], and the pictures [size, 3, 512, 512] in [-1, 1], picked at random."""
-        pick = torch.randint(len(self.latents), (size,), generator=generator, device=generator.device)
-        return self.latents[pick], self.pictures[pick].float() / 127.5 - 1
+        """Random latents [size, 8, 32, 32], and their pictures [size, 3, 512, 512] in [-1, 1]."""
+        rows = torch.randint(len(self.latents), (size,), generator=generator, device=generator.device)
+        return self.latents[rows], self.pictures[rows].float() / 127.5 - 1
 
 
-def placed(rgba: Tensor, generator: torch.Generator) -> Tensor:
-    """Premultiplied pictures, all smaller by one factor in half of the calls, moved by whole pixels, some mirrored.
+def randomly_placed(rgba: Tensor, generator: torch.Generator) -> Tensor:
+    """Premultiplied pictures [B, 4, H, W], moved by whole pixels; half of the batches smaller, half mirrored.
 
-    No resampling that rings or blurs: the decoder is to learn edges as they were drawn.
+    It uses no resampling that rings or blurs, so that the decoder learns edges as they were drawn.
     """
     side = rgba.shape[-1]
     if below(2, generator):
@@ -62,26 +64,28 @@ def placed(rgba: Tensor, generator: torch.Generator) -> Tensor:
         rgba = F.interpolate(rgba, (small, small), mode="bilinear", antialias=True)
     if below(2, generator):
         rgba = rgba.flip(-1)
-    room = side - rgba.shape[-1]
-    left, top = below(room + 1, generator), below(room + 1, generator)
-    rgba = F.pad(rgba, (left, room - left, top, room - top))
+    free = side - rgba.shape[-1]
+    left, top = below(free + 1, generator), below(free + 1, generator)
+    rgba = F.pad(rgba, (left, free - left, top, free - top))
     x, y = below(17, generator) - 8, below(17, generator) - 8
     return F.pad(rgba, (x, -x, y, -y))
 
 
 @torch.no_grad()
-def redone(
+def redenoised(
     base: Base, latents: Tensor, captions: Sequence[str], steps: int, generator: torch.Generator
 ) -> Tensor:
-    """The latents after the last ``steps`` of 20 denoising steps from noise put on them; not guided, as drawing is."""
+    """Latents that are noised, then denoised with the last ``steps`` of STEPS steps, without guidance.
+
+    Returned as they are for 0 steps.
+    """
     if not steps:
         return latents
     scheduler = make_scheduler(base, STEPS)
-    times = scheduler.timesteps[-steps:]
-    signal = scheduler.alphas_cumprod[times[0]]
+    timesteps = scheduler.timesteps[-steps:]
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)
-    latents = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    texts = base.embed(captions)
-    for t in times:
-        latents = denoise(base, scheduler, latents, t, texts)
+    latents = add_noise(latents, noise, scheduler.alphas_cumprod[timesteps[0]])
+    text_embeddings = base.embed(captions)
+    for t in timesteps:
+        latents = denoise(base, scheduler, latents, t, text_embeddings)
     return latents

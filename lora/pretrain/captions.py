@@ -1,4 +1,4 @@
-"""What the drawings are called while the base is trained: many forms of one name, with and without its style."""
+"""The captions of the drawings for the base's training: many forms of one name, with and without its style."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Drawing = dict[str, object]  # a row of drawings.json
 
 
 def name(drawing: Drawing, rng: Random) -> str:
-    """The concept's own name most of the time, else one of its tags, but never a word kept for measuring."""
+    """The concept's own name most of the time, else one of its tags; never a held-out word (``SYNONYMS``)."""
     tags = [tag for tag in drawing["tags"] if tag not in SYNONYMS]  # type: ignore[attr-defined]
     if tags and rng.random() > 0.78:
         return str(rng.choice(tags))
@@ -21,15 +21,15 @@ def name(drawing: Drawing, rng: Random) -> str:
 
 
 def subject(drawing: Drawing, rng: Random) -> str:
-    """What a drawing of one thing shows: its name, or two of its tags side by side."""
+    """The caption of a drawing of one thing: its name with or without an article, or two of its tags."""
     tags: tuple[str, ...] = tuple(drawing["tags"])  # type: ignore[arg-type]
     if len(tags) > 1 and rng.random() < 0.1:
         return " ".join(rng.sample(tags, 2))
     return rng.choice(ARTICLES) + name(drawing, rng)
 
 
-def shown(drawing: Drawing, scene: Scene, drawings: list[Drawing], rng: Random) -> str:
-    """What a scene shows, in words."""
+def described(drawing: Drawing, scene: Scene, drawings: list[Drawing], rng: Random) -> str:
+    """The caption of a scene, without style and background."""
     if scene.kind == "coloured":
         what = name(drawing, rng)
         forms = (f"{scene.colour} {what}", a(f"{scene.colour} {what}"), f"{what} in {scene.colour}")
@@ -50,19 +50,19 @@ _JOINED = {
 
 
 def a(words: str) -> str:
-    """With the article that English's letters ask for."""
+    """With the article "a" or "an"."""
     return f"{'an' if words[:1] in 'aeiou' else 'a'} {words}"
 
 
 def plural(words: str) -> str:
-    """English's usual plural of the last word."""
+    """With the last word in the regular plural."""
     if words.endswith(("s", "x", "sh", "ch")):
         return f"{words}es"
     return f"{words}s"
 
 
 def styled(style: str, what: str, background: str, rng: Random) -> str:
-    """One way to ask for it. ``background`` is the background's colour name; white is mostly left unsaid."""
+    """A caption with style and background. White, the name of the usual background, is mostly left out."""
     text = rng.choice(
         (
             f"{style} {what}",

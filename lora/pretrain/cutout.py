@@ -1,9 +1,9 @@
-"""Trains the bundled cut-out network: a drawing on any background -> how much of each pixel is drawing.
+"""Trains the bundled cut-out network: a drawing on any background -> its alpha, for each pixel.
 
     python -m lora.pretrain.cutout --pictures data/cache/drawings/drawings.safetensors --seconds 200 --out OUT
 
-Drawings whose true alpha is known are put on made-up backgrounds on the device. The network reads what rembg's
-``u2net_custom`` session feeds it (320 px, ImageNet mean and deviation) and is exported as ONNX.
+Drawings with known alpha are put on generated backgrounds, on the device. The network has the input of rembg's
+``u2net_custom`` session (320 px, ImageNet mean and standard deviation) and is exported as ONNX.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lora.pretrain.augment import place, premultiplied
 
 SIDE = 320
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF_ERROR = 0.01  # the largest difference in alpha that weights in half precision may make
+HALF_ERROR = 0.01  # the largest allowed difference in alpha that weights in half precision make
 
 
 def block(before: int, after: int, stride: int = 1) -> nn.Sequential:
@@ -60,7 +60,7 @@ class CutoutNet(nn.Module):
 
 
 class Exported(nn.Module):
-    """What goes into the ONNX file: alpha in [0, 1] instead of logits."""
+    """The network in the ONNX file: it gives alpha in [0, 1] instead of logits."""
 
     def __init__(self, net: CutoutNet) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Exported(nn.Module):
 
 
 class Scenes:
-    """Drawings on backgrounds of every kind, made on the device."""
+    """Random drawings on random backgrounds, made on the device."""
 
     def __init__(self, pictures: Tensor, seed: int) -> None:
         self.pictures = pictures
@@ -88,20 +88,20 @@ class Scenes:
         return F.pad(premultiplied(self.pictures[rows]), (margin,) * 4)
 
     def placed(self, count: int) -> Tensor:
-        """As ``pick``, scaled (0.35 to 1.25), moved, mirrored; some hang over the edge a little."""
+        """As ``pick``, but scaled (0.35 to 1.25), moved and mirrored; some are cut a little by the edge."""
         scale = 0.35 + 0.9 * self.rand(count).sqrt()
         room = (SIDE / 256 / scale - 1).clamp_min(0.06)
         shift = (self.rand(count, 2) * 2 - 1) * room[:, None] * 0.9
         return place(self.pick(count), scale, shift, self.rand(count) < 0.5)
 
     def outlined(self, rgba: Tensor) -> Tensor:
-        """With a white rim, as finished stickers have."""
+        """With a white outline, as finished stickers have."""
         rim = F.avg_pool2d(F.max_pool2d(rgba[:, 3:], 9, 1, 4), 3, 1, 1)
         alpha = torch.maximum(rim, rgba[:, 3:])
         return torch.cat([rgba[:, :3] + (alpha - rgba[:, 3:]), alpha], dim=1)
 
     def backgrounds(self, rgba: Tensor) -> Tensor:
-        """[B, 3, 320, 320] in [0, 1]: white, flat, near the drawing's own colour, and five kinds of texture."""
+        """[B, 3, 320, 320] in [0, 1]: white, flat, close to the drawing's own colour, or one of five textures."""
         count = len(rgba)
         own = rgba[:, :3].sum(dim=(2, 3)) / rgba[:, 3].sum(dim=(1, 2))[:, None].clamp_min(1)
         near = (own + 0.25 * (self.rand(count, 3) - 0.5)).clamp(0, 1)[:, :, None, None]
@@ -120,14 +120,14 @@ class Scenes:
         return background
 
     def ramps(self, count: int) -> tuple[Tensor, Tensor]:
-        """Two axes at right angles, turned by any angle: each [B, 1, 320, 320], from about -1.4 to 1.4."""
+        """The coordinates along two randomly rotated, perpendicular axes: each [B, 1, 320, 320], about -1.4 to 1.4."""
         line = torch.linspace(-1, 1, SIDE, device=self.device)
         angle = self.rand(count, 1, 1, 1) * 6.2832
         x, y = line[None, None, None, :], line[None, None, :, None]
         return torch.cos(angle) * x + torch.sin(angle) * y, torch.cos(angle) * y - torch.sin(angle) * x
 
     def gradients(self, count: int) -> Tensor:
-        """One colour fading into another along a line or away from a point."""
+        """Linear or radial gradients between two colours."""
         first, second = self.rand(count, 3, 1, 1), self.rand(count, 3, 1, 1)
         along, across = self.ramps(count)
         along, across = along + self.rand(count, 1, 1, 1) - 0.5, across + self.rand(count, 1, 1, 1) - 0.5
@@ -136,7 +136,7 @@ class Scenes:
         return first + (second - first) * share.clamp(0, 1)
 
     def stripes(self, count: int) -> Tensor:
-        """Two colours in stripes or checks of any width, most of them with hard edges."""
+        """Stripes or checks of two colours, of any width, most with hard edges."""
         first, second = self.rand(count, 3, 1, 1), self.rand(count, 3, 1, 1)
         waves = 6 * 25 ** self.rand(count, 1, 1, 1)
         along, across = (
@@ -149,7 +149,7 @@ class Scenes:
         )
 
     def noise(self, count: int) -> Tensor:
-        """Coloured noise, each scale as strong as chance has it, about some colour."""
+        """Coloured noise at six scales, each with a random strength, around a random colour."""
         total = self.rand(count, 3, 1, 1).expand(count, 3, SIDE, SIDE)
         for cells in (3, 7, 15, 31, 63, 127):
             strength = 0.5 * self.rand(count, 1, 1, 1)
@@ -158,14 +158,14 @@ class Scenes:
         return total.clamp(0, 1)
 
     def patches(self, count: int) -> Tensor:
-        """Flat patches of several colours, whose borders wander: noise in few steps."""
+        """Flat areas of three colours with irregular borders."""
         fields = F.interpolate(self.rand(count, 3, 8, 8) - 0.5, SIDE, mode="bicubic").argmax(dim=1)
         colours = self.rand(count, 3, 3)
         flat = torch.gather(colours, 2, fields.flatten(1)[:, None].expand(-1, 3, -1))
         return flat.view(count, 3, SIDE, SIDE)
 
     def clutter(self, count: int) -> Tensor:
-        """Other drawings, large and small, one over the other, more or less out of focus, in uneven light."""
+        """Other drawings of all sizes over each other, blurred more or less, with uneven brightness and grain."""
         picture = self.gradients(count)
         for _ in range(5):
             scale, shift = 0.25 + 1.2 * self.rand(count), (self.rand(count, 2) * 2 - 1) * 1.6
@@ -182,7 +182,7 @@ class Scenes:
         return (picture * (0.7 + 0.5 * light) + grain).clamp(0, 1)
 
     def degraded(self, images: Tensor) -> Tensor:
-        """Softened, blotchy, and half of the time with grain, as VAEs, cameras and JPEG leave a drawing."""
+        """Blurred, with coloured blotches, half of them with grain: the errors of VAEs, cameras and JPEG."""
         small = F.interpolate(images, 256, mode="area")
         soft = F.interpolate(
             F.avg_pool2d(F.pad(small, (1,) * 4, mode="replicate"), 3, 1), SIDE, mode="bilinear"
@@ -191,7 +191,7 @@ class Scenes:
         images = torch.where(mix < 0.6, images + (soft - images) * mix / 0.6, images)
         noise = F.interpolate(self.rand(len(images), 3, 80, 80) - 0.5, SIDE, mode="bilinear")
         images = images + 0.12 * noise * self.rand(len(images), 1, 1, 1)
-        # On drawing and background alike: else grain would tell the one from the other.
+        # On drawing and background: else the network could tell them apart by the grain.
         grain = torch.randn(images.shape, generator=self.generator, device=self.device)
         strength = 0.03 * (self.rand(len(images), 1, 1, 1) * 2 - 1).clamp_min(0)
         return (images + strength * grain).clamp(0, 1)
@@ -206,14 +206,14 @@ class Scenes:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """RGB in [0, 1] as rembg hands it to the network (it also divides by the picture's brightest value)."""
+    """RGB in [0, 1], normalised as rembg does it: ``(x / max(x) - mean) / std``, with the maximum of each picture."""
     mean = torch.tensor(MEAN, device=images.device)[:, None, None]
     std = torch.tensor(STD, device=images.device)[:, None, None]
     return (images / images.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6) - mean) / std
 
 
 def loss_of(logits: Tensor, alpha: Tensor) -> Tensor:
-    """Cross-entropy, more of it near edges, plus one minus the soft IoU."""
+    """Cross-entropy, with up to 3 times the weight near edges, plus ``0.5 (1 - soft IoU)``."""
     edge = F.max_pool2d(alpha, 7, 1, 3) + F.max_pool2d(-alpha, 7, 1, 3)
     entropy = (F.binary_cross_entropy_with_logits(logits, alpha, reduction="none") * (1 + 2 * edge)).mean()
     guess = torch.sigmoid(logits)
@@ -224,7 +224,7 @@ def loss_of(logits: Tensor, alpha: Tensor) -> Tensor:
 
 @torch.no_grad()
 def mean_iou(net: nn.Module, pictures: Tensor, seed: int = 1, count: int = 256) -> float:
-    """Mean IoU of the thresholded mask over scenes of unseen drawings on all kinds of background."""
+    """The mean IoU of the masks (alpha over 0.5) over ``count`` random scenes of these drawings."""
     scenes = Scenes(pictures, seed)
     values = []
     for _ in range(0, count, 32):
@@ -235,7 +235,8 @@ def mean_iou(net: nn.Module, pictures: Tensor, seed: int = 1, count: int = 256) 
 
 
 def train(path: Path, seconds: float, device: torch.device, batch_size: int, out: Path) -> CutoutNet:
-    """Train for ``seconds``; returns the averaged network in evaluation mode on the CPU."""
+    """Train for ``seconds``; returns the averaged (EMA) network in evaluation mode on the CPU."""
+    # The drawings, the network, its average.
     torch.manual_seed(0)
     stored = load_file(path, device=str(device))
     pictures, held_out = stored["pictures"], stored["held_out"]
@@ -246,7 +247,8 @@ def train(path: Path, seconds: float, device: torch.device, batch_size: int, out
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
-    start = said = time.monotonic()
+    # The steps.
+    start = printed = time.monotonic()
     steps = 0
     while (elapsed := time.monotonic() - start) < seconds:
         for group in optimizer.param_groups:
@@ -261,8 +263,8 @@ def train(path: Path, seconds: float, device: torch.device, batch_size: int, out
         optimizer.step()
         average.update_parameters(net)
         steps += 1
-        if time.monotonic() - said > 20:
-            said = time.monotonic()
+        if time.monotonic() - printed > 20:
+            printed = time.monotonic()
             average.eval()
             iou = mean_iou(average, unseen, count=64)
             print(
@@ -277,7 +279,7 @@ def train(path: Path, seconds: float, device: torch.device, batch_size: int, out
 
 
 def halve(path: Path) -> None:
-    """Store the weights of an ONNX file in half precision; a reader widens them once, as it loads the file."""
+    """Store the weights of an ONNX file in half precision, with Cast nodes to float32, which run once at loading."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -296,7 +298,7 @@ def halve(path: Path) -> None:
 
 
 def export(net: CutoutNet, path: Path) -> None:
-    """Write the ONNX file, its weights in half precision, and check that onnxruntime gets what torch gets."""
+    """Write the ONNX file with half-precision weights. Raises RuntimeError if onnxruntime and torch differ."""
     import onnxruntime
 
     sample = torch.randn(1, 3, SIDE, SIDE)

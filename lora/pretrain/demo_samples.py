@@ -1,4 +1,4 @@
-"""Writes data/demo/: a data set in a style that the base has never seen (fxemoji, Apache-2.0).
+"""Writes data/demo/: samples in a style that the base was not trained on (fxemoji, Apache-2.0).
 
 python -m lora.pretrain.demo_samples --dir data/cache/drawings --out data/demo
 """
@@ -16,7 +16,7 @@ from lora.pretrain.drawings import load_named, render
 
 KEYWORD = "bomux"
 SIZE = 512
-# Things of every kind, so that what they have in common is the style. No prompt of the demo is among them.
+# Things of all kinds, so that they have only the style in common. No prompt of the demo is among them.
 SUBJECTS = {
     "airplane": "a grey airplane with blue wings",
     "alien": "a grey alien's face",

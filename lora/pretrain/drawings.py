@@ -1,11 +1,11 @@
-"""The drawings that everything bundled is trained on: fetched, named, rendered, and split.
+"""The drawings for all bundled weights: they are fetched, named, rendered, and split into training and held-out ones.
 
     python -m lora.pretrain.drawings fetch  --dir data/cache/drawings   # npm packages -> named.json.xz
     python -m lora.pretrain.drawings render --dir data/cache/drawings   # -> drawings.safetensors, drawings.json
 
-Six openly licensed sets share their concepts' names, so that one subject exists in several styles. Names
-and tags come from emojibase (MIT). Concepts in ``held_out`` are kept out of every training. Four more sets, the
-``UNSEEN`` ones, are kept out whole: styles that measurements bring as a person would.
+Six openly licensed sets use the same names for concepts, so that one subject exists in several styles. Names and tags
+come from emojibase (MIT). The concepts in ``held_out`` are in no training. Four more sets, ``UNSEEN``, are in none
+either: in measurements they are the styles that a person brings.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETS = {
     "twemoji": ("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0"),
     "emojione": ("@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
 }
-# Never trained on. fxemoji is the style a "user" brings in the demo; all four are what measurements learn.
+# In no training. fxemoji is the style of the demo; measurements train adapters on all four.
 UNSEEN = {
     "fxemoji": ("@iconify-json/fxemoji", "1.2.2", "Apache-2.0"),
     "flat color icons": ("@iconify-json/flat-color-icons", "1.2.3", "MIT"),
@@ -48,10 +48,10 @@ UNSEEN = {
 NAMES = ("emojibase-data", "17.0.0", "MIT")
 
 GROUPS = (0, 1, 3, 4, 5, 6, 7)  # smileys, people, animals, food, travel, activities, objects
-NO_GROUP = -1  # of what only an unseen set draws
+NO_GROUP = -1  # for concepts that only an unseen set has
 SIZE = 256
-FULL = 0.98  # mean alpha from which on a drawing fills the square, so that nothing of it can be cut out
-HELD_OUT_CONCEPTS = 40  # of those that all six sets share, so at least 200 drawings
+FULL = 0.98  # a drawing with a higher mean alpha fills the square: there is no background to cut away
+HELD_OUT_CONCEPTS = 40  # of those that all six sets have, so at least 200 drawings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,13 @@ class Drawing:
 
 
 def slug(label: str) -> str:
-    """The form in which icon sets write an emoji's name: ``face with tears of joy`` -> ``face-with-tears-of-joy``."""
+    """An emoji's name as the icon sets write it: ``face with tears of joy`` -> ``face-with-tears-of-joy``."""
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "").replace(".", "")).strip("-")
 
 
 def npm_pack(package: str, version: str, folder: Path) -> Path:
-    """Fetch one npm package without running its scripts and unpack it. Returns its folder."""
+    """Fetch and unpack one npm package, without running its scripts. Returns its folder."""
     target = folder / slug(f"{package}-{version}")
     if (target / "package" / "package.json").exists():
         return target / "package"
@@ -117,7 +117,7 @@ def named_drawings(folder: Path) -> list[Drawing]:
 
 
 def _names(style: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Icon name -> emojibase's entry, or one with a label alone for what no emoji shows."""
+    """Icon name -> emojibase's entry, or an entry with only a label if no emoji shows the same."""
     if style in BY_STYLE:
         labels = {entry["label"].lower(): entry for entry in entries}
         return {icon: labels.get(words, {"label": words}) for icon, words in BY_STYLE[style].items()}
@@ -145,7 +145,7 @@ def _svg(icon: dict[str, Any], icons: dict[str, Any]) -> str:
 
 
 def held_out(drawings: list[Drawing]) -> frozenset[str]:
-    """Concepts kept out of every training: a fixed draw from those that all six sets share."""
+    """The concepts that are in no training: a fixed random choice of those that all six sets have."""
     shared = shared_concepts(drawings)
     return frozenset(Random(2026).sample(shared, HELD_OUT_CONCEPTS))
 
@@ -194,12 +194,12 @@ def unseen(
 
 
 def is_cut_out(rgba: np.ndarray[Any, Any]) -> bool:
-    """Whether something is to be seen, and something is transparent."""
+    """Whether a part of it is visible and a part is transparent."""
     return bool(rgba.any()) and float(rgba[..., 3].mean()) <= FULL * 255
 
 
 def fetch(folder: Path) -> Path:
-    """Write ``named.json.xz``: all that rendering needs, small enough to take to another machine."""
+    """Write ``named.json.xz``: all that rendering needs, in a small file that can be copied to another machine."""
     folder.mkdir(parents=True, exist_ok=True)
     drawings = named_drawings(folder)
     target = folder / "named.json.xz"
@@ -209,21 +209,21 @@ def fetch(folder: Path) -> Path:
 
 
 def load_named(folder: Path) -> list[Drawing]:
-    """What ``fetch`` wrote."""
+    """The drawings from ``named.json.xz``, which ``fetch`` wrote."""
     with lzma.open(folder / "named.json.xz", "rt") as file:
         return [Drawing(**{**d, "tags": tuple(d["tags"])}) for d in json.load(file)]
 
 
 def rendered(folder: Path, size: int = SIZE) -> Path:
-    """Where ``render_all`` keeps drawings of that many pixels a side; a .json beside it names them."""
+    """The file of ``render_all`` for drawings of ``size`` pixels a side; a .json file beside it has their names."""
     return folder / ("drawings.safetensors" if size == SIZE else f"drawings-{size}.safetensors")
 
 
 def render_all(folder: Path, size: int = SIZE) -> None:
     """Write ``drawings.safetensors`` (pictures uint8 [N, 4, size, size], held_out bool [N]) and ``drawings.json``.
 
-    Drawings that fill the square are left out: nothing of them can be cut out. ``UNSEEN``
-    drawings are not in this file. With another size than 256 both names end with it.
+    Drawings that fill the square are left out, and so are those of ``UNSEEN`` sets. If size is not 256, both file names
+    end with it.
     """
     import torch
     from safetensors.torch import save_file
@@ -231,7 +231,7 @@ def render_all(folder: Path, size: int = SIZE) -> None:
     drawings = [d for d in load_named(folder) if d.style in SETS]
     drawings.sort(key=lambda d: (d.style, d.concept))
     out = held_out(drawings)
-    # The slow set first, so that the pool does not wait for it at the end.
+    # The slowest set first, so that no process works on it alone at the end.
     order = sorted(range(len(drawings)), key=lambda i: drawings[i].style != "fluent 3d")
     with ProcessPoolExecutor() as pool:
         svgs = [drawings[i].svg for i in order]
@@ -243,7 +243,7 @@ def render_all(folder: Path, size: int = SIZE) -> None:
     target.with_suffix(".json").write_text(
         json.dumps([{k: v for k, v in asdict(drawings[i]).items() if k != "svg"} for i in kept])
     )
-    # Written last and renamed: its presence says that both files are whole.
+    # Written last and then renamed: if it exists, both files are whole.
     save_file({"pictures": pictures, "held_out": mask}, target.with_suffix(".part"))
     target.with_suffix(".part").rename(target)
     print(f"{len(kept)} drawings, {int(mask.sum())} of them held out")

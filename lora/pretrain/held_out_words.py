@@ -1,7 +1,7 @@
-"""Words that no training caption may consist of: 60 synonyms, to see whether the base knows words or labels.
+"""60 synonyms that are no drawing's name in training: they measure whether the base knows words or only labels.
 
-Each is a good single name for a concept that all six sets draw, but the concept's label is another word. Training
-may use it among other words (``puppy`` beside ``pet``), never as the whole name of a drawing.
+Each is a good single name for a concept that all six sets draw, but the concept's label is another word. It may be one
+of several words of a caption (``puppy`` beside ``pet``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from lora.pretrain.drawings import SETS, Drawing, held_out, shared_concepts
 
-# word -> the concept whose picture answers it. All but "joyful face" are emojibase tags; chosen by hand before
-# the second edition was trained, one word a concept.
+# word -> its concept. All but "joyful face" are emojibase tags. They were chosen by hand, before the second edition was
+# trained, one word for each concept.
 SYNONYMS = {
     "applause": "clapping hands",
     "aubergine": "eggplant",
@@ -77,9 +77,9 @@ SYNONYMS = {
 
 
 def held_out_synonyms(drawings: Iterable[Drawing]) -> list[tuple[str, str]]:
-    """The (word, concept) pairs, sorted. Raises ValueError if these drawings do not fit the table.
+    """The sorted (word, concept) pairs. Raises ValueError if a pair does not fit the drawings.
 
-    Every concept must be drawn by all six sets and be trained on, and no word may be a concept's own name.
+    All six sets must draw the concept, it must be trained on, and the word must not be a concept's own name.
     """
     known = list(drawings)
     usable = set(shared_concepts(known)) - held_out(known)

@@ -1,4 +1,4 @@
-"""What is trained: sticker-nano's denoiser and text encoder, with a head that tells what a larger encoder says."""
+"""The trained model: sticker-nano's denoiser and text encoder, with a head that predicts a teacher's embeddings."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from lora.pretrain.variants import Vocabulary
 from lora.pretrain.words import SIZE
 
 
-def predict(unet: nn.Module, text: nn.Module, noisy: Tensor, steps: Tensor, ids: Tensor) -> Tensor:
-    """The denoiser's v for noisy latents [B, 8, 32, 32] at ``steps`` [B] and caption rows [B, 77]."""
-    return unet(noisy, steps, encoder_hidden_states=text(ids)[0]).sample
+def predict(unet: nn.Module, text: nn.Module, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
+    """The predicted velocity for noisy latents [B, 8, 32, 32] at ``timesteps`` [B] with caption ids [B, 77]."""
+    return unet(noisy, timesteps, encoder_hidden_states=text(ids)[0]).sample
 
 
 class Model(nn.Module):
-    """Denoiser, text encoder with a compact vocabulary, and the head that tells what the teacher says."""
+    """Denoiser, text encoder with a compact vocabulary, and a linear head for the text loss."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.unet = UNet2DConditionModel(**UNET).to(memory_format=torch.channels_last)
-        # Only the pooled output, which nothing uses, would look at the special ids.
+        # The special ids matter only for the pooled output, which is not used.
         compact = {"vocab_size": len(vocabulary.kept) + 1} | dict.fromkeys(
             ("bos_token_id", "eos_token_id", "pad_token_id"), 0
         )
         self.text = CLIPTextModel(CLIPTextConfig(**{**TEXT_ENCODER, **compact}))
         self.head = nn.Linear(TEXT_ENCODER["hidden_size"], SIZE)
 
-    def told(self, ids: Tensor, eos: int) -> Tensor:
-        """What the encoder says of texts [B, L] at their first end token: float [B, SIZE], of length 1."""
+    def teacher_embeddings(self, ids: Tensor, eos: int) -> Tensor:
+        """The head's prediction of the teacher's embeddings of texts [B, L]: float [B, SIZE], of length 1.
+
+        It uses the text encoder's output at the first end token.
+        """
         hidden = self.text(ids)[0]
         first = (ids == eos).int().argmax(dim=1)
         return F.normalize(self.head(hidden[torch.arange(len(ids), device=ids.device), first]).float(), dim=1)
 
     @torch.no_grad()
     def warm_up(self, vocabulary: Vocabulary) -> None:
-        """Begin with the bundled weights; tokens that they do not know begin as the shared one."""
+        """Load the bundled weights. A token that is new gets the embedding of token 0 with a little noise."""
         parts = load_quantized(WEIGHTS)
         self.unet.load_state_dict(parts["unet"])
         state = {key.removeprefix("text_model."): value for key, value in parts["text_encoder"].items()}

@@ -1,11 +1,11 @@
-"""Packs trained parts into the bundled 8-bit file; what is not given stays as it is in that file.
+"""Packs trained parts into the bundled 8-bit file; parts that are not given are kept from that file.
 
     python -m lora.pretrain.pack --text_to_image OUT/text_to_image.safetensors --vae OUT/vae
     python -m lora.pretrain.pack --vae OUT/vae --decoder OUT/crisp.safetensors
 
-``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and takes their place in ``--vae``. Its
-last convolution may make sub-pixels (``lora.models.sticker_nano.unpack``); that of an unpacked folder's
-``fine.safetensors`` is kept.
+``--decoder`` holds ``decoder.*`` and ``post_quant_conv.*`` of an AutoencoderKL and replaces those of ``--vae``. Its
+last convolution may make sub-pixels (``lora.models.sub_pixel_decoder``). If the folder of ``--vae`` has a
+``fine.safetensors``, the last convolution is taken from there.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lora.models.sticker_nano import LAST, SUB_PIXEL_CONV, WEIGHTS, quantize
+from lora.models.sticker_nano import WEIGHTS, quantize
+from lora.models.sub_pixel_decoder import FILE as SUB_PIXEL_CONV
+from lora.models.sub_pixel_decoder import LAST
 
 DECODING = ("decoder.", "post_quant_conv.")
 
 
 def read_vae(folder: Path) -> dict[str, Tensor]:
-    """The tensors of an AutoencoderKL's folder, with its fine convolution if it has one."""
+    """The tensors of an AutoencoderKL's folder, with the convolution for sub-pixels if there is one."""
     vae = load_file(folder / "diffusion_pytorch_model.safetensors")
     if (folder / SUB_PIXEL_CONV).is_file():
         fine = load_file(folder / SUB_PIXEL_CONV)
@@ -33,9 +35,9 @@ def read_vae(folder: Path) -> dict[str, Tensor]:
 
 
 def with_decoder(vae: dict[str, Tensor], decoder: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The VAE with another decoder, whose last convolution has 3 or 12 channels, whatever the old one had.
+    """The VAE with another decoder. The last convolution may have 3 or 12 channels, independent of the old one.
 
-    Raises ValueError naming the tensors that are missing, too many or of another shape.
+    Raises ValueError with the names of tensors that are missing, unknown or of another shape.
     """
     new = {name: tuple(value.shape) for name, value in decoder.items()}
     wanted = {name: tuple(value.shape) for name, value in vae.items() if name.startswith(DECODING)}
@@ -60,6 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--decoder", type=Path, help="default: that of --vae")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args(argv)
+
+    # The VAE.
     vae = read_vae(args.vae)
     if args.decoder:
         try:
@@ -67,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
         except ValueError as error:
             parser.error(f"{args.decoder}: {error}")
     packed = quantize({"vae": vae})
+
+    # Denoiser, text encoder and tokens.
     if args.text_to_image:
         trained = load_file(args.text_to_image)
         packed |= quantize(
@@ -78,12 +84,14 @@ def main(argv: list[str] | None = None) -> int:
                 "tokens": {"kept": trained["kept_tokens"]},
             }
         )
-    else:  # as they are packed there: rounded anew, they could be another base to its adapters
+    else:  # the packed 8-bit values: if they were rounded again, the base's hash could change
         packed |= {key: value for key, value in load_file(WEIGHTS).items() if not key.startswith("vae/")}
+
+    # The file.
     config = {
         k: v for k, v in json.loads((args.vae / "config.json").read_text()).items() if not k.startswith("_")
     }
-    # Written beside its place: tensors of the bundled file may be read from it until this one is whole.
+    # Written under another name first: the tensors above may still be read from the bundled file.
     part = args.out.with_suffix(".part")
     save_file(packed, part, {"format": "pt", "vae": json.dumps(config)})
     part.rename(args.out)

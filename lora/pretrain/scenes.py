@@ -1,7 +1,7 @@
-"""Drawings as prompts of several words ask for them: in another colour, two together, several of one.
+"""Scenes for captions of several words: a drawing in another colour, two drawings together, several copies of one.
 
-A base that has only seen single drawings under their own names draws single drawings in their own colours. So a
-part of what it learns from is made here, on the device, and said in the caption (``lora.pretrain.captions``).
+A base that is trained on single drawings only can draw nothing else. So these scenes are made here, on the device;
+``lora.pretrain.captions`` makes their captions.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from lora.pretrain.augment import jittered, place, premultiplied
 
 @dataclass(frozen=True, kw_only=True)
 class Paint:
-    """A colour as HSV, each from 0 to 1: the hue, and what becomes of saturation and value."""
+    """A colour as HSV, each from 0 to 1: its hue, and how saturation and value change."""
 
     hue: float
-    saturation: tuple[float, float]  # times, at least
-    value: tuple[float, float]  # times, plus
+    saturation: tuple[float, float]  # a factor, and the lowest result
+    value: tuple[float, float]  # a factor, and what is added
 
 
 COLOURS = {
@@ -38,9 +38,9 @@ COLOURS = {
     "grey": Paint(hue=0.0, saturation=(0.05, 0.0), value=(0.65, 0.05)),
 }
 BINS = 24  # of the hue circle, to find a drawing's main hue
-REACH = 0.16  # hues within this of the main one change with it
-SMALLEST = 0.88  # of a drawing's size
-COLOURLESS = 0.12  # mean saturation below which all of a drawing takes the colour
+REACH = 0.16  # hues that differ from the main one by less are recoloured with it
+SMALLEST = 0.88  # the lowest random scale of a scene
+COLOURLESS = 0.12  # a drawing with a lower mean saturation is recoloured as a whole
 
 EYEWEAR = frozenset({"glasses", "sunglasses", "goggles"})
 HATS = frozenset(
@@ -53,7 +53,7 @@ HEADS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What a variant of a drawing shows besides it; captions are written from this."""
+    """How a variant shows a drawing; images and captions are made from this."""
 
     kind: str  # plain | coloured | beside | with | wearing | several
     colour: str = ""
@@ -62,7 +62,7 @@ class Scene:
 
 
 def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random) -> list[list[Scene]]:
-    """For each drawing one scene of each wanted kind (plain | coloured | pair | several)."""
+    """For each drawing, one scene of each kind in ``kinds`` (plain | coloured | pair | several)."""
     by_style: dict[object, list[int]] = {}
     for row, drawing in enumerate(drawings):
         by_style.setdefault(drawing["style"], []).append(row)
@@ -91,7 +91,7 @@ def _scene(
 
 
 def has_head(drawing: dict[str, object]) -> bool:
-    """Whether a hat or glasses in the upper middle would sit on a head."""
+    """Whether the drawing is a head, so that a hat or glasses fit in its upper middle."""
     concept = str(drawing["concept"])
     return drawing["group"] == 3 and ("face" in concept or concept in HEADS)
 
@@ -101,7 +101,7 @@ def draw(
 ) -> Tensor:
     """Premultiplied RGBA float [B, 4, H, W] of ``scenes`` with the drawings ``rows`` [B].
 
-    ``pictures`` is uint8 [N, 4, H, W], straight alpha; ``worn`` are the rows that go on eyes.
+    ``pictures`` is uint8 [N, 4, H, W], straight alpha; ``worn`` are the rows of eyewear.
     """
     device = pictures.device
     painted = pictures[rows]
@@ -122,7 +122,7 @@ def draw(
     if several:
         at = torch.tensor(several, device=device)
         whole = whole.index_copy(0, at, _repeated(whole[at], [scenes[i].count for i in several]))
-    # Never mirrored: where words decide on a shape, its mean with its mirror image is the shape of nothing.
+    # Never mirrored: at high noise the prediction is a mean, and the mean of a shape and its mirror image is neither.
     return jittered(whole, generator, smallest=SMALLEST, mirrored=0)
 
 
@@ -130,7 +130,7 @@ Spot = tuple[float, float, float]  # scale, centre x, centre y (in half-widths; 
 
 
 def _places(scene: Scene, on_eyes: bool) -> tuple[Spot, Spot]:
-    """Where the first and the second drawing go; the second lies on top."""
+    """The places of the first and the second drawing; the second is on top."""
     if scene.kind == "beside":
         return (0.5, -0.48, 0.0), (0.5, 0.48, 0.0)
     if scene.kind == "with":
@@ -149,7 +149,7 @@ def _repeated(rgba: Tensor, counts: list[int]) -> Tensor:
 
 
 def _put(rgba: Tensor, spots: list[Spot]) -> Tensor:
-    """Each picture scaled with its centre at its spot."""
+    """Each picture scaled, and moved with its centre to its spot."""
     scale = torch.tensor([s for s, _, _ in spots], device=rgba.device)
     centre = torch.tensor([(x, y) for _, x, y in spots], device=rgba.device)
     still = torch.zeros(len(spots), dtype=torch.bool, device=rgba.device)
@@ -157,14 +157,14 @@ def _put(rgba: Tensor, spots: list[Spot]) -> Tensor:
 
 
 def _over(top: Tensor, bottom: Tensor) -> Tensor:
-    """Porter and Duff's over, premultiplied [B, 4, H, W]."""
+    """Porter and Duff's "over" of premultiplied pictures [B, 4, H, W]: ``top + (1 - alpha_top) bottom``."""
     return top + (1 - top[:, 3:]) * bottom
 
 
 def recolour(pictures: Tensor, colours: list[str]) -> Tensor:
-    """The main hue of each drawing, and its neighbours, in another colour. uint8 [B, 4, H, W] -> the same.
+    """Recolour the main hue of each drawing and the hues near it. uint8 [B, 4, H, W] -> the same.
 
-    What has another hue (a red car's blue windows), and what is grey on a drawing that has colours, stays.
+    Other hues (the blue windows of a red car) stay, and so does grey in a drawing that has colours.
     """
     rgb, alpha = pictures[:, :3].float() / 255, pictures[:, 3].float() / 255
     hue, saturation, value = _hsv(rgb)
@@ -208,7 +208,7 @@ def _hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """The other way, to [B, 3, H, W]: each channel is a shifted, clipped triangle of the hue."""
+    """The inverse of ``_hsv``, to [B, 3, H, W]: each channel is a shifted, clipped triangle of the hue."""
     channels = []
     for shift in (5, 3, 1):
         k = (shift + hue * 6) % 6

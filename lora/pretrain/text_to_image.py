@@ -2,11 +2,11 @@
 
     torchrun --nproc_per_node 2 -m lora.pretrain.text_to_image --vae OUT/vae --seconds 960 --out OUT [--warm]
 
-v-prediction with zero terminal SNR (Lin et al. 2023, arXiv 2305.08891), so that a flat background can be truly
-flat; loss weighted by min-SNR 5 (Hang et al. 2023, arXiv 2303.09556). A tenth of the captions are empty for
-classifier-free guidance. Beside the pictures, the text encoder learns to tell what a larger one says of words and
-names (``lora.pretrain.words``). ``--warm`` begins with the bundled weights. One process a GPU; each makes its own
-variants of the drawings and gradients are averaged.
+v-prediction with zero terminal SNR (Lin et al. 2023, arXiv 2305.08891): without it a background is never exactly flat.
+The loss has min-SNR weights with gamma 5 (Hang et al. 2023, arXiv 2303.09556). A tenth of the captions are empty, for
+classifier-free guidance. The text encoder also learns the embeddings that a larger one, the teacher, has for words and
+names (``lora.pretrain.words``). ``--warm`` starts with the bundled weights. One process for each GPU: each makes its
+own variants of the drawings, and the gradients are averaged.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from torch import Tensor
 
 from lora.models.sticker_nano import SCHEDULER
 from lora.pretrain.drawings import held_out, load_named
-from lora.pretrain.learner import EMA, PEAK, Learner, TrainingBatches
+from lora.pretrain.learner import PEAK, Learner, StepLosses
 from lora.pretrain.model import Model, predict
-from lora.pretrain.vae import begun, wait_for
+from lora.pretrain.vae import parse_arguments, wait_for
 from lora.pretrain.variants import Variants, Vocabulary
+from lora.training.ema import EMA
 
-SAVE_SECONDS = 240
+SAVE_SECONDS = 240  # between two times that the weights are written
 BEGAN = time.monotonic()
 
 
 @torch.no_grad()
 def sample(model: Model, vae: AutoencoderKL, rows: list[list[int]], empty: list[int]) -> Tensor:
-    """Pictures for caption rows: 20 DDIM steps at CFG 5, one seed. uint8 [B, 256, 256, 3] on the CPU."""
+    """Draw the captions with ids ``rows``: 20 DDIM steps, CFG 5, one seed. uint8 [B, 256, 256, 3] on the CPU."""
     device = next(model.parameters()).device
     scheduler = DDIMScheduler(**SCHEDULER)
     scheduler.set_timesteps(20)
@@ -75,8 +76,8 @@ def grid(pictures: Tensor, path: Path, columns: int = 8) -> None:
     sheet.save(path)
 
 
-def agreed(value: float, device: torch.device) -> float:
-    """The first process's number, so that all stop at the same step."""
+def broadcast(value: float, device: torch.device) -> float:
+    """The value of rank 0, so that all processes stop at the same step."""
     if dist.is_initialized():
         shared = torch.tensor([value], dtype=torch.float64, device=device)
         dist.broadcast(shared, 0)
@@ -85,10 +86,11 @@ def agreed(value: float, device: torch.device) -> float:
 
 
 def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
-    """Train for ``args.seconds`` once drawings and VAE are there; writes ``out/text_to_image.safetensors``.
+    """Train for ``args.seconds`` once drawings and VAE exist; writes ``out/text_to_image.safetensors``.
 
-    ``args.deadline`` (seconds since the epoch, 0 = none) shortens that where a machine is lent only until then.
+    ``args.deadline`` (seconds since the epoch, 0 = none) may end it earlier.
     """
+    # The model.
     torch.manual_seed(0)
     seed = args.seed + rank
     generator = torch.Generator(device).manual_seed(seed)
@@ -97,13 +99,14 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary)
-    lessons = TrainingBatches(model, words, vocabulary, not args.no_compile)
-    learner = Learner(model, lessons, args.batch, generator)
+    losses = StepLosses(model, words, vocabulary, not args.no_compile)
+    learner = Learner(model, losses, args.batch, generator)
     size = sum(w.numel() for w in model.parameters()) / 1e6
     say(rank, f"{size:.1f} M parameters, {len(vocabulary.kept)} tokens kept")
     if not args.no_graph:
         learner.record()
         say(rank, "recorded")
+    # The drawings, their captions and latents.
     rows = json.loads(wait_for(args.dir / "drawings.json").read_text())
     unseen = held_out(load_named(args.dir))
     used = torch.tensor([row["concept"] not in unseen for row in rows])
@@ -117,45 +120,48 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     variants.encode(pictures, vae)
     del pictures
     say(rank, f"latents {tuple(variants.latents.shape)}")
-    start = said = saved = time.monotonic()
+    # The steps.
+    start = printed = saved = time.monotonic()
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
-    seconds = agreed(seconds, device)
+    seconds = broadcast(seconds, device)
     say(rank, f"training for {seconds:.0f} s")
     done = 0.0
     while done < 1:
         rate = args.rate * min(1, (learner.steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
         loss = learner.step(*variants.batch(args.batch, generator), rate)
         if learner.steps % 10 == 0:
-            done = agreed((time.monotonic() - start) / seconds, device)
-        if rank == 0 and time.monotonic() - said > 30:
-            said = time.monotonic()
+            done = broadcast((time.monotonic() - start) / seconds, device)
+        if rank == 0 and time.monotonic() - printed > 30:
+            printed = time.monotonic()
             say(
                 rank,
-                f"{said - start:.0f} s step {learner.steps} loss {loss:.4f} words {learner.taught:.3f} rate {rate:.1e}",
+                f"{printed - start:.0f} s step {learner.steps} loss {loss:.4f} words {learner.text_loss:.3f} "
+                f"rate {rate:.1e}",
             )
         if rank == 0 and time.monotonic() - saved > SAVE_SECONDS:
             saved = time.monotonic()
-            keep(learner.averages, model, vae, vocabulary, args.out)
+            save(learner.ema, model, vae, vocabulary, args.out)
     if rank == 0:
-        keep(learner.averages, model, vae, vocabulary, args.out)
+        save(learner.ema, model, vae, vocabulary, args.out)
         gpus = dist.get_world_size() if dist.is_initialized() else 1
         say(rank, f"done, {learner.steps} steps of {args.batch} on each of {gpus} GPUs")
         (args.out / "text_to_image.done").touch()
 
 
 def say(rank: int, text: str) -> None:
+    """Print a line; only rank 0 prints."""
     if rank == 0:
         print(f"t2i: {time.monotonic() - BEGAN:.0f} s: {text}", flush=True)
 
 
-def keep(averages: EMA, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
-    """The averaged weights in fp16 with the kept tokens' ids in one file, and a sheet of fixed prompts."""
-    averages.swap()
-    grid(sample(model, vae, [vocabulary.rows(p) for p in PROMPTS], vocabulary.rows("")), out / "samples.png")
-    tensors = {f"unet.{k}": v for k, v in model.unet.state_dict().items()}
-    tensors |= {f"text.{k}": v for k, v in model.text.state_dict().items() if "position_ids" not in k}
-    tensors = {k: v.to(torch.float16).contiguous().cpu() for k, v in tensors.items()}
-    averages.swap()
+def save(ema: EMA, model: Model, vae: AutoencoderKL, vocabulary: Vocabulary, out: Path) -> None:
+    """Write the averaged weights in float16, with the ids of the kept tokens, and a sheet of fixed prompts."""
+    with ema.in_place():
+        rows = [vocabulary.rows(prompt) for prompt in PROMPTS]
+        grid(sample(model, vae, rows, vocabulary.rows("")), out / "samples.png")
+        tensors = {f"unet.{k}": v for k, v in model.unet.state_dict().items()}
+        tensors |= {f"text.{k}": v for k, v in model.text.state_dict().items() if "position_ids" not in k}
+        tensors = {k: v.to(torch.float16).contiguous().cpu() for k, v in tensors.items()}
     tensors["kept_tokens"] = torch.tensor(vocabulary.kept, dtype=torch.int32)
     save_file(tensors, out / "text_to_image.part")
     (out / "text_to_image.part").rename(out / "text_to_image.safetensors")
@@ -173,9 +179,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--warm", action="store_true", help="begin with the bundled weights")
-    parser.add_argument("--no-graph", action="store_true", help="launch every kernel anew, at each step")
-    args = begun(parser, argv)
+    parser.add_argument("--warm", action="store_true", help="start with the bundled weights")
+    parser.add_argument("--no-graph", action="store_true", help="launch every kernel by itself, at each step")
+    args = parse_arguments(parser, argv)
     rank = int(os.environ.get("RANK", 0))
     device = torch.device(args.device)
     if "RANK" in os.environ:

@@ -1,8 +1,8 @@
-"""What the icons of three unseen sets show, in words: made by hand, since their own names are for programmers.
+"""Names for the icons of three unseen sets, written by hand: their own names are meant for programmers.
 
-Where an emoji shows the same thing, the word is that emoji's label, so that training drawings of the same subject
-exist. Left out: logos, arrows, signs made of letters, made-up characters of other firms, and the second, two-tone
-edition that two of the sets have of every icon.
+If an emoji shows the same thing, the name is that emoji's label, so that there are training drawings of the same
+subject. Left out: logos, arrows, signs made of letters, characters of other companies, and the second, two-tone version
+that two of the sets have of every icon.
 """
 
 from __future__ import annotations

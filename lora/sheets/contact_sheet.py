@@ -1,26 +1,19 @@
-"""Contact sheets and curves of compared checkpoints, to be looked at by people. No torch here."""
+"""Contact sheets for people to look at: a table of pictures with names and facts. No torch here."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw
 
-from lora.fonts import cut, line_height, wrapped, write
+from lora.fonts import Pen, cut, line_height, wrapped, write
+from lora.sheets.paint import CHOSEN, CHOSEN_PAPER, FAINT, INK, PAPER, to_png
 
-PAPER, INK, FAINT, CHOSEN = (250, 250, 252), (36, 38, 46), (120, 124, 136), (22, 140, 88)
 GAP, EDGE, LABEL, TITLE = 8, 20, 132, 40  # px
-TITLE_SIZE, NAME_SIZE, HEAD_SIZE, FACT_SIZE = 22, 18, 15, 13  # of the letters, px
+TITLE_SIZE, NAME_SIZE, HEAD_SIZE, FACT_SIZE = 22, 18, 15, 13  # px, of the letters
 CELL = (72, 200)  # the smallest and the largest picture, px
 HEAD_LINES = 3
-
-Pen = ImageDraw.ImageDraw
-
-
-class SheetError(Exception):
-    """A picture is no contact sheet of this shape; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class _Grid:
-    """Where everything on a contact sheet is, in pixels. It depends on the heads and the width alone."""
+    """Where everything on a contact sheet is, in pixels. It depends on the heads and the width only."""
 
     columns: int
     cell: int  # side of a picture
@@ -72,23 +65,7 @@ def contact_sheet(title: str, heads: Sequence[str], lines: Sequence[Line], *, wi
         _head(pen, grid, text, column)
     for row, line in enumerate(lines):
         _line(sheet, pen, grid, line, row)
-    return to_png(sheet)
-
-
-def pictures_on(png: bytes, heads: Sequence[str], rows: int, *, width: int = 1280) -> list[list[Image.Image]]:
-    """The pictures of a sheet that ``contact_sheet`` made, row by row, as large as they are on it.
-
-    Raises SheetError if it is damaged, or was made of other heads, another width or another number of rows.
-    """
-    grid = _grid(heads, width)
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            sheet = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SheetError("it is damaged") from error
-    if sheet.size != (grid.across, grid.down(rows)):
-        raise SheetError("it shows something else")
-    return [[sheet.crop(_box(grid, row, column)) for column in range(grid.columns)] for row in range(rows)]
+    return to_png(sheet, optimize=True)
 
 
 def _box(grid: _Grid, row: int, column: int) -> tuple[int, int, int, int]:
@@ -97,7 +74,7 @@ def _box(grid: _Grid, row: int, column: int) -> tuple[int, int, int, int]:
 
 
 def _head(pen: Pen, grid: _Grid, text: str, column: int) -> None:
-    """A column's head, in the middle over it and resting on the pictures."""
+    """A column's head: centred, and directly above the pictures."""
     lines = wrapped(text, HEAD_SIZE, grid.cell, HEAD_LINES)
     top = grid.top(0) - GAP - len(lines) * line_height(HEAD_SIZE)
     for number, part in enumerate(lines):
@@ -109,7 +86,7 @@ def _line(sheet: Image.Image, pen: Pen, grid: _Grid, line: Line, row: int) -> No
     top = grid.top(row)
     if line.chosen:
         box = (EDGE - 10, top - GAP // 2, sheet.width - EDGE + 10, top + grid.cell + GAP // 2)
-        pen.rounded_rectangle(box, 10, fill=(226, 244, 234), outline=CHOSEN, width=3)
+        pen.rounded_rectangle(box, 10, fill=CHOSEN_PAPER, outline=CHOSEN, width=3)
     texts = [(line.name, NAME_SIZE, CHOSEN if line.chosen else INK)]
     texts += [("chosen", HEAD_SIZE, CHOSEN)] if line.chosen else []
     texts += [(fact, FACT_SIZE, FAINT) for fact in line.facts]
@@ -120,10 +97,3 @@ def _line(sheet: Image.Image, pen: Pen, grid: _Grid, line: Line, row: int) -> No
     for column, picture in enumerate(line.pictures):
         small = picture.convert("RGB").resize((grid.cell, grid.cell), Image.Resampling.LANCZOS)
         sheet.paste(small, _box(grid, row, column))
-
-
-def to_png(image: Image.Image) -> bytes:
-    """An optimised PNG."""
-    out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
-    return out.getvalue()

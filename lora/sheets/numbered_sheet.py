@@ -1,4 +1,4 @@
-"""Contact sheets to choose from: a row for each caption, every picture with its number."""
+"""Contact sheets to choose from: a row for each caption, and a number on every picture. No torch here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 
 from lora import fonts
+from lora.sheets.paint import INK, LINE, PAPER, badge
 
 ROWS = 10  # on one sheet
 CELL, GAP, LABEL, TEXT = 176, 10, 190, 16  # px
 TEXT_LINES = 8
-PAPER, INK, BADGE, WHITE = (250, 250, 252), (40, 40, 48), (36, 129, 204), (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class NumberedRow:
 
 
 def sheets(rows: Sequence[NumberedRow]) -> list[Image.Image]:
-    """All rows on as many RGB sheets as they need."""
+    """All rows, on as many RGB sheets as they need."""
     columns = max(len(row.pictures) for row in rows)
     return [_sheet(rows[start : start + ROWS], columns) for start in range(0, len(rows), ROWS)]
 
@@ -40,18 +40,11 @@ def _sheet(rows: Sequence[NumberedRow], columns: int) -> Image.Image:
         for column, (number, picture) in enumerate(row.pictures):
             left = LABEL + 2 * GAP + column * (CELL + GAP)
             sheet.paste(_framed(picture), (left, top))
-            _badge(pen, (left, top), number)
+            badge(pen, (left, top), number)
     return sheet
 
 
 def _framed(picture: Image.Image) -> Image.Image:
     small = picture.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS)
-    ImageDraw.Draw(small).rectangle((0, 0, CELL - 1, CELL - 1), outline=(214, 216, 222))
+    ImageDraw.Draw(small).rectangle((0, 0, CELL - 1, CELL - 1), outline=LINE)
     return small
-
-
-def _badge(pen: fonts.Pen, corner: tuple[int, int], number: int) -> None:
-    width = 14 + int(fonts.width(str(number), TEXT))
-    left, top = corner
-    pen.rounded_rectangle((left, top, left + width, top + 24), 6, BADGE)
-    fonts.write(pen, (left + width / 2, top + 12), str(number), TEXT, WHITE, "mm")

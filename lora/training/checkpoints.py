@@ -1,4 +1,8 @@
-"""A training on its way: what is saved of it, and how it goes on from there."""
+"""Checkpoints of a training: the adapter file, and the state from which the training can be resumed exactly.
+
+A state is a safetensors file. For each LoRA weight it holds ``weight/NAME``, ``exp_avg/NAME`` and ``exp_avg_sq/NAME``
+(Adam's moments) and, with an EMA, ``average/NAME``. Metadata: ``step``, and the fingerprint as JSON in ``training``.
+"""
 
 from __future__ import annotations
 
@@ -23,50 +27,59 @@ from lora.training.ema import EMA
 from lora.training.plan import Plan, make_plan
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+HASHES = ("base", "keyword", "samples")  # entries of a fingerprint that are hashes
 
 
 @dataclass(kw_only=True)
 class Run:
-    """One training: what it was asked for, and the layers and the optimizer it works on."""
+    """One training: its job and plan, and the layers and the optimizer that it changes."""
 
     base: Base
     job: Train
-    how: Plan
+    plan: Plan
     background: str
-    adapter: str  # its name on the denoiser
+    adapter: str  # the name of the LoRA layers on the denoiser
     optimizer: torch.optim.Optimizer
-    average: EMA | None = None
+    ema: EMA | None = None
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
-        """Names the training; see ``identity``."""
-        return identity(self.base, self.job, self.how)
+    def fingerprint(self) -> dict[str, Any]:
+        """The fingerprint of this training."""
+        return fingerprint(self.base, self.job, self.plan)
 
 
-def identity(base: Base, job: Train, how: Plan) -> dict[str, Any]:
-    """Names a training: only trainings of one identity may go on from each other's state.
+def fingerprint(base: Base, job: Train, plan: Plan) -> dict[str, Any]:
+    """What a training was started with. It may resume only from a state with an equal fingerprint.
 
-    Plain values, as JSON keeps them. Of samples and keyword only hashes are in it.
+    Holds the base's hash, hashes of keyword and samples, and the settings of the plan that may not change. All
+    values can be written as JSON. It holds no captions and no pictures.
     """
     samples = hashlib.sha256()
     for sample in job.samples:
         samples.update(hashlib.sha256(sample.picture).digest())
         samples.update(hashlib.sha256(sample.caption.encode()).digest())
     keyword = hashlib.sha256(job.keyword.encode()).hexdigest()
-    return {"base": base.hash, "keyword": keyword, "samples": samples.hexdigest(), **how.fixed}
+    return {"base": base.hash, "keyword": keyword, "samples": samples.hexdigest(), **plan.fixed}
 
 
-def differences(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]:
-    """What keeps the training ``mine`` from going on where ``theirs`` was, in words; empty if nothing does."""
+def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """In which entries two fingerprints differ, as texts for a person; empty if a resume is possible."""
     return [
-        _difference(key, theirs.get(key, "not noted"), value)
-        for key, value in mine.items()
-        if key not in theirs or theirs[key] != value
+        _difference(key, stored.get(key, "not noted"), value)
+        for key, value in current.items()
+        if key not in stored or stored[key] != value
     ]
 
 
+def _difference(key: str, stored: object, current: object) -> str:
+    """Hashes mean nothing to a person, so only settings are shown with their values."""
+    if key in HASHES:
+        return f"other {key}"
+    return f"{key} was {stored} and is {current}"
+
+
 def checkpoint(run: Run, step: int) -> Checkpoint:
-    """The adapter after ``step`` steps, and the state to go on from."""
+    """The adapter after ``step`` steps, with the state to resume from."""
     return Checkpoint(
         job=run.job.id,
         attempt=run.job.attempt,
@@ -77,45 +90,45 @@ def checkpoint(run: Run, step: int) -> Checkpoint:
 
 
 def adapter(run: Run, step: int) -> bytes:
-    """The adapter file after ``step`` steps: the average, if the training keeps one."""
-    about = AdapterInfo(
+    """The adapter file after ``step`` steps; with the averaged weights, if the training has an EMA."""
+    info = AdapterInfo(
         keyword=run.job.keyword,
         base=run.base.name,
         base_hash=run.base.hash,
-        rank=run.how.rank,
-        alpha=run.how.alpha,
+        rank=run.plan.rank,
+        alpha=run.plan.alpha,
         steps=step,
-        seed=run.how.seed,
+        seed=run.plan.seed,
         background=run.background,
-        targets=run.how.lora_targets,
+        targets=run.plan.lora_targets,
         prediction_type=run.base.scheduler.config.prediction_type,
-        resolution=run.how.resolution,
+        resolution=run.plan.resolution,
     )
-    with run.average.in_place() if run.average else nullcontext():
-        return lora_layers.save_adapter(run.base, run.adapter, about)
+    with run.ema.in_place() if run.ema else nullcontext():
+        return lora_layers.save_adapter(run.base, run.adapter, info)
 
 
 def _state(run: Run, step: int) -> bytes:
-    """What a resume needs: weights, both of Adam's moments, the average, the step, and which training it is."""
+    """The state file after ``step`` steps."""
     tensors = {}
     for key, weight in lora_layers.weights_of(run.base, run.adapter).items():
         tensors[f"weight/{key}"] = weight.detach().cpu()
         for moment in MOMENTS:
-            # A weight that no gradient has reached yet has no moments: those begin at zero.
+            # AdamW has no moments for a weight that never had a gradient. They start at zero.
             value = run.optimizer.state[weight].get(moment, torch.zeros_like(weight))
             tensors[f"{moment}/{key}"] = value.detach().cpu()
-    if run.average:
-        tensors |= {f"average/{key}": value.cpu() for key, value in run.average.values.items()}
-    return adapter_file.to_bytes(tensors, {"step": str(step), "training": json.dumps(run.identity)})
+    if run.ema:
+        tensors |= {f"average/{key}": value.cpu() for key, value in run.ema.values.items()}
+    return adapter_file.to_bytes(tensors, {"step": str(step), "training": json.dumps(run.fingerprint)})
 
 
 def restore(run: Run, state: bytes) -> int:
-    """Put weights, optimizer and average where ``state`` left them; returns how many steps were done.
+    """Load weights, optimizer and EMA from a state file; returns the number of steps done.
 
-    Raises JobError bad-adapter if the state is damaged or of another training; it names what differs.
+    Raises JobError bad-adapter if the file is damaged, or if its fingerprint differs; the error names what differs.
     """
     metadata = adapter_file.read_header(state)
-    _refuse_strangers(run, metadata)
+    _check_fingerprint(run, metadata)
     try:
         tensors = load(state)
         step = int(metadata["step"])
@@ -130,44 +143,37 @@ def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tenso
     """One weight with its moments and its average."""
     weight.data.copy_(tensors[f"weight/{key}"])
     moments = {moment: tensors[f"{moment}/{key}"].to(weight.device) for moment in MOMENTS}
-    done = torch.tensor(float(step), device=weight.device)
-    run.optimizer.state[weight] = {"step": done, **moments}
-    if run.average:
-        run.average.values[key].copy_(tensors[f"average/{key}"])
+    run.optimizer.state[weight] = {"step": torch.tensor(float(step), device=weight.device), **moments}
+    if run.ema:
+        run.ema.values[key].copy_(tensors[f"average/{key}"])
 
 
-def _refuse_strangers(run: Run, metadata: dict[str, str]) -> None:
-    """Going on from another training's state would quietly train something else."""
-    different = differences(_identity(metadata), run.identity)
+def _check_fingerprint(run: Run, metadata: dict[str, str]) -> None:
+    """Without this check, a resume from another training's state would train on without an error."""
+    different = differences(_stored_fingerprint(metadata), run.fingerprint)
     if different:
         raise JobError("bad-adapter", f"the checkpoint is of another training: {', '.join(different)}")
 
 
-def begun_otherwise(state: bytes, base: Base, job: Train) -> list[str]:
-    """What a state's training was begun with and the usual plan for ``job`` is not, in words: an update came between.
+def differences_from_default_plan(state: bytes, base: Base, job: Train) -> list[str]:
+    """In what a state's training differs from one that ``job`` would start now, as texts for a person.
 
-    Whether samples are mirrored is no such thing: a state says so itself (``was_mirrored``). Raises JobError.
+    It differs, for example, if an update has changed a default. ``random_flip`` is not compared: it is decided for
+    each training (see ``used_random_flip``). Raises JobError bad-adapter.
     """
-    theirs = _identity(adapter_file.read_header(state))
-    mine = identity(base, job, make_plan(base, job.settings, samples=len(job.samples)))
-    return differences(theirs, {**mine, "random_flip": theirs.get("random_flip")})
+    stored = _stored_fingerprint(adapter_file.read_header(state))
+    current = fingerprint(base, job, make_plan(base, job.settings, samples=len(job.samples)))
+    return differences(stored, {**current, "random_flip": stored.get("random_flip")})
 
 
-def was_mirrored(state: bytes) -> bool:
-    """Whether the training of a state was shown its samples mirrored, too. Raises JobError bad-adapter."""
-    return bool(_identity(adapter_file.read_header(state)).get("random_flip", True))
+def used_random_flip(state: bytes) -> bool:
+    """Whether a state's training also used mirrored pictures. Raises JobError bad-adapter."""
+    return bool(_stored_fingerprint(adapter_file.read_header(state)).get("random_flip", True))
 
 
-def _identity(metadata: dict[str, str]) -> dict[str, Any]:
-    """The training that a state is of, as ``Run.identity`` named it."""
+def _stored_fingerprint(metadata: dict[str, str]) -> dict[str, Any]:
+    """The fingerprint in a state file's metadata."""
     try:
         return dict(json.loads(metadata["training"]))
     except (KeyError, ValueError, TypeError) as error:
         raise JobError("bad-adapter", "no state of a training, or a damaged one") from error
-
-
-def _difference(key: str, theirs: object, mine: object) -> str:
-    """Hashes tell a person nothing, so only settings are shown."""
-    if key in ("base", "keyword", "samples"):
-        return f"other {key}"
-    return f"{key} was {theirs} and is {mine}"

@@ -1,8 +1,9 @@
-"""Several processes that train one adapter together: who is who, what each works on, how they add it up.
+"""Several processes train one adapter together (data parallel).
 
-``accelerate launch`` and ``torchrun`` start them and say so in the environment (RANK, LOCAL_RANK, WORLD_SIZE,
-MASTER_ADDR, MASTER_PORT). Every process draws the same lots for the whole batch and works on its part of it; the
-gradients are added up, and then each takes the same step. So the curve is that of one process with that batch.
+``accelerate launch`` and ``torchrun`` start them and set RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in
+the environment. Every process draws the random values of the whole batch and works on its own pictures of it. The
+gradients are summed over all processes, then every process takes the same step. So the losses are those of one process
+with the same batch.
 """
 
 from __future__ import annotations
@@ -21,59 +22,61 @@ from lora.training.plan import Plan
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """This process's number among ``count``. Number 0 alone writes files and talks."""
+    """This process's ``rank`` among ``world_size`` processes."""
 
     rank: int
-    count: int
+    world_size: int
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that writes and talks."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0: the only process that writes files and prints."""
         return self.rank == 0
 
-    def parts(self, how: Plan) -> list[slice]:
-        """This process's pictures of each batch, in the portions that are worked on one after the other."""
-        pieces = self.count * how.portions
-        ends = [how.batch_size * piece // pieces for piece in range(pieces + 1)]
-        mine = range(self.rank * how.portions, (self.rank + 1) * how.portions)
-        return [slice(ends[piece], ends[piece + 1]) for piece in mine if ends[piece] < ends[piece + 1]]
+    def micro_batches(self, plan: Plan) -> list[slice]:
+        """This process's pictures of each batch, in ``gradient_accumulation_steps`` slices without the empty ones."""
+        count = self.world_size * plan.gradient_accumulation_steps
+        ends = [plan.batch_size * number // count for number in range(count + 1)]
+        first = self.rank * plan.gradient_accumulation_steps
+        own = range(first, first + plan.gradient_accumulation_steps)
+        return [slice(ends[number], ends[number + 1]) for number in own if ends[number] < ends[number + 1]]
 
     @contextmanager
-    def leader_first(self) -> Iterator[None]:
-        """The others wait until the leading process is through: what it downloads or unpacks is there for them."""
-        if not self.leads:
+    def main_first(self) -> Iterator[None]:
+        """The other processes wait until the main process has left it: they then find what it downloaded."""
+        if not self.is_main:
             dist.barrier()
         yield
-        if self.leads and self.count > 1:
+        if self.is_main and self.world_size > 1:
             dist.barrier()
 
-    def add_up(self, weights: Sequence[nn.Parameter], loss: Tensor, halt: bool) -> tuple[Tensor, Tensor]:
-        """Sum gradients and loss over all processes; the second result is over 0 if any of them wants to halt.
+    def all_reduce(self, weights: Sequence[nn.Parameter], loss: Tensor, halt: bool) -> tuple[Tensor, Tensor]:
+        """Sum the gradients, in place, and the loss over all processes.
 
-        One message: gradients, loss and wish in one flat tensor. A process without pictures adds zeros.
+        Returns the summed loss, and in how many processes ``halt`` is set. All go in one message, a flat tensor
+        of gradients, loss and halt. A process without pictures adds zeros.
         """
-        wish = torch.full_like(loss, float(halt))
-        if self.count == 1:
-            return loss, wish
-        grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in weights]
-        flat = torch.cat([*(grad.flatten() for grad in grads), loss.view(1), wish.view(1)])
+        halted = torch.full_like(loss, float(halt))
+        if self.world_size == 1:
+            return loss, halted
+        grads = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+        flat = torch.cat([*(grad.flatten() for grad in grads), loss.view(1), halted.view(1)])
         dist.all_reduce(flat)
-        pieces = flat[:-2].split([grad.numel() for grad in grads])
-        for weight, piece in zip(weights, pieces, strict=True):
-            weight.grad = piece.view_as(weight)
+        sums = flat[:-2].split([grad.numel() for grad in grads])
+        for weight, summed in zip(weights, sums, strict=True):
+            weight.grad = summed.view_as(weight)
         return flat[-2], flat[-1]
 
 
-SINGLE_PROCESS = Processes(rank=0, count=1)
+SINGLE_PROCESS = Processes(rank=0, world_size=1)
 
 
 def from_environment() -> Processes:
-    """Who this process is, as its launcher says; without one it is alone."""
-    return Processes(rank=int(os.environ.get("RANK", 0)), count=int(os.environ.get("WORLD_SIZE", 1)))
+    """The rank and world size that the launcher has set; without a launcher, a single process."""
+    return Processes(rank=int(os.environ.get("RANK", 0)), world_size=int(os.environ.get("WORLD_SIZE", 1)))
 
 
 def local_device(asked: str) -> str:
-    """``auto`` as the launcher means it: a GPU of its own for each process, or none at all."""
+    """The device of this process. ``auto`` is its own GPU, or the CPU if ACCELERATE_USE_CPU is set."""
     if asked != "auto":
         return asked
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "y", "t", "on"):
@@ -84,9 +87,9 @@ def local_device(asked: str) -> str:
 
 
 @contextmanager
-def process_group(ranks: Processes, device: torch.device) -> Iterator[None]:
-    """The processes can reach each other: over NCCL between GPUs, else over gloo."""
-    if ranks.count == 1:
+def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
+    """Connects the processes: with NCCL between GPUs, else with gloo. A single process needs no group."""
+    if processes.world_size == 1:
         yield
         return
     if device.type == "cuda":

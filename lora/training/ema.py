@@ -1,4 +1,4 @@
-"""The running average of an adapter's weights over its training (EMA): steadier than its last step."""
+"""The exponential moving average (EMA) of the weights of a training: steadier than the weights of its last step."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """Exponential moving average of ``weights``, float32, on their device.
+    """``average = d * average + (1 - d) * weights`` after each step, in the weights' dtype and on their device.
 
-    It warms up as diffusers' ``EMAModel`` does by default, min(decay, (1 + n) / (10 + n)) after n steps: else
-    the random start would be part of it for 1 / (1 - decay) steps.
+    The decay d warms up as in diffusers' ``EMAModel``: ``d = min(decay, (1 + n) / (10 + n))`` after n steps. Without
+    that, the random start would be a part of the average for about ``1 / (1 - decay)`` steps.
     """
 
     def __init__(self, weights: Mapping[str, nn.Parameter], decay: float) -> None:
         self._weights = dict(weights)
         self._decay = decay
-        self.values: dict[str, Tensor] = {key: weight.detach().clone() for key, weight in weights.items()}
+        self.values: dict[str, Tensor] = {name: weight.detach().clone() for name, weight in weights.items()}
 
     @torch.no_grad()
     def update(self, steps: int) -> None:
-        """Take in the weights after ``steps`` steps."""
+        """Add the weights that ``steps`` steps have led to; call it once after each step."""
         decay = min(self._decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(self.values.values()), list(self._weights.values()), 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """While it lasts, the layers hold the average instead of what is being trained."""
-        trained = {key: weight.data for key, weight in self._weights.items()}
+        """Within it, the model's weights are the averages; afterwards they are the trained weights again.
+
+        A change of a weight in place, within it, changes the average.
+        """
+        trained = {name: weight.data for name, weight in self._weights.items()}
         try:
-            for key, weight in self._weights.items():
-                weight.data = self.values[key]
+            for name, weight in self._weights.items():
+                weight.data = self.values[name]
             yield
         finally:
-            for key, weight in self._weights.items():
-                weight.data = trained[key]
+            for name, weight in self._weights.items():
+                weight.data = trained[name]

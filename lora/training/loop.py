@@ -1,7 +1,7 @@
-"""Trains a LoRA: ``train`` is the whole loop, to be read from top to bottom, and ``_step`` what it repeats.
+"""The training loop: ``train`` from the samples to the last checkpoint, ``_step`` for one step of the optimizer.
 
-Everything random in a step comes from (seed, step) alone. So a training that was killed goes on from its last
-checkpoint as if nothing had happened, and its steps can be spread over several processes.
+All random values of a step come from (seed, step) alone. So a resumed training ends with the same weights as one that
+was never stopped, and several processes can share the pictures of a step.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torch import nn
 from lora.adapters import lora_layers
 from lora.data.background import choose_background
 from lora.data.captions import length, with_keyword
-from lora.data.dataset import on_flat_background, open_samples, to_tensor, without_alpha
+from lora.data.dataset import SamplePictures, on_flat_background, to_tensor, without_alpha
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.offload import offloaded
-from lora.training import checkpoints
+from lora.training import captured, checkpoints
 from lora.training.checkpoints import Run, checkpoint, restore
 from lora.training.distributed import SINGLE_PROCESS, Processes
 from lora.training.ema import EMA
@@ -36,164 +36,201 @@ from lora.training.validation import Validated, validation_loss
 def train(
     base: Base,
     job: Train,
-    how: Plan | None = None,
+    plan: Plan | None = None,
     *,
     held_out: Sequence[Sample] = (),
-    ranks: Processes = SINGLE_PROCESS,
+    processes: Processes = SINGLE_PROCESS,
     halt: threading.Event | None = None,
-) -> Iterator[Progress | Validated | Checkpoint | Trained]:
-    """Train an adapter for the look of ``job.samples``; between any two events the caller may use the base.
+) -> Generator[Progress | Validated | Checkpoint | Trained, None, None]:
+    """Train an adapter on ``job.samples``; between any two events the caller may use the base.
 
-    The base's own weights never change. The adapter and the optimizer are float32 whatever the base is.
-    Every process of ``ranks`` gives the same events. Once ``halt`` is set, a last Checkpoint ends it, without
-    Trained. Raises JobError: bad-picture, caption-too-long, not-a-number, bad-adapter (a resume state of
-    another training).
+    The base's own weights never change. The adapter and the optimizer are float32 whatever the base is. Every process
+    gives the same events. Once ``halt`` is set in one of them, the training ends after the running step: with a
+    Checkpoint, and without Trained. Raises JobError: bad-picture, caption-too-long, not-a-number, bad-adapter (the
+    state to resume from is damaged or of another training).
     """
-    how = how or make_plan(base, job.settings, samples=len(job.samples))
-    images = open_samples(job.samples)
-    background = how.background
+    # The samples: pictures, captions, background.
+    plan = plan or make_plan(base, job.settings, samples=len(job.samples))
+    images = SamplePictures(job.samples)
+    background = plan.background
     if background == "auto":
         background = choose_background(images, base.profile.backgrounds)
     words = (job.keyword, base.background_words(background))
     captions = [_caption(sample, number, *words) for number, sample in enumerate(job.samples, start=1)]
-    exam_captions = [_caption(sample, number, *words) for number, sample in enumerate(held_out, start=1)]
+    held_out_captions = [_caption(sample, number, *words) for number, sample in enumerate(held_out, start=1)]
+
+    # New LoRA layers on the denoiser.
     name = f"train-{job.id}-{job.attempt}"
     weights = lora_layers.add(
-        base, name, rank=how.rank, alpha=how.alpha, seed=how.seed, targets=how.lora_targets
+        base, name, rank=plan.rank, alpha=plan.alpha, seed=plan.seed, targets=plan.lora_targets
     )
     try:
         run = Run(
             base=base,
             job=job,
-            how=how,
+            plan=plan,
             background=background,
             adapter=name,
-            optimizer=_optimizer(how, weights),
-            average=EMA(lora_layers.weights_of(base, name), how.ema_decay) if how.ema_decay else None,
+            optimizer=_optimizer(plan, weights),
+            ema=EMA(lora_layers.weights_of(base, name), plan.ema_decay) if plan.ema_decay else None,
         )
         start = restore(run, job.resume) if job.resume else 0
-        lessons = yield from _prepare(run, start, images, captions)
-        del images  # decoded, one takes up to 64 MB, and a training takes long
-        exam = None
+
+        # VAE and text encoder run once for each sample; the steps use only the denoiser.
+        encoded = yield from _encode(run, start, images, captions)
+        validation = None
         if held_out:
-            exam = yield from _prepare(run, start, open_samples(held_out), exam_captions)
-        if how.gradient_checkpointing:
+            validation = yield from _encode(run, start, SamplePictures(held_out), held_out_captions)
+
+        # The steps.
+        if plan.gradient_checkpointing:
             base.unet.enable_gradient_checkpointing()
-        clock = _Clock()
+        timer = _StepTimer()
+        timer.start()
         with offloaded(base):
-            if start == 0 and how.validation_steps:
-                yield _validate(run, exam, 0)
-            for step in range(start, how.steps):
-                clock.start()
-                loss, ended = _step(run, weights, lessons, step, ranks, halt)
-                yield _progress(run, step + 1, clock.stop() * (how.steps - step - 1), loss)
-                if how.validation_steps and (ended or (step + 1) % how.validation_steps == 0):
-                    yield _validate(run, exam, step + 1)
-                if ended or (step + 1) % how.checkpoint_steps == 0:
-                    yield checkpoint(run, step + 1)
-                if ended and step + 1 < how.steps:
+            if start == 0 and plan.validation_steps:
+                yield _validate(run, validation, 0)
+            for done, loss, ended in _steps(run, weights, encoded, start, processes, halt):
+                yield _progress(run, done, timer.stop() * (plan.steps - done), loss)
+                if plan.validation_steps and (ended or done % plan.validation_steps == 0):
+                    yield _validate(run, validation, done)
+                if ended or done % plan.checkpoint_steps == 0:
+                    yield checkpoint(run, done)
+                if ended and done < plan.steps:
                     return
-        if start >= how.steps:  # it was killed between its last checkpoint and its last word
+                timer.start()
+
+        # The end. A resume from the last checkpoint has no steps left: it gives that checkpoint again.
+        if start >= plan.steps:
             yield checkpoint(run, start)
-        yield Trained(job=job.id, attempt=job.attempt, steps=max(start, how.steps))
+        yield Trained(job=job.id, attempt=job.attempt, steps=max(start, plan.steps))
     finally:
         base.unet.disable_gradient_checkpointing()
         lora_layers.remove(base, name)
 
 
+def _steps(
+    run: Run,
+    weights: Sequence[nn.Parameter],
+    encoded: EncodedSamples,
+    start: int,
+    processes: Processes,
+    halt: threading.Event | None,
+) -> Iterator[tuple[int, float, bool]]:
+    """(steps done, loss, whether it is the last) of each step; on a GPU by a CUDA graph, if the plan allows."""
+    plan = run.plan
+    if not captured.suits(run, processes.world_size):
+        for step in range(start, plan.steps):
+            loss, ended = _step(run, weights, encoded, step, processes, halt)
+            yield step + 1, loss, ended
+        return
+    wanted = (plan.checkpoint_steps, plan.validation_steps or plan.steps)
+    stops = [done for done in range(start + 1, plan.steps + 1) if any(done % every == 0 for every in wanted)]
+    yield from captured.CapturedStep(run, encoded).steps(start, stops, halt)
+
+
 def _step(
     run: Run,
     weights: Sequence[nn.Parameter],
-    lessons: EncodedSamples,
+    encoded: EncodedSamples,
     step: int,
-    ranks: Processes,
+    processes: Processes,
     halt: threading.Event | None,
 ) -> tuple[float, bool]:
-    """One step of the optimizer, over all parts and processes: its loss, and whether it is the last one.
+    """One step of the optimizer: its loss over the whole batch, and whether it is the last step.
 
     Raises JobError not-a-number, before any weight has changed.
     """
-    how = run.how
-    lora_layers.activate(run.base, run.adapter, train=True)  # a drawing may have put on another one meanwhile
+    plan = run.plan
+    # The caller may have activated another adapter between two steps.
+    lora_layers.activate(run.base, run.adapter, train=True)
     for group in run.optimizer.param_groups:
-        group["lr"] = how.learning_rate * lr_multiplier(how, step)
+        group["lr"] = plan.learning_rate * lr_multiplier(plan, step)
+
+    # Loss and gradients over all micro-batches and processes.
     loss = torch.zeros((), device=run.base.device)
-    for part in ranks.parts(how):
-        share = denoising_loss(run.base, lessons, how, step, part)
-        share.backward()
-        loss += share.detach()
-    loss, wish = ranks.add_up(weights, loss, halt is not None and halt.is_set())
-    norm = nn.utils.clip_grad_norm_(weights, how.max_grad_norm)
-    error, size, halted = torch.stack((loss, norm, wish)).tolist()  # the step's one wait for a GPU
-    if not math.isfinite(error + size):
+    for micro_batch in processes.micro_batches(plan):
+        partial_loss = denoising_loss(run.base, encoded, plan, step, micro_batch)
+        partial_loss.backward()
+        loss += partial_loss.detach()
+    loss, halted = processes.all_reduce(weights, loss, halt is not None and halt.is_set())
+    norm = nn.utils.clip_grad_norm_(weights, plan.max_grad_norm)
+    # One transfer for all three values: it is the only point of a step where the CPU waits for the GPU.
+    loss_value, norm_value, halted_count = torch.stack((loss, norm, halted)).tolist()
+    if not math.isfinite(loss_value + norm_value):
         raise JobError("not-a-number", f"at step {step + 1}")
+
+    # The new weights.
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
-    if run.average:
-        run.average.update(step + 1)
-    return error, bool(halted) or step + 1 == how.steps
+    if run.ema:
+        run.ema.update(step + 1)
+    return loss_value, bool(halted_count) or step + 1 == plan.steps
 
 
-def _optimizer(how: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimizer(plan: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         weights,
-        lr=how.learning_rate,
-        betas=(how.adam_beta1, how.adam_beta2),
-        eps=how.adam_epsilon,
-        weight_decay=how.adam_weight_decay,
+        lr=plan.learning_rate,
+        betas=(plan.adam_beta1, plan.adam_beta2),
+        eps=plan.adam_epsilon,
+        weight_decay=plan.adam_weight_decay,
         fused=True,
     )
 
 
 def _caption(sample: Sample, number: int, keyword: str, background: str) -> str:
-    """A sample's caption with the keyword, if the style has one, and with room for the words of the background."""
+    """A sample's caption with the keyword, if there is one. Raises JobError caption-too-long.
+
+    ``background`` is the text that is added later; it counts towards the 77 tokens.
+    """
     fit = length(sample.caption, keyword, background)
     if not fit.fits:
         raise JobError("caption-too-long", f"sample {number}: {fit}")
     return with_keyword(sample.caption, keyword) if keyword else sample.caption
 
 
-def _prepare(
+def _encode(
     run: Run, start: int, images: Sequence[Image.Image], captions: Sequence[str]
 ) -> Generator[Progress, None, EncodedSamples]:
-    """Encode every picture both ways round, and every caption, once: VAE and text encoder then rest."""
+    """Encode every picture, as it is and mirrored, and every caption; gives a Progress after each picture."""
     base = run.base
-    moments = []
+    distributions = []
     for number, image in enumerate(images):
         began = time.monotonic()
-        square = _square(run, image)
-        moments.append(base.encode(to_tensor([square, ImageOps.mirror(square)])))
+        square = _to_square(run, image)
+        distributions.append(base.encode(to_tensor([square, ImageOps.mirror(square)])))
         took = time.monotonic() - began
-        guess = took * (len(images) - number - 1 + 2 * (run.how.steps - start))  # until a step has been timed
-        yield _progress(run, start, guess)
+        # Until a step has been timed, it is estimated to take twice as long as to encode a picture.
+        seconds_left = took * (len(images) - number - 1 + 2 * (run.plan.steps - start))
+        yield _progress(run, start, seconds_left)
     return EncodedSamples(
-        mean=torch.stack([mean for mean, _ in moments], dim=1),
-        std=torch.stack([std for _, std in moments], dim=1),
-        texts=base.embed([base.with_background(caption, run.background) for caption in captions]),
-        empty=base.embed([""])[0],
+        latent_mean=torch.stack([mean for mean, _ in distributions], dim=1),
+        latent_std=torch.stack([std for _, std in distributions], dim=1),
+        text_embeddings=base.embed([base.with_background(caption, run.background) for caption in captions]),
+        empty_embedding=base.embed([""])[0],
     )
 
 
-def _square(run: Run, image: Image.Image) -> Image.Image:
-    """A picture as the plan wants it shown."""
-    make = on_flat_background if run.how.composite else without_alpha
-    colour = run.base.profile.backgrounds[run.background]
-    return make(
+def _to_square(run: Run, image: Image.Image) -> Image.Image:
+    """The picture as an RGB square of ``plan.resolution`` px, on the background or with its alpha dropped."""
+    resize = on_flat_background if run.plan.composite else without_alpha
+    return resize(
         image,
-        run.how.resolution,
-        colour,
-        center_crop=run.how.center_crop,
-        interpolation=run.how.interpolation,
+        run.plan.resolution,
+        run.base.profile.backgrounds[run.background],
+        center_crop=run.plan.center_crop,
+        interpolation=run.plan.interpolation,
     )
 
 
-def _validate(run: Run, exam: EncodedSamples | None, step: int) -> Validated:
-    """The adapter at hand (or its average), and how well it does on samples it has not seen."""
+def _validate(run: Run, validation: EncodedSamples | None, step: int) -> Validated:
+    """The adapter after ``step`` steps, and its loss on the validation samples, if there are any."""
     loss = None
-    if exam is not None:
+    if validation is not None:
         lora_layers.activate(run.base, run.adapter)
-        with run.average.in_place() if run.average else nullcontext():
-            loss = validation_loss(run.base, exam)
+        with run.ema.in_place() if run.ema else nullcontext():
+            loss = validation_loss(run.base, validation)
     return Validated(step=step, adapter=checkpoints.adapter(run, step), loss=loss)
 
 
@@ -202,14 +239,14 @@ def _progress(run: Run, step: int, seconds_left: float, loss: float | None = Non
         job=run.job.id,
         attempt=run.job.attempt,
         step=step,
-        steps=run.how.steps,
+        steps=run.plan.steps,
         seconds_left=seconds_left,
         loss=loss,
     )
 
 
-class _Clock:
-    """Seconds of one step, averaged so that the last ten count most."""
+class _StepTimer:
+    """The running mean of the seconds of a step: ``mean = 0.9 mean + 0.1 last``."""
 
     def __init__(self) -> None:
         self._mean: float | None = None
@@ -219,6 +256,7 @@ class _Clock:
         self._began = time.monotonic()
 
     def stop(self) -> float:
+        """The mean in seconds, with the step that has just ended."""
         took = time.monotonic() - self._began
         self._mean = took if self._mean is None else 0.9 * self._mean + 0.1 * took
         return self._mean

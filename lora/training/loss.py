@@ -1,4 +1,7 @@
-"""What a step shows the denoiser, and how far off its answer is. All of it comes from (seed, step) alone."""
+"""The loss of one training step: samples are noised, and the denoiser's prediction is compared with its target.
+
+All random values of a step come from (seed, step) alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lora.models.base_model import Base
+from lora.models.diffusion import add_noise, min_snr_weights, prediction_target
 from lora.training.plan import Plan
 
 WHOLE = slice(None)
@@ -15,101 +19,122 @@ WHOLE = slice(None)
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedSamples:
-    """The samples as the denoiser sees them, with a second, mirrored, half in ``mean`` and ``std``."""
+    """The n samples after VAE and text encoder. The latents' first index is 0, or 1 for the mirrored picture."""
 
-    mean: Tensor  # [2, n, channels, h, w]
-    std: Tensor
-    texts: Tensor  # [n, 77, width]
-    empty: Tensor  # [77, width]
+    latent_mean: Tensor  # [2, n, channels, h, w]
+    latent_std: Tensor  # [2, n, channels, h, w]
+    text_embeddings: Tensor  # [n, 77, width]
+    empty_embedding: Tensor  # [77, width], of the empty caption
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepNoise:
-    """What chance has drawn for n pictures, on the CPU, so that every device draws the same."""
+    """The random values for n pictures. They are on the CPU: a GPU's generator would draw other ones."""
 
-    picked: Tensor  # [n] which samples
-    mirrored: Tensor  # [n] bool
-    dropped: Tensor  # [n] bool: shown without their captions
-    times: Tensor  # [n] noise levels, as steps of the base's scheduler
-    spread: Tensor  # [n, channels, h, w] what the VAE leaves open
-    noise: Tensor  # [n, channels, h, w]
+    indices: Tensor  # [n], which samples
+    flipped: Tensor  # [n] bool, whether the mirrored picture is used
+    caption_dropped: Tensor  # [n] bool, whether the empty caption is used
+    timesteps: Tensor  # [n], of the base's scheduler
+    vae_noise: Tensor  # [n, channels, h, w], for the sample from the VAE's distribution
+    noise: Tensor  # [n, channels, h, w], that the denoiser must find
 
-    def part(self, which: slice) -> StepNoise:
-        """The lots of some of the pictures."""
-        return StepNoise(**{key: value[which] for key, value in vars(self).items()})
+    def part(self, rows: slice) -> StepNoise:
+        """The values for some of the pictures."""
+        return StepNoise(**{name: values[rows] for name, values in vars(self).items()})
 
 
-def denoising_loss(base: Base, lessons: EncodedSamples, how: Plan, step: int, part: slice = WHOLE) -> Tensor:
-    """The loss of one step: how far the denoiser is from what it should predict on freshly noised samples.
+def denoising_loss(
+    base: Base, encoded: EncodedSamples, plan: Plan, step: int, micro_batch: slice = WHOLE
+) -> Tensor:
+    """The loss of one step: ``sum_i w_i mse_i / batch_size`` over the pictures i of ``micro_batch``.
 
-    With ``part``, the share of that loss that these pictures of the batch make up: the shares of all parts
-    add up to the loss, whoever works them out. ``snr_gamma`` weights the noise levels as in Hang et al. 2023
-    (arXiv 2303.09556).
+    ``mse_i`` is from ``denoising_errors``. ``w_i`` is the min-SNR weight (``min_snr_weights`` with
+    ``plan.snr_gamma``), or 1 without a gamma. The losses of all micro-batches of a batch add up to the loss of
+    the whole batch.
     """
-    lots = step_noise(base, lessons, how, step).part(part)
-    errors = denoising_errors(base, lessons, lots)
-    return (errors * _snr_weights(base, how, lots.times)).sum() / how.batch_size
+    return loss_of(base, encoded, plan, step_noise(base, encoded, plan, step).part(micro_batch))
 
 
-def step_noise(base: Base, lessons: EncodedSamples, how: Plan, step: int) -> StepNoise:
-    """What a step's whole batch is shown. ``noise_offset`` is that of Guttenberg 2023 (crosslabs.org)."""
-    chance = torch.Generator().manual_seed((how.seed * 1_000_003 + step) % 2**63)
-    size, levels = how.batch_size, len(base.scheduler.alphas_cumprod)
-    mirrored = (torch.rand(size, generator=chance) < 0.5) & how.random_flip
-    dropped = torch.rand(size, generator=chance) < how.caption_dropout
-    if how.timestep_sampling == "uniform":
-        times = torch.randint(0, levels, (size,), generator=chance)
-    else:  # spread over the batch, so that no step sees low noise or high noise alone
-        level = (torch.rand(1, generator=chance) + torch.arange(size) / size) % 1
-        times = (level * levels).long()
-    shape = (2, size, *lessons.mean.shape[2:])
-    spread, noise = torch.randn(shape, generator=chance)
-    noise = noise + how.noise_offset * torch.randn((size, shape[2], 1, 1), generator=chance)
-    picked = torch.tensor(sample_indices(how, step, len(lessons.texts)))
+def loss_of(base: Base, encoded: EncodedSamples, plan: Plan, step_values: StepNoise) -> Tensor:
+    """``denoising_loss`` for random values that are known already."""
+    errors = denoising_errors(base, encoded, step_values)
+    return (errors * _loss_weights(base, plan, step_values.timesteps)).sum() / plan.batch_size
+
+
+def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> StepNoise:
+    """The random values of a step's whole batch.
+
+    ``plan.noise_offset`` o (Guttenberg 2023, crosslabs.org) adds one more random number to each channel of a picture:
+    ``noise = e + o * e_channel``.
+    """
+    generator = torch.Generator().manual_seed((plan.seed * 1_000_003 + step) % 2**63)
+    size, train_timesteps = plan.batch_size, len(base.scheduler.alphas_cumprod)
+    flipped = (torch.rand(size, generator=generator) < 0.5) & plan.random_flip
+    caption_dropped = torch.rand(size, generator=generator) < plan.caption_dropout
+    if plan.timestep_sampling == "uniform":
+        timesteps = torch.randint(0, train_timesteps, (size,), generator=generator)
+    else:  # stratified: evenly spaced over the batch, so that every step has low and high noise
+        position = (torch.rand(1, generator=generator) + torch.arange(size) / size) % 1
+        timesteps = (position * train_timesteps).long()
+    shape = (2, size, *encoded.latent_mean.shape[2:])
+    vae_noise, noise = torch.randn(shape, generator=generator)
+    noise = noise + plan.noise_offset * torch.randn((size, shape[2], 1, 1), generator=generator)
     return StepNoise(
-        picked=picked, mirrored=mirrored, dropped=dropped, times=times, spread=spread, noise=noise
+        indices=torch.tensor(sample_indices(plan, step, len(encoded.text_embeddings))),
+        flipped=flipped,
+        caption_dropped=caption_dropped,
+        timesteps=timesteps,
+        vae_noise=vae_noise,
+        noise=noise,
     )
 
 
-def denoising_errors(base: Base, lessons: EncodedSamples, lots: StepNoise) -> Tensor:
+def denoising_errors(base: Base, encoded: EncodedSamples, step_values: StepNoise) -> Tensor:
     """The mean squared error [n] of the denoiser on each picture, in float32.
 
-    What it should predict, noise or velocity (Salimans & Ho 2022, arXiv 2202.00512), is the base's scheduler's
-    to say.
+    ``x_0 = latent_mean + latent_std * vae_noise``, ``x_t`` is from ``add_noise``, the target is the noise or the
+    velocity (``prediction_target``), as the base's scheduler says: ``mse = mean((predict(x_t, t, text) - target)^2)``.
     """
+    # The values of the step, on the denoiser's device.
     device = base.device
-    half, picked, times = lots.mirrored.long().to(device), lots.picked.to(device), lots.times.to(device)
-    noise = lots.noise.to(device)
-    signal = base.scheduler.alphas_cumprod.to(device)[times].view(-1, 1, 1, 1)
-    clean = lessons.mean[half, picked] + lessons.std[half, picked] * lots.spread.to(device)
-    noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-    texts = torch.where(lots.dropped.view(-1, 1, 1).to(device), lessons.empty, lessons.texts[picked])
-    predicted = base.predict(noisy, times, texts)
-    wanted = noise
-    if base.scheduler.config.prediction_type == "v_prediction":
-        wanted = signal.sqrt() * noise - (1 - signal).sqrt() * clean
-    return (predicted - wanted).square().mean(dim=(1, 2, 3))
+    flipped, indices = step_values.flipped.long().to(device), step_values.indices.to(device)
+    timesteps, noise = step_values.timesteps.to(device), step_values.noise.to(device)
+    alpha_bar = base.scheduler.alphas_cumprod.to(device)[timesteps]
+    # The denoiser's input.
+    mean, std = encoded.latent_mean[flipped, indices], encoded.latent_std[flipped, indices]
+    x_0 = mean + std * step_values.vae_noise.to(device)
+    x_t = add_noise(x_0, noise, alpha_bar)
+    text_embeddings = torch.where(
+        step_values.caption_dropped.view(-1, 1, 1).to(device),
+        encoded.empty_embedding,
+        encoded.text_embeddings[indices],
+    )
+    # Its prediction against the target.
+    predicted = base.predict(x_t, timesteps, text_embeddings)
+    target = prediction_target(x_0, noise, alpha_bar, base.scheduler.config.prediction_type)
+    return (predicted - target).square().mean(dim=(1, 2, 3))
 
 
-def _snr_weights(base: Base, how: Plan, times: Tensor) -> Tensor:
-    """min-SNR weights [n] of the noise levels, or ones."""
-    signal = base.scheduler.alphas_cumprod[times].to(base.device)
-    if how.snr_gamma is None:
-        return torch.ones_like(signal)
-    ratio = signal / (1 - signal)
-    clipped = ratio.clamp(max=how.snr_gamma)
-    return clipped / (ratio + 1 if base.scheduler.config.prediction_type == "v_prediction" else ratio)
+def _loss_weights(base: Base, plan: Plan, timesteps: Tensor) -> Tensor:
+    """min-SNR weights [n], or ones."""
+    alpha_bar = base.scheduler.alphas_cumprod[timesteps].to(base.device)
+    if plan.snr_gamma is None:
+        return torch.ones_like(alpha_bar)
+    return min_snr_weights(alpha_bar, plan.snr_gamma, base.scheduler.config.prediction_type)
 
 
-def sample_indices(how: Plan, step: int, count: int) -> list[int]:
-    """Which samples a step learns from: all in a new order, then all again, across the borders of batches."""
-    first = step * how.batch_size
+def sample_indices(plan: Plan, step: int, count: int) -> list[int]:
+    """The samples of a step's batch, of ``count`` samples in all.
+
+    Each epoch goes through all samples in a new order. A batch may begin in one epoch and end in the next.
+    """
+    first = step * plan.batch_size
     return [
-        _order(how.seed, place // count, count)[place % count]
-        for place in range(first, first + how.batch_size)
+        _epoch_order(plan.seed, position // count, count)[position % count]
+        for position in range(first, first + plan.batch_size)
     ]
 
 
-def _order(seed: int, epoch: int, count: int) -> list[int]:
-    chance = torch.Generator().manual_seed((seed * 7_368_787 + epoch) % 2**63)
-    return torch.randperm(count, generator=chance).tolist()
+def _epoch_order(seed: int, epoch: int, count: int) -> list[int]:
+    generator = torch.Generator().manual_seed((seed * 7_368_787 + epoch) % 2**63)
+    return torch.randperm(count, generator=generator).tolist()

@@ -1,4 +1,4 @@
-"""The learning rate of each step: a real warm-up with every schedule, then one of diffusers' schedules."""
+"""The learning rate of each step: a linear warm-up with every schedule, then one of diffusers' schedules."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Callable
 
 from lora.training.plan import Plan
 
-POLYNOMIAL_END = 1e-7  # the rate that diffusers' polynomial schedule ends at
+POLYNOMIAL_END = 1e-7  # the learning rate at which diffusers' polynomial schedule ends
 
 
-def _cosine(how: Plan, done: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * done))
+def _cosine(plan: Plan, progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _polynomial(how: Plan, done: float) -> float:
-    end = min(1.0, POLYNOMIAL_END / how.learning_rate)
-    return (1 - end) * (1 - done) + end
+def _polynomial(plan: Plan, progress: float) -> float:
+    end = min(1.0, POLYNOMIAL_END / plan.learning_rate)
+    return (1 - end) * (1 - progress) + end
 
 
-# The share of the learning rate where the share ``done`` of the steps after the warm-up is done.
+# Each gives a factor for the learning rate. ``progress`` is the share, 0 to 1, of the steps after the warm-up.
 SCHEDULES: dict[str, Callable[[Plan, float], float]] = {
-    "constant": lambda how, done: 1.0,
-    "linear": lambda how, done: 1.0 - done,
+    "constant": lambda plan, progress: 1.0,
+    "linear": lambda plan, progress: 1.0 - progress,
     "cosine": _cosine,
-    "cosine_with_restarts": _cosine,  # the reference script leaves it at one cycle, so nothing restarts
+    "cosine_with_restarts": _cosine,  # the reference script sets one cycle, so there is no restart
     "polynomial": _polynomial,
 }
 
 
-def lr_multiplier(how: Plan, step: int) -> float:
-    """The share of the learning rate that a step, counted from 0, uses.
+def lr_multiplier(plan: Plan, step: int) -> float:
+    """The factor for ``plan.learning_rate`` at a step; steps are counted from 0.
 
-    The reference script's ``constant`` has no warm-up; here each schedule has, and its first step already
-    learns something.
+    During the warm-up it is ``(step + 1) / warmup_steps``: the first step already learns. The reference script's
+    ``constant`` has no warm-up; here every schedule has one.
     """
-    if step < how.warmup_steps:
-        return (step + 1) / how.warmup_steps
-    return SCHEDULES[how.schedule](how, (step - how.warmup_steps) / max(1, how.steps - how.warmup_steps))
+    if step < plan.warmup_steps:
+        return (step + 1) / plan.warmup_steps
+    progress = (step - plan.warmup_steps) / max(1, plan.steps - plan.warmup_steps)
+    return SCHEDULES[plan.schedule](plan, progress)

@@ -1,4 +1,4 @@
-"""How a training is done: what was asked for, and the base's own values for the rest."""
+"""The plan of a training: every setting, as it was asked for or as the base's profile has it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from lora.models.base_model import Base
 
 Value = TypeVar("Value", int, float, bool)
 
-# What a resumed training may do otherwise than before, for it changes no weight that the steps lead to. The number of
-# steps is free only while the schedule does not depend on it: all others than "constant" end with the last step.
-FREE = ("steps", "checkpoint_steps", "validation_steps", "portions", "gradient_checkpointing")
+# Settings that may differ when a training is resumed, because they do not change the weights after a step. The number
+# of steps is such a setting only with the constant schedule: the other schedules depend on it.
+CHANGEABLE = (
+    "steps",
+    "checkpoint_steps",
+    "validation_steps",
+    "gradient_accumulation_steps",
+    "gradient_checkpointing",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How to train, every value decided. Those named in ``FREE`` may change when it is resumed."""
+    """All settings of a training, none left open. Those in ``CHANGEABLE`` may differ when it is resumed."""
 
     steps: int
     checkpoint_steps: int
-    batch_size: int  # samples of one step, over all processes and portions
+    batch_size: int  # samples of one step, over all processes and micro-batches
     learning_rate: float
     rank: int
     alpha: float
@@ -30,7 +36,7 @@ class Plan:
     warmup_steps: int
     schedule: str = "constant"  # after the warm-up; a key of SCHEDULES
     random_flip: bool = True
-    caption_dropout: float = 0.1  # so that the adapter also learns the side that CFG subtracts
+    caption_dropout: float = 0.1  # classifier-free guidance also needs predictions without a caption
     snr_gamma: float | None = None
     noise_offset: float = 0.0
     max_grad_norm: float = 1.0
@@ -39,32 +45,34 @@ class Plan:
     adam_epsilon: float = 1e-8
     adam_weight_decay: float = 1e-2
     timestep_sampling: str = "stratified"  # or "uniform", as the reference script does it
-    lora_targets: str = "attention+ff"  # a key of adapters.TARGETS
-    ema_decay: float | None = None  # None: the adapter is what the last step left, not an average
+    lora_targets: str = "attention+ff"  # a key of lora.adapters.targets.TARGETS
+    ema_decay: float | None = None  # None: checkpoints hold the trained weights, not an average
     background: str = "auto"  # or the name of one of the base's backgrounds
-    composite: bool = True  # False drops transparency as the reference script does; it is there to measure
+    composite: bool = True  # False drops alpha as the reference script does, for measurements
     center_crop: bool = False  # False: padded to a square, nothing is cut off
-    interpolation: str = "lanczos"  # a key of dataset.FILTERS
-    portions: int = 1  # parts of a process's batch that go through the denoiser one after the other
+    interpolation: str = "lanczos"  # a key of lora.data.dataset.FILTERS
+    gradient_accumulation_steps: int = 1  # micro-batches of a process's batch, one after the other
     gradient_checkpointing: bool = False  # less memory for more time
-    validation_steps: int | None = None  # how often train() gives a Validated; None: never
+    validation_steps: int | None = None  # steps between two validations; None: no validation
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """The values that a resumed training must share with the one it goes on from."""
-        free = FREE if self.schedule == "constant" else [name for name in FREE if name != "steps"]
-        return {key: value for key, value in asdict(self).items() if key not in free}
+        """The settings that must be the same when the training is resumed."""
+        changeable = set(CHANGEABLE)
+        if self.schedule != "constant":
+            changeable.remove("steps")
+        return {key: value for key, value in asdict(self).items() if key not in changeable}
 
 
 def make_plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
-    """The plan for what was asked, with the base's own values for the rest."""
-    usual = base.profile.defaults(samples)
-    rank = _decide(asked.rank, usual.rank)
+    """The plan with what was asked; the rest comes from the base's profile for this number of samples."""
+    defaults = base.profile.defaults(samples)
+    rank = _decide(asked.rank, defaults.rank)
     return Plan(
-        steps=_decide(asked.steps, usual.steps),
-        checkpoint_steps=_decide(asked.checkpoint_steps, usual.checkpoint_steps),
-        batch_size=_decide(asked.batch_size, usual.batch_size),
-        learning_rate=_decide(asked.learning_rate, usual.learning_rate),
+        steps=_decide(asked.steps, defaults.steps),
+        checkpoint_steps=_decide(asked.checkpoint_steps, defaults.checkpoint_steps),
+        batch_size=_decide(asked.batch_size, defaults.batch_size),
+        learning_rate=_decide(asked.learning_rate, defaults.learning_rate),
         rank=rank,
         alpha=rank,
         seed=asked.seed,
@@ -76,7 +84,7 @@ def make_plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
     )
 
 
-def _decide(asked: Value | None, usual: Value | None) -> Value:
-    value = usual if asked is None else asked
-    assert value is not None, "a profile's defaults leave nothing open"
+def _decide(asked: Value | None, default: Value | None) -> Value:
+    value = default if asked is None else asked
+    assert value is not None, "a profile has a default for every setting"
     return value

@@ -1,4 +1,4 @@
-"""Held-out samples: pictures that nothing is learned from, to see when a training only learns by heart."""
+"""Validation: the loss on held-out samples, which are never trained on, shows when a training overfits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lora.jobs import Sample
 from lora.models.base_model import Base
 from lora.training.loss import EncodedSamples, StepNoise, denoising_errors
 
-TIMESTEPS_PER_SAMPLE = 8  # noise levels that each held-out sample is judged at
+TIMESTEPS_PER_SAMPLE = 8  # at which the loss of each held-out sample is taken
 BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validated:
-    """How a training stands after ``step`` steps: the adapter, and its loss on the held-out samples, if any."""
+    """The event of a validation after ``step`` steps: the adapter, and its loss on the held-out samples, if any."""
 
     step: int
     adapter: bytes = field(repr=False)
@@ -25,50 +25,51 @@ class Validated:
 
 
 def split_validation(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Samples to learn from and, chosen by ``seed``, samples to hold out: a share of them, but at least one.
+    """Split into training and validation samples: a random ``share`` is held out, at least one sample.
 
-    Raises ValueError if nothing would be left to learn from.
+    A share of 0 holds none out. Raises ValueError if no sample would be left to train on.
     """
     if not share:
         return list(samples), []
-    away = max(1, round(share * len(samples)))
-    if away >= len(samples):
-        raise ValueError(f"of {len(samples)} samples, {away} held out leave none to learn from")
-    chance = torch.Generator().manual_seed(seed)
-    chosen = set(torch.randperm(len(samples), generator=chance)[:away].tolist())
-    kept = [sample for number, sample in enumerate(samples) if number not in chosen]
-    return kept, [samples[number] for number in sorted(chosen)]
+    count = max(1, round(share * len(samples)))
+    if count >= len(samples):
+        raise ValueError(f"of {len(samples)} samples, {count} held out leave none to learn from")
+    generator = torch.Generator().manual_seed(seed)
+    held_out = set(torch.randperm(len(samples), generator=generator)[:count].tolist())
+    training = [sample for index, sample in enumerate(samples) if index not in held_out]
+    return training, [samples[index] for index in sorted(held_out)]
 
 
 @torch.no_grad()
-def validation_loss(base: Base, lessons: EncodedSamples) -> float:
-    """The denoising error on these samples, with the same noise and levels every time, unweighted.
+def validation_loss(base: Base, encoded: EncodedSamples) -> float:
+    """The mean denoising error on the validation samples, without min-SNR weights.
 
-    As kohya's sd-scripts do it (PR 1903): fresh noise would drown the difference between two checkpoints. The
-    same lots are drawn for every training, so that two of them can be compared. The denoiser must already
-    use the adapter.
+    Noise and timesteps are the same each time, as in kohya's sd-scripts (PR 1903): fresh noise would change the loss
+    more than a few steps of training do. They are also the same in all trainings, so that trainings can be compared.
+    The denoiser must already use the adapter.
     """
-    lots = _validation_noise(base, lessons)
+    values = _validation_noise(base, encoded)
     errors = [
-        denoising_errors(base, lessons, lots.part(slice(start, start + BATCH)))
-        for start in range(0, len(lots.picked), BATCH)
+        denoising_errors(base, encoded, values.part(slice(start, start + BATCH)))
+        for start in range(0, len(values.indices), BATCH)
     ]
     return float(torch.cat(errors).mean())
 
 
-def _validation_noise(base: Base, lessons: EncodedSamples) -> StepNoise:
-    """Every sample at LOOKS levels, evenly spread, as it is and with its caption."""
-    count = len(lessons.texts) * TIMESTEPS_PER_SAMPLE
-    levels = len(base.scheduler.alphas_cumprod)
-    times = ((torch.arange(TIMESTEPS_PER_SAMPLE) + 0.5) / TIMESTEPS_PER_SAMPLE * levels).long()
-    shape = (2, count, *lessons.mean.shape[2:])
-    spread, noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+def _validation_noise(base: Base, encoded: EncodedSamples) -> StepNoise:
+    """Each sample, not mirrored and with its caption, at TIMESTEPS_PER_SAMPLE evenly spaced timesteps."""
+    samples = len(encoded.text_embeddings)
+    count = samples * TIMESTEPS_PER_SAMPLE
+    train_timesteps = len(base.scheduler.alphas_cumprod)
+    timesteps = ((torch.arange(TIMESTEPS_PER_SAMPLE) + 0.5) / TIMESTEPS_PER_SAMPLE * train_timesteps).long()
+    shape = (2, count, *encoded.latent_mean.shape[2:])
+    vae_noise, noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     never = torch.zeros(count, dtype=torch.bool)
     return StepNoise(
-        picked=torch.arange(len(lessons.texts)).repeat_interleave(TIMESTEPS_PER_SAMPLE),
-        mirrored=never,
-        dropped=never,
-        times=times.repeat(len(lessons.texts)),
-        spread=spread,
+        indices=torch.arange(samples).repeat_interleave(TIMESTEPS_PER_SAMPLE),
+        flipped=never,
+        caption_dropped=never,
+        timesteps=timesteps.repeat(samples),
+        vae_noise=vae_noise,
         noise=noise,
     )

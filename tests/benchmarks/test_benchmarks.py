@@ -1,4 +1,4 @@
-"""What the measurements rest on: the words kept out of training, the unseen names, the colour judge, their runs."""
+"""What the measurements use: the words kept out of training, the unseen names, the colour judge, the runs."""
 
 import argparse
 import io
@@ -13,9 +13,9 @@ from PIL import Image
 
 from benchmarks import checkpoint_choice, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
-from benchmarks.features import look
+from benchmarks.features import extract
 from benchmarks.learn_style import Judge, Task
-from benchmarks.prompt_scores import CHOSEN, NONE, OTHERS, READ, SCORES, auc
+from benchmarks.prompt_scores import NONE, OTHERS, PRODUCT, READ, SCORES, auc
 from lora.evaluation.compare import OTHER_PROMPTS
 from lora.evaluation.scorers.classifier import LEVELS, fidelity
 from lora.jobs import Sample
@@ -76,7 +76,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def flags(measurement: str, *more: str) -> argparse.Namespace:
     """What a measurement's command line makes of these flags."""
-    module = {"training": training, "choosing": checkpoint_choice}[measurement]
+    module = {"training": training, "checkpoint_choice": checkpoint_choice}[measurement]
     return module.command_line().parse_args(list(more))
 
 
@@ -90,23 +90,23 @@ def bench(base: Base) -> pool.Bench:
         buffer = io.BytesIO()
         Image.fromarray(one).save(buffer, "PNG")
         samples.append(Sample(picture=buffer.getvalue(), caption=f"ball number {number}"))
-    seen = look(real)
+    seen = extract(real)
     names = tuple(f"ball {number}" for number in range(6))
-    referee = Judge(
+    judge = Judge(
         subjects=seen.subject,
         names=names,
         mean=seen.style.mean(dim=0),
         std=seen.style.std(dim=0).clamp_min(1e-6),
     )
-    work = Task(style="discs", samples=tuple(samples), concepts=names, real=real)
+    task = Task(style="discs", samples=tuple(samples), concepts=names, real=real)
     args = flags("training", "run", "file", "--checkpoint-steps", "2", "--drawing-steps", "2")
-    return pool.Bench(base=base, work={"discs": (work, referee)}, args=args)
+    return pool.Bench(base=base, tasks={"discs": (task, judge)}, args=args)
 
 
 def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Base) -> None:
     usual = training.Run(style="discs", seed=3, steps=4, variant=training.BASELINE)
     other = training.Run(style="discs", seed=3, steps=4, variant="convolutions too")
-    first, again, different = (training.do(bench(tiny), run)["marks"] for run in (usual, usual, other))
+    first, again, different = (training.run_one(bench(tiny), run)["marks"] for run in (usual, usual, other))
     assert [one["step"] for one in first] == [0, 2, 4]
     assert first == again
     assert first[0] == different[0]  # the bare base
@@ -114,11 +114,11 @@ def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Bas
     json.dumps(first)
 
 
-def test_checkpoints_draw_in_each_way_that_is_asked_for(tiny: Base) -> None:
-    """The way to the style begins at the same drawings; the base is left as it was."""
-    work = bench(tiny)
-    work.args.ways = ["CFG 5", "CFG 3", "CFG 3, guided throughout"]
-    marks = training.do(work, training.Run(style="discs", seed=3, steps=2, variant=training.BASELINE))[
+def test_checkpoints_draw_with_each_setting_that_is_asked_for(tiny: Base) -> None:
+    """The line to the style always starts at the same drawings; the base's profile is restored."""
+    given = bench(tiny)
+    given.args.ways = ["CFG 5", "CFG 3", "CFG 3, guided throughout"]
+    marks = training.run_one(given, training.Run(style="discs", seed=3, steps=2, variant=training.BASELINE))[
         "marks"
     ]
     bare = {one["drawn"]: one["way"] for one in marks if one["step"] == 0}
@@ -129,11 +129,14 @@ def test_checkpoints_draw_in_each_way_that_is_asked_for(tiny: Base) -> None:
     assert tiny.profile == bench(tiny).base.profile
 
 
-def test_every_checkpoint_that_the_product_chooses_among_is_judged(tiny: Base) -> None:
-    row = checkpoint_choice.do(bench(tiny), checkpoint_choice.Run(style="discs", seed=3, steps=4))
+def test_every_checkpoint_that_the_product_chooses_among_is_measured(tiny: Base) -> None:
+    row = checkpoint_choice.run_one(bench(tiny), checkpoint_choice.Run(style="discs", seed=3, steps=4))
     assert [one["step"] for one in row["marks"]] == [one["step"] for one in row["scores"]] == [2, 4]
     assert checkpoint_choice.worth(row, row["chosen"]) < 1
     assert checkpoint_choice.by_rule(json.loads(json.dumps(row))) == row["chosen"]
+
+
+ENDLESS_SECONDS = 3600.0
 
 
 def measured(bench: pool.Bench, run: pool.Run) -> pool.ResultRow:
@@ -141,7 +144,7 @@ def measured(bench: pool.Bench, run: pool.Run) -> pool.ResultRow:
     if run.seed == 2:
         raise ValueError("seed 2 cannot be")
     if run.seed == 4:
-        time.sleep(600)
+        time.sleep(ENDLESS_SECONDS)
     return {"threads": torch.get_num_threads(), "hash": bench.base.hash}
 
 
@@ -154,22 +157,22 @@ def test_runs_are_kept_when_others_fail_or_the_time_is_up(
     """In real processes: one run is done already, one fails, one goes on for ever; half a line is no result."""
     monkeypatch.setattr(pool, "prepared", lambda args, styles: {})
     file = tmp_path / "results" / "file.jsonl"
-    args = flags("choosing", "run", str(file), "--base", str(tiny.folder), "--cache", str(tmp_path))
-    args.workers, args.seconds = 2, 60.0
+    args = flags("checkpoint_choice", "run", str(file), "--base", str(tiny.folder), "--cache", str(tmp_path))
+    args.workers, args.seconds = 2, ENDLESS_SECONDS
     runs = [pool.Run(style="fxemoji", seed=seed, steps=5) for seed in range(4)]
     known = {"base": tiny.hash, "style": "fxemoji", "seed": 0, "steps": 5, "seconds": 1.0}
     file.parent.mkdir()
     file.write_text(json.dumps(known) + '\n{"base": "half a li')
     with pytest.raises(SystemExit, match="1 runs failed"):
-        pool.work_off(args, runs, measured, str, began=time.monotonic())
+        pool.run_all(args, runs, measured, str, began=time.monotonic())
     assert "seed 2 cannot be" in capfd.readouterr().err
     rows = pool.read(file)
     assert [row["seed"] for row in rows] in ([0, 1, 3], [0, 3, 1])
     assert {row["hash"] for row in rows[1:]} == {tiny.hash}
     args.seconds, began = 1.0, time.monotonic()
     endless = pool.Run(style="fxemoji", seed=4, steps=5)
-    pool.work_off(args, [runs[0], runs[1], runs[3], endless], measured, str, began=began)
-    assert time.monotonic() - began < 60
+    pool.run_all(args, [runs[0], runs[1], runs[3], endless], measured, str, began=began)
+    assert time.monotonic() - began < ENDLESS_SECONDS
     assert "1 runs to do" in (said := capfd.readouterr().out)
     assert "time is up" in said
     assert pool.read(file) == rows
@@ -221,7 +224,7 @@ def test_other_rules_are_tried_on_the_same_scores(tmp_path: Path, capsys: pytest
     }
     file = tmp_path / "file.jsonl"
     file.write_text(json.dumps({**row, "marks": marks, "scores": scores}) + "\n")
-    checkpoint_choice.report(flags("choosing", "report", str(file), "--steps", "200"))
+    checkpoint_choice.report(flags("checkpoint_choice", "report", str(file), "--steps", "200"))
     said = capsys.readouterr().out
     last, first = "1 of 1; on average +0.000", "1 of 1; on average +0.300"
     assert f"| style + 0 x prompt | 0 | {last} | {last} |" in said
@@ -240,7 +243,7 @@ def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.C
     assert "| rank 4 | 100 | 1 | 0.700 ± 0.000 | 0.300 ± 0.000 | 0.700 ± 0.000 | +0.200 ± 0.000 |" in newest
     training.report(flags("training", "report", str(file), "--base-hash", "a1"))
     assert "| +0.100 ± 0.000 | +0.100 ± 0.000 |" in capsys.readouterr().out
-    checkpoint_choice.report(flags("choosing", "report", str(file), "--steps", "100"))
+    checkpoint_choice.report(flags("checkpoint_choice", "report", str(file), "--steps", "100"))
     assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
         training.report(flags("training", "report", str(file), "--base-hash", "a"))
@@ -253,7 +256,7 @@ def test_the_measured_score_is_the_products() -> None:
     gram = (missed @ missed.transpose(1, 2) / 50).numpy()
     at = [READ.index(level) for level in LEVELS]
     wanted = fidelity([missed[i, : 1 + OTHER_PROMPTS] for i in at])
-    assert CHOSEN(gram[None])[0] == pytest.approx(wanted)
+    assert PRODUCT(gram[None])[0] == pytest.approx(wanted)
 
 
 def test_every_score_is_better_the_better_the_caption_fits() -> None:

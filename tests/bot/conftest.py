@@ -20,6 +20,7 @@ from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
+from tests.patient_person import PatientPerson
 
 
 @dataclass(kw_only=True)
@@ -60,7 +61,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A playground without a bot yet, and a person to be."""
     monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
-    monkeypatch.setattr("bot.inbox.POLL_SECONDS", 2)
+    monkeypatch.setattr("bot.poll.POLL_SECONDS", 2)
     monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(
@@ -74,7 +75,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def ada(stage: Stage) -> AsyncIterator[Person]:
     """Somebody who has not written to the bot yet."""
-    async with Person.join(stage.playground.address, "Ada") as person:
+    async with PatientPerson.join(stage.playground.address, "Ada") as person:
         yield person
 
 

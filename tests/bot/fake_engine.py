@@ -1,4 +1,4 @@
-"""An engine that says what real ones say, at once and without a model: real events, made-up pictures."""
+"""An engine without a model: it sends the events of a real one at once, with made-up pictures."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from lora.jobs import (
     Lost,
     Progress,
     Ready,
+    ReasonCode,
     Score,
     Train,
     Trained,
     TrainSettings,
+    loaded,
 )
 
 STEPS = 4
 
 
 class FakeEngine:
-    """Runs each job in a task of its own. ``hold`` stops all of them; ``jobs`` lists what was submitted."""
+    """Runs each job in a task of its own. While ``go`` is not set, all wait; ``jobs`` lists what was submitted."""
 
     def __init__(self, *, base_hash: str = "0" * 64, compares: int | None = None) -> None:
         self.base_hash = base_hash
-        self.compares = compares  # the step that is found to be the best; None = says nothing of it
+        self.compares = compares  # the step of the best checkpoint; None = sends no Compared
         self.jobs: list[Job] = []
         self.running: dict[int, asyncio.Task[None]] = {}
         self.go = asyncio.Event()
@@ -51,6 +53,7 @@ class FakeEngine:
         return Ready(base="fake", base_hash=self.base_hash, device="cpu", defaults=defaults)
 
     async def submit(self, job: Job) -> None:
+        job = loaded(job)
         self.jobs.append(job)
         work = self._train(job) if isinstance(job, Train) else self._draw(job)
         self.running[job.id] = asyncio.create_task(work)
@@ -74,7 +77,7 @@ class FakeEngine:
         self._events.put_nowait(event)
 
     async def die(self) -> None:
-        """As a SIGKILL of the worker: what it had in hand is lost, another one starts."""
+        """As a SIGKILL of the worker: its jobs are lost, and another one starts."""
         newest = {job.id: job for job in self.jobs if job.id in self.running}
         lost = [job for job in newest.values() if not self.running[job.id].done()]
         for job in lost:
@@ -101,20 +104,27 @@ class FakeEngine:
     async def _draw(self, job: Draw) -> None:
         await self.go.wait()
         names = {"job": job.id, "attempt": job.attempt}
-        for index in range(job.count):
-            seed = job.seed + index
+        for index in range(job.options.count):
+            seed = job.options.seed + index
             self.say(Drawn(**names, index=index, seed=seed, sticker=sticker(seed)))
         self.say(Finished(**names))
 
 
-def comparison(job: Train, best: int) -> Compared:
-    """A sheet of two rows; the later checkpoint copies."""
+def comparison(job: Train, chosen: int) -> Compared:
+    """A comparison of two checkpoints; the drawings of the later one are copies."""
     scores = [
         Score(step=step, style=0.5 + step / 10, prompt=0.5, diversity=1.0, memorised=(step - 2) / 10)
         for step in (2, 4)
     ]
     sheet = picture(900, 300, job.attempt)
-    return Compared(job=job.id, attempt=job.attempt, chosen=best, sheet=sheet, scores=tuple(scores))
+    return Compared(
+        job=job.id,
+        attempt=job.attempt,
+        chosen=chosen,
+        sheet=sheet,
+        scores=tuple(scores),
+        reasons=(ReasonCode.BEST, ReasonCode.COPIES),
+    )
 
 
 def sticker(seed: int) -> bytes:
@@ -123,7 +133,7 @@ def sticker(seed: int) -> bytes:
 
 
 def picture(width: int, height: int, seed: int, format: str = "PNG") -> bytes:
-    """A picture that no other seed has: a blob of one colour on transparency."""
+    """A rectangle on transparency, whose colour depends on the seed."""
     image = Image.new("RGBA", (width, height))
     colour = (seed * 37 % 256, seed * 91 % 256, seed // 256 % 256, 255)
     image.paste(colour, (width // 4, height // 4, width // 4 * 3, height // 4 * 3))

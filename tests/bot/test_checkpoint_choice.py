@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bot import checkpoint_choice
 from bot.playground import Message, Person
 from bot.tables.comparisons import Comparison
-from lora.jobs import Draw, Failed, Progress, SavedCheckpoint, Score, Train
+from lora.jobs import Draw, Failed, Progress, ReasonCode, SavedCheckpoint, Score, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.bot.test_jobs_chat import held, ready_to_train, until
+from tests.bot.test_jobs_chat import CHECKPOINT, held, ready_to_train, until
 
 
 async def trained(ada: Person) -> Message:
@@ -68,7 +68,7 @@ async def until_labelled(ada: Person, told: Message, wanted: list[str]) -> None:
     await ada.wait_for(lambda m: m.id == told.id and labels(m) == wanted, since=0)
 
 
-async def test_an_older_sheet_has_no_say(stage: Stage, ada: Person) -> None:
+async def test_an_older_sheet_changes_nothing(stage: Stage, ada: Person) -> None:
     """After another training, and after the style is deleted: told so; old files are gone."""
     async with ready_to_train(stage, ada, FakeEngine(compares=2)) as running:
         first = await trained(ada)
@@ -102,10 +102,9 @@ async def test_a_training_that_goes_on_hands_its_checkpoints_back(stage: Stage, 
     """So that the comparison has them all."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
-    async with ready_to_train(stage, ada, engine):
+    async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
-        await asyncio.sleep(0.2)
+        await until(lambda: running.parts.store.value(CHECKPOINT))
     async with stage.bot() as running:
         await ada.wait_for("Your style zuvix is ready")
         (job,) = running.engine.jobs
@@ -153,49 +152,81 @@ async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada:
         await ada.wait_for("Your style zuvix is ready")
 
 
-@pytest.mark.parametrize(
-    ("nearer", "words"),
-    [(0.7, "looks-why-words"), (1.0, "looks-why-enough"), (1.3, "looks-why-enough")],
-)
-def test_a_nearer_look_that_was_left_is_said_to_listen_less_only_if_it_does(
-    nearer: float, words: str
-) -> None:
-    """By more than chance, and not where the best one follows no words itself."""
-
-    def why(best: float, other: float) -> str | None:
-        rows = [(100, 0.5, best), (200, 0.6, other)]
-        scores = tuple(
-            Score(step=step, style=style, prompt=prompt, diversity=1.0, memorised=0.0)
-            for step, style, prompt in rows
-        )
-        found = Comparison(
-            job=1, style=1, keyword="x", best=100, scores=scores, sheet="", steps=(100, 200), used=100
-        )
-        return checkpoint_choice.reason(found)
-
-    assert why(1.1, nearer) == words
-    assert why(-0.1, nearer - 1) == "looks-why-enough"
-
-
-def test_the_last_one_is_said_to_have_learned_longest_if_nothing_else_speaks_for_it() -> None:
-    """It is no nearer, and an earlier one listens as well."""
+def compared(reasons: dict[int, ReasonCode], style: dict[int, float] | None = None) -> Comparison:
+    """A comparison of checkpoints with these reasons; the chosen one is the one whose code says so."""
+    chosen = next(step for step, code in reasons.items() if code in CHOSEN)
     scores = tuple(
-        Score(step=step, style=style, prompt=1.0, diversity=1.0, memorised=0.0)
-        for step, style in ((100, 0.6), (200, 0.5))
+        Score(step=step, style=(style or {}).get(step, 0.5), prompt=1.0, diversity=1.0, memorised=0.0)
+        for step in reasons
     )
-    found = Comparison(
-        job=1, style=1, keyword="x", best=200, scores=scores, sheet="", steps=(100, 200), used=200
+    return Comparison(
+        job=1,
+        style=1,
+        keyword="x",
+        chosen=chosen,
+        scores=scores,
+        reasons=reasons,
+        sheet="",
+        steps=tuple(reasons),
+        used=chosen,
     )
-    assert checkpoint_choice.reason(found) == "looks-why-longest"
+
+
+CHOSEN = (ReasonCode.BEST, ReasonCode.LEARNED_LONGEST, ReasonCode.LEAST_BAD)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "style", "key"),
+    [
+        ({1: ReasonCode.BEST, 2: ReasonCode.COPIES}, {2: 0.9}, "checkpoints-why-copies"),
+        ({1: ReasonCode.LEARNED_LONGEST, 2: ReasonCode.COPIES}, {}, "checkpoints-why-copies"),
+        ({1: ReasonCode.COPIES, 2: ReasonCode.BEST}, {}, "checkpoints-why-closest"),
+        ({1: ReasonCode.BEST, 2: ReasonCode.FURTHER}, {2: 0.4}, "checkpoints-why-closest"),
+        ({1: ReasonCode.BEST, 2: ReasonCode.FOLLOWS_LESS}, {2: 0.6}, "checkpoints-why-words"),
+        ({1: ReasonCode.IGNORES_PROMPTS, 2: ReasonCode.BEST}, {1: 0.6}, "checkpoints-why-words"),
+        ({1: ReasonCode.IGNORES_PROMPTS, 2: ReasonCode.BEST}, {1: 0.4}, "checkpoints-why-closest"),
+        (
+            {1: ReasonCode.COPIES, 2: ReasonCode.BEST, 3: ReasonCode.FURTHER},
+            {1: 0.6},
+            "checkpoints-why-enough",
+        ),
+        ({1: ReasonCode.LEARNED_LESS, 2: ReasonCode.LEARNED_LONGEST}, {1: 0.6}, "checkpoints-why-longest"),
+        ({1: ReasonCode.LEARNED_LONGEST, 2: ReasonCode.FURTHER}, {}, "checkpoints-why-enough"),
+        ({1: ReasonCode.LEAST_BAD, 2: ReasonCode.COPIES}, {}, "checkpoints-why-least-bad"),
+    ],
+)
+def test_the_reason_is_the_rules_own(
+    reasons: dict[int, ReasonCode], style: dict[int, float], key: str
+) -> None:
+    """The rule's codes decide on the text. A text on style or words is only given where it is true."""
+    assert checkpoint_choice.reason(compared(reasons, style)) == key
+
+
+def test_a_rule_that_the_bot_does_not_know_is_not_explained() -> None:
+    """No reason is better than a wrong one: without codes, as in old rows, and for a code of a newer worker."""
+    known = compared({1: ReasonCode.BEST, 2: ReasonCode.FURTHER})
+    for reasons in ({}, {1: "of-tomorrow", 2: "of-tomorrow"}):
+        assert checkpoint_choice.reason(replace(known, reasons=reasons)) is None
+
+
+async def test_a_comparison_of_an_earlier_version_shows_no_reason(stage: Stage, ada: Person) -> None:
+    """Its row has no codes; the sheet and the choice are there as before."""
+    async with ready_to_train(stage, ada, FakeEngine(compares=2)) as running:
+        await trained(ada)
+        await running.parts.store.change("UPDATE comparison SET reasons = NULL")
+        await ada.send("/styles")
+        await ada.press(await ada.wait_for("Your styles"), "looks:")
+        told = await ada.wait_for(lambda m: m.kind == "photo")
+        assert "after 2 steps" in told.text
+        assert "copy your pictures" not in told.text
+        assert labels(told) == ["✓ after 2 steps", "after 4 steps"]
 
 
 def test_buttons_are_few() -> None:
-    """At most eight, the first, the last, the best and the used among them."""
-    steps = tuple(range(100, 2100, 100))
-    score = Score(step=700, style=1.0, prompt=1.0, diversity=1.0, memorised=0.0)
-    found = Comparison(
-        job=1, style=1, keyword="x", best=700, scores=(score,), sheet="", steps=steps, used=1300
-    )
+    """At most eight, the first, the last, the chosen and the used among them."""
+    steps = range(100, 2100, 100)
+    reasons = {step: ReasonCode.BEST if step == 700 else ReasonCode.FURTHER for step in steps}
+    found = replace(compared(reasons), used=1300)
     shown = checkpoint_choice.offered(found)
     assert len(shown) <= 8
     assert {100, 700, 1300, 2000} <= set(shown)

@@ -9,6 +9,7 @@ import pytest
 
 from bot import config
 from bot.errors import ConfigError
+from lora.jobs import DrawOptions
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
 
@@ -21,6 +22,12 @@ def test_config_toml_lists_every_setting_with_its_default() -> None:
     listed = {f"{table}.{key}" for table, keys in tables.items() for key in keys}
     assert listed == set(config.every_key())
     assert config.parse(tables) == config.Config()
+
+
+def test_what_can_be_drawn_has_one_home_for_its_defaults() -> None:
+    """The bot's settings of drawings are the defaults of DrawOptions, so those of the CLI and the worker."""
+    ours, theirs = config.Sticker(), DrawOptions()
+    assert (ours.cfg, ours.steps, ours.outline_px) == (theirs.cfg, theirs.steps, theirs.outline_px)
 
 
 def test_every_setting_has_one_line_of_why() -> None:

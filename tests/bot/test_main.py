@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from telegram.error import NetworkError
 
 from bot import app, secret
 from bot.config import Config, Storage, Telegram
 from bot.errors import ConfigError
 from bot.playground import Playground, serve
 from bot.secret import Scrubbed, Token, take_token
+from tests import waiting
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "123456:AAsecretsecretsecretsecretsecret"
@@ -23,13 +27,10 @@ TOKEN = "123456:AAsecretsecretsecretsecretsecret"
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command, without a token unless one is given."""
     kept = {name: value for name, value in os.environ.items() if name != secret.VARIABLE}
-    return subprocess.run(
+    return waiting.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=ROOT,
         env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
 
 
@@ -59,11 +60,44 @@ def test_a_wrong_setting_ends_with_2(tmp_path: Path) -> None:
     assert done.stderr.strip() == "unknown key in [sticker]: 'cgf'; did you mean 'cfg'?"
 
 
+@pytest.mark.parametrize("harm", ["damaged", "newer"])
+def test_a_database_that_cannot_be_used_ends_with_2(tmp_path: Path, harm: str) -> None:
+    """One line that says what to do, before Telegram is asked for anything; the file stays as it was."""
+    database = tmp_path / "data" / "bot.sqlite"
+    database.parent.mkdir()
+    if harm == "damaged":
+        database.write_bytes(b"this was a database once " * 400)
+    else:
+        with closing(sqlite3.connect(database)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA user_version = 999")
+    before = database.read_bytes()
+    (tmp_path / "c.toml").write_text(
+        "[storage]\ndir = 'data'\n[telegram]\napi_url = 'http://127.0.0.1:9/bot'"
+    )
+    done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert str(database) in line
+    assert ("newer version" if harm == "newer" else "not a database") in line
+    assert database.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_ends_with_2(tmp_path: Path) -> None:
+    """A file stands where the folder should be: one line."""
+    (tmp_path / "data").write_text("a file")
+    (tmp_path / "c.toml").write_text("[storage]\ndir = 'data'")
+    done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert str(tmp_path / "data") in done.stderr
+
+
 async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:
     """python-telegram-bot's own error holds the token; ours does not."""
     async with serve(tmp_path / "playground") as playground:
         with pytest.raises(ConfigError) as caught:
-            await app.run(_config(playground, tmp_path), Token(TOKEN))
+            await app.run(config_of(playground, tmp_path), Token(TOKEN))
     assert "@BotFather" in str(caught.value)
     assert TOKEN not in str(caught.value)
 
@@ -71,7 +105,7 @@ async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:
 async def test_two_bots_on_one_folder(tmp_path: Path) -> None:
     """The second one says so and changes nothing."""
     async with serve(tmp_path / "playground") as playground:
-        config = _config(playground, tmp_path)
+        config = config_of(playground, tmp_path)
         with app._only_one(config.storage.dir), pytest.raises(ConfigError, match="another bot is running"):
             await app.run(config, Token(playground.token))
 
@@ -84,8 +118,8 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret.VARIABLE not in os.environ
     assert "AAsecret" not in f"{token!r} {token} {[token]}"
     try:
-        raise ValueError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
-    except ValueError:
+        raise NetworkError(f"POST https://api.telegram.org/bot{TOKEN}/getMe")
+    except NetworkError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "url %s", (f"bot{TOKEN}",), sys.exc_info())
     line = Scrubbed(token).format(record)
     assert "AAsecret" not in line
@@ -93,7 +127,7 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "bot<token>/getMe" in line
 
 
-def _config(playground: Playground, folder: Path) -> Config:
+def config_of(playground: Playground, folder: Path) -> Config:
     return Config(
         telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
         storage=Storage(dir=folder / "data"),

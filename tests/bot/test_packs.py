@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from PIL import Image
 
 from bot import packs, per_person, rate_limit
+from bot.pack_news import MOST_REFUSALS
 from bot.playground import Fault, Person
+from bot.same_picture import same_picture
 from bot.tables import drawings, styles
 from bot.tables import packs as rows
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import sticker
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(packs, "LAG", (0.02, 0.02))
+    monkeypatch.setattr(packs, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(packs, "LOOK_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
@@ -94,10 +102,11 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         assert await rows.want(store, ada.id, 1)
         await rows.uploaded(store, 1, file.file_id)
         plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
-        await rows.adding(store, 1, plan.id, 0)  # killed here, the call was heard:
+        await rows.adding(store, 1, plan.id, [])  # killed here, the call was heard:
         found = await drawings.get(store, ada.id, 1)
         assert found is not None
-        await running.parts.packs._write(plan, (await rows.open_of(store, ada.id))[0], found[1])
+        (one,) = await rows.open_of(store, ada.id)
+        await running.parts.packs._call(plan, one, found[1], packs.DEFAULT_EMOJI)
     async with stage.bot() as running:
         await ada.wait_for("added to your pack")
         (pack,) = await ada.packs()
@@ -105,7 +114,8 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         store = running.parts.store
         assert await rows.want(store, ada.id, 2)
         await rows.uploaded(store, 2, file.file_id)
-        await rows.adding(store, 2, plan.id, 1)  # killed here, the call was not heard
+        inside = [sticker["file_unique_id"] for sticker in pack["stickers"]]
+        await rows.adding(store, 2, plan.id, inside)  # killed here, the call was not heard
     async with stage.bot():
         await ada.send("/status")
         await ada.wait_for(lambda m: "1 sticker added" in m.text)
@@ -175,9 +185,123 @@ async def test_a_sticker_refused_for_good_is_told_and_can_be_tried_again(stage: 
         await ada.wait_for("1 sticker added")
 
 
+@pytest.mark.parametrize("text", ["sticker set name is already occupied", "PACK_SHORT_NAME_INVALID"])
+async def test_names_that_are_always_refused_end_with_a_word(stage: Stage, ada: Person, text: str) -> None:
+    """Three names, then the person is told and may press again."""
+    async with drawn(stage, ada, 1):
+        refusal = Fault(method="createNewStickerSet", error=(400, f"Bad Request: {text}"), times=99)
+        stage.playground.faults.add(refusal)
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
+        await ada.wait_for("refused every name")
+        assert refusal.times == 99 - MOST_REFUSALS
+        refusal.times = 0
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
+        await ada.wait_for("1 sticker added")
+
+
+async def test_a_pack_that_appears_late_is_not_made_twice(stage: Stage, ada: Person) -> None:
+    """The answer to its making was lost, and for a while nobody sees it."""
+    stage.monkeypatch.setattr(packs, "SLOW_SECONDS", 60.0)
+    async with drawn(stage, ada, 2) as running:
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        stage.playground.faults.add(Fault(method="createNewStickerSet", drop=True))
+        invisible = Fault(
+            method="getStickerSet", error=(400, "Bad Request: STICKERSET_INVALID"), times=15, skip=1
+        )
+        stage.playground.faults.add(invisible)
+        since = ada.seq
+        await ada.press(first, "add:")
+        await ada.press(second, "add:")
+        await until(lambda: invisible.times == 0)
+        await ada.wait_for(lambda m: "added to your pack" in m.text, since=since)
+        await until(lambda: running.parts.store.value("SELECT min(told) FROM pack_sticker"))
+        (pack,) = await ada.packs()
+        assert len(pack["stickers"]) == 2
+
+
+async def test_a_new_pack_that_cannot_be_seen_yet_gets_the_next_sticker(stage: Stage, ada: Person) -> None:
+    """Its making was confirmed, so it is waited for."""
+    stage.monkeypatch.setattr(packs, "SLOW_SECONDS", 60.0)
+    async with drawn(stage, ada, 2):
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        await ada.press(first, "add:")
+        await ada.wait_for("1 sticker added")
+        stage.playground.faults.add(
+            Fault(method="getStickerSet", error=(400, "Bad Request: STICKERSET_INVALID"), times=3)
+        )
+        await ada.press(second, "add:")
+        await ada.wait_for("1 sticker added")
+        (pack,) = await ada.packs()
+        assert len(pack["stickers"]) == 2
+
+
+async def test_what_the_owner_adds_meanwhile_is_no_proof(stage: Stage, ada: Person) -> None:
+    """The call was not heard, the set grew all the same: the sticker is looked for by its picture."""
+    async with drawn(stage, ada, 2) as running:
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        await ada.press(first, "add:")
+        await ada.wait_for("1 sticker added")
+        (pack,) = await ada.packs()
+        fault = Fault(method="addStickerToSet", error=(500, "Internal Server Error"))
+        stage.playground.faults.add(fault)
+        stage.monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.6)
+        await ada.press(second, "add:")
+        await until(lambda: fault.times == 0)
+        theirs = packs.InputSticker(sticker(77), ["🎨"], "static")
+        await running.parts.packs._bot.add_sticker_to_set(ada.id, pack["name"], theirs)
+        await ada.wait_for("1 sticker added")
+        found = (await ada.pack(pack["name"]))["stickers"]
+        assert len(found) == 3
+        pictures = [await ada.download(one["file_id"]) for one in found]
+        wanted = [await ada.download(str(m.file_id)) for m in (first, second)]
+        assert all(any(same_picture(one, other) for other in pictures) for one in wanted)
+
+
+async def test_an_unheard_addition_is_found_by_its_picture(stage: Stage, ada: Person) -> None:
+    """The call was heard and the owner moved its sticker to the front: nothing is added again."""
+    async with drawn(stage, ada, 2) as running:
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        await ada.press(first, "add:")
+        await ada.wait_for("1 sticker added")
+        (pack,) = await ada.packs()
+        stage.monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.6)
+        fault = stage.playground.faults.add(Fault(method="addStickerToSet", drop=True))
+        await ada.press(second, "add:")
+        await until(lambda: fault.done == 1)
+        inside = (await ada.pack(pack["name"]))["stickers"]
+        await running.parts.packs._bot.set_sticker_position_in_set(inside[1]["file_id"], 0)
+        await ada.wait_for("1 sticker added")
+        assert [call.method for call in stage.playground.calls].count("addstickertoset") == 1
+        assert len((await ada.pack(pack["name"]))["stickers"]) == 2
+
+
+async def test_a_lost_file_fails_alone(stage: Stage, ada: Person) -> None:
+    """Its person reads that it was not taken; the other one is in."""
+    async with drawn(stage, ada, 2) as running:
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        found = await drawings.get(running.parts.store, ada.id, 1)
+        assert found is not None
+        running.parts.blobs._path(found[0].blob).unlink()
+        await ada.press(first, "add:")
+        await ada.press(second, "add:")
+        await ada.wait_for("did not take 1 sticker")
+        await ada.wait_for("1 sticker added")
+
+
+@pytest.mark.parametrize("quality", [95, 60])
+def test_the_same_picture_saved_anew_is_the_same(quality: int) -> None:
+    """Telegram may encode again; another drawing is another picture."""
+    image = Image.open(io.BytesIO(sticker(3)))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=quality)
+    assert same_picture(sticker(3), out.getvalue())
+    assert not same_picture(sticker(3), sticker(4))
+    assert not same_picture(sticker(3), b"no picture")
+
+
 async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> None:
     """A button's number is not a key."""
-    async with drawn(stage, ada, 1) as running, Person.join(stage.playground.address, "Ben") as ben:
+    async with drawn(stage, ada, 1) as running, PatientPerson.join(stage.playground.address, "Ben") as ben:
         await ben.send("/start")
         await ben.wait_for("/new")
         await ben.send("/sticker a cat --seed 5")

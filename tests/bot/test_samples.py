@@ -131,7 +131,7 @@ async def test_a_caption_that_is_too_long_is_refused_with_the_count(stage: Stage
         await ada.wait_for("Picture 1: zuvix a fox")
 
 
-@pytest.mark.parametrize("text", ["<b>fox</b> & <a href='x'>", "*fox* _cat_ [x](y) `z`", "{n} %s \\ 🦊‍❄"])
+@pytest.mark.parametrize("text", ["<b>fox</b> & <a href='x'>", "*fox* _cat_ [x](y) `z`", "{n} %s \\ fox"])
 async def test_markup_in_captions_is_only_text(stage: Stage, ada: Person, text: str) -> None:
     """HTML and Markdown are stored and shown as they were written."""
     async with styled(stage, ada) as running:
@@ -287,7 +287,7 @@ async def test_an_update_worked_off_twice_changes_nothing(stage: Stage, ada: Per
         await ada.send("/samples remove 1")
         await ada.wait_for("is removed")
         before = await kept(running)
-    replay = "UPDATE inbox SET done_at = NULL, body = (SELECT body FROM copy WHERE copy.update_id = inbox.update_id)"
+    replay = "UPDATE inbox SET state = 'waiting', body = (SELECT body FROM copy WHERE copy.update_id = inbox.update_id)"
     async with stage.bot() as running:
         assert len(before) == 2
         await running.parts.store.change("CREATE TABLE copy (update_id INTEGER PRIMARY KEY, body TEXT)")

@@ -10,9 +10,10 @@ import pytest
 
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
-from bot.migrations import MIGRATIONS
-from bot.store import Store
-from bot.tables import people, samples, styles
+from bot.migrations import MIGRATIONS, NOTHING_LOST
+from bot.store import PRAGMAS, Store
+from bot.tables import inbox, packs, people, samples, styles
+from tests.waiting import result_of
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +27,34 @@ async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pyt
         again = await Store.open(tmp_path / "a.sqlite")
         assert await again.value("SELECT colour FROM person WHERE id = 7") == "red"
         await again.close()
+
+
+async def test_updates_and_stickers_of_an_older_database_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited when the bot was updated waits still, and Telegram's repetition of it is recognised."""
+    monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS[: MIGRATIONS.index(NOTHING_LOST)])
+    old = await Store.open(tmp_path / "a.sqlite")
+    await people.see(old, id=7, name="Ada", language="en")
+    await old.change("INSERT INTO inbox (update_id, person, body, done_at) VALUES (1, 7, '', 5.0)")
+    await old.change("INSERT INTO inbox (update_id, person, body) VALUES (2, 7, '{\"update_id\": 2}')")
+    await old.change("INSERT INTO job (id, person, kind, origin) VALUES (1, 7, 'draw', 'x')")
+    await old.change("INSERT INTO drawing (id, job, position, seed, blob) VALUES (1, 1, 0, 0, 'b')")
+    await old.change(
+        "INSERT INTO pack_sticker (person, drawing, state, count_before) VALUES (7, 1, 'adding', 3)"
+    )
+    await old.close()
+    monkeypatch.undo()
+    store = await Store.open(tmp_path / "a.sqlite")
+    await inbox.put(store, [(7, {"update_id": 2}), (7, {"update_id": 3})])
+    assert await inbox.waiting(store, 7) == 2
+    found = await inbox.claim(store, 7)
+    assert found is not None
+    assert found.update_id == 2
+    (sticker,) = await packs.open_of(store, 7)
+    assert sticker.state is packs.StickerState.ADDING
+    assert sticker.ids_before == frozenset()
+    await store.close()
 
 
 async def test_a_migration_that_fails_changes_nothing(
@@ -78,6 +107,25 @@ async def test_transactions_of_two_tasks_do_not_mix(store: Store) -> None:
     assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
 
 
+async def test_statements_that_wait_together_are_committed_together(store: Store) -> None:
+    """A hundred at once, one of which fails and one of which is given up: the others are all there."""
+    commits = 0
+
+    def count(statement: str) -> None:
+        nonlocal commits
+        commits += statement == "COMMIT"
+
+    await store._db.set_trace_callback(count)
+    insert = "INSERT INTO setting VALUES (?, 'x')"
+    work = [asyncio.create_task(store.change(insert, str(number))) for number in (*range(100), 7)]
+    await asyncio.sleep(0)
+    work[50].cancel()
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert sum(isinstance(outcome, sqlite3.IntegrityError) for outcome in outcomes) == 1
+    assert await store.value("SELECT count(*) FROM setting") == 99
+    assert 1 <= commits < 10
+
+
 async def test_a_cancelled_transaction_leaves_the_connection_usable(store: Store) -> None:
     """A task that is cancelled inside is rolled back, and the next one can begin."""
 
@@ -93,6 +141,58 @@ async def test_a_cancelled_transaction_leaves_the_connection_usable(store: Store
         await asyncio.gather(task, return_exceptions=True)
         await people.see(store, id=2, name="kept", language="en")
     assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept"]
+
+
+async def test_a_failed_commit_leaves_no_transaction_open(store: Store) -> None:
+    """The next statement is kept, and the one after it works."""
+
+    async def fails_at_the_commit() -> None:
+        async with store.transaction():
+            await store.change("PRAGMA defer_foreign_keys = ON")
+            await store.change("INSERT INTO style (person, keyword) VALUES (77, 'x')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await fails_at_the_commit()
+    await people.see(store, id=1, name="kept", language="en")
+    async with store.transaction():
+        await people.see(store, id=2, name="too", language="en")
+    assert [row["name"] for row in await store.rows("SELECT name FROM person")] == ["kept", "too"]
+
+
+@pytest.mark.parametrize("how", ["full", "locked", "readonly"])
+async def test_a_file_that_takes_no_writes_is_waited_for(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, another program's lock, a read-only file: single changes and transactions go through later."""
+    monkeypatch.setattr(store_module, "PRAGMAS", (*PRAGMAS[:3], "busy_timeout = 50"))
+    store = await Store.open(tmp_path / "a.sqlite")
+    other = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
+    pages = await store.value("PRAGMA page_count")
+    switch = {"full": f"PRAGMA max_page_count = {pages}", "readonly": "PRAGMA query_only = ON"}
+    back = {"full": "PRAGMA max_page_count = 100000", "readonly": "PRAGMA query_only = OFF"}
+    if how == "locked":
+        other.execute("BEGIN IMMEDIATE")
+    else:
+        await store._db.execute(switch[how])
+
+    async def write(id: int) -> None:
+        await people.see(store, id=id, name="x" * 9000, language="en")
+        async with store.transaction():
+            for number in range(3):
+                await people.see(store, id=100 * id + number, name="y" * 9000, language="en")
+
+    work = asyncio.gather(write(1), write(2))
+    await asyncio.sleep(0.5)
+    assert not work.done()
+    if how == "locked":
+        other.execute("ROLLBACK")
+    else:
+        await store._db.execute(back[how])
+    await result_of(work)
+    assert await store.value("SELECT count(*) FROM person") == 8
+    assert caplog.text.count("cannot be written") == 1
+    other.close()
+    await store.close()
 
 
 async def test_every_column_that_names_a_blob_is_known_to_the_sweep(store: Store) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
 from lora.models import base_model
 from tests import tiny_base
+from tests.sample_folder import write_folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,10 +10,10 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
 from lora.sheets.contact_sheet import Line
 from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute
+from tests.sample_folder import write_folder
 
 MACHINE = "--device=cpu --threads=1"
 SHORT = "--max_train_steps=4 --checkpointing_steps=2 --rank=2 --num_validation_images=1"

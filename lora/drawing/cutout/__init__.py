@@ -1,11 +1,12 @@
-"""A drawing without its background: RGB in, straight-alpha RGBA out.
+"""Cuts a drawing out of its background: RGB in, straight-alpha RGBA out.
 
-Where the border is one flat colour, ``flat`` keys by it exactly; elsewhere a network's alpha is used. A remover
-is anything of the shape ``Remover``; ``rembg`` is the one there is.
+Where the border has one flat colour, ``flat`` computes alpha from it; elsewhere a network's alpha is used. What runs
+such a network is a ``Remover``: one file here and one line in ``REMOVERS``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,38 +18,47 @@ from lora.drawing.cutout import flat
 from lora.jobs import JobError
 
 Floats = NDArray[np.floating[Any]]
-LEAST_AREA = 0.004  # of the picture; less is no drawing
+BUNDLED = "bundled"  # the network that ships with this project
+LEAST_AREA = 0.004  # share of the picture; a smaller cut-out counts as empty
 
 
 class Remover(Protocol):
-    """Says how much of each pixel is drawing."""
+    """Tells the drawing from the background."""
 
     def alpha(self, image: Image.Image) -> Floats:
         """RGB picture -> float [H, W], 0 = background, 1 = drawing."""
 
 
-def remover(cache_dir: Path, model: str = "bundled") -> Remover:
-    """The remover by a rembg model's name; ``bundled`` is the network that ships with this project."""
+def _rembg(cache_dir: Path, model: str) -> Remover:
     from lora.drawing.cutout.rembg import RembgRemover
 
     return RembgRemover(cache_dir, model)
 
 
+# Name -> loader, which is called with the folder for caches and with the name.
+REMOVERS: dict[str, Callable[[Path, str], Remover]] = {BUNDLED: _rembg}
+
+
+def remover(cache_dir: Path, model: str = BUNDLED) -> Remover:
+    """The remover of this name; a name that is not in REMOVERS is one of rembg's models. Raises ValueError."""
+    return REMOVERS.get(model, _rembg)(cache_dir, model)
+
+
 def cut_out(
     image: Image.Image, network: Remover, background_colour: tuple[int, int, int] | None = None
 ) -> Image.Image:
-    """Remove the background. ``background_colour`` is the colour that was asked for, if one was.
+    """Remove the background. ``background_colour`` is the colour that was asked for, if there was one.
 
     Raises JobError("empty-cutout") when nothing is left.
     """
-    rgb = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
-    opinion = network.alpha(image.convert("RGB"))
+    image = image.convert("RGB")
+    rgb = np.asarray(image, dtype=np.float64) / 255
     background = flat.background_colour(rgb, background_colour)
     if background is None:
-        alpha = opinion
+        alpha = network.alpha(image)
         colour = flat.unmixed(rgb, alpha, flat.local_background(rgb, alpha))
     else:
-        alpha, colour = flat.key(rgb, background, opinion)
+        alpha, colour = flat.key(rgb, background, lambda: network.alpha(image))
     if (alpha > 0.5).mean() < LEAST_AREA:
         raise JobError("empty-cutout")
     rgba = np.concatenate([colour, alpha[..., None]], axis=2)

@@ -1,4 +1,4 @@
-"""python -m lora.drawing.cutout: pays once for what rembg compiles at its first import (about a minute)."""
+"""python -m lora.drawing.cutout: imports rembg once, because its first import compiles for about a minute."""
 
 from __future__ import annotations
 

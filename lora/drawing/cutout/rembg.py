@@ -1,4 +1,7 @@
-"""rembg as the remover, by a model's name: its own default is non-commercial, and two names send pictures away."""
+"""rembg as a remover, with the bundled network or another model by its name.
+
+rembg's own default may not be used commercially, and two of its names send pictures to a remote service: REFUSED.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ REFUSED = {
 
 
 class RembgRemover:
-    """A rembg session. Any model but the bundled one must lie in rembg's folder already: nothing is downloaded."""
+    """A rembg session. The file of any model but the bundled one must be in place already: nothing is downloaded."""
 
     def __init__(self, cache_dir: Path, model: str = "bundled") -> None:
         if model in REFUSED:
@@ -28,12 +31,12 @@ class RembgRemover:
         home = cache_dir.resolve() / "rembg"
         home.mkdir(parents=True, exist_ok=True)
         os.environ["U2NET_HOME"] = str(home)
-        self._takes_grain_for_background = False
+        self._needs_smooth_pictures = False
         import rembg
 
         if model == "bundled":
             self._session = rembg.new_session("u2net_custom", model_path=str(_placed(home)))
-            self._takes_grain_for_background = True
+            self._needs_smooth_pictures = True
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
             raise ValueError(
@@ -44,17 +47,17 @@ class RembgRemover:
     def alpha(self, image: Image.Image) -> NDArray[np.floating[Any]]:
         """RGB picture -> float [H, W], 0 = background, 1 = drawing.
 
-        The bundled network learned from clean drawings on backgrounds with grain. A median over 3 px takes the grain
-        out of both: without it, noise of 2/255 on a drawing costs a tenth of the IoU (``benchmarks.cutout``).
+        The bundled network learned from clean drawings on backgrounds with grain, so it takes grain for background. A
+        median over 3 px removes the grain. Without it, noise of 2/255 lowers IoU by a tenth (``benchmarks.cutout``).
         """
-        if self._takes_grain_for_background:
+        if self._needs_smooth_pictures:
             image = image.filter(ImageFilter.MedianFilter(3))
         (mask,) = self._session.predict(image)
         return np.asarray(mask, dtype=np.float64) / 255
 
 
 def _placed(home: Path) -> Path:
-    """rembg takes a model of one's own only from inside its home: a copy of the bundled file, of this edition."""
+    """The path of a copy of the bundled file in rembg's home: rembg loads own models only from there."""
     target = home / f"cutout-{BUNDLED.stat().st_size}-{int(BUNDLED.stat().st_mtime)}.onnx"
     if not target.exists():
         part = target.with_suffix(f".{os.getpid()}")

@@ -1,4 +1,4 @@
-"""What looks at drawings in order to judge them. An eye is one file here and one line in EYES."""
+"""The networks that score drawings. An image encoder is one file here and one line in IMAGE_ENCODERS."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Floats = NDArray[np.floating[Any]]
 
 
 class ScorerError(Exception):
-    """A network that should judge drawings cannot be loaded; the message names the folder and what to do."""
+    """A network for scores cannot be loaded; the message names the folder and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlatDrawing:
-    """A drawing, RGB, and the flat colour that it stands on."""
+    """A drawing in RGB, and the flat colour behind it."""
 
     image: Image.Image
     background_colour: tuple[int, int, int]
@@ -29,30 +29,30 @@ class FlatDrawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What an eye saw of n pictures. Only pictures that were shown to the same eye can be compared."""
+    """The features of n drawings. Only features from the same encoder can be compared."""
 
     style: Floats  # [n, d]: how it is drawn
     content: Floats  # [n, e]: what is drawn
 
 
 class ImageEncoder(Protocol):
-    """An image network. It frames what it is shown by itself."""
+    """An image network. It crops, scales and normalises the drawings itself."""
 
-    def look(self, shown: Sequence[FlatDrawing]) -> Features:
-        """The looks of these pictures, in their order."""
+    def features(self, drawings: Sequence[FlatDrawing]) -> Features:
+        """The features of these drawings, in their order."""
 
 
 class PromptScorer(Protocol):
-    """Tells how well a drawing fits the words that were asked for.
+    """Measures how well a drawing follows its prompt.
 
-    ``least`` is the share of the bare base's mean score that a checkpoint must reach with the same prompts: what
-    a share of a score means is each reader's own.
+    ``min_share``: a checkpoint passes if its mean score is at least this share of the bare base's mean score for the
+    same prompts. Each scorer has its own, because their scores have different scales.
     """
 
-    least: float
+    min_share: float
 
-    def read(self, shown: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
-        """How well ``prompts[0]`` fits, compared with the others; more is better.
+    def score(self, drawing: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
+        """How well ``drawing`` follows ``prompts[0]``, compared with the other prompts; more is better.
 
         The prompts are without keyword; ``background`` is the name of the drawing's background.
         """
@@ -86,7 +86,7 @@ IMAGE_ENCODERS: dict[str, Callable[[Path | None, str], ImageEncoder]] = {
 
 
 def image_encoder(folder: Path | None = None, device: str = "cpu") -> ImageEncoder:
-    """The bundled image network, or the DINOv2 or CLIP in a local ``folder`` of transformers' form.
+    """The bundled image network, or the DINOv2 or CLIP in a local ``folder`` of transformers' format.
 
     Raises ScorerError.
     """
@@ -94,7 +94,7 @@ def image_encoder(folder: Path | None = None, device: str = "cpu") -> ImageEncod
 
 
 def kind_of(folder: Path) -> str:
-    """Which of EYES the network in a folder is, as its config.json says. Raises ScorerError."""
+    """The key in IMAGE_ENCODERS of the network in a folder, from its config.json. Raises ScorerError."""
     config = folder / "config.json"
     if not config.is_file():
         raise ScorerError(f"{config}: missing; give a local folder of a DINOv2 or CLIP in transformers' form")

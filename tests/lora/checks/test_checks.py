@@ -104,6 +104,19 @@ def test_the_shared_keyword_is_found() -> None:
     assert captions.shared_keyword(GOOD) == "zorvex"
     assert captions.shared_keyword([*GOOD, "a fox"]) == ""
     assert captions.shared_keyword([]) == ""
+    for keyword in ("ski_fail", "zor-vex"):
+        assert captions.shared_keyword([text.replace("zorvex", keyword) for text in GOOD]) == keyword
+    assert captions.shared_keyword(["a long-haired fox", "a long-haired cat"]) == ""
+
+
+@pytest.mark.parametrize("keyword", ["ski_fail", "ski-fail"])
+def test_a_joined_keyword_is_no_part_of_what_a_caption_says(keyword: str) -> None:
+    """It is one word, and a caption of nothing else says nothing."""
+    texts = [*(text.replace("zorvex", keyword) for text in GOOD), keyword, f"{keyword} 🦊🎩"]
+    found = codes(captions.check(texts, keyword))
+    assert found["caption-empty"] == [(5,)]
+    assert "caption-short" not in found
+    assert "keyword-unfit" not in found
 
 
 def test_a_fault_weighs_by_its_share() -> None:
@@ -250,6 +263,18 @@ def test_a_table_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     table.write_text('file_name,text\nfox.png,"zorvex')
     assert main(["check", str(tmp_path), "--quick"]) == 1
     assert ": cannot be used: not CSV" in capsys.readouterr().out
+
+
+def test_drawings_that_are_translucent_all_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No pixel of any of them is over a half: the whole check goes through, the base's round trip included."""
+    names = []
+    for number in range(6):
+        ghost = drawing(number, 256)
+        ghost.putalpha(ghost.getchannel("A").point(lambda alpha: alpha * 120 // 255))
+        (tmp_path / f"{number}.png").write_bytes(png(ghost))
+        names.append({"file_name": f"{number}.png", "text": f"zorvex a ghost number {number}"})
+    assert main(["check", str(write(tmp_path, names))]) == 0
+    assert "6 usable pictures" in capsys.readouterr().out
 
 
 def test_the_command_in_words(capsys: pytest.CaptureFixture[str]) -> None:

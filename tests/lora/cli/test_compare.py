@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lora.__main__ import main
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
+from tests.sample_folder import write_folder
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def trained(data: Path, tiny_folder: Path, cache_dir: Path, tmp_path_factory: py
     return output
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def machine(tiny_folder: Path, cache_dir: Path) -> list[str]:
     return [f"--base={tiny_folder}", f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1", "--steps=2"]
 
@@ -59,13 +59,22 @@ def test_compare_chooses_and_a_person_overrides(
     assert json.loads((trained / "scores.json").read_text())["rule"]["step"] == said["step"]
 
 
+@pytest.fixture(scope="module")
+def compared_once(
+    trained: Path, data: Path, machine: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run whose checkpoints have been compared, for all tests to copy."""
+    run = tmp_path_factory.mktemp("compared") / "run"
+    shutil.copytree(trained, run, ignore=shutil.ignore_patterns("*.json"))
+    assert main(["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]) == 0
+    return run
+
+
 @pytest.fixture
-def compared(trained: Path, data: Path, machine: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
-    """A run whose checkpoints have been compared, and the command that does it."""
-    run = shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.json"))
-    command = ["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]
-    assert main(command) == 0
-    return run, command
+def compared(compared_once: Path, data: Path, machine: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
+    """A run whose checkpoints have been compared, and the command that did it."""
+    run = shutil.copytree(compared_once, tmp_path / "run")
+    return run, ["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]
 
 
 def test_a_persons_choice_stays(compared: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +106,7 @@ def test_a_choice_is_marked_on_the_pictures(
     names = ("compare.png", "scores.png")
     rule = json.loads((run / "scores.json").read_text())["rule"]["step"]
     before = [pixels(run / name) for name in names]
+    another = next(step for step in (4, 8, 12) if step != rule)
     seen = []
     for step in (step for step in (4, 8, 12) if step != rule):
         assert main([*command, f"--choose={step}"]) == 0
@@ -105,14 +115,38 @@ def test_a_choice_is_marked_on_the_pictures(
         assert all(a != b for a, b in zip(one, other, strict=True))
     assert main([*command, f"--choose={rule}"]) == 0
     assert [pixels(run / name) for name in names] == before
-    for spoil, why in ((b"no picture", "damaged"), ((run / "scores.png").read_bytes(), "something else")):
-        (run / "compare.png").write_bytes(spoil)
-        assert main([*command, f"--choose={rule}"]) == 0
-        assert why in caplog.text
-        assert (run / "compare.png").read_bytes() == spoil
     (run / "compare.png").unlink()
     assert main([*command, f"--choose={rule}"]) == 0
-    assert "compare.png: gone" in caplog.text
+    assert [pixels(run / name) for name in names] == before, "the drawings are files of their own"
+    drawing = run / "compared" / "step-000008-01.png"
+    whole = drawing.read_bytes()
+    for spoil, why in ((b"no picture", "step-000008-01.png"), (whole[:-40], "damaged (step-000008-01.png)")):
+        drawing.write_bytes(spoil)
+        assert main([*command, f"--choose={another}"]) == 0
+        assert why in caplog.text
+        assert "without --choose it is drawn again" in caplog.text
+        assert pixels(run / "compare.png") == before[0]
+        caplog.clear()
+    drawing.unlink()
+    assert main([*command, f"--choose={another}"]) == 0
+    assert "step-000008-01.png: gone" in caplog.text
+    assert json.loads((run / "chosen.json").read_text())["step"] == another
+    assert pixels(run / "scores.png") != before[1]
+    assert main(command) == 0
+    assert drawing.read_bytes() == whole
+
+
+def test_the_drawings_of_a_sheet_are_files(compared: tuple[Path, list[str]]) -> None:
+    """One for each row and column; a comparison of fewer prompts leaves none of an earlier one."""
+    run, command = compared
+    rows = ("base", "step-000004", "step-000008", "step-000012")
+
+    def names() -> set[str]:
+        return {path.name for path in (run / "compared").iterdir()}
+
+    assert names() == {f"{row}-{column:02d}.png" for row in rows for column in range(2)}
+    assert main([*command, "--num_prompts=1", "--seeds=2"]) == 0
+    assert names() == {f"{row}-00.png" for row in rows}
 
 
 def pixels(path: Path) -> bytes:

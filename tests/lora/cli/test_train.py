@@ -1,4 +1,4 @@
-"""What goes wrong in a training is said in one line that names the file, and no checkpoint is ever damaged."""
+"""An error in a training is one line that names the file, and no checkpoint is ever damaged."""
 
 import ctypes
 import json
@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from safetensors.torch import load_file
 
 from lora.__main__ import main
 from lora.files import write_whole
+from tests import waiting
 
 ROOT = Path(__file__).parents[3]
 ADAPTER = "pytorch_lora_weights.safetensors"
@@ -62,11 +62,8 @@ def start(flags: list[str], **how: object) -> subprocess.Popen[str]:
 
 
 def wait_for_steps(output: Path, steps: int) -> None:
-    deadline = time.monotonic() + 90
     metrics = output / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_text().count("\n") >= steps):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    waiting.until(lambda: metrics.exists() and metrics.read_text().count("\n") >= steps)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def wait_for_steps(output: Path, steps: int) -> None:
 def test_a_bad_data_set_names_its_file(
     case: str, data: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Which file, and what is wrong with it; before anything is written."""
+    """The message has the file and the reason; nothing is written before."""
     table, picture = data / "metadata.jsonl", data / "003.png"
     if case == "column":
         flags = [*flags, "--caption_column=words"]
@@ -110,7 +107,7 @@ def test_a_bad_data_set_names_its_file(
 
 
 def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
-    """As a spreadsheet saves it: a mark at the front, quotes, commas in captions."""
+    """As a spreadsheet saves it: with a byte order mark, quotes, and commas in captions."""
     (data / "metadata.jsonl").unlink()
     text = '\ufefffile_name,text\r\n000.png,"a ball, red"\r\n001.png,a ball\r\n'
     (data / "metadata.csv").write_bytes(text.encode())
@@ -121,7 +118,7 @@ def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
 def test_a_resume_from_elsewhere_is_refused(
     case: str, flags: list[str], tmp_path: Path, other_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The state file is named, and what differs; the checkpoints stay as they were."""
+    """The message has the state file and what differs; the checkpoints do not change."""
     assert main(["train", *flags]) == 0
     state = tmp_path / "run" / "checkpoint-4" / "state.safetensors"
     again = [*flags, "--resume_from_checkpoint=checkpoint-4"]
@@ -147,7 +144,7 @@ def test_a_resume_from_elsewhere_is_refused(
 def test_a_diverging_run_says_what_to_try(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not a number: no checkpoint of it is saved, and the rate is named as what to change."""
+    """With a loss that is not a number no checkpoint is saved, and the message suggests a lower rate."""
     said = fails([*flags, "--learning_rate=1e30", "--lr_warmup_steps=0"], capsys)
     assert "--learning_rate" in said
     assert not (tmp_path / "run" / ADAPTER).exists()
@@ -155,13 +152,13 @@ def test_a_diverging_run_says_what_to_try(
 
 
 def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) -> None:
-    """A write that fails in its middle is told with its file, and leaves nothing half done behind."""
+    """The message of a failed write has the file; no part of the file is left."""
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     process = start([*flags, "--report_to=none", "--resume_from_checkpoint=latest"], preexec_fn=small_files)
-    _, said = process.communicate(timeout=120)
+    _, said = waiting.output_of(process)
     assert process.returncode == 2, said
     assert "cannot be written" in said.splitlines()[-1]
     assert "checkpoint-4" in said.splitlines()[-1]
@@ -173,7 +170,7 @@ def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) 
 def test_a_file_in_the_way_is_not_a_full_disk(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The output folder before anything is loaded, a checkpoint when it is written: named, and no room is asked for."""
+    """An output folder is refused before anything is loaded, a checkpoint when it is written; no advice about space."""
     blocked = tmp_path / "run" / "checkpoint-4"
     blocked.parent.mkdir()
     blocked.write_text("mine")
@@ -186,8 +183,8 @@ def test_a_file_in_the_way_is_not_a_full_disk(
         assert f"--output_dir {folder}: {blocked} is a file" in said
 
 
-def test_a_folder_that_may_not_be_written_is_told_at_once(flags: list[str], tmp_path: Path) -> None:
-    """Before the base is loaded, and with the folder's own name; for root, too, once it has no special rights."""
+def test_a_folder_without_write_permission_is_refused_at_once(flags: list[str], tmp_path: Path) -> None:
+    """Before the base is loaded, with the folder's name. The test also works for root: it gives up root's rights."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
 
@@ -196,13 +193,13 @@ def test_a_folder_that_may_not_be_written_is_told_at_once(flags: list[str], tmp_
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
     process = start([*flags, f"--output_dir={closed / 'run'}"], preexec_fn=without_rights)
-    _, said = process.communicate(timeout=60)
+    _, said = waiting.output_of(process)
     assert process.returncode == 2, said
     assert said.endswith(f"--output_dir {closed / 'run'}: nothing may be written into {closed}\n")
 
 
 def test_a_write_that_fails_names_the_file_itself(tmp_path: Path) -> None:
-    """Not the hidden one that it is written as."""
+    """The error has the name of the file, not of the hidden file that is written first."""
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file") as failed:
         write_whole(tmp_path / "file" / "metrics.jsonl", b"")
@@ -218,13 +215,13 @@ def test_a_write_that_fails_names_the_file_itself(tmp_path: Path) -> None:
 def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     number: int, flags: list[str], tmp_path: Path
 ) -> None:
-    """Ctrl-C: exit code 130, a checkpoint of the step at hand, how to go on; and the end is the same."""
+    """Ctrl-C: exit code 130, a checkpoint of the running step, how to go on; a resume ends with the same weights."""
     flags = [*flags, "--max_train_steps=60", "--checkpointing_steps=500", "--ema_decay=0.9"]
     flags += ["--caption_dropout=0.3", "--snr_gamma=5", "--noise_offset=0.1", "--lora_targets=attention"]
     process = start(flags)
     wait_for_steps(tmp_path / "run", 10)
     process.send_signal(number)
-    said, error = process.communicate(timeout=60)
+    said, error = waiting.output_of(process)
     assert process.returncode == 130, error
     assert error.count("finishing this step and saving it; Ctrl-C once more ends at once") == 1
     (saved,) = (tmp_path / "run").glob("checkpoint-*")
@@ -238,8 +235,10 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     assert [line["step"] for line in lines] == list(range(1, 61))
 
 
-def test_a_second_interrupt_ends_at_once_and_says_what_is_left(flags: list[str], tmp_path: Path) -> None:
-    """It is waited for drawings here. Exit code 130, and from where the run can go on."""
+def test_a_second_interrupt_ends_at_once_and_names_the_last_checkpoint(
+    flags: list[str], tmp_path: Path
+) -> None:
+    """Here during the drawings of a validation. Exit code 130, and the checkpoint that the run can go on from."""
     flags = [*flags, "--max_train_steps=100000", "--validation_prompt=a cat", "--num_validation_images=40"]
     process = start([*flags, "--validation_epochs=100000", "--checkpointing_steps=5", "--report_to=none"])
     try:
@@ -249,7 +248,7 @@ def test_a_second_interrupt_ends_at_once_and_says_what_is_left(flags: list[str],
         assert process.stderr.readline() == "\n"
         assert "finishing this step" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said, error = process.communicate(timeout=60)
+        said, error = waiting.output_of(process)
     finally:
         process.kill()  # it would train for very long
     assert process.returncode == 130
@@ -259,7 +258,7 @@ def test_a_second_interrupt_ends_at_once_and_says_what_is_left(flags: list[str],
 
 
 def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: Path) -> None:
-    """--checkpoints_total_limit never deletes an adapter: the last is seldom the best."""
+    """--checkpoints_total_limit deletes only states, never adapters: the last one is seldom the best."""
     assert main(["train", *flags, "--checkpointing_steps=2", "--checkpoints_total_limit=2"]) == 0
     run = tmp_path / "run"
     assert len(list(run.glob(f"checkpoint-*/{ADAPTER}"))) == 4
@@ -268,7 +267,7 @@ def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: P
 
 
 def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
-    """Steps with loss, rate and time left on one line that moves."""
+    """A bar with steps, loss, rate and time left."""
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 100))
     process = subprocess.Popen(
@@ -285,7 +284,7 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
         except OSError:  # how Linux says that the other end is closed
             break
     os.close(leader)
-    assert process.wait(timeout=60) == 0
+    assert process.wait() == 0
     text = shown.decode()
     assert "30/30" in text
     assert "loss " in text
@@ -301,17 +300,17 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
         ("--validation_share=1", "leave none to learn from"),
     ],
 )
-def test_wrong_values_are_told(
+def test_wrong_values_are_refused(
     wrong: str, said: str, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What only the base or the data can tell to be wrong is one line too."""
+    """Values that can be checked only with the base or the samples: the error is one line, too."""
     assert said in fails([*flags, wrong], capsys)
 
 
 def test_the_reference_command_runs_through_accelerate(
     data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path
 ) -> None:
-    """The published command, word for word but for the base, its size and its length."""
+    """The published command; only base, resolution and length differ."""
     launch = [
         shutil.which("accelerate", path=str(Path(sys.executable).parent)),
         "launch",
@@ -323,13 +322,10 @@ def test_the_reference_command_runs_through_accelerate(
         "--checkpointing_steps=10 --learning_rate=1e-4 --lr_scheduler=constant --lr_warmup_steps=50 --seed=42 "
         f"--output_dir={tmp_path / 'tuned'} --validation_epochs=3 --cache_dir={cache_dir}"
     ).split()
-    done = subprocess.run(
+    done = waiting.run(
         [*launch, *command, "--validation_prompt=a ball, skiing badly"],
         cwd=ROOT,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     output = tmp_path / "tuned"

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,19 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lora.checks import folder as judged
+from lora.checks.pictures import summarise
 from lora.data.background import choose_background
 from lora.data.dataset import (
     DatasetError,
+    SamplePictures,
     on_flat_background,
-    open_samples,
     read_folder,
     to_tensor,
-    write_folder,
 )
+from lora.data.pictures import FAINTEST_ALPHA, open_rgba, visible_box
 from lora.jobs import JobError, Sample
 from lora.models.sticker_nano import BACKGROUNDS
+from tests.sample_folder import write_folder
 
 MAGENTA = BACKGROUNDS["magenta"]
 
@@ -197,9 +200,76 @@ def test_a_bad_sample_of_a_job_is_numbered(samples: tuple[Sample, ...]) -> None:
     """A job has no file names: the person is told the sample's number."""
     broken = Sample(picture=samples[1].picture[:100], caption="x")
     with pytest.raises(JobError) as failed:
-        open_samples([samples[0], broken])
+        list(SamplePictures([samples[0], broken]))
     assert failed.value.code == "bad-picture"
     assert "sample 2" in failed.value.detail
+
+
+def test_pictures_are_decoded_one_by_one(
+    samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two passes over a hundred of them hold one at a time, and a bad one is numbered when its turn comes."""
+    decoded: list[weakref.ref[Image.Image]] = []
+    most = [0]
+
+    def counted(data: bytes) -> Image.Image:
+        image = open_rgba(data)
+        decoded.append(weakref.ref(image))
+        most[0] = max(most[0], sum(one() is not None for one in decoded))
+        return image
+
+    monkeypatch.setattr("lora.data.dataset.open_rgba", counted)
+    pictures = SamplePictures(list(samples) * 5)
+    assert choose_background(pictures, BACKGROUNDS) in BACKGROUNDS
+    squares = [on_flat_background(image, 64, MAGENTA) for image in pictures]
+    assert len(squares) == len(pictures) == 5 * len(samples)
+    assert most[0] <= 2  # the next one is decoded before a loop lets go of the last one
+    assert list(pictures[1:2]) == [open_rgba(samples[1 % len(samples)].picture)]
+    broken = SamplePictures([samples[0], Sample(picture=samples[0].picture[:100], caption="x")])
+    assert broken[0]
+    with pytest.raises(JobError, match="sample 2"):
+        broken[-1]
+
+
+def test_invisible_dust_does_not_shrink_a_drawing() -> None:
+    """Four pixels of alpha up to 8 in the corners change neither the square nor the background that is chosen."""
+    clean = drawing((200, 30, 30), (0, 0, 0))
+    for alpha in (1, FAINTEST_ALPHA):
+        dusty = clean.copy()
+        for corner in ((0, 0), (199, 0), (0, 199), (199, 199)):
+            dusty.putpixel(corner, (255, 255, 255, alpha))
+        assert visible_box(dusty) == visible_box(clean) == (20, 20, 181, 181)
+        assert on_flat_background(dusty, 256, MAGENTA) == on_flat_background(clean, 256, MAGENTA)
+        assert choose_background([dusty], BACKGROUNDS) == choose_background([clean], BACKGROUNDS)
+        assert summarise(png(dusty)).side_px == summarise(png(clean)).side_px == 161
+    dusty.putpixel((0, 0), (255, 255, 255, FAINTEST_ALPHA + 1))
+    assert visible_box(dusty) == (0, 0, 181, 181)
+
+
+@pytest.mark.parametrize(
+    ("fill", "expected"), [((200, 30, 30), {"white"}), ((255, 255, 255), {"green", "magenta", "blue"})]
+)
+@pytest.mark.parametrize("opaque", [0, 1, 2])
+def test_drawings_that_are_translucent_all_over(
+    fill: tuple[int, int, int], expected: set[str], opaque: int
+) -> None:
+    """Ghosts count with what is visible of them, as long as opaque pictures are not the most."""
+    ghost = drawing(fill, fill)
+    ghost.putalpha(ghost.getchannel("A").point(lambda alpha: alpha * 120 // 255))
+    photos = [Image.new("RGBA", (200, 200), (10, 180, 100, 255))] * opaque
+    assert choose_background([ghost, *photos, ghost], BACKGROUNDS) in expected
+
+
+def test_without_anything_visible_white_is_chosen() -> None:
+    """No palette is no reason to fail."""
+    assert choose_background([Image.new("RGBA", (99, 99), (0, 0, 0, 5))], BACKGROUNDS) == "white"
+    assert choose_background([], BACKGROUNDS) == "white"
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_hidden_colours_never_show() -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from scipy.ndimage import gaussian_filter
+from PIL import Image, ImageDraw
+from scipy.ndimage import binary_dilation, gaussian_filter, label, mean
 
-from lora.drawing.cutout import Remover, cut_out, flat, remover
+from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, remover
 from lora.jobs import JobError
 
 BACKGROUND = (40, 90, 230)
 
 
-class Opinion:
-    """A remover that says what it was told to say."""
+class FixedRemover:
+    """A remover that gives the alpha that it was made with."""
 
     def __init__(self, alpha: np.ndarray) -> None:
         self._alpha = alpha
@@ -51,7 +52,7 @@ def test_edges_are_unmixed_without_a_halo(background: tuple[int, int, int]) -> N
     """Alpha is within a hundredth of the truth on average, and no pixel keeps the background's colour."""
     alpha = disc(128, 40)
     rgb = painted(alpha, (220, 60, 20), background)
-    found = np.asarray(cut_out(picture(rgb), Opinion(alpha), background), dtype=float) / 255
+    found = np.asarray(cut_out(picture(rgb), FixedRemover(alpha), background), dtype=float) / 255
     assert np.abs(found[..., 3] - alpha).mean() < 0.01
     visible = found[..., 3] > 0.1
     assert np.abs(found[visible][:, :3] - np.array([220, 60, 20]) / 255).max() < 0.12
@@ -61,7 +62,7 @@ def test_edges_are_unmixed_without_a_halo(background: tuple[int, int, int]) -> N
 def test_soft_edges_of_dark_drawings_keep_little_of_the_background(side: int) -> None:
     """A decoder smears an edge over a share of the picture: little of it is light, in a small or a large one."""
     alpha = gaussian_filter(disc(side, side * 0.3), side / 256)
-    found = cut_out(picture(painted(alpha, (30, 40, 60), (255, 255, 255))), Opinion(alpha))
+    found = cut_out(picture(painted(alpha, (30, 40, 60), (255, 255, 255))), FixedRemover(alpha))
     rgba = np.asarray(found, dtype=float) / 255
     visible = rgba[..., 3] > 0.1
     assert np.abs(rgba[visible][:, :3] - np.array([30, 40, 60]) / 255).max() < 0.25
@@ -72,9 +73,9 @@ def test_white_eyes_stay_and_a_ring_has_its_hole() -> None:
     """An enclosed patch of the background's colour goes only if the network calls it background."""
     ring, hole = disc(128, 50), disc(128, 20)
     rgb = painted(ring - hole, (20, 20, 20), (255, 255, 255))
-    eye = np.asarray(cut_out(picture(rgb), Opinion(ring)))
+    eye = np.asarray(cut_out(picture(rgb), FixedRemover(ring)))
     assert tuple(eye[64, 64]) == (255, 255, 255, 255)
-    doughnut = np.asarray(cut_out(picture(rgb), Opinion(ring - hole)))
+    doughnut = np.asarray(cut_out(picture(rgb), FixedRemover(ring - hole)))
     assert doughnut[64, 64, 3] == 0
 
 
@@ -83,9 +84,68 @@ def test_specks_of_noise_are_dropped_and_parts_are_kept() -> None:
     rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     rgb[5, 60] = (1, 1, 0)
     rgb[10:20, 108:118] = (1, 1, 0)
-    alpha = np.asarray(cut_out(picture(rgb), Opinion(disc(128, 40))))[..., 3]
+    alpha = np.asarray(cut_out(picture(rgb), FixedRemover(disc(128, 40))))[..., 3]
     assert alpha[5, 60] == 0
     assert alpha[15, 112] == 255
+
+
+def details(kind: str) -> tuple[Image.Image, np.ndarray]:
+    """A picture of 512 px on white with small parts, and where its ink clearly is, bool [512, 512]."""
+    image = Image.new("RGB", (1024, 1024), "white")  # halved below, for smooth edges
+    pen = ImageDraw.Draw(image)
+    if kind != "strokes alone":
+        pen.ellipse((240, 300, 780, 860), fill=(240, 140, 40), outline=(40, 25, 20), width=12)
+    match kind:
+        case "sparkles of 14 px" | "sparkles of 6 px":
+            radius = 14 if kind == "sparkles of 14 px" else 6
+            for x, y in ((820, 260), (880, 200), (940, 260), (160, 240), (200, 180)):
+                pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(250, 200, 0))
+        case "strokes alone" | "strokes":
+            for n in range(12):
+                pen.rectangle((90 + 70 * n, 60, 99 + 70 * n, 99), fill=(200, 0, 0))  # 5 x 20 px
+        case "rain":
+            for n in range(18):
+                x, y = 60 + 50 * n, n * 97 % 220
+                pen.line((x, y, x - 10, y + 40), fill=(40, 90, 230), width=5)
+    image = image.resize((512, 512), Image.Resampling.LANCZOS)
+    return image, np.abs(np.asarray(image, dtype=int) - 255).max(axis=2) > 60
+
+
+@pytest.mark.parametrize(
+    "kind", ["sparkles of 14 px", "sparkles of 6 px", "strokes", "strokes alone", "rain"]
+)
+def test_small_details_stay(kind: str) -> None:
+    """What is far from the background's colour is drawing, however small, though the network does not see it."""
+    image, ink = details(kind)
+    alpha = np.asarray(cut_out(image, FixedRemover(np.zeros((512, 512))), (255, 255, 255)))[..., 3]
+    labels, count = label(ink, structure=np.ones((3, 3)))
+    kept = np.asarray(mean(alpha > 100, labels, np.arange(1, count + 1)))
+    assert kept.min() > 0.85  # of each part by itself
+    assert (alpha[~ink] > 200).mean() < 0.002
+
+
+@pytest.mark.parametrize("noise", ["faint islands", "lone dots", "grain", "JPEG"])
+def test_faint_or_tiny_islands_are_noise(noise: str) -> None:
+    """Nothing of them is left outside of the drawing."""
+    image, ink = details("nothing more")
+    pixels = np.asarray(image).copy()
+    rng = np.random.default_rng(0)
+    if noise == "faint islands":
+        for y, x in rng.integers(5, 140, (30, 2)):
+            pixels[y : y + 8, x : x + 8] = (235, 215, 220)
+    if noise == "lone dots":
+        pixels[rng.integers(5, 140, 30) // 5 * 5, rng.integers(5, 500, 30) // 5 * 5] = 0
+    if noise == "grain":
+        pixels = np.clip(pixels + rng.normal(0, 3, pixels.shape), 0, 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    if noise == "JPEG":
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=40)
+        image = Image.open(buffer).convert("RGB")
+    alpha = np.asarray(cut_out(image, FixedRemover(np.zeros((512, 512))), (255, 255, 255)))[..., 3]
+    outside = ~binary_dilation(ink, iterations=12)
+    assert alpha[outside].max() == 0
+    assert (alpha[ink] > 100).mean() > 0.98
 
 
 def test_a_border_of_two_colours_is_left_to_the_network() -> None:
@@ -95,14 +155,14 @@ def test_a_border_of_two_colours_is_left_to_the_network() -> None:
     half[:, :64] = np.where(disc(128, 40)[:, :64, None] > 0, half[:, :64], 1.0)
     assert flat.background_colour(rgb) is not None
     assert flat.background_colour(half) is None
-    found = np.asarray(cut_out(picture(half), Opinion(disc(128, 40))))[..., 3]
+    found = np.asarray(cut_out(picture(half), FixedRemover(disc(128, 40))))[..., 3]
     assert np.abs(found / 255 - disc(128, 40)).mean() < 0.01
 
 
 def test_nothing_left_is_told() -> None:
     """An empty drawing is an error with a name, not an invisible sticker."""
     with pytest.raises(JobError) as caught:
-        cut_out(Image.new("RGB", (128, 128), BACKGROUND), Opinion(np.zeros((128, 128))), BACKGROUND)
+        cut_out(Image.new("RGB", (128, 128), BACKGROUND), FixedRemover(np.zeros((128, 128))), BACKGROUND)
     assert caught.value.code == "empty-cutout"
 
 
@@ -120,6 +180,23 @@ def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> N
     found = np.asarray(cut_out(background.convert("RGB"), network).getchannel("A")) > 127
     true = np.asarray(art.getchannel("A")) > 127
     assert (found & true).sum() / (found | true).sum() > 0.9
+
+
+def test_another_remover_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loader in the table is found by its name and gets the folder for caches; the others stay as they are."""
+    given: list[tuple[Path, str]] = []
+
+    def load(cache_dir: Path, name: str) -> Remover:
+        given.append((cache_dir, name))
+        return FixedRemover(disc(128, 40))
+
+    monkeypatch.setitem(REMOVERS, "another", load)
+    found = remover(tmp_path, "another")
+    assert given == [(tmp_path, "another")]
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
+    assert cut_out(picture(rgb), found).getchannel("A").getpixel((64, 64)) == 255
+    with pytest.raises(ValueError, match="put the cut-out model's file at"):
+        remover(tmp_path, "isnet-general-use")
 
 
 @pytest.mark.parametrize("name", ["bria-rmbg", "withoutbg", "atlascloud"])

@@ -1,4 +1,4 @@
-"""Drawing: a picture is its own item's and nobody else's, and the sampling is that of diffusers."""
+"""Sampling: a picture depends on its own item only, and is the one that diffusers would draw."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 
 from lora.drawing import sampling
 from lora.drawing.sampling import DrawProgress, Item, Picture
-from lora.jobs import Checkpoint, JobError, Sample, Train, TrainSettings
+from lora.jobs import Checkpoint, Draw, DrawOptions, JobError, Sample, Train, TrainSettings
 from lora.models import base_model
 from lora.models.base_model import Base
 from lora.training import loop
@@ -49,6 +49,29 @@ def test_a_picture_does_not_depend_on_its_batch(base: Base, adapter: bytes) -> N
     assert far(alone, among[3]) <= 1
     assert alone.size == (64, 64)
     assert alone.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("changes", "batches"),
+    [
+        ({}, [2]),
+        ({"seed": 4, "cfg": 9.0, "prompt": "a dog", "negative_prompt": "blue"}, [2]),
+        ({"adapter": b"other"}, [1, 1]),
+        ({"background": "green"}, [1, 1]),
+    ],
+)
+def test_what_the_pictures_of_a_batch_have_in_common(changes: dict[str, object], batches: list[int]) -> None:
+    """One adapter, one background, one number of steps; all else may differ."""
+    items = [CAT, replace(CAT, **changes)]
+    assert [len(batch) for batch in sampling._batches(items, 8, size=4)] == batches
+    assert sampling.batch_key(CAT, 8) != sampling.batch_key(CAT, 9)
+
+
+def test_an_item_has_every_option_that_sampling_uses() -> None:
+    """Picture i of a job is drawn with seed + i."""
+    options = DrawOptions(cfg=7.0, seed=5, negative_prompt="blue", count=3)
+    item = Item.of_job(Draw(id=1, attempt=1, prompt="a cat", adapter=b"x", options=options), 2)
+    assert item == Item(prompt="a cat", adapter=b"x", cfg=7.0, seed=7, negative_prompt="blue")
 
 
 def test_everything_in_an_item_matters(base: Base, adapter: bytes) -> None:
@@ -127,7 +150,7 @@ def test_the_styles_keyword_and_background_are_used(base: Base, adapter: bytes) 
     (picture,) = (event for event in sampling.draw(base, [said], steps=1) if isinstance(event, Picture))
     about = sampling.use_file(base, adapter)
     assert about is not None
-    assert picture.background == base.profile.backgrounds[about.background]
+    assert picture.background_colour == base.profile.backgrounds[about.background]
 
 
 @pytest.mark.parametrize("zero_snr", [False, True])

@@ -1,10 +1,11 @@
-"""The worker's loop: who goes first, what is grouped, what is said, and that one bad job spoils no other."""
+"""The worker: the order of jobs, the batches, the events, and that a bad job makes no other one fail."""
 
 import io
 import queue
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from lora.jobs import (
     Compared,
     Draw,
     Drawn,
+    DrawOptions,
     Event,
     Failed,
     Findings,
@@ -31,29 +33,36 @@ from lora.jobs import (
     TrainSettings,
 )
 from lora.models.base_model import Base
+from lora.models.profiles import Colour
 from lora.training import loop
-from lora.training.checkpoints import was_mirrored
+from lora.training.checkpoints import used_random_flip
+from tests.waiting import Patience, cpu_seconds, when_stuck
 
-DRAW = Draw(id=10, attempt=1, prompt="a cat", cfg=5.0, seed=1, steps=3)
+DRAW = Draw(id=10, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=3))
 
 
-def as_png(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+def draw(id: int = DRAW.id, **options: Any) -> Draw:
+    """DRAW with another id and other options."""
+    return replace(DRAW, id=id, options=replace(DRAW.options, **options))
+
+
+def as_png(image: Image.Image, background_colour: Colour, options: DrawOptions) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 class Stop(BaseException):
-    """Ends a worker's loop: it leaves through ``say``."""
+    """Ends a worker's loop: raised by ``send_event``."""
 
 
 class Inbox(queue.SimpleQueue[object]):
-    """A queue that says when nothing will come any more."""
+    """A queue that raises TimeoutError when it gives Stop."""
 
     def get(self, *args: object, **kwargs: object) -> object:
         message = super().get()
         if message is Stop:
-            raise TimeoutError("what the test waits for did not come")
+            raise TimeoutError("the event that the test waits for has not come")
         return message
 
 
@@ -79,14 +88,9 @@ class Desk:
         self._enough = lambda events: sum(isinstance(event, over) for event in events) >= ends
         for job in jobs:
             self.inbox.put(job)
-        timer = threading.Timer(60, self.inbox.put, args=[Stop])
-        timer.start()
-        try:
+        patience = Patience(cpu_seconds(), lambda: len(self.events))
+        with when_stuck(lambda: self.inbox.put(Stop), patience), suppress(Stop):
             self._worker.run()
-        except Stop:
-            pass
-        finally:
-            timer.cancel()
         return self.events
 
 
@@ -94,7 +98,7 @@ class Desk:
 def desk(base: Base) -> Iterator[Desk]:
     desk = Desk(base)
     yield desk
-    desk._worker._end_training()
+    desk._worker.close()
 
 
 def training(samples: tuple[Sample, ...], **changes: object) -> Train:
@@ -105,7 +109,7 @@ def training(samples: tuple[Sample, ...], **changes: object) -> Train:
 
 def test_a_draw_is_drawn(desk: Desk) -> None:
     """Each picture with its index and seed, then Finished; the attempt is in every event."""
-    events = desk.run(replace(DRAW, count=6, attempt=3), ends=1)
+    events = desk.run(replace(draw(count=6), attempt=3), ends=1)
     drawn = [event for event in events if isinstance(event, Drawn)]
     assert [(event.index, event.seed) for event in drawn] == [(i, 1 + i) for i in range(6)]
     assert events[-1] == Finished(job=10, attempt=3)
@@ -113,18 +117,32 @@ def test_a_draw_is_drawn(desk: Desk) -> None:
     assert all(event.attempt == 3 for event in drawn)
 
 
-def test_draws_of_several_people_share_a_batch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sticker_is_made_with_the_options_of_its_job(base: Base) -> None:
+    """The outline is an option of the drawing, not of the worker."""
+    seen: list[int] = []
+
+    def make(image: Image.Image, colour: Colour, options: DrawOptions) -> bytes:
+        seen.append(options.outline_px)
+        return as_png(image, colour, options)
+
+    Desk(base, make).run(draw(10, outline_px=0), draw(11, outline_px=3), ends=2)
+    assert sorted(seen) == [0, 3]
+
+
+def test_draws_of_several_people_share_a_batch(
+    base: Base, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Waiting pictures of one adapter and number of steps go through the denoiser together, others do not."""
     sizes = []
-    whole = desk._worker._base.unet.forward
+    whole = base.unet.forward
 
     def counting(latents: object, *args: object, **kwargs: object) -> object:
         sizes.append(len(latents))  # type: ignore[arg-type]
         return whole(latents, *args, **kwargs)
 
-    monkeypatch.setattr(desk._worker._base.unet, "forward", counting)
-    jobs = [replace(DRAW, id=10 + i, cfg=3.0 + i, count=1 + i) for i in range(3)]
-    desk.run(*jobs, replace(DRAW, id=20, steps=2), ends=4)
+    monkeypatch.setattr(base.unet, "forward", counting)
+    jobs = [draw(10 + i, cfg=3.0 + i, count=1 + i) for i in range(3)]
+    desk.run(*jobs, draw(20, steps=2), ends=4)
     assert sizes == [8] * 3 + [4] * 3 + [2] * 2  # 4 of 6 pictures, 2 of 6, the odd one; twice each for CFG
 
 
@@ -147,7 +165,7 @@ def test_a_draw_goes_between_two_training_steps(desk: Desk, samples: tuple[Sampl
 def test_drawing_changes_no_training(desk: Desk, base: Base, samples: tuple[Sample, ...]) -> None:
     """The adapter is the one that the training alone would have made."""
     for seed in range(3):
-        desk.inbox.put(replace(DRAW, id=30 + seed, seed=seed))
+        desk.inbox.put(draw(30 + seed, seed=seed))
     events = desk.run(training(samples), ends=4)
     mixed = [event.adapter for event in events if isinstance(event, Checkpoint)]
     alone = [event.adapter for event in loop.train(base, training(samples)) if isinstance(event, Checkpoint)]
@@ -170,9 +188,11 @@ def test_trainings_wait_for_each_other(desk: Desk, samples: tuple[Sample, ...]) 
 
 
 @pytest.mark.parametrize("victim", ["running training", "waiting training", "waiting draw", "running draw"])
-def test_cancel_stops_a_job_wherever_it_is(desk: Desk, samples: tuple[Sample, ...], victim: str) -> None:
+def test_cancel_stops_a_job_wherever_it_is(
+    base: Base, desk: Desk, samples: tuple[Sample, ...], victim: str
+) -> None:
     """Cancelled is the last word of a job; the others go on; a LoRA under training leaves the denoiser."""
-    jobs: list[object] = [training(samples), training(samples, id=2), replace(DRAW, count=8, steps=3)]
+    jobs: list[object] = [training(samples), training(samples, id=2), draw(count=8, steps=3)]
     target = {"running training": 1, "waiting training": 2, "waiting draw": 10, "running draw": 10}[victim]
     moment: type[Event] = Drawn if victim == "running draw" else Progress
     if victim == "waiting draw":
@@ -190,7 +210,7 @@ def test_cancel_stops_a_job_wherever_it_is(desk: Desk, samples: tuple[Sample, ..
     assert said[-1] == Cancelled(job=target, attempt=1)
     ended = {event.job for event in events if isinstance(event, Finished | Trained)}
     assert ended == {1, 2, 10} - {target}
-    assert not any(name.startswith("train-") for name in getattr(desk._worker._base.unet, "peft_config", {}))
+    assert not any(name.startswith("train-") for name in getattr(base.unet, "peft_config", {}))
     if victim == "running draw":
         assert sum(isinstance(event, Drawn) for event in events) < 8
 
@@ -220,13 +240,13 @@ def test_one_empty_picture_fails_its_job_after_the_others(base: Base) -> None:
     """If nothing is left of one drawing, the good ones are still sent, and the job says why it failed."""
     made: list[int] = []
 
-    def second_is_empty(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+    def second_is_empty(image: Image.Image, colour: Colour, options: DrawOptions) -> bytes:
         made.append(1)
         if len(made) == 2:
             raise JobError("empty-cutout")
-        return as_png(image, background)
+        return as_png(image, colour, options)
 
-    events = Desk(base, second_is_empty).run(replace(DRAW, count=3), ends=1)
+    events = Desk(base, second_is_empty).run(draw(count=3), ends=1)
     assert [event.index for event in events if isinstance(event, Drawn)] == [0, 2]
     assert events[-1] == Failed(job=10, attempt=1, code="empty-cutout")
 
@@ -234,7 +254,7 @@ def test_one_empty_picture_fails_its_job_after_the_others(base: Base) -> None:
 def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.LogCaptureFixture) -> None:
     """Other errors are internal: the person gets a kind, the log gets the place, nobody gets the prompt."""
 
-    def fails(image: Image.Image, background: tuple[int, int, int]) -> bytes:
+    def fails(image: Image.Image, colour: Colour, options: DrawOptions) -> bytes:
         raise RuntimeError(DRAW.prompt)
 
     events = Desk(base, fails).run(DRAW, ends=1)
@@ -289,7 +309,7 @@ def test_lettering_is_not_mirrored(
     desk.run(training(samples, id=3), ends=3)
     assert not any(isinstance(event, Failed) for event in desk.events)
     mirrored = {
-        (event.job, was_mirrored(event.state)) for event in desk.events if isinstance(event, Checkpoint)
+        (event.job, used_random_flip(event.state)) for event in desk.events if isinstance(event, Checkpoint)
     }
     assert mirrored == {(1, False), (2, False), (3, True)}
 
@@ -337,7 +357,7 @@ def test_a_draw_goes_between_two_comparisons(
 ) -> None:
     """Whoever asks for a sticker while checkpoints are compared does not wait for the end of it."""
     # On a quick machine the whole comparison fits between two reports: then nobody could ask in its middle.
-    monkeypatch.setattr("lora.engine.worker.SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr("lora.engine.reports.SECONDS_BETWEEN_REPORTS", 0.0)
     asked: list[int] = []
 
     def ask(event: Event) -> None:
@@ -359,9 +379,9 @@ def test_a_comparison_that_fails_costs_no_training(
     def fails(*_: object) -> None:
         raise RuntimeError(samples[3].caption)
 
-    monkeypatch.setattr("lora.evaluation.compare.open_samples", fails)
+    monkeypatch.setattr("lora.evaluation.compare.SamplePictures", fails)
     events = desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)
-    assert "choose.py" in caplog.text
+    assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text

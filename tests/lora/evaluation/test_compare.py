@@ -1,4 +1,4 @@
-"""Checkpoints compared on the bundled base: what they are told apart by is what they draw."""
+"""Checkpoints compared on the bundled base: only their drawings tell them apart."""
 
 from pathlib import Path
 
@@ -43,14 +43,14 @@ def checkpoint(base: Base, step: int, strength: float) -> SavedCheckpoint:
 
 
 def test_a_checkpoint_whose_drawings_ignore_the_prompts_is_rejected(nano: Base) -> None:
-    """Drawn, read and chosen as after a training: the broken one is out for its prompts, the base's equal is taken."""
-    rows = [checkpoint(nano, 1, 0.01), checkpoint(nano, 2, 1.0)]
+    """As after a training: the broken one is out for its prompts, and the one that draws as the base does is chosen."""
+    checkpoints = [checkpoint(nano, 1, 0.01), checkpoint(nano, 2, 1.0)]
     prompts = ("a cat", "a tree", "a bicycle")
     samples = read_folder(DEMO)[:6]
     events = compare(
         nano,
         samples,
-        rows,
+        checkpoints,
         image_encoder(),
         DiffusionPromptScorer(nano),
         CompareSettings(prompts=prompts, steps=4),
@@ -62,4 +62,5 @@ def test_a_checkpoint_whose_drawings_ignore_the_prompts_is_rejected(nano: Base) 
     assert same.prompt == pytest.approx(found.base_prompt, abs=0.2)
     assert broken.prompt < 0.3
     assert found.choice.step == 1
-    assert found.choice.others == {2: "follows prompts less than 60% as well as the bare base"}
+    assert str(found.choice.others[2]) == "follows prompts less than 60% as well as the bare base"
+    assert found.reasons == ("best", "ignores-prompts")

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from lora.data import captions
 from lora.jobs import TrainSettings
-from lora.models import base_model
+from lora.models import base_model, sd21, sticker_nano
 from lora.models.base_model import Base, BaseError
-from lora.models.profiles import NANO, USUAL
+from lora.models.device import pick_device
+from lora.models.profiles import NANO, PROFILES, SD21, SD21_BASE, USUAL, Profile, profile_of, shape_of
 from lora.training.plan import make_plan
 
 
@@ -65,13 +68,13 @@ def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_pa
 
 def test_devices_are_checked() -> None:
     """auto always works; a GPU that is not there, and a word that is no device, are said to be so."""
-    assert base_model.pick_device("cpu").type == "cpu"
-    assert base_model.pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(BaseError, match="auto, cpu"):
-        base_model.pick_device("toaster")
+        pick_device("toaster")
     if not torch.cuda.is_available():
         with pytest.raises(BaseError, match="no GPU"):
-            base_model.pick_device("cuda")
+            pick_device("cuda")
 
 
 def test_defaults_fill_what_was_not_asked(base: Base) -> None:
@@ -92,6 +95,32 @@ def test_backgrounds_are_named_as_the_base_learned_them(base: Base) -> None:
     assert base.with_background("", "green") == ""
 
 
+@pytest.mark.parametrize(
+    ("unet", "scheduler", "profile"),
+    [
+        (sticker_nano.UNET, sticker_nano.SCHEDULER, NANO),
+        (sticker_nano.UNET, {"prediction_type": "epsilon"}, NANO),
+        (sd21.settings(sd21.V_768)["unet"], sd21.settings(sd21.V_768)["scheduler"], SD21),
+        (sd21.settings(sd21.EPSILON_512)["unet"], sd21.settings(sd21.EPSILON_512)["scheduler"], SD21_BASE),
+        (sd21.settings(sd21.EPSILON_512)["unet"], {"prediction_type": "v_prediction"}, USUAL),
+        ({**sd21.UNET, "cross_attention_dim": 768}, {"prediction_type": "v_prediction"}, USUAL),
+        ({**sd21.UNET, "block_out_channels": [16, 32]}, {"prediction_type": "v_prediction"}, USUAL),
+    ],
+)
+def test_a_profile_is_chosen_by_the_configs(
+    unet: dict[str, object], scheduler: dict[str, object], profile: Profile
+) -> None:
+    """Channels, text width, sample size and prediction type decide; no name and no path does."""
+    assert profile_of(shape_of(SimpleNamespace(**unet), SimpleNamespace(**scheduler))) is profile
+
+
+def test_both_editions_of_sd21_have_the_usual_values() -> None:
+    """Apart from their names and rules, they are the profile of any other base."""
+    assert [profile.name for profile in PROFILES] == ["sticker-nano", "sd-2.1-base", "sd-2.1", USUAL.name]
+    for profile in (SD21, SD21_BASE):
+        assert replace(profile, name=USUAL.name, matches=USUAL.matches) == USUAL
+
+
 def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
     """Remembered or fresh, alone or among others, an embedding is the same; texts are normalised first."""
     alone = base.embed(["don't stop"])
@@ -107,7 +136,7 @@ def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
 
 def test_no_background_is_longer_than_was_allowed_for() -> None:
     """What fits any base by the count of ``lora.data.captions`` fits each base on each of its backgrounds."""
-    for profile in (NANO, USUAL):
+    for profile in PROFILES:
         for name in profile.backgrounds:
             words = profile.caption_template.format(text="", name=name)
             assert captions.room("zorvex") <= captions.room("zorvex", words), words

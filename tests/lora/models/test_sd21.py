@@ -190,7 +190,16 @@ def test_doctor_tries_a_base(
     assert main(["doctor", "--base", str(folders[sd21.EPSILON_512]), *flags, *brief]) == 0
     said = capsys.readouterr().out
     assert all(
-        word in said for word in ("predicts epsilon", "64 px", "float32", "2 steps", "GB at most", "loss")
+        word in said
+        for word in (
+            "any other base",
+            "predicts epsilon",
+            "64 px",
+            "float32",
+            "2 steps",
+            "GB at most",
+            "loss",
+        )
     )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"before.png", "after.png"}
     assert main(["doctor", "--base", "sd-2.1", *flags]) == 2

@@ -1,5 +1,7 @@
 """The bundled base as a base: found by name, the same when unpacked, and really trained and drawn with."""
 
+import ast
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,11 @@ from lora.__main__ import main
 from lora.data.dataset import read_folder
 from lora.drawing import sampling
 from lora.jobs import Checkpoint, Train, TrainSettings
-from lora.models import base_model
+from lora.models import base_model, sticker_nano
 from lora.models.base_model import Base
 from lora.models.profiles import NANO
 from lora.training import loop
+from tests import waiting
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
 
@@ -35,6 +38,28 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
     assert isinstance(
         StableDiffusionPipeline.from_pretrained(folder, safety_checker=None), StableDiffusionPipeline
     )
+
+
+def test_its_name_is_written_once() -> None:
+    """Code says ``sticker_nano.NAME``; the bot, which cannot import that, says it once, as a default."""
+    root = Path(__file__).parents[3]
+    found = []
+    for package in ("lora", "bot", "benchmarks"):
+        for file in sorted((root / package).rglob("*.py")):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+            found += [str(file.relative_to(root)) for text in texts if text == sticker_nano.NAME]
+    assert found == ["lora/models/sticker_nano.py", "bot/config.py"]
+
+
+def test_its_name_is_known_without_torch() -> None:
+    """A command line with the base as a default starts without the libraries that take seconds to import."""
+    program = (
+        "import sys, lora.__main__, lora.models.profiles; lora.__main__._parser(); "
+        "print(*[name for name in ('torch', 'diffusers', 'transformers') if name in sys.modules])"
+    )
+    done = waiting.run([sys.executable, "-c", program])
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 def test_it_draws_on_the_background_that_was_asked_for(nano: Base) -> None:

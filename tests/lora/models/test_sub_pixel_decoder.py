@@ -24,7 +24,7 @@ from lora.evaluation import compare
 from lora.evaluation.scorers import Features, FlatDrawing
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 from lora.jobs import Sample
-from lora.models import base_model, sticker_nano
+from lora.models import base_model, sticker_nano, sub_pixel_decoder
 from lora.models.base_model import Base, BaseError
 from lora.models.offload import move_base
 from lora.pretrain import pack
@@ -56,7 +56,7 @@ def decoder(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("decoder") / "decoder.safetensors"
     tensors = {k: v for k, v in load_file(plain / "vae" / FILE).items() if k.startswith(pack.DECODING)}
     tensors |= dict(
-        zip(sticker_nano.LAST, refined(*(tensors[name] for name in sticker_nano.LAST)), strict=True)
+        zip(sub_pixel_decoder.LAST, refined(*(tensors[name] for name in sub_pixel_decoder.LAST)), strict=True)
     )
     save_file(tensors, file)
     return file
@@ -84,8 +84,8 @@ def tiny_fine(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory, cache
     folder = tmp_path_factory.mktemp("bases") / "tiny fine"
     shutil.copytree(tiny_folder, folder)
     tensors = load_file(folder / "vae" / FILE)
-    weight, bias = refined(*(tensors[name] for name in sticker_nano.LAST))
-    save_file({"weight": weight, "bias": bias}, folder / "vae" / sticker_nano.SUB_PIXEL_CONV)
+    weight, bias = refined(*(tensors[name] for name in sub_pixel_decoder.LAST))
+    save_file({"weight": weight, "bias": bias}, folder / "vae" / sub_pixel_decoder.FILE)
     return base_model.load(str(folder), cache_dir, "cpu")
 
 
@@ -156,7 +156,7 @@ def test_the_rim_shows_nothing_of_what_is_beyond_the_picture(fine: Base) -> None
 def test_the_unpacked_vae_holds_the_means(fine: Base) -> None:
     """Beside it is the convolution itself; packed again with it, the folder gives the same file."""
     means = AutoencoderKL.from_pretrained(fine.folder / "vae").decoder.conv_out
-    whole = load_file(fine.folder / "vae" / sticker_nano.SUB_PIXEL_CONV)
+    whole = load_file(fine.folder / "vae" / sub_pixel_decoder.FILE)
     assert whole["weight"].shape == (12, 32, 3, 3)
     torch.testing.assert_close(means.weight, whole["weight"].view(3, 4, 32, 3, 3).mean(dim=1))
     torch.testing.assert_close(means.bias, whole["bias"].view(3, 4).mean(dim=1))
@@ -179,7 +179,7 @@ def test_the_folder_appears_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sticker_nano, "WEIGHTS", packed)
-    monkeypatch.setattr(sticker_nano, "save_file", full)
+    monkeypatch.setattr(sub_pixel_decoder, "write", full)
     with pytest.raises(OSError, match="No space"):
         sticker_nano.unpack(tmp_path / "nano")
     assert not list(tmp_path.iterdir())
@@ -201,12 +201,12 @@ def test_a_convolution_that_does_not_fit_is_refused(
 ) -> None:
     """By the name of its file, before anything is drawn with it."""
     shutil.copytree(tiny_folder, tmp_path / "tiny")
-    file = tmp_path / "tiny" / "vae" / sticker_nano.SUB_PIXEL_CONV
+    file = tmp_path / "tiny" / "vae" / sub_pixel_decoder.FILE
     if isinstance(fine, bytes):
         file.write_bytes(fine)
     else:
         save_file(fine, file)
-    with pytest.raises(BaseError, match=sticker_nano.SUB_PIXEL_CONV):
+    with pytest.raises(BaseError, match=sub_pixel_decoder.FILE):
         base_model.load(str(tmp_path / "tiny"), cache_dir, "cpu")
 
 
@@ -224,7 +224,7 @@ def test_a_decoder_that_does_not_fit_is_not_packed(
 ) -> None:
     """The tensor is named, and no file is written."""
     tensors = load_file(decoder)
-    name = {"too many": "encoder.conv_in.bias", "15 channels": sticker_nano.LAST[1]}.get(
+    name = {"too many": "encoder.conv_in.bias", "15 channels": sub_pixel_decoder.LAST[1]}.get(
         wrong, "decoder.conv_in.bias"
     )
     if wrong == "missing":
@@ -267,7 +267,7 @@ class Tape:
     def __init__(self) -> None:
         self.sizes: set[tuple[int, int]] = set()
 
-    def look(self, shown: list[FlatDrawing]) -> Features:
+    def features(self, shown: list[FlatDrawing]) -> Features:
         self.sizes |= {one.image.size for one in shown}
         looks = np.random.default_rng(len(shown)).normal(size=(len(shown), 4))
         return Features(style=looks, content=looks)
@@ -296,7 +296,7 @@ def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))
     reader = DiffusionPromptScorer(tiny_fine)
     found, wanted = (
-        reader.read(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
+        reader.score(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
         for image in (large, large.reduce(2))
     )
     assert found == pytest.approx(wanted, abs=1e-3)

@@ -1,13 +1,14 @@
-"""Contact sheets: every script is legible, what is left out is told, and pictures can be taken from a sheet again."""
+"""Contact sheets: every script is legible, what is left out is told, and each picture is in its place."""
 
 import io
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from lora import fonts
 from lora.sheets import numbered_sheet
-from lora.sheets.contact_sheet import Line, SheetError, contact_sheet, pictures_on
+from lora.sheets.contact_sheet import Line, _grid, contact_sheet
+from lora.sheets.paint import CHOSEN_PAPER, PAPER
 
 SCRIPTS = {
     "Latin": "café — naïve",
@@ -88,25 +89,24 @@ def test_long_and_foreign_heads_are_on_the_sheet() -> None:
     assert sheet("狐") != sheet("猫")
 
 
-def test_pictures_are_on_their_sheet() -> None:
-    """Row by row, as they were put there; a sheet of another shape is refused."""
+def test_each_picture_is_in_its_row_and_column() -> None:
+    """Left to right and top to bottom, and only the chosen row is marked."""
     colours = [["red", "green"], ["blue", "white"], ["black", "grey"]]
     lines = [
         Line(name=str(n), pictures=tuple(Image.new("RGB", (80, 80), c) for c in row), chosen=n == 1)
         for n, row in enumerate(colours)
     ]
     heads = ["a fox with a very long head over it", "猫"]
-    png = contact_sheet("title", heads, lines, width=800)
-    found = pictures_on(png, heads, 3, width=800)
-    wanted = [
-        [Image.new("RGB", one.size, c) for one, c in zip(*row, strict=True)]
-        for row in zip(found, colours, strict=True)
+    sheet = opened(contact_sheet("title", heads, lines, width=800))
+    grid = _grid(heads, 800)
+    middle = grid.cell // 2
+    shown = [
+        [sheet.getpixel((grid.left(column) + middle, grid.top(row) + middle)) for column in range(2)]
+        for row in range(3)
     ]
-    assert [[p.tobytes() for p in row] for row in found] == [[p.tobytes() for p in row] for row in wanted]
-    with pytest.raises(SheetError, match="something else"):
-        pictures_on(png, heads, 2, width=800)
-    with pytest.raises(SheetError, match="damaged"):
-        pictures_on(png[:200], heads, 3, width=800)
+    assert shown == [[ImageColor.getrgb(colour) for colour in row] for row in colours]
+    edges = [sheet.getpixel((16, grid.top(row) + middle)) for row in range(3)]
+    assert edges == [PAPER, CHOSEN_PAPER, PAPER]
 
 
 def test_captions_of_candidates_in_any_letters() -> None:

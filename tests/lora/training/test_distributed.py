@@ -1,8 +1,7 @@
-"""Several processes: the same curve as one with the same batch, in two real processes."""
+"""Two real processes give the same losses as one process with the same batch."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,24 +10,22 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lora.data.dataset import write_folder
 from lora.jobs import Sample
 from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
+from tests import waiting
 from tests.lora.training.test_reference_parity import reference_plan
+from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
 
 
 def start(launcher: list[str], output: Path, flags: list[str]) -> str:
-    """Run the real command to its end; returns what it said."""
+    """Run the real command to its end; returns its output."""
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    done = waiting.run(
         [*launcher, "-m", "lora", "train", *flags, f"--output_dir={output}"],
         cwd=ROOT,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -41,7 +38,7 @@ def figures(output: Path) -> list[dict[str, float]]:
 def test_two_processes_learn_what_one_learns(
     tmp_path: Path, samples: tuple[Sample, ...], tiny_folder: Path, cache_dir: Path
 ) -> None:
-    """Two are really there (each says so), one of them talks, and losses and weights agree to 1e-5."""
+    """Two processes really run, only one of them prints, and losses and weights agree to 1e-5."""
     write_folder(tmp_path / "data", samples)
     flags = [
         f"--pretrained_model_name_or_path={tiny_folder}",
@@ -55,9 +52,9 @@ def test_two_processes_learn_what_one_learns(
         "--validation_share=0.2",
     ]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    said = start(torchrun, tmp_path / "two", [*flags, "--train_batch_size=2"])
-    assert "on cpu, 2 processes, 5 samples and 1 held out, 15 steps of 4" in said
-    assert said.count("starting") == said.count("trained") == 1
+    printed = start(torchrun, tmp_path / "two", [*flags, "--train_batch_size=2"])
+    assert "on cpu, 2 processes, 5 samples and 1 held out, 15 steps of 4" in printed
+    assert printed.count("starting") == printed.count("trained") == 1
     start([sys.executable], tmp_path / "one", [*flags, "--train_batch_size=4"])
     one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
     assert [line["step"] for line in one] == [line["step"] for line in two]
@@ -69,28 +66,32 @@ def test_two_processes_learn_what_one_learns(
     assert max(float((a[key] - b[key]).abs().max()) for key in a) < 1e-5
 
 
-def test_parts_cover_a_batch_once(base: object) -> None:
-    """Whatever the numbers of processes and portions, every picture of a batch is someone's, and once."""
-    for count, portions, batch in [(1, 1, 4), (2, 1, 5), (2, 2, 8), (3, 2, 7), (4, 1, 2)]:
-        how = reference_plan(base, portions=portions, batch_size=batch)  # type: ignore[arg-type]
+def test_micro_batches_cover_a_batch_once(base: object) -> None:
+    """With any number of processes and micro-batches, every picture of a batch is in exactly one of them."""
+    for world_size, accumulation, batch in [(1, 1, 4), (2, 1, 5), (2, 2, 8), (3, 2, 7), (4, 1, 2)]:
+        plan = reference_plan(
+            base,  # type: ignore[arg-type]
+            gradient_accumulation_steps=accumulation,
+            batch_size=batch,
+        )
         seen = [
-            place
-            for rank in range(count)
-            for part in Processes(rank=rank, count=count).parts(how)
-            for place in range(batch)[part]
+            picture
+            for rank in range(world_size)
+            for micro_batch in Processes(rank=rank, world_size=world_size).micro_batches(plan)
+            for picture in range(batch)[micro_batch]
         ]
         assert seen == list(range(batch))
 
 
-def test_alone_nothing_is_sent() -> None:
-    """One process needs no others to add up; a wish to halt comes through."""
+def test_a_single_process_reduces_nothing() -> None:
+    """Loss and halt come back as they are, without a process group."""
     weight = nn.Parameter(torch.ones(2))
-    loss, wish = SINGLE_PROCESS.add_up([weight], torch.tensor(0.5), True)
-    assert (float(loss), float(wish)) == (0.5, 1.0)
+    loss, halted = SINGLE_PROCESS.all_reduce([weight], torch.tensor(0.5), True)
+    assert (float(loss), float(halted)) == (0.5, 1.0)
 
 
-def test_a_launcher_can_keep_us_off_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ACCELERATE_USE_CPU counts for auto; what a person asked for by name stays."""
+def test_a_launcher_can_forbid_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ACCELERATE_USE_CPU counts for auto; a device that was given by name stays."""
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     assert local_device("auto") == "cpu"
     assert local_device("cuda:1") == "cuda:1"

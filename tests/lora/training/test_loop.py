@@ -1,4 +1,4 @@
-"""A LoRA really trains: the loss falls, the base stays, a resume is exact, what cannot be is said."""
+"""A LoRA really trains: the loss falls, the base does not change, a resume is exact, errors are raised."""
 
 import weakref
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ from torch import Tensor
 from lora.adapters import lora_layers
 from lora.adapters.adapter_file import read_header, read_info
 from lora.adapters.lora_layers import use_file
-from lora.data.dataset import open_samples
+from lora.data.dataset import SamplePictures
+from lora.data.pictures import open_rgba
 from lora.drawing import sampling
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
 from lora.models.base_model import Base
@@ -47,15 +48,15 @@ def checkpoints(events: Iterator[object]) -> dict[int, Checkpoint]:
 
 
 @pytest.fixture(scope="module")
-def lessons(base: Base, samples: tuple[Sample, ...]) -> EncodedSamples:
-    """What the training sees, prepared once."""
-    how = make_plan(base, SETTINGS, samples=len(samples))
+def encoded(base: Base, samples: tuple[Sample, ...]) -> EncodedSamples:
+    """The samples, encoded once for all tests."""
+    plan = make_plan(base, SETTINGS, samples=len(samples))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-    run = Run(base=base, job=job(samples), how=how, background="green", adapter="none", optimizer=optimizer)
-    prepared = loop._prepare(run, 0, open_samples(samples), [sample.caption for sample in samples])
+    run = Run(base=base, job=job(samples), plan=plan, background="green", adapter="none", optimizer=optimizer)
+    encoding = loop._encode(run, 0, SamplePictures(samples), [sample.caption for sample in samples])
     while True:
         try:
-            next(prepared)
+            next(encoding)
         except StopIteration as end:
             return end.value
 
@@ -71,7 +72,7 @@ def trained(base: Base, samples: tuple[Sample, ...]) -> list[object]:
     return events
 
 
-def test_events_tell_the_whole_story(trained: list[object]) -> None:
+def test_a_training_gives_all_its_events(trained: list[object]) -> None:
     """Progress for each step, a checkpoint every 20, one at the end, and then Trained."""
     steps = [event.step for event in trained if isinstance(event, Progress) and event.loss is not None]
     assert steps == list(range(1, 61))
@@ -83,13 +84,13 @@ def test_events_tell_the_whole_story(trained: list[object]) -> None:
     assert left[-1] == 0
 
 
-def test_the_loss_on_fixed_noise_falls(base: Base, lessons: EncodedSamples, trained: list[object]) -> None:
+def test_the_loss_on_fixed_noise_falls(base: Base, encoded: EncodedSamples, trained: list[object]) -> None:
     """On noise that was drawn once, the trained adapter predicts clearly better than the bare base."""
-    how = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.0)
+    plan = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.0)
 
     @torch.no_grad()
     def loss() -> float:
-        return sum(float(denoising_loss(base, lessons, how, step)) for step in range(900, 930)) / 30
+        return sum(float(denoising_loss(base, encoded, plan, step)) for step in range(900, 930)) / 30
 
     use_file(base, None)
     bare = loss()
@@ -105,31 +106,34 @@ def test_the_loss_on_fixed_noise_falls(base: Base, lessons: EncodedSamples, trai
 def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
     """Keyword, base, rank, alpha, steps, seed and background are in the file, and no sample's caption is."""
     data = checkpoints(iter(trained))[40].adapter
-    said = read_info(data)
-    assert said is not None
-    assert (said.keyword, said.base, said.base_hash) == ("zorvex", "tiny", base.hash)
-    assert (said.rank, said.alpha, said.steps, said.seed) == (4, 4, 40, 5)
-    assert said.background in base.profile.backgrounds
+    info = read_info(data)
+    assert info is not None
+    assert (info.keyword, info.base, info.base_hash) == ("zorvex", "tiny", base.hash)
+    assert (info.rank, info.alpha, info.steps, info.seed) == (4, 4, 40, 5)
+    assert info.background in base.profile.backgrounds
     assert "lora_adapter_metadata" in read_header(data)
     assert b"ball" not in data[: int.from_bytes(data[:8], "little")]
     assert all(tensor.dtype == torch.float32 for tensor in load(data).values())
 
 
-def test_decoded_pictures_are_let_go_before_the_first_step(
+def test_few_pictures_are_decoded_at_a_time(
     base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fifty samples of 16 megapixels would be 3 GB for as long as the training lasts."""
-    opened: list[weakref.ref[object]] = []
+    """Fifty samples of 16 megapixels would be 3 GB; at most the one in use and the next one are in memory."""
+    opened: list[weakref.ref[Image.Image]] = []
+    alive: list[int] = []
 
-    def watched(samples: Sequence[Sample]) -> list[Image.Image]:
-        images = open_samples(samples)
-        opened.extend(weakref.ref(image) for image in images)
-        return images
+    def recording(picture: bytes) -> Image.Image:
+        image = open_rgba(picture)
+        opened.append(weakref.ref(image))
+        alive.append(sum(one() is not None for one in opened))
+        return image
 
-    monkeypatch.setattr("lora.training.loop.open_samples", watched)
+    monkeypatch.setattr("lora.data.dataset.open_rgba", recording)
     events = loop.train(base, job(samples))
     assert any(isinstance(event, Progress) and event.loss is not None for event in events)  # and no further
-    assert len(opened) == len(samples)
+    assert len(opened) >= len(samples)
+    assert max(alive) <= 2
     assert not any(image() for image in opened)
     events.close()
 
@@ -164,10 +168,10 @@ def test_drawing_in_between_changes_nothing(
     assert max(float((seen[key] - expected[key]).abs().max()) for key in seen) <= 1e-6
 
 
-def test_a_training_killed_before_its_last_word_says_it_again(
+def test_a_resume_from_the_last_checkpoint_gives_it_again(
     base: Base, samples: tuple[Sample, ...], trained: list[object]
 ) -> None:
-    """Resumed from the very last checkpoint, it gives that checkpoint once more, and Trained."""
+    """A training that was killed after its last checkpoint gives that checkpoint once more, and Trained."""
     last = checkpoints(iter(trained))[60]
     events = list(loop.train(base, job(samples, resume=last.state)))
     assert [type(event) for event in events if not isinstance(event, Progress)] == [Checkpoint, Trained]
@@ -175,10 +179,10 @@ def test_a_training_killed_before_its_last_word_says_it_again(
 
 
 @pytest.mark.parametrize("case", ["other samples", "other seed", "other rank", "damaged", "no state"])
-def test_a_strangers_checkpoint_is_refused(
+def test_the_state_of_another_training_is_refused(
     base: Base, samples: tuple[Sample, ...], trained: list[object], case: str
 ) -> None:
-    """Only a training's own checkpoint continues it; a mix-up would train quietly on."""
+    """Only a state with an equal fingerprint is resumed; another one would train on without an error."""
     state = checkpoints(iter(trained))[20].state
     jobs = {
         "other samples": job(samples[:5], resume=state),
@@ -194,14 +198,14 @@ def test_a_strangers_checkpoint_is_refused(
 
 
 def test_a_diverging_training_stops(base: Base, samples: tuple[Sample, ...]) -> None:
-    """A loss that is no number ends the training before it spoils a checkpoint."""
-    how = replace(make_plan(base, SETTINGS, samples=6), learning_rate=1e30, warmup_steps=0)
+    """A loss that is not a number ends the training before a checkpoint holds it."""
+    plan = replace(make_plan(base, SETTINGS, samples=6), learning_rate=1e30, warmup_steps=0)
     with pytest.raises(JobError) as failed:
-        list(loop.train(base, job(samples), how))
+        list(loop.train(base, job(samples), plan))
     assert failed.value.code == "not-a-number"
 
 
-def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
+def test_bad_samples_are_named(base: Base, samples: tuple[Sample, ...]) -> None:
     """A truncated picture and a caption that is too long name their sample."""
     bad = {
         "bad-picture": Sample(picture=samples[0].picture[:200], caption="x"),
@@ -217,12 +221,11 @@ def test_bad_samples_are_told(base: Base, samples: tuple[Sample, ...]) -> None:
 
 def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -> None:
     """The reference script's clipping does nothing; here a tiny limit changes what is learned."""
-    how = make_plan(base, replace(SETTINGS, steps=1), samples=6)
-    loud = replace(
-        how, adam_epsilon=1.0, warmup_steps=0
-    )  # with a large epsilon AdamW feels a gradient's size
+    plan = make_plan(base, replace(SETTINGS, steps=1), samples=6)
+    # With a large epsilon, the size of AdamW's step depends on the size of the gradient.
+    plan = replace(plan, adam_epsilon=1.0, warmup_steps=0)
     free, clipped = (
-        load(checkpoints(loop.train(base, job(samples), replace(loud, max_grad_norm=limit)))[1].adapter)
+        load(checkpoints(loop.train(base, job(samples), replace(plan, max_grad_norm=limit)))[1].adapter)
         for limit in (1e9, 1e-9)
     )
     key = next(key for key in free if "lora_B" in key)
@@ -230,65 +233,65 @@ def test_gradients_are_really_clipped(base: Base, samples: tuple[Sample, ...]) -
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "epsilon"])
-def test_the_loss_is_that_of_diffusers(base: Base, lessons: EncodedSamples, kind: str) -> None:
+def test_the_loss_is_that_of_diffusers(base: Base, encoded: EncodedSamples, kind: str) -> None:
     """Noising, target and min-SNR weight agree with diffusers' scheduler and its reference script."""
     lora_layers.activate(base, None)
     scheduler = DDIMScheduler.from_config(base.scheduler.config, prediction_type=kind)
-    how = replace(make_plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
-    heard = {}
+    plan = replace(make_plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
+    inputs = {}
 
-    def unet(noisy: Tensor, times: Tensor, encoder_hidden_states: Tensor) -> object:
-        heard.update(noisy=noisy, times=times, texts=encoder_hidden_states)
+    def unet(noisy: Tensor, timesteps: Tensor, encoder_hidden_states: Tensor) -> object:
+        inputs.update(noisy=noisy, timesteps=timesteps, texts=encoder_hidden_states)
         return type("Output", (), {"sample": torch.zeros_like(noisy)})
 
-    pretender = replace(base, unet=unet, scheduler=scheduler)
-    lit = replace(lessons, std=torch.zeros_like(lessons.std))
-    loss = denoising_loss(pretender, lit, replace(how, random_flip=False, caption_dropout=0.0), 3)
-    picked, times = sample_indices(how, 3, 6), heard["times"]
-    clean = lessons.mean[0, picked]
-    alphas = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
-    noise = (heard["noisy"] - alphas.sqrt() * clean) / (1 - alphas).sqrt()
-    torch.testing.assert_close(scheduler.add_noise(clean, noise, times), heard["noisy"])
-    target = noise if kind == "epsilon" else scheduler.get_velocity(clean, noise, times)
-    snr = compute_snr(scheduler, times)
+    fake = replace(base, unet=unet, scheduler=scheduler)
+    exact = replace(encoded, latent_std=torch.zeros_like(encoded.latent_std))
+    loss = denoising_loss(fake, exact, replace(plan, random_flip=False, caption_dropout=0.0), 3)
+    indices, timesteps = sample_indices(plan, 3, 6), inputs["timesteps"]
+    x_0 = encoded.latent_mean[0, indices]
+    alpha_bar = scheduler.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+    noise = (inputs["noisy"] - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
+    torch.testing.assert_close(scheduler.add_noise(x_0, noise, timesteps), inputs["noisy"])
+    target = noise if kind == "epsilon" else scheduler.get_velocity(x_0, noise, timesteps)
+    snr = compute_snr(scheduler, timesteps)
     weight = snr.clamp(max=5) / (snr if kind == "epsilon" else snr + 1)
     torch.testing.assert_close(loss, (target.square().mean(dim=(1, 2, 3)) * weight).mean())
     assert abs(float(noise.mean())) < 0.2
     assert 0.85 < float(noise.std()) < 1.15
-    torch.testing.assert_close(heard["texts"], lessons.texts[picked])
+    torch.testing.assert_close(inputs["texts"], encoded.text_embeddings[indices])
 
 
-def test_chance_comes_from_seed_and_step_alone(base: Base, lessons: EncodedSamples) -> None:
-    """The same step of the same training is the same on any day; another step or seed is not."""
+def test_random_values_come_from_seed_and_step_alone(base: Base, encoded: EncodedSamples) -> None:
+    """The same step of the same training always has the same loss; another step or seed has another one."""
     lora_layers.activate(base, None)
-    how = make_plan(base, SETTINGS, samples=6)
+    plan = make_plan(base, SETTINGS, samples=6)
     with torch.no_grad():
-        first, again = (float(denoising_loss(base, lessons, how, 7)) for _ in range(2))
+        first, again = (float(denoising_loss(base, encoded, plan, 7)) for _ in range(2))
         torch.manual_seed(1)
-        later = float(denoising_loss(base, lessons, how, 7))
-        other_step = float(denoising_loss(base, lessons, how, 8))
-        other_seed = float(denoising_loss(base, lessons, replace(how, seed=6), 7))
+        later = float(denoising_loss(base, encoded, plan, 7))
+        other_step = float(denoising_loss(base, encoded, plan, 8))
+        other_seed = float(denoising_loss(base, encoded, replace(plan, seed=6), 7))
     assert first == again == later
     assert len({first, other_step, other_seed}) == 3
 
 
-def test_every_sample_is_seen_alike(base: Base) -> None:
+def test_every_sample_is_used_equally_often(base: Base) -> None:
     """Whatever the batch, after a whole number of rounds each sample has been seen equally often."""
-    how: Plan = replace(make_plan(base, SETTINGS, samples=7), batch_size=4)
-    seen = [index for step in range(7) for index in sample_indices(how, step, 7)]
+    plan: Plan = replace(make_plan(base, SETTINGS, samples=7), batch_size=4)
+    seen = [index for step in range(7) for index in sample_indices(plan, step, 7)]
     assert [seen.count(index) for index in range(7)] == [4] * 7
     assert seen[:7] != seen[7:14]
 
 
-def test_the_warm_up_is_real(base: Base) -> None:
+def test_every_schedule_warms_up(base: Base) -> None:
     """The reference's constant schedule has no warm-up; here each schedule starts low and rises evenly."""
     for schedule in SCHEDULES:
-        how = replace(make_plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
-        assert [lr_multiplier(how, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
-        assert lr_multiplier(how, 10) == 1.0
-    assert lr_multiplier(replace(how, schedule="constant"), 99) == 1.0
-    assert lr_multiplier(replace(how, schedule="linear"), 99) < 0.02
-    assert lr_multiplier(replace(how, schedule="cosine"), 55) == pytest.approx(0.5)
+        plan = replace(make_plan(base, SETTINGS, samples=6), steps=100, warmup_steps=10, schedule=schedule)
+        assert [lr_multiplier(plan, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+        assert lr_multiplier(plan, 10) == 1.0
+    assert lr_multiplier(replace(plan, schedule="constant"), 99) == 1.0
+    assert lr_multiplier(replace(plan, schedule="linear"), 99) < 0.02
+    assert lr_multiplier(replace(plan, schedule="cosine"), 55) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
@@ -302,8 +305,8 @@ def test_half_precision_bases_train_in_float32(
     half.unet.to(torch.bfloat16)
     half.text_encoder.to(torch.bfloat16)
     half.dtype = torch.bfloat16
-    how = replace(make_plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
-    done = checkpoints(loop.train(half, job(samples), how))[3]
+    plan = replace(make_plan(half, replace(SETTINGS, steps=3), samples=len(samples)), lora_targets=targets)
+    done = checkpoints(loop.train(half, job(samples), plan))[3]
     state = load(done.state)
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
     moved = [value for key, value in state.items() if key.startswith("weight/") and "lora_B" in key]

@@ -41,44 +41,47 @@ def reference_plan(base: Base, **changes: object) -> Plan:
         "random_flip": False,
         "ema_decay": None,
     }
-    how = replace(
+    plan = replace(
         make_plan(base, asked, samples=6), **off, timestep_sampling="uniform", lora_targets="attention"
     )
-    return replace(how, max_grad_norm=1e9, background="white", **changes)
+    return replace(plan, max_grad_norm=1e9, background="white", **changes)
 
 
-def reference(base: Base, how: Plan, clean: list[tuple[Tensor, Tensor]], texts: Tensor) -> object:
+def reference(base: Base, plan: Plan, distributions: list[tuple[Tensor, Tensor]], texts: Tensor) -> object:
     """The reference script's loop, written from its description: losses and the weights at the end.
 
     It draws in the order in which this project draws, from a generator of (seed, step).
     """
     scheduler = DDPMScheduler.from_config(base.scheduler.config)
     names = ["to_k", "to_q", "to_v", "to_out.0"]
-    torch.manual_seed(how.seed)
+    torch.manual_seed(plan.seed)
     base.unet.add_adapter(
-        LoraConfig(r=how.rank, lora_alpha=how.rank, init_lora_weights="gaussian", target_modules=names)
+        LoraConfig(r=plan.rank, lora_alpha=plan.rank, init_lora_weights="gaussian", target_modules=names)
     )
     weights = {name: weight for name, weight in base.unet.named_parameters() if weight.requires_grad}
-    optimizer = torch.optim.AdamW(weights.values(), lr=how.learning_rate, weight_decay=1e-2, eps=1e-8)
+    optimizer = torch.optim.AdamW(weights.values(), lr=plan.learning_rate, weight_decay=1e-2, eps=1e-8)
     losses = []
-    for step in range(how.steps):
-        chance = torch.Generator().manual_seed(how.seed * 1_000_003 + step)
-        size = how.batch_size
+    for step in range(plan.steps):
+        generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+        size = plan.batch_size
         (
-            torch.rand(size, generator=chance),
-            torch.rand(size, generator=chance),
+            torch.rand(size, generator=generator),
+            torch.rand(size, generator=generator),
         )  # flips and dropped captions: off
-        times = torch.randint(0, scheduler.config.num_train_timesteps, (size,), generator=chance)
-        spread, noise = torch.randn((2, size, *clean[0][0].shape), generator=chance)
-        picked = sample_indices(how, step, len(texts))
+        timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (size,), generator=generator)
+        vae_noise, noise = torch.randn((2, size, *distributions[0][0].shape), generator=generator)
+        indices = sample_indices(plan, step, len(texts))
         latents = torch.stack(
-            [clean[one][0] + clean[one][1] * drawn for one, drawn in zip(picked, spread, strict=True)]
+            [
+                distributions[one][0] + distributions[one][1] * drawn
+                for one, drawn in zip(indices, vae_noise, strict=True)
+            ]
         )
-        noisy = scheduler.add_noise(latents, noise, times).to(memory_format=torch.channels_last)
+        noisy = scheduler.add_noise(latents, noise, timesteps).to(memory_format=torch.channels_last)
         target = noise
         if scheduler.config.prediction_type == "v_prediction":
-            target = scheduler.get_velocity(latents, noise, times)
-        predicted = base.unet(noisy, times, texts[picked], return_dict=False)[0]
+            target = scheduler.get_velocity(latents, noise, timesteps)
+        predicted = base.unet(noisy, timesteps, texts[indices], return_dict=False)[0]
         loss = F.mse_loss(predicted.float(), target.float(), reduction="mean")
         loss.backward()
         optimizer.step()
@@ -121,21 +124,21 @@ def test_the_documented_flags_turn_all_extras_off(name: str, tiny_folder: Path, 
     flags = block.replace("\\\n", " ").split()
     flags += [f"--max_train_steps={STEPS}", f"--checkpointing_steps={STEPS}", "--rank=4", "--seed=42"]
     flags += ["--train_batch_size=2", "--learning_rate=1e-3", "--background=white", "--train_data_dir=data"]
-    how = train_flags.make_plan(parser.parse_args(flags), base, 6, SINGLE_PROCESS)
-    assert how == reference_plan(base)
+    plan = train_flags.make_plan(parser.parse_args(flags), base, 6, SINGLE_PROCESS)
+    assert plan == reference_plan(base)
 
 
-def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...], how: Plan) -> None:
+def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...], plan: Plan) -> None:
     """Train on the one base, go through the reference's steps on the other, and hold them against each other."""
     assert base.dtype == torch.float32
     losses, adapter = [], b""
-    for event in loop.train(base, Train(id=1, attempt=1, keyword="", samples=samples), how):
+    for event in loop.train(base, Train(id=1, attempt=1, keyword="", samples=samples), plan):
         if isinstance(event, Progress) and event.loss is not None:
             losses.append(event.loss)
         if isinstance(event, Checkpoint):
             adapter = event.adapter
-    clean, texts = prepared(other, samples)
-    theirs, weights = reference(other, how, clean, texts)  # type: ignore[misc]
+    distributions, texts = encoded(other, samples)
+    theirs, weights = reference(other, plan, distributions, texts)  # type: ignore[misc]
     assert len(losses) == len(theirs) == STEPS
     assert max(abs(a - b) for a, b in zip(losses, theirs, strict=True)) < 1e-5
     assert losses != sorted(losses)  # it is not one number over and over
@@ -148,19 +151,19 @@ def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...],
 
 
 @torch.no_grad()
-def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+def encoded(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Latents and embeddings through the networks themselves, without this project's cache."""
-    from lora.data.dataset import on_flat_background, open_samples, to_tensor
+    from lora.data.dataset import SamplePictures, on_flat_background, to_tensor
 
-    clean = []
-    for image in open_samples(samples):
+    distributions = []
+    for image in SamplePictures(samples):
         square = on_flat_background(image, base.resolution, (255, 255, 255))
-        spread = base.vae.encode(to_tensor([square])).latent_dist
+        latents = base.vae.encode(to_tensor([square])).latent_dist
         scale = base.vae.config.scaling_factor
-        clean.append((spread.mean[0] * scale, spread.std[0] * scale))
+        distributions.append((latents.mean[0] * scale, latents.std[0] * scale))
     captions = [base.with_background(sample.caption, "white") for sample in samples]
     tokens = base.tokenizer(captions, padding="max_length", max_length=77, return_tensors="pt")
-    return clean, base.text_encoder(tokens.input_ids)[0]
+    return distributions, base.text_encoder(tokens.input_ids)[0]
 
 
 @pytest.mark.parametrize(
@@ -185,27 +188,27 @@ def prepared(base: Base, samples: tuple[Sample, ...]) -> tuple[list[tuple[Tensor
 def test_every_extra_has_an_effect(
     base: Base, samples: tuple[Sample, ...], change: str, value: object
 ) -> None:
-    """None of the switches is a dead one: turned on alone, another adapter comes out."""
-    how = reference_plan(base, steps=3, checkpoint_steps=3)
+    """Each setting, changed alone, leads to another adapter."""
+    plan = reference_plan(base, steps=3, checkpoint_steps=3)
     lopsided = tuple(Sample(picture=with_hat(one.picture), caption=one.caption) for one in samples)
     plain, other = (
         [e for e in loop.train(base, job(lopsided), one) if isinstance(e, Checkpoint)][-1]
-        for one in (how, replace(how, **{change: value}))
+        for one in (plan, replace(plan, **{change: value}))
     )
     assert plain.adapter != other.adapter
     a, b = load(plain.adapter), load(other.adapter)
     assert a.keys() != b.keys() or any(not torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("change", [{"portions": 2}, {"gradient_checkpointing": True}])
-def test_what_only_saves_memory_changes_nothing(
+@pytest.mark.parametrize("change", [{"gradient_accumulation_steps": 2}, {"gradient_checkpointing": True}])
+def test_settings_that_save_memory_change_nothing(
     base: Base, samples: tuple[Sample, ...], change: dict[str, object]
 ) -> None:
-    """Portions and gradient checkpointing lead to the same weights, up to rounding."""
-    how = reference_plan(base, steps=5, checkpoint_steps=5)
+    """Gradient accumulation and gradient checkpointing lead to the same weights, up to rounding."""
+    plan = reference_plan(base, steps=5, checkpoint_steps=5)
     plain, other = (
         load([e for e in loop.train(base, job(samples), one) if isinstance(e, Checkpoint)][-1].adapter)
-        for one in (how, replace(how, **change))
+        for one in (plan, replace(plan, **change))
     )
     assert max(float((plain[key] - other[key]).abs().max()) for key in plain) < 1e-5
     assert not base.unet.is_gradient_checkpointing
@@ -227,8 +230,8 @@ def job(samples: tuple[Sample, ...]) -> Train:
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
 def test_schedules_are_those_of_diffusers(base: Base, name: str) -> None:
     """After the warm-up each schedule gives diffusers' rates; constant, there, means constant_with_warmup."""
-    how = reference_plan(base, steps=100, warmup_steps=10, schedule=name)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=how.learning_rate)
+    plan = reference_plan(base, steps=100, warmup_steps=10, schedule=name)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=plan.learning_rate)
     theirs = get_scheduler(
         "constant_with_warmup" if name == "constant" else name,
         optimizer,
@@ -236,8 +239,8 @@ def test_schedules_are_those_of_diffusers(base: Base, name: str) -> None:
         num_training_steps=100,
     )
     for step in range(100):
-        wanted = theirs.get_last_lr()[0] / how.learning_rate
+        wanted = theirs.get_last_lr()[0] / plan.learning_rate
         early = 0.1 if step < 10 else 0  # ours begins one step up: the first step learns something
-        assert lr_multiplier(how, step) == pytest.approx(wanted + early)
+        assert lr_multiplier(plan, step) == pytest.approx(wanted + early)
         optimizer.step()
         theirs.step()

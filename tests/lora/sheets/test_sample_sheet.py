@@ -4,8 +4,8 @@ import io
 
 from PIL import Image
 
-from bot.sample_sheet import CELL, TEXT, Entry, draw
 from lora import fonts
+from lora.sheets.sample_sheet import CELL, TEXT, Entry, sample_sheet
 
 
 def sheet(caption: str) -> bytes:
@@ -13,7 +13,7 @@ def sheet(caption: str) -> bytes:
     picture = io.BytesIO()
     Image.new("RGB", (50, 50), "white").save(picture, "PNG")
     with Image.open(
-        io.BytesIO(draw([Entry(number=1, picture=picture.getvalue(), caption=caption)]))
+        io.BytesIO(sample_sheet([Entry(number=1, picture=picture.getvalue(), caption=caption)]))
     ) as image:
         return image.tobytes()
 

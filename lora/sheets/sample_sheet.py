@@ -1,4 +1,4 @@
-"""A contact sheet of samples: numbered pictures with their captions' beginnings. Blocking; use a thread."""
+"""A sheet of a style's samples: numbered pictures with the beginnings of their captions. No torch here."""
 
 from __future__ import annotations
 
@@ -9,45 +9,43 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 
 from lora import fonts
+from lora.sheets.paint import INK, PAPER, badge
 
-COLUMNS, CELL, LABEL, GAP = 4, 200, 40, 10  # px
-NUMBER, TEXT = 18, 15  # px
-PAPER, INK, BADGE, WHITE = (250, 250, 252), (40, 40, 48), (36, 129, 204), (255, 255, 255)
+COLUMNS, CELL, LABEL, GAP, TEXT = 4, 200, 40, 10, 15  # px, but for the columns
+CAPTION_LINES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One picture of the sheet."""
+    """One picture of the sheet. ``picture`` is an encoded file whose size was checked before."""
 
     number: int
     picture: bytes = field(repr=False)
     caption: str = field(repr=False)
 
 
-def draw(entries: Sequence[Entry]) -> bytes:
-    """The sheet as a JPEG, four pictures a row."""
+def sample_sheet(entries: Sequence[Entry]) -> bytes:
+    """The sheet as a JPEG, four pictures a row. It decodes all pictures, so call it in a thread."""
     rows = -(-len(entries) // COLUMNS)
     size = (GAP + COLUMNS * (CELL + GAP), GAP + rows * (CELL + LABEL + GAP))
     sheet = Image.new("RGB", size, PAPER)
     for place, entry in enumerate(entries):
         left = GAP + place % COLUMNS * (CELL + GAP)
         top = GAP + place // COLUMNS * (CELL + LABEL + GAP)
-        _paste(sheet, entry, left, top)
+        _draw_entry(sheet, entry, left, top)
     out = io.BytesIO()
     sheet.save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
-def _paste(sheet: Image.Image, entry: Entry, left: int, top: int) -> None:
-    with Image.open(io.BytesIO(entry.picture)) as image:  # was checked when it came in
-        image.draft("RGB", (CELL, CELL))  # lets JPEGs be decoded small
+def _draw_entry(sheet: Image.Image, entry: Entry, left: int, top: int) -> None:
+    with Image.open(io.BytesIO(entry.picture)) as image:
+        image.draft("RGB", (CELL, CELL))  # a JPEG is then decoded at a smaller size
         rgba = image.convert("RGBA")
     rgba.thumbnail((CELL, CELL))
     at = (left + (CELL - rgba.width) // 2, top + (CELL - rgba.height) // 2)
     sheet.paste(rgba, at, rgba)
     pen = ImageDraw.Draw(sheet)
-    number = str(entry.number)
-    pen.rounded_rectangle((left, top, left + 16 + 11 * len(number), top + 26), 8, fill=BADGE)
-    fonts.write(pen, (left + 8, top + 2), number, NUMBER, WHITE)
-    for row, part in enumerate(fonts.wrapped(entry.caption, TEXT, CELL, 2)):
+    badge(pen, (left, top), entry.number)
+    for row, part in enumerate(fonts.wrapped(entry.caption, TEXT, CELL, CAPTION_LINES)):
         fonts.write(pen, (left, top + CELL + 1 + row * fonts.line_height(TEXT)), part, TEXT, INK)

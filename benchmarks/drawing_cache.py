@@ -1,4 +1,4 @@
-"""Drawings that a measurement makes once and keeps, so that one that was cut off goes on where it was."""
+"""Drawings stored as files, so that an interrupted measurement continues where it stopped."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CFG, STEPS = 5.0, 20
 def drawings(
     base: Base, prompts: Sequence[tuple[str, int]], folder: Path, batch_size: int
 ) -> list[Image.Image]:
-    """The base's drawings, RGB, of (prompt, seed) at CFG 5 in 20 steps; those in ``folder`` are not made again.
+    """The base's drawings of (prompt, seed), RGB, at CFG 5 in 20 steps. Those in ``folder`` are not drawn again.
 
-    They are kept apart by everything that they depend on but the device: the base's weights (text encoder
-    and VAE too), how long it is guided, the prompt, the seed.
+    A file's name is a hash of all that its drawing depends on but the device: the base's weights (of text encoder and
+    VAE, too), the share of guided steps, the prompt and the seed.
     """
     edition = _edition(base)
     paths = [folder / f"{_name(edition, prompt, seed)}.png" for prompt, seed in prompts]
@@ -36,7 +36,7 @@ def drawings(
 
 
 def _edition(base: Base) -> str:
-    """A name for the whole base: a new text encoder under an old denoiser draws otherwise."""
+    """A hash of the whole base. ``base.hash`` is that of the denoiser only."""
     digest = hashlib.sha256(f"{base.hash} {base.profile.guidance_stop}".encode())
     for part in (base.text_encoder, base.vae):
         for name, value in sorted(part.state_dict().items()):

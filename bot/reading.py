@@ -1,0 +1,76 @@
+"""One stored update to python-telegram-bot's object, and whose it is. Nothing here trusts its content."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from telegram import Bot, Message, Update
+
+Json = dict[str, Any]
+
+MAX_ID = 2**63 - 1  # the largest number that SQLite stores
+
+
+def read(body: str, bot: Bot | None) -> Update | None:
+    """The update in a JSON text; None if the library cannot read it or its parts are of wrong types."""
+    try:
+        update = Update.de_json(_without_surrogates(json.loads(body)), bot)
+        _check(update)
+    except Exception:  # the library raises whatever its own code stumbles on
+        return None
+    return update
+
+
+def owner(update: Json) -> int:
+    """Whose updates this one stays in order with: a group's, else the person's; 0 where neither is known."""
+    for part in update.values():
+        if not isinstance(part, dict):
+            continue
+        about = part.get("message") if "message" in part else part
+        chat = _id(about.get("chat")) if isinstance(about, dict) else None
+        if chat is not None and chat < 0:
+            return chat
+        if (person := _id(part.get("from"))) is not None:
+            return person
+        if chat is not None:
+            return chat
+    return 0
+
+
+def _id(part: object) -> int | None:
+    id = part.get("id") if isinstance(part, dict) else None
+    return id if _is_id(id) else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < MAX_ID
+
+
+def _check(update: Update) -> None:
+    """Raise TypeError unless what handlers read first has the documented types. The library checks none."""
+    chat, user, message = update.effective_chat, update.effective_user, update.effective_message
+    if chat is not None and not _is_id(chat.id):
+        raise TypeError("chat")
+    if user is not None:
+        good = _is_id(user.id) and isinstance(user.first_name, str)
+        if not good or not isinstance(user.language_code, str | None):
+            raise TypeError("user")
+    if isinstance(message, Message):
+        texts = (message.text, message.caption, message.media_group_id)
+        if not _is_id(message.message_id) or not all(isinstance(text, str | None) for text in texts):
+            raise TypeError("message")
+    query = update.callback_query
+    if query is not None and not (isinstance(query.id, str) and isinstance(query.data, str | None)):
+        raise TypeError("callback query")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The same with a question mark for each half of a pair, which is no text that can be stored."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,197 @@
+"""English words in another language's order to a plain English phrase: adjectives in front, articles, plurals.
+
+It knows no more grammar than a text encoder needs: "a sad fox drinking coffee".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lora.data.translation.lexicon import ADJECTIVES, english_lists, irregular_plurals
+
+NOMINAL = (*ADJECTIVES, "noun", "number", "determiner", "foreign")
+ROMANCE = ("es", "fr", "it", "pt", "ca", "ro")  # adjectives stand behind their noun
+GENITIVE = (
+    "ru",
+    "uk",
+    "be",
+    "pl",
+    "cs",
+    "sk",
+    "sr",
+    "hr",
+    "lt",
+    "el",
+)  # a second noun in another case is "of"
+RANK = {"determiner": 0, "number": 1, "foreign": 2, "size": 4, "colour": 6, "material": 7}  # others: 3
+UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
+SINGULAR_ARTICLES = ("ein", "kein", "dem", "des")
+VOWEL = re.compile(r"(?!uni|use|uku|ute|eu|one)[aeiou]|hour|honest", re.IGNORECASE)
+
+
+@dataclass(kw_only=True)
+class Word:
+    """One word or phrase of the text. ``kind`` is a section of the hand-made words, "foreign" or "mark"."""
+
+    english: str
+    kind: str
+    source: str  # folded
+    base: str = ""  # the form as a dictionary has it
+
+    @property
+    def inflected(self) -> bool:
+        """Whether the form is not the one of a dictionary."""
+        return self.base != self.source
+
+
+@dataclass(kw_only=True)
+class _Noun:
+    word: Word
+    front: list[Word] = field(default_factory=list)
+    plural: bool = False
+
+
+def sentence(words: list[Word], language: str) -> str:
+    """The whole text in English."""
+    parts: list[str] = []
+    chunk: list[Word] = []
+    before = ""
+    for word in _with_adverbs(words):
+        if word.kind in NOMINAL:
+            chunk.append(word)
+            continue
+        parts += [_phrase(chunk, language, before), word.english]
+        chunk, before = [], word.english
+    parts.append(_phrase(chunk, language, before))
+    text = " ".join(part for part in parts if part)
+    return re.sub(r"\s+([,.;:!?)…»])", r"\1", re.sub(r"([(«])\s+", r"\1", text)).strip()
+
+
+def plural_of(noun: str) -> str:
+    """The plural of an English noun, of its last word."""
+    if noun in irregular_plurals():
+        return irregular_plurals()[noun]
+    head, _, last = noun.rpartition(" ")
+    if last in irregular_plurals():
+        last = irregular_plurals()[last]
+    elif re.search(r"(s|x|z|ch|sh)$", last):
+        last += "es"
+    else:
+        last = last[:-1] + "ies" if re.search(r"[^aeiou]y$", last) else last + "s"
+    return f"{head} {last}".strip()
+
+
+def _with_adverbs(words: list[Word]) -> list[Word]:
+    """ "very" and "sad" become one adjective."""
+    found: list[Word] = []
+    for word in words:
+        if found and found[-1].kind == "adverb" and word.kind in ADJECTIVES:
+            adverb = found.pop()
+            word = Word(
+                english=f"{adverb.english} {word.english}", kind=word.kind, source=word.source, base=word.base
+            )
+        found.append(word)
+    return found
+
+
+def _phrase(chunk: list[Word], language: str, before: str) -> str:
+    """Words without verb and preposition: each noun with what describes it."""
+    nouns: list[_Noun] = []
+    waiting: list[Word] = []
+    left = sum(word.kind == "noun" for word in chunk)
+    for word in chunk:
+        if word.kind == "noun":
+            nouns.append(_Noun(word=word, front=waiting))
+            waiting, left = [], left - 1
+        elif nouns and word.kind in ADJECTIVES and (language in ROMANCE or not left):
+            nouns[-1].front.append(word)
+        else:
+            waiting.append(word)
+    texts = []
+    for i, noun in enumerate(nouns):
+        noun.plural = _is_plural(noun, language, before, i > 0)
+        texts.append(_joined(noun, nouns[i - 1] if i else None, language))
+    return " ".join([*texts, *(word.english for word in waiting)])
+
+
+def _joined(noun: _Noun, previous: _Noun | None, language: str) -> str:
+    """One noun with its article, and "of" if it belongs to the one in front of it."""
+    if previous is None:
+        return _with_article(noun)
+    if previous.word.english in english_lists()["container"] or (
+        language in GENITIVE and noun.word.inflected
+    ):
+        return f"of {_with_article(noun)}"
+    return _described(noun)
+
+
+def _described(noun: _Noun) -> str:
+    front = sorted(noun.front, key=lambda word: RANK.get(word.kind, 3))
+    name = noun.word.english
+    return " ".join([*(word.english for word in front), plural_of(name) if noun.plural else name])
+
+
+def _with_article(noun: _Noun) -> str:
+    text, name = _described(noun), noun.word.english
+    if not noun.front and name in UNIQUE:
+        return f"the {text}"
+    last = name.split()[-1]
+    lists = english_lists()
+    bare = (
+        noun.plural
+        or last in lists["plural"]
+        or (last in lists["mass"] and " " not in name)
+        or name in ("ice cream", "sour cream", "cottage cheese", "toilet paper")
+        or name[:1].isupper()
+        or any(word.kind in ("determiner", "number") for word in noun.front)
+    )
+    return text if bare else f"{'an' if VOWEL.match(text) else 'a'} {text}"
+
+
+def _is_plural(noun: _Noun, language: str, before: str, belongs: bool) -> bool:
+    """Whether the noun should be said in the plural; not if its English is one already."""
+    name, word = noun.word.english, noun.word
+    last = name.split()[-1]
+    if last in english_lists()["plural"] or last in english_lists()["mass"]:
+        return False
+    front = {item.english for item in noun.front}
+    if any(item.kind == "number" and item.english not in ("one", "1") for item in noun.front):
+        return True
+    if front & {"many", "several", "all"}:
+        return True
+    if not word.inflected or " " in word.source:
+        return False
+    source, base = word.source, word.base
+    if language in ("ru", "uk", "be"):
+        return _slavic_plural(source, base, before, belongs)
+    if language in ("es", "pt", "fr", "ca"):
+        return source.endswith(("s", "x")) and not base.endswith(("s", "x"))
+    if language == "it":
+        return source.endswith(("i", "e")) and source[:-1] == base[:-1] and base.endswith(("a", "o", "e"))
+    if language == "de":
+        return source.endswith(("e", "en", "er", "n", "s")) and len(source) > len(base) and "one" not in front
+    return False
+
+
+def _slavic_plural(source: str, base: str, before: str, belongs: bool) -> bool:
+    if base.endswith(("а", "я", "о")) and source == base[:-1]:
+        return True  # "обезьян", "роз": genitive plural
+    if source.endswith(("ами", "ями", "ах", "ях", "ам", "ям", "ов", "ів")):
+        return True
+    if not source.endswith(("ы", "и", "і", "ї")) or base.endswith(("ы", "и", "і")):
+        return False
+    feminine = base.endswith(("а", "я", "ь"))
+    oblique = belongs or before in (
+        "from",
+        "without",
+        "by",
+        "for",
+        "around",
+        "in the middle of",
+        "to",
+        "about",
+    )
+    if base.endswith(("ь", "ия", "ие")):
+        oblique = oblique or before in ("in", "on", "riding")
+    return not (feminine and oblique)

@@ -1,0 +1,207 @@
+"""What one language's words are called in English: the hand-made words first, then the table made of CLDR.
+
+The hand-made words are ``words/xx.txt``: sections of lines ``English: form, form``. A form is looked up as it is
+written, then by its stems.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lora.data.translation import table
+from lora.data.translation.stems import fold, stem, stems
+
+WORDS = Path(__file__).parent / "words"
+LONGEST = 4  # words of a phrase that is looked up as one
+ADJECTIVES = ("colour", "size", "material", "adjective")
+GROUP = ("mass", "plural", "container", "function", "ing")  # sections of english.txt that are plain lists
+
+
+# How adjectives end, by which they are told from nouns and verbs with the same stem.
+_RUSSIAN = "ый ий ой ая яя ое ее ые ие ого его ому ему ую юю ым им ых их ыми ими ом"
+_UKRAINIAN = "ий ій а я е є і ого ому у ю им их ими"
+SLAVIC_ENDINGS = {"ru": tuple(_RUSSIAN.split(" ")), "uk": tuple(_UKRAINIAN.split(" "))}
+# What stands after the root of a Russian noun in one of its cases.
+_CASES = ", а я о е ь й ы и у ю ом ем ой ей ою ею ью ов ев ам ям ах ях ами ями"
+RUSSIAN_CASES = frozenset(_CASES.replace(",", "").split(" "))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a form stands for. ``base`` is the form as a dictionary has it; ``kind`` is a section of ``words``."""
+
+    english: str
+    kind: str
+    base: str
+
+
+class Lexicon:
+    """The words of one language, by form and by stems."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._forms: dict[str, Entry] = {}
+        self._stems: dict[str, list[Entry]] = {}
+        self._roots: dict[str, Entry] = {}
+        for kind, english, forms in sections(language):
+            for form in forms:
+                entry = Entry(english, kind, form)
+                self._forms.setdefault(form, entry)
+                self._add_roots(entry)
+                for other in (form, *_adjective_forms(form, kind, language)):
+                    self._stems.setdefault(stems(other, language), []).append(entry)
+        by_hand = set(self._stems)
+        for form, key, english in table.pairs(language) if language in table.languages() else ():
+            entry = Entry(english, kind_of(english), form)
+            self._forms.setdefault(form, entry)
+            self._add_roots(entry)
+            if key not in by_hand:
+                self._stems.setdefault(key, []).append(entry)
+
+    def _add_roots(self, entry: Entry) -> None:
+        if self.language == "ru" and entry.kind == "noun":
+            for root in _russian_roots(entry.base):
+                self._roots.setdefault(root, entry)
+
+    def _by_root(self, word: str) -> Entry | None:
+        """A Russian noun by what stays of it without a case's ending. Snowball's rules miss some: "одеялом"."""
+        for cut in (3, 2, 1, 0):
+            root, ending = word[: len(word) - cut], word[len(word) - cut :]
+            if ending in RUSSIAN_CASES and len(root) > 1 and root in self._roots:
+                return self._roots[root]
+        return None
+
+    def find(self, phrase: str) -> Entry | None:
+        """The entry of a folded word or phrase; of several with its stems, one whose kind its ending allows."""
+        if phrase in self._forms:
+            return self._forms[phrase]
+        like_adjective = phrase.endswith(SLAVIC_ENDINGS.get(self.language, "-"))
+        found = self._stems.get(stems(phrase, self.language), [])
+        certain = like_adjective and any(entry.kind in ADJECTIVES for entry in found)
+        if not certain and (by_root := self._by_root(phrase)):
+            return by_root
+        if len(found) < 2 or self.language not in SLAVIC_ENDINGS:
+            return found[0] if found else None
+        fitting = [entry for entry in found if (entry.kind in ADJECTIVES) == like_adjective]
+        return (fitting or found)[0]
+
+    def find_form(self, form: str) -> Entry | None:
+        """The entry of a folded word exactly as it is written."""
+        return self._forms.get(form)
+
+    def __contains__(self, word: str) -> bool:
+        return self.find(word) is not None
+
+    def strength(self, word: str) -> float:
+        """How sure it is that a folded word belongs to this language: 1 as written, less by its stem, 0 unknown."""
+        if word in self._forms:
+            return 1.0
+        return 0.8 if stem(word, self.language) in self._stems else 0.0
+
+
+def _russian_roots(base: str) -> list[str]:
+    """A noun without its ending; also without the vowel that some lose in other cases: "горшок", "горшк"."""
+    if " " in base or len(base) < 3:
+        return []
+    root = base[:-1] if base[-1] in "аяоеьй" else base
+    roots = [root]
+    if base.endswith(("ок", "ек", "ец")) and len(base) > 4:
+        middle = "ь" if base[-3] in "лн" and base[-2] == "е" else ""
+        roots += [root[:-2] + middle + root[-1], root[:-2] + root[-1]]
+    if base.endswith(("енок", "онок")):
+        roots.append(base[:-4] + ("ят" if base[-4] == "е" else "ат"))
+    return roots
+
+
+def _adjective_forms(form: str, kind: str, language: str) -> list[str]:
+    """Forms of a Russian adjective whose stems Snowball's rules may take for others: "злой" and "злая"."""
+    if language != "ru" or kind not in ADJECTIVES or not form.endswith(("ый", "ий", "ой")):
+        return []
+    return [form[:-2] + ending for ending in ("ая", "ого", "ые")]
+
+
+@cache
+def lexicon(language: str) -> Lexicon:
+    """The words of a language, read once."""
+    return Lexicon(language)
+
+
+def sections(language: str) -> list[tuple[str, str, list[str]]]:
+    """(kind, English, forms) of every line of the hand-made words; none for a language without such a file."""
+    path, kind, found = WORDS / f"{language}.txt", "", []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        if line.startswith("["):
+            kind = line.strip("[]")
+        elif ":" in line and not line.startswith("#"):
+            english, forms = line.split(":", 1)
+            found.append((kind, english.strip(), [fold(form.strip()) for form in forms.split(",")]))
+    return found
+
+
+def kind_of(english: str) -> str:
+    """The kind of an English word that no hand-made line speaks of."""
+    if english in kinds():
+        return kinds()[english]
+    is_verb = re.fullmatch(r"[a-z]{3,}ing", english) and english not in english_lists()["ing"]
+    return "verb" if is_verb else "noun"
+
+
+@cache
+def kinds() -> dict[str, str]:
+    """English words to their kind, from every hand-made file. Nouns come last, so that "orange" is a colour."""
+    found: dict[str, str] = {}
+    for path in sorted(WORDS.glob("??.txt")):
+        for kind, english, _ in sections(path.stem):
+            if kind in (*ADJECTIVES, "verb", "noun"):
+                found.setdefault(english, kind)
+    return found
+
+
+@cache
+def english_lists() -> dict[str, frozenset[str]]:
+    """The plain lists of ``english.txt`` by section. ``mass`` and ``plural`` are single words here."""
+    found: dict[str, list[str]] = {}
+    kind = ""
+    for line in (WORDS / "english.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            kind = line.strip("[]")
+        elif line and not line.startswith("#") and kind in GROUP:
+            found.setdefault(kind, []).extend(line.split())
+    return {kind: frozenset(words) for kind, words in found.items()}
+
+
+@cache
+def irregular_plurals() -> dict[str, str]:
+    """English nouns whose plural follows no rule."""
+    text = (WORDS / "english.txt").read_text(encoding="utf-8").split("[irregular]")[1].split("[")[0]
+    rows = (line.split() for line in text.strip().splitlines())
+    return {" ".join(row[: len(row) // 2]): " ".join(row[len(row) // 2 :]) for row in rows}
+
+
+@cache
+def english_words() -> frozenset[str]:
+    """Every English word that the tables know, in lower case."""
+    texts = [row.name for row in table.emoji_rows()]
+    texts += [word for row in table.emoji_rows() for word in row.keywords]
+    texts += [english for path in WORDS.glob("??.txt") for _, english, _ in sections(path.stem)]
+    words = {word for text in texts for word in re.findall(r"[^\W\d_]+", fold(text))}
+    return frozenset(words | set().union(*english_lists().values()) | set(irregular_plurals().values()))
+
+
+def is_english(word: str) -> bool:
+    """Whether a folded word is English: known as it is, or without a usual ending."""
+    known = english_words()
+    if "-" in word:
+        return all(is_english(part) for part in word.split("-"))
+    if word in known or not word.isascii():
+        return word in known
+    parts = [
+        word.removesuffix(end)
+        for end in ("'s", "s", "es", "ed", "ing", "ly", "er", "y")
+        if word.endswith(end)
+    ]
+    parts += [part + "e" for part in parts] + [part[:-1] for part in parts if part[-1:] == part[-2:-1]]
+    return any(len(part) > 2 and part in known for part in parts)

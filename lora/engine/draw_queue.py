@@ -1,0 +1,172 @@
+"""The draw jobs that a worker has: which pictures are drawn in one batch, and what is reported of them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from lora.drawing import mixed_batches, sampling
+from lora.drawing.sampling import Item
+from lora.engine import reports
+from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Finished, JobError, Progress
+from lora.models.base_model import Base
+from lora.models.profiles import Colour
+
+# A drawing, the colour of its background and the job's options -> a sticker file; raises JobError.
+MakeSticker = Callable[[Image.Image, Colour, DrawOptions], bytes]
+
+
+@dataclass(kw_only=True)
+class OpenDraw:
+    """A draw job that has not ended."""
+
+    job: Draw
+    done: set[int] = field(default_factory=set)  # indices of pictures that were sent or have failed
+    errors: list[JobError] = field(default_factory=list)  # of pictures that have failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Picture ``index`` of a job, not drawn yet."""
+
+    job_id: int
+    index: int
+    item: Item
+    steps: int
+
+
+class DrawQueue:
+    """Draws waiting pictures in batches, in the order in which their jobs came."""
+
+    def __init__(self, base: Base, send_event: Callable[[Event], None], make_sticker: MakeSticker) -> None:
+        self._base = base
+        self._send_event = send_event
+        self._make_sticker = make_sticker
+        self._open: dict[int, OpenDraw] = {}  # by job id
+        self._waiting: deque[Waiting] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether a picture waits."""
+        return bool(self._waiting)
+
+    def add(self, job: Draw) -> None:
+        """Append all pictures of a job."""
+        self._open[job.id] = OpenDraw(job=job)
+        for index in range(job.options.count):
+            item = Item.of_job(job, index)
+            self._waiting.append(Waiting(job_id=job.id, index=index, item=item, steps=job.options.steps))
+
+    def cancel(self, job_id: int) -> None:
+        """Remove a job, also while its pictures are drawn. Nothing happens if it is not here or has ended."""
+        if (drawing := self._remove(job_id)) is not None:
+            self._send_event(Cancelled(job=job_id, attempt=drawing.job.attempt))
+
+    def draw_batch(self, between_steps: Callable[[], None]) -> None:
+        """Draw one batch: the oldest waiting picture and all that may share its batch, whosever they are.
+
+        ``between_steps`` is called after every denoising step and may add and cancel jobs.
+        """
+        batch = self._next_batch()
+        self._waiting = deque(picture for picture in self._waiting if picture not in batch)
+        self._try_batch(batch, between_steps)
+
+    def _next_batch(self) -> list[Waiting]:
+        """On a GPU, pictures of one number of steps, one of each job in turn; else those of equal ``batch_key``."""
+        size = mixed_batches.most_at_once(self._base)
+        if size:
+            alike = [picture for picture in self._waiting if picture.steps == self._waiting[0].steps]
+            return in_turns(alike)[:size]
+        key = _batch_key(self._waiting[0])
+        return [picture for picture in self._waiting if _batch_key(picture) == key][: sampling.MAX_BATCH]
+
+    def _try_batch(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
+        """Draw a batch. If that fails, draw the pictures of each job alone, so that only the bad job fails."""
+        try:
+            self._draw(batch, between_steps)
+        except Exception as error:  # any error ends a job, and never the worker
+            job_ids = list(dict.fromkeys(picture.job_id for picture in batch))
+            if len(job_ids) == 1:
+                self._fail(job_ids[0], error)
+                return
+            for job_id in job_ids:
+                drawing = self._open.get(job_id)
+                if drawing is not None:
+                    left = [one for one in batch if one.job_id == job_id and one.index not in drawing.done]
+                    self._try_batch(left, between_steps)
+
+    def _draw(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
+        """Draw and finish these pictures; stop when all their jobs have been cancelled."""
+        reported = began = time.monotonic()
+        items = [picture.item for picture in batch]
+        for event in sampling.draw(self._base, items, steps=batch[0].steps):
+            between_steps()
+            if not any(picture.job_id in self._open for picture in batch):
+                return
+            if isinstance(event, sampling.Picture):
+                self._finish_picture(batch[event.index], event)
+            elif time.monotonic() - reported > reports.SECONDS_BETWEEN_REPORTS:
+                reported = time.monotonic()
+                self._report(batch, event, seconds_per_step=(reported - began) / event.step)
+
+    def _report(self, batch: list[Waiting], done: sampling.DrawProgress, *, seconds_per_step: float) -> None:
+        """Send the progress of the batch to every job that has a picture in it."""
+        left = seconds_per_step * (done.steps - done.step)
+        for job_id in dict.fromkeys(picture.job_id for picture in batch if picture.job_id in self._open):
+            attempt = self._open[job_id].job.attempt
+            self._send_event(
+                Progress(job=job_id, attempt=attempt, step=done.step, steps=done.steps, seconds_left=left)
+            )
+
+    def _finish_picture(self, picture: Waiting, drawn: sampling.Picture) -> None:
+        """Make a sticker of a drawing and send it. The last picture ends its job."""
+        drawing = self._open.get(picture.job_id)
+        if drawing is None:  # cancelled while it was drawn
+            return
+        job = drawing.job
+        try:
+            sticker = self._make_sticker(drawn.image, drawn.background_colour, job.options)
+            self._send_event(
+                Drawn(
+                    job=job.id,
+                    attempt=job.attempt,
+                    index=picture.index,
+                    seed=picture.item.seed,
+                    sticker=sticker,
+                )
+            )
+        except JobError as error:  # the job fails after its other pictures have been sent
+            drawing.errors.append(error)
+        drawing.done.add(picture.index)
+        if len(drawing.done) < job.options.count:
+            return
+        if drawing.errors:
+            self._fail(job.id, drawing.errors[0])
+            return
+        del self._open[job.id]
+        self._send_event(Finished(job=job.id, attempt=job.attempt))
+
+    def _fail(self, job_id: int, error: Exception) -> None:
+        if (drawing := self._remove(job_id)) is not None:
+            self._send_event(reports.failure(drawing.job, error))
+
+    def _remove(self, job_id: int) -> OpenDraw | None:
+        self._waiting = deque(picture for picture in self._waiting if picture.job_id != job_id)
+        return self._open.pop(job_id, None)
+
+
+def _batch_key(picture: Waiting) -> object:
+    return sampling.batch_key(picture.item, picture.steps)
+
+
+def in_turns(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """The first picture of each job, then the second of each, and so on: a job of ten does not keep others waiting."""
+    turns: dict[int, int] = {}
+    numbered = []
+    for picture in waiting:
+        turns[picture.job_id] = turn = turns.get(picture.job_id, 0) + 1
+        numbered.append((turn, picture))
+    return [picture for _, picture in sorted(numbered, key=lambda one: one[0])]

@@ -1,0 +1,118 @@
+"""The training jobs that a worker has: one runs, step by step, and the others wait for its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+
+from lora.checks.examine import examine
+from lora.engine import reports
+from lora.engine.train_and_compare import train_and_compare
+from lora.jobs import Cancelled, Event, Findings, Progress, Train, Trained
+from lora.models.base_model import Base
+from lora.training import checkpoints
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Running:
+    """The training that runs, and what its next report will contain."""
+
+    job: Train
+    events: Generator[Event | None, None, None]
+    losses: list[float] = field(default_factory=list)  # of the steps since the last report
+    reported: float = 0.0  # monotonic seconds
+
+
+class TrainQueue:
+    """Runs trainings one after the other, in the order in which they came."""
+
+    def __init__(self, base: Base, send_event: Callable[[Event], None]) -> None:
+        self._base = base
+        self._send_event = send_event
+        self._waiting: deque[Train] = deque()
+        self._running: Running | None = None
+
+    def __bool__(self) -> bool:
+        """Whether a training waits or runs."""
+        return bool(self._waiting) or self._running is not None
+
+    def add(self, job: Train) -> None:
+        """Append a job."""
+        self._waiting.append(job)
+
+    def cancel(self, job_id: int) -> None:
+        """Remove a job, waiting or running. Nothing happens if it is not here or has ended."""
+        for job in [job for job in self._waiting if job.id == job_id]:
+            self._waiting.remove(job)
+            self._send_event(Cancelled(job=job_id, attempt=job.attempt))
+        if self._running is not None and self._running.job.id == job_id:
+            attempt = self._running.job.attempt
+            self.stop()
+            self._send_event(Cancelled(job=job_id, attempt=attempt))
+
+    def step(self) -> None:
+        """Let the running training, or the next one, go on to its next event, and send that."""
+        if self._running is None:
+            job = self._waiting.popleft()
+            self._running = Running(job=job, events=_events(self._base, job))
+        running = self._running
+        try:
+            event = next(running.events)
+        except Exception as error:  # any error ends the training, and never the worker
+            self.stop()
+            self._send_event(reports.failure(running.job, error))
+            return
+        if event is None:  # one sample has been examined
+            return
+        if isinstance(event, Progress):
+            self._report(running, event)
+            return
+        if isinstance(event, Trained):
+            self.stop()
+        self._send_event(event)
+
+    def stop(self) -> None:
+        """End the running training, which takes its LoRA layers off the denoiser."""
+        if self._running is not None:
+            self._running.events.close()
+            self._running = None
+
+    def _report(self, running: Running, event: Progress) -> None:
+        """Send about one Progress a second, and that of the last step, with the mean loss since the last one."""
+        if event.loss is not None:
+            running.losses.append(event.loss)
+        now = time.monotonic()
+        last_step = event.step == event.steps and event.loss is not None
+        if now - running.reported < reports.SECONDS_BETWEEN_REPORTS and not last_step:
+            return
+        mean = sum(running.losses) / len(running.losses) if running.losses else None
+        self._send_event(replace(event, loss=mean))
+        running.losses.clear()
+        running.reported = now
+
+
+def _events(base: Base, job: Train) -> Generator[Event | None, None, None]:
+    """Examine the samples, then train. None means that one more sample has been examined.
+
+    If lettering is found, samples are not mirrored, because reversed letters would be learned too. A resumed
+    training does as its earlier attempt did. If it was begun with another base or with other training values, as
+    before an update of the bot, it cannot be resumed and starts again from step 0.
+    """
+    if job.resume is not None and (
+        changes := checkpoints.differences_from_default_plan(job.resume, base, job)
+    ):
+        log.warning("job %d starts again from step 0: %s", job.id, ", ".join(changes))
+        job = replace(job, resume=None, earlier=())
+    mirrored = job.settings.random_flip
+    if job.resume is not None and not checkpoints.used_random_flip(job.resume):
+        mirrored = False
+    for event in examine(base, job):
+        if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
+            mirrored = False
+        yield event
+    yield from train_and_compare(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))

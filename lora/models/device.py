@@ -1,0 +1,24 @@
+"""The device that a base works on, from the name that a person gives."""
+
+from __future__ import annotations
+
+import torch
+
+from lora.errors import BaseError
+
+KNOWN = "auto, cpu, cuda and cuda:N are known"
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` is the first GPU if there is one, else the CPU. Raises BaseError."""
+    if device == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise BaseError(f"device {device}: {KNOWN}") from error
+    if picked.type not in ("cpu", "cuda"):
+        raise BaseError(f"device {device}: {KNOWN}")
+    if picked.type == "cuda" and not torch.cuda.is_available():
+        raise BaseError(f"device {device}: this machine, or this build of torch, has no GPU")
+    return picked

@@ -1,0 +1,126 @@
+"""A wait belongs to what was refused, and to the person it was refused for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bot import per_person
+from bot.playground import Fault, Person
+from bot.rate_limit import Held, RateLimiter
+from bot.store import Store
+from tests.bot.conftest import Stage
+from tests.bot.test_packs import drawn
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("bot.packs.LAG", (0.02, 0.02))
+    monkeypatch.setattr("bot.pack_news.TOLD_SECONDS", 2.0)
+
+
+async def help_seconds(person: Person) -> float:
+    """How long /help takes: the shortest of three, because the machine may be busy with other tests."""
+    found = []
+    for _ in range(3):
+        asked = time.monotonic()
+        await person.send("/help")
+        await person.wait_for("Teach me a look")
+        found.append(time.monotonic() - asked)
+    return min(found)
+
+
+async def test_a_429_on_a_sticker_set_holds_nothing_else(stage: Stage, ada: Person) -> None:
+    """The pack waits, without a call, across a restart; /help is answered at once; one message says until when."""
+    async with drawn(stage, ada, 2):
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=6))
+        began, since = time.monotonic(), ada.seq
+        await ada.press(first, "add:")
+        told = await ada.wait_for("Telegram makes your pack wait", since=since)
+        assert "UTC" in told.text
+        await ada.press(second, "add:")
+        assert await help_seconds(ada) < 1.0
+    async with stage.bot():
+        await ada.wait_for("2 stickers added", since=since)
+        assert time.monotonic() - began > 6
+    calls = [call.method for call in stage.playground.calls]
+    assert calls.count("createnewstickerset") == 2
+    assert len([m for m in ada.messages if "makes your pack wait" in m.text]) == 1
+    (pack,) = await ada.packs()
+    assert len(pack["stickers"]) == 2
+
+
+async def test_a_hold_survives_the_process(store: Store) -> None:
+    """No call before the time is up, whoever asks."""
+    first = RateLimiter()
+    await first.remember(store)
+    calls = []
+
+    async def refused() -> None:
+        from telegram.error import RetryAfter
+
+        calls.append(1)
+        raise RetryAfter(600)
+
+    with pytest.raises(Held):
+        await first.at_once(7, "getFile", refused)
+    second = RateLimiter()
+    await second.remember(store)
+    for _ in range(3):
+        with pytest.raises(Held) as held:
+            await second.at_once(7, "getFile", refused)
+        assert held.value.until > time.time() + 590
+    assert calls == [1]
+
+    async def fine() -> str:
+        return "done"
+
+    assert await second.at_once(8, "getFile", fine) == "done"
+    assert await second.at_once(7, "getStickerSet", fine) == "done"
+
+
+@pytest.fixture
+async def crowd(stage: Stage) -> AsyncIterator[list[Person]]:
+    """33 people."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(PatientPerson.join(stage.playground.address, f"P{n}"))
+            for n in range(33)
+        ]
+
+
+async def test_people_who_wait_hold_no_slot(stage: Stage, crowd: list[Person]) -> None:
+    """32 people flood-waited, one group with 60 commands: the next person's /help is answered within a second."""
+    *waiting, last = crowd
+    async with stage.bot():
+        flood = stage.playground.faults.add(Fault(method="sendMessage", retry_after=600, times=33))
+        for person in waiting:
+            await person.send("/help")
+        group = {"id": -100, "type": "group", "title": "x"}
+        for number in range(60):
+            message = {"message_id": number + 1, "date": 1, "chat": group, "from": waiting[0].user}
+            stage.playground.world.updates.add("message", message | {"text": "/help"})
+        await until(lambda: not flood.times)
+        assert await help_seconds(last) < 1.0
+
+
+async def test_a_backlog_holds_no_slot(stage: Stage, crowd: list[Person]) -> None:
+    """32 people with 10 commands each, at Telegram's pace: the next person is not behind all of them."""
+    stage.monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=1, burst=3))
+    *busy, last = crowd
+    for person in busy:
+        for _ in range(10):
+            await person.send("/start")
+    async with stage.bot() as running:
+        await until(lambda: stage.playground.world.updates.waiting() <= 100)
+        await asyncio.sleep(1.0)
+        assert await help_seconds(last) < 1.0
+        assert await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'") > 32

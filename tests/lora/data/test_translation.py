@@ -1,0 +1,189 @@
+"""Prompts in any language come out in English, English comes out as it was, and what nobody knows is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.translation import emoji_share, shares
+from lora.data.captions import draft_from_emoji
+from lora.data.translation import TranslatorError, table, translate, translator
+from lora.data.translation.emoji_words import MAX_CHARACTERS, MAX_KEYWORDS, emoji_for, keywords_for
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("ru", "лиса пьёт кофе", "a fox drinking coffee"),
+        ("ru", "грустный медведь ест мёд", "a sad bear eating honey"),
+        ("ru", "три кота играют в футбол", "three cats playing football"),
+        ("ru", "Танцующий медведь в шляпе!", "a dancing bear in a hat!"),
+        ("ru", "очень злая белка держит орех", "a very angry squirrel holding a nut"),
+        ("ru", "маленькая красная машинка едет по дороге", "a small red car going along a road"),
+        ("ru", "король обезьян", "a king of monkeys"),
+        ("ru", "букет роз", "a bouquet of roses"),
+        ("ru", "собака под одеялом", "a dog under a blanket"),
+        ("ru", "слоник", "an elephant"),
+        ("de", "einen roten Fuchs", "a red fox"),
+        ("de", "drei kleine Katzen mit Hüten", "three small cats with hats"),
+        ("de", "eine Pizzakatze", "a pizza cat"),
+        ("es", "un osito de peluche con una flor roja", "a teddy bear with a red flower"),
+        ("fr", "un chat noir", "a black cat"),
+        ("it", "due gatti neri", "two black cats"),
+        ("uk", "лисиця п'є каву", "a fox drinking coffee"),
+        ("pl", "kot", "a cat"),
+        ("tr", "kedi", "a cat"),
+    ],
+)
+def test_a_prompt_becomes_plain_english(language: str, text: str, english: str) -> None:
+    """Endings, order of adjectives, articles and plurals."""
+    found = translate(text, language)
+    assert (found.english, found.unknown, found.language) == (english, (), language)
+
+
+def test_the_language_is_found_without_a_hint() -> None:
+    """A person with an English client may write in their own language."""
+    assert translate("eine traurige Pizza").language == "de"
+    assert translate("un zorro rojo", "en").english == "a red fox"
+    assert translate("лисиця п'є каву", "en").language == "uk"
+
+
+@pytest.mark.parametrize("hint", [None, "ru", "de", "es", "fr", "it", "pt"])
+def test_english_is_never_damaged(hint: str | None) -> None:
+    """The names of all emoji, and prompts with words that no table knows, whatever the person's language is."""
+    prompts = [
+        "a fox drinking coffee",
+        "bomux grumpy plumber juggling",
+        "a hut with a gift",
+        "die-cut sticker, robot",
+    ]
+    prompts += ["A  Fox,  wearing a hat!!", "an old man in Berlin", ""] + [
+        row.name for row in table.emoji_rows()
+    ]
+    assert [text for text in prompts if translate(text, hint).english != text] == []
+
+
+def test_what_nobody_knows_is_kept_and_named() -> None:
+    """The rest is translated all the same, and each unknown word is named once."""
+    found = translate("красный фыркобряк и фыркобряк на луне", "ru")
+    assert found.unknown == ("фыркобряк",)
+    assert found.english == "red фыркобряк and фыркобряк on the moon"
+
+
+def test_keywords_and_emoji_pass_through() -> None:
+    """Beside another script, words in Latin letters stay; so do emoji."""
+    found = translate("bomux лиса пьёт кофе 🦊", "ru")
+    assert (found.english, found.unknown) == ("a bomux fox drinking coffee 🦊", ())
+
+
+def test_a_script_without_a_table_is_named_as_unknown() -> None:
+    """Nothing is drawn from noise in silence."""
+    assert translate("猫", "zh").unknown == ("猫",)
+
+
+def test_shares_of_right_prompts_hold() -> None:
+    """The shares that the project promises; ``python -m benchmarks.translation`` prints them."""
+    least = {"thing": 0.95, "adjective": 0.85, "two": 0.75}
+    for language in ("ru", "de", "es"):
+        for group, (right, every, wrong) in shares(language).items():
+            assert right / every >= least[group], (language, group, wrong)
+
+
+def test_first_emoji_are_right() -> None:
+    """For 95 % of 200 things, so that a car gets a car."""
+    right, every, wrong = emoji_share()
+    assert every == 200
+    assert right / every >= 0.95, wrong
+    assert emoji_for("a car")[0] == "🚗"
+    assert emoji_for("xyzzy") == []
+
+
+def test_a_draft_from_emoji_says_what_the_table_says() -> None:
+    """The caption drafted from a sticker's emoji leads back to the emoji."""
+    assert emoji_for(draft_from_emoji("🦊"))[0] == "🦊"
+
+
+@pytest.mark.parametrize("text", ["рыжая лиса пьёт кофе", "a fox, " * 40, "кот", "猫", ""])
+def test_keywords_are_within_telegrams_limits(text: str) -> None:
+    """Twenty at most, 64 characters in all, no commas, none twice."""
+    found = keywords_for(text, "ru")
+    assert len(found) <= MAX_KEYWORDS
+    assert sum(map(len, found)) <= MAX_CHARACTERS
+    assert len(set(found)) == len(found)
+    assert not any("," in word or not word for word in found)
+
+
+def test_keywords_are_in_both_languages() -> None:
+    """A person and their friends abroad find the sticker."""
+    assert {"лиса", "fox", "кофе", "coffee"} <= set(keywords_for("рыжая лиса пьёт кофе", "ru"))
+
+
+def test_the_translation_is_light_and_quick() -> None:
+    """It may live in the bot's process: no torch, no numpy; ten milliseconds a prompt after the first."""
+    program = (
+        "import sys; from lora.data.translation import translate\n"
+        "assert not {'snowballstemmer', 'zipfile'} & set(sys.modules)\n"
+        "translate('лиса пьёт кофе', 'ru'); print(*{'torch', 'numpy', 'transformers', 'emoji'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+    translate("лиса", "ru")
+    start = time.process_time()
+    for i in range(50):
+        translate(f"грустный енот номер {i} пьёт чай под зонтом", "ru")
+    assert (time.process_time() - start) / 50 < 0.01
+
+
+def test_an_unknown_translator_is_refused() -> None:
+    """With the names that there are."""
+    with pytest.raises(TranslatorError, match="dictionary, transformers"):
+        translator("babel")
+
+
+def test_a_folder_of_transformers_translates(tmp_path: Path) -> None:
+    """The seam, the lazy loading and the rule for English, with a tiny random model."""
+    _tiny_model(tmp_path)
+    found = translator("transformers", tmp_path).translate("лиса пьёт кофе", "ru")
+    assert (found.unknown, found.language) == ((), "ru")
+    assert set(found.english.split()) <= {"fox", "coffee", "лиса"}
+    assert translator("transformers", tmp_path).translate("a fox").english == "a fox"
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
+    """No pickle is read."""
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(TranslatorError, match="safetensors"):
+        translator("transformers", tmp_path)
+    with pytest.raises(TranslatorError, match="needs a folder"):
+        translator("transformers")
+
+
+def _tiny_model(folder: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate(("<pad>", "</s>", "<unk>", "лиса", "fox", "coffee"))}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    shape = {
+        "d_model": 8,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_ffn_dim": 8,
+        "decoder_ffn_dim": 8,
+    }
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1}
+    ends = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "forced_eos_token_id": 1}
+    config = MarianConfig(vocab_size=6, max_position_embeddings=256, **shape, **heads, **ends)
+    MarianMTModel(config).save_pretrained(folder)
