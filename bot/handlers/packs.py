@@ -30,7 +30,7 @@ async def add_all(context: Context) -> None:
 
 
 async def show(context: Context) -> None:
-    """All packs with links."""
+    """Send all packs with links."""
     found = await packs.all_of(context.parts.store, context.person.id)
     if not found:
         raise UserError("no-packs")

@@ -1,4 +1,4 @@
-"""The pictures of a style: taking them in, captions, /samples, /caption."""
+"""The samples of a style: storing and captioning them, /samples, /caption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/start, /help, and what to say to things that have no use here."""
+"""/start, /help, and the answers to messages that the bot cannot use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def help(context: Context) -> None:
 
 
 async def unknown(context: Context) -> None:
-    """A command that does not exist."""
+    """Answer a command that does not exist."""
     await context.say("unknown-command")
 
 
@@ -28,5 +28,5 @@ async def nothing(context: Context) -> None:
 
 
 async def other(context: Context) -> None:
-    """Messages of a kind that has no use, such as voices or polls."""
+    """A message of a kind that the bot cannot use, such as a voice message or a poll."""
     await context.say("cannot-use")

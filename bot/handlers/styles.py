@@ -1,4 +1,4 @@
-"""/new, /styles, /delete: a person's named looks."""
+"""/new, /styles, /delete: a person's styles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/train: checks the samples of the current style and asks for a training."""
+"""/train: checks the samples of the current style and inserts the job."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is stored, one file per thing: frozen rows and the few statements that read and change them."""
+"""The database's rows, a file for each kind: frozen dataclasses, and the queries that read and change them."""

@@ -1,6 +1,6 @@
 """What a worker has found on the samples of a training.
 
-Stored by the picture's blob and not by its number, because numbers change when a sample is removed.
+A finding is stored with the picture's blob, because the numbers of samples change when one is removed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The line of active jobs, in short rows."""
+"""The active jobs in their order, with only the columns that ``bot.line`` keeps in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that died, and which of their jobs it is counted against (``bot.next_job`` finds out which was the cause)."""
+"""Counts for each job how many workers died with it. ``bot.next_job`` finds out which job was the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outbox: texts that must reach their person, stored with the reason for them."""
+"""The outbox: texts that must reach their person, stored in the transaction that makes them necessary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that were not taken as samples, and what their person is told about them."""
+"""Pictures that were refused as samples, and what their person is told about them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is deleted after some time, and what a deleted style leaves behind.
+"""Deletes rows after some time, and the rows of deleted styles that nothing needs any more.
 
 A row of a job or drawing stays as long as another row needs it: a training that its style draws with, a sticker in a
-pack. Then only its words and, for a deleted style, its file are forgotten.
+pack. Then only its prompt and, for a deleted style, its file are deleted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Styles: a person's named looks, and the adapter that draws each of them."""
+"""Styles: keyword and owner of each, and the adapter that it draws with."""
 
 from __future__ import annotations
 

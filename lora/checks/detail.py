@@ -1,4 +1,4 @@
-"""Finds drawings that the base's VAE cannot hold: they are encoded, decoded, and compared with themselves."""
+"""Finds drawings whose detail the base's VAE loses: each is encoded, decoded and compared with the original."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lora.data.dataset import on_flat_background, to_tensor
 from lora.jobs import Finding
 from lora.models.base_model import Base
 
-LEAST_DB = 26.0
+LEAST_DB = 26.0  # a drawing with a lower PSNR is a finding
 
 
 def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], side_px: int) -> float:
-    """PSNR in dB of a drawing after the VAE, over the drawing and its near surroundings alone.
+    """PSNR in dB between an RGBA drawing and the same drawing after the VAE: 10 log10(255^2 / mean squared error).
 
-    The flat background around it comes back almost unchanged and would hide what is lost. What a base draws larger
-    than it was shown is averaged down to that size.
+    Only the drawing and the pixels near it count: the VAE hardly changes the flat background, which would hide the
+    loss. If the base decodes to more pixels than it encodes, they are averaged down to ``side_px``.
     """
     square = on_flat_background(image, side_px, colour)
     mean, _ = base.encode(to_tensor([square]))
@@ -34,7 +34,7 @@ def round_trip_db(base: Base, image: Image.Image, colour: tuple[int, int, int], 
 
 
 def _drawn(square: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
-    """Where an RGB picture differs from its background, and some pixels around; all of it if nowhere."""
+    """Where an RGB picture differs from its background, and 4 px around: bool [h, w]. All true if nothing differs."""
     differs = np.abs(np.asarray(square, dtype=np.int16) - np.array(colour)).max(axis=2) > 24
     wide = Image.fromarray((differs * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(9))
     seen = np.asarray(wide) > 0
@@ -42,7 +42,7 @@ def _drawn(square: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def check(base: Base, images: Sequence[Image.Image], side_px: int | None = None) -> Iterator[Finding | None]:
-    """Look at RGBA pictures one by one, giving None after each, and at the end a finding for each bad one."""
+    """Check RGBA pictures one by one. Yields None after each picture, and at the end a finding for each bad one."""
     side_px = side_px or base.resolution
     colour = base.profile.backgrounds[choose_background(images, base.profile.backgrounds)]
     values = []

@@ -1,9 +1,9 @@
 """Finds lettering on drawings with rapidocr's bundled networks (PP-OCRv6, Apache-2.0): Latin letters and digits only.
 
-Its detector alone sees text on almost every drawing. So a picture counts only if Latin letters or digits are read
-with confidence. Asking for two of them at 0.8 found lettering on two of 420 drawings that have none, and on half of
-those that have some; Cyrillic above all was missed, for which the networks know no letters. Here a string of only
-two is asked for more.
+Its detector alone finds text on almost every drawing. So a picture counts only if its recogniser reads Latin letters
+or digits with a high score. With two characters at a score of 0.8 it found lettering on 2 of 420 drawings without any,
+and on half of the drawings with some. It missed most Cyrillic, because the networks know no Cyrillic letters. Since
+then, two characters alone must have a higher score.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from lora.checks.share import severity
 from lora.data.dataset import on_flat_background
 from lora.jobs import Finding
 
-SIDE_PX = 512  # what the rule was measured at
+SIDE_PX = 512  # the size at which the rule was measured
 LEAST_SCORE = 0.8
-SHORT_SCORE = 0.95  # of two letters: circles and strokes are easily read as OO or to
-GREY = (128, 128, 128)  # a background that neither white nor black lettering vanishes into
+SHORT_SCORE = 0.95  # for two characters: circles and strokes are often read as OO or to
+GREY = (128, 128, 128)  # a background on which white and black lettering can both be read
 
 _SHORT, _LONG = re.compile(r"[A-Za-z0-9]{2}"), re.compile(r"[A-Za-z0-9]{3}")
 
 
 class LetteringDetector:
-    """Reads pictures. Making one takes half a second; it holds about 200 MB."""
+    """Looks for lettering. To create one takes half a second, and about 200 MB of memory."""
 
     def __init__(self) -> None:
         from rapidocr import RapidOCR
 
-        # Flags of a call would stick to the engine, so all are given here and none later.
+        # The engine keeps the flags of a call for later calls, so all flags are given here.
         self._engine = RapidOCR(
             params={
                 "Global.log_level": "critical",
-                "Global.use_cls": False,  # nothing is turned upside down
+                "Global.use_cls": False,  # no search for text that is upside down
                 "Global.text_score": 0.3,
                 "Det.limit_side_len": SIDE_PX,
                 "Det.limit_type": "max",
@@ -56,7 +56,7 @@ class LetteringDetector:
 
 
 def check(images: Sequence[Image.Image]) -> Iterator[Finding | None]:
-    """Look at RGBA pictures one by one, giving None after each, and at the end a finding if there is one."""
+    """Check RGBA pictures one by one. Yields None after each picture, and at the end a finding if there is one."""
     reader = LetteringDetector()
     lettered = []
     for number, image in enumerate(images, start=1):

@@ -1,4 +1,4 @@
-"""Captions by a local BLIP. Pictures are prepared by its folder's own settings: transformers' way needs torchvision."""
+"""Captions by a local BLIP. Pictures are prepared here: the preprocessing of transformers needs torchvision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lora.data.pictures import open_rgba
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, which BLIP was trained with
 STD = (0.26862954, 0.26130258, 0.27577711)
-MAX_NEW_TOKENS = 30  # BLIP says what it sees in about ten
+MAX_NEW_TOKENS = 30  # a caption has about ten
 
 
 class DraftError(Exception):
@@ -40,7 +40,7 @@ class Blip:
         self._side = pixel_size(folder, self._model.config.vision_config.image_size)
 
     def caption(self, picture: bytes) -> str:
-        """What BLIP sees on a picture, its transparency on white. Raises PictureError."""
+        """The caption of a picture. Transparent parts become white. Raises PictureError."""
         with torch.no_grad():
             ids = self._model.generate(
                 pixel_values=pixels(open_rgba(picture), self._side), max_new_tokens=MAX_NEW_TOKENS

@@ -9,7 +9,7 @@ from lora.data.captions import draft_from_emoji, length
 
 
 def from_name(file_name: str) -> str:
-    """What the emoji in a file's name say, or nothing: ``01-🦊.png`` is a fox."""
+    """The words for the emoji in a file's name, or "": ``01-🦊.png`` gives a fox."""
     return draft_from_emoji(Path(file_name).stem)
 
 
@@ -22,7 +22,7 @@ def problem(caption: str, keyword: str) -> str | None:
 
 
 def llm_prompt(file_names: Sequence[str], keyword: str) -> str:
-    """What to paste, together with the pictures, into any language model that can see."""
+    """A prompt that asks a language model for captions. It is sent with the pictures to a model that can see."""
     first = (
         f"Do not describe the style, for the word {keyword} will stand for it"
         if keyword

@@ -1,4 +1,4 @@
-"""Tables that people and language models write: Markdown, CSV or TSV, with or without prose around them."""
+"""Reads tables that people or language models have written: Markdown, CSV or TSV, also with text around them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MAX_ROWS = 2_000
 
 
 class TableError(Exception):
-    """A text is no usable table; the message says where and what is expected."""
+    """A text is no table that can be used. The message says where, and what is expected."""
 
 
 def read(text: str, columns: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
     """The rows of the first table in a text. Raises TableError.
 
-    ``columns`` maps each wanted column to the names that it may have; others are left out. Rows without
-    any text in the wanted columns are skipped.
+    ``columns`` maps each wanted column to the names that it may have in the table. Other columns are left out. Rows
+    without any text in the wanted columns are skipped.
     """
     if len(text) > MAX_CHARS:
         raise TableError(f"over {MAX_CHARS:,} characters")
@@ -44,7 +44,7 @@ def read(text: str, columns: Mapping[str, tuple[str, ...]]) -> list[dict[str, st
 
 
 def _cells(text: str) -> list[list[str]]:
-    """The lines of the table, split by what it is written with."""
+    """The cells of each line of the table, split at pipes, tabs, commas or semicolons. Raises TableError."""
     lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("```")]
     piped = [line for line in lines if line.strip().startswith("|")]
     if piped:
@@ -59,20 +59,20 @@ def _cells(text: str) -> list[list[str]]:
 
 
 def _split(line: str) -> list[str]:
-    """The cells between pipes; a pipe after a backslash is text."""
+    """The cells of a line, split at pipes. A pipe after a backslash is text."""
     inner = line.strip().removeprefix("|")
     inner = inner if inner.endswith("\\|") else inner.removesuffix("|")
     return [cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", inner)]
 
 
 def _unmarked(cell: str) -> str:
-    """A cell without the code or bold marks around all of it."""
+    """A cell without Markdown's marks for code or bold, if they enclose the whole cell."""
     found = re.fullmatch(r"(`|\*\*)(.+)\1", cell)
     return found[2] if found else cell
 
 
 def _head(cells: list[list[str]], columns: Mapping[str, tuple[str, ...]]) -> tuple[int, dict[str, int]]:
-    """The first line that names all wanted columns, and where each is."""
+    """The number of the first line that names all wanted columns, and the index of each column. Raises TableError."""
     for number, line in enumerate(cells):
         names = [cell.strip().lower() for cell in line]
         places = {
@@ -86,5 +86,5 @@ def _head(cells: list[list[str]], columns: Mapping[str, tuple[str, ...]]) -> tup
 
 
 def _is_rule(line: list[str]) -> bool:
-    """The line of dashes below a Markdown table's head."""
+    """Whether this is the line of dashes below a Markdown table's head."""
     return all(re.fullmatch(r":?-+:?", cell.strip()) for cell in line)

@@ -203,9 +203,9 @@ def train(args: argparse.Namespace) -> None:
         loss = trainer.step(latents, images, rate, args.adversary if crisp else 0)
         if time.monotonic() - printed > args.say:
             printed = time.monotonic()
-            critic = f" critic {trainer.discriminator.loss.item():.3f}" if crisp else ""
+            crisp_loss = f" discriminator {trainer.discriminator.loss.item():.3f}" if crisp else ""
             print(
-                f"decoder: {printed - start:.0f} s step {trainer.steps} loss {loss.item():.4f}{critic}; "
+                f"decoder: {printed - start:.0f} s step {trainer.steps} loss {loss.item():.4f}{crisp_loss}; "
                 f"{trainer.report(held_out)}",
                 flush=True,
             )
