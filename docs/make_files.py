@@ -20,7 +20,7 @@ The first line of each module, by folder. `make docs` writes this page; a test f
 # What is no Python: these lines are written here.
 OTHERS = {
     "README.md": "What this is, how to start it, and where to read on.",
-    "CONTRIBUTING.md": "Set-up, lint, tests, and how to add a language, a base, an engine, an option.",
+    "CONTRIBUTING.md": "Set-up, lint, tests, and which files each kind of change touches.",
     "CHANGELOG.md": "What each version does.",
     "config.toml": "Every setting of the bot with its default.",
     "pyproject.toml": "Dependencies, lint, types, tests.",
