@@ -58,7 +58,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     store = await Store.open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
-        await connect(bot)
+        await connect(bot, store, config.telegram.name)
         blobs = Blobs(config.storage.dir / "blobs", store)
         await trainings.tidy_ended(store)
         await blobs.sweep_all()

@@ -237,4 +237,12 @@ ALTER TABLE pack_sticker ADD COLUMN before TEXT;    -- JSON: unique file ids in 
 ALTER TABLE pack_sticker ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- of packs' names and of its file
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, CHOICE_REASONS, NOTHING_LOST)
+OWN_LANGUAGE = """
+ALTER TABLE person ADD COLUMN chosen_language TEXT;             -- with /language; NULL = the client's, in language
+ALTER TABLE job ADD COLUMN prompt_original TEXT;                -- draw: as it was written; NULL = in English
+ALTER TABLE job ADD COLUMN prompt_unknown TEXT NOT NULL DEFAULT '';      -- its words that were not translated
+ALTER TABLE sample ADD COLUMN caption_original TEXT;            -- as it was written; NULL = in English
+ALTER TABLE sample ADD COLUMN caption_unknown TEXT NOT NULL DEFAULT '';  -- its words that were not translated
+"""
+
+MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, CHOICE_REASONS, NOTHING_LOST, OWN_LANGUAGE)

@@ -51,6 +51,8 @@ class Job:
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)
+    prompt_original: str | None = field(repr=False)
+    prompt_unknown: str = field(repr=False)
     options: DrawOptions
     steps: int | None
     seed: int
@@ -97,13 +99,15 @@ async def ask_draw(
     adapter: str | None,
     keyword: str,
     prompt: str,
+    prompt_original: str | None = None,
+    prompt_unknown: str = "",
     options: DrawOptions,
     note: str | None,
 ) -> None:
     """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
-        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, options, note)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
+        " options, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
         JobKind.DRAW,
         person,
         origin,
@@ -111,6 +115,8 @@ async def ask_draw(
         adapter,
         keyword,
         prompt,
+        prompt_original,
+        prompt_unknown,
         json.dumps(asdict(options)),
         note,
     )

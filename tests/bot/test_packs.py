@@ -328,9 +328,19 @@ def test_names_of_two_people_differ() -> None:
 
 
 def test_keywords_obey_the_limits() -> None:
-    """At most 20, at most 64 characters in all, no small words, none twice."""
-    assert packs.keywords_for("a red fox, a red fox & the coffee") == ["red", "fox", "coffee"]
-    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)))
+    """At most 20, at most 64 characters in all, no small words, none twice; the style's keyword is the first."""
+    found = packs.keywords_for("a red fox, a red fox & the coffee", "zuvix", "en")
+    assert found[0] == "zuvix"
+    assert {"red", "fox", "coffee"} <= set(found)
+    assert not {"a", "the"} & set(found)
+    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)), "z" * 20, "en")
     assert len(many) <= 20
     assert sum(map(len, many)) <= 64
-    assert packs.emoji_for("nothing that has a picture xyzzy") == packs.DEFAULT_EMOJI
+    assert packs.emoji_for("nothing that has a picture xyzzy", "en") == packs.DEFAULT_EMOJI
+
+
+def test_emoji_and_keywords_of_a_prompt_in_another_language() -> None:
+    """A car is a car; the person's words and the English ones."""
+    assert packs.emoji_for("a car", "en")[0] == "🚗"
+    assert packs.emoji_for("лиса пьёт кофе", "ru")[:2] == ["🦊", "☕"]
+    assert {"лиса", "fox", "кофе", "coffee"} <= set(packs.keywords_for("лиса пьёт кофе", "", "ru"))
