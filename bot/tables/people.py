@@ -18,7 +18,7 @@ class Person:
     id: int
     name: str = field(repr=False)
     client_language: str
-    chosen_language: str | None
+    chosen_language: str | None = None
     style: int | None
     blocked: bool
 

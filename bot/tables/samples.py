@@ -35,8 +35,8 @@ class Sample:
     sent_at: float
     answer_id: int | None
     caption: str | None = field(repr=False)
-    caption_original: str | None = field(repr=False)
-    caption_unknown: str = field(repr=False)
+    caption_original: str | None = field(default=None, repr=False)
+    caption_unknown: str = field(default="", repr=False)
     caption_from: CaptionOrigin | None
     captioned_by: int | None
     refused_tokens: int | None
