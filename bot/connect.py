@@ -8,9 +8,9 @@ import logging
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
+from bot.bot_info import set_bot_info
 from bot.errors import ConfigError
 from bot.poll import describe
-from bot.profile import set_profile
 from bot.secret import VARIABLE
 from bot.state_log import StateLog
 from bot.store import Store
@@ -37,4 +37,4 @@ async def connect(bot: Bot, store: Store, name: str) -> None:
             await asyncio.sleep(pause_after(error, number + 2))
             number += 1
     state.works()
-    await set_profile(bot, store, name)
+    await set_bot_info(bot, store, name)

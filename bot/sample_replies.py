@@ -201,7 +201,8 @@ def translated(words: Words, burst: list[Sample]) -> list[str]:
     lines = []
     done = [sample for sample in burst if sample.caption_original is not None]
     if done:
-        example, original = clip(done[-1].caption or "", 80), clip(done[-1].caption_original or "", 80)
+        shown = next((sample for sample in done if not sample.caption_unknown), done[0])
+        example, original = clip(shown.caption or "", 80), clip(shown.caption_original or "", 80)
         lines.append(words("samples-translated", n=len(done), example=example, original=original))
     if unknown := ", ".join(sample.caption_unknown for sample in burst if sample.caption_unknown):
         lines.append(words("caption-unknown", words=clip(unknown)))

@@ -158,7 +158,7 @@ TEXTS = {
     "next-train-or-more": "Уже можно /train, но на {least}–{most} картинках я учусь гораздо лучше.",
     "next-train": "Этого хватит: /train",
     "drafts-kept": "{n:черновик оставлен|черновика оставлено|черновиков оставлено}.",
-    "keyword-added": "Твоё имя стиля <b>{keyword}</b> я поставил в начало.",
+    "keyword-added": "Имя стиля <b>{keyword}</b> я поставил в начало.",
     "caption-next": "А что на картинке {number}? ({n:картинка ждёт|картинки ждут|картинок ждут} слов)",
     "caption-too-long": (
         "Подпись картинки {number} слишком длинная: в ней {tokens:кусочек|кусочка|кусочков} слов, "
@@ -261,7 +261,7 @@ TEXTS = {
     "train-advice": "На {least}–{most} картинках я учусь стилю гораздо лучше, чем на {n}.",
     "train-bar": "{bar}\nШаг {step} из {steps}{left}{loss}",
     "train-loss": " · ошибка {loss}",
-    "train-comparing": "{bar}\nСравниваю, что вышло, и выбираю лучшее{left} …",
+    "train-comparing": "{bar}\nСравниваю, что вышло, и выбираю лучшее{left}…",
     "train-done": "✓ Я выучил <b>{keyword}</b>.",
     "train-cancelled": "Больше не учу <b>{keyword}</b>: отменено.",
     "train-announce": "Стиль <b>{keyword}</b> готов! Попробуй /sticker <i>лиса пьёт кофе</i>",
@@ -294,7 +294,7 @@ TEXTS = {
     # the line
     "queue-place": "{place:ordinal} место в очереди{about}.",
     "queue-next": "Следующий — ты{about}.",
-    "starting": "Начинаю{about} …",
+    "starting": "Начинаю{about}…",
     "about": ", примерно {time}",
     "left": " · ещё примерно {time}",
     "seconds": "{n:секунда|секунды|секунд}",
@@ -326,10 +326,10 @@ TEXTS = {
     "note-no-style": "Нарисовано без стиля: у тебя его пока нет. Начни с /new.",
     "note-untrained": "Нарисовано без твоего стиля: я его ещё не выучил. Пришли картинки, потом /train.",
     "note-unfinished": "Нарисовано так, как я пока успел выучить <b>{keyword}</b>.",
-    "notice-drawing": "Рисую …",
+    "notice-drawing": "Рисую…",
     # packs
     "notice-old-button": "Эта кнопка больше не работает.",
-    "notice-adding": "Добавляю в твой набор …",
+    "notice-adding": "Добавляю в твой набор…",
     "notice-added-before": "Он уже в наборе или на пути туда.",
     "pack-added": (
         '{n:стикер добавлен|стикера добавлено|стикеров добавлено} в твой набор <a href="{link}">{title}</a>.'
@@ -359,10 +359,10 @@ TEXTS = {
     "cancel-draw": "{prompt} · CFG {cfg}",
     "cancel-too-late": "Это уже закончилось.",
     "cancelled": "Отменено.",
-    "notice-cancelling": "Отменяю …",
+    "notice-cancelling": "Отменяю…",
     # why a job failed, by the keys of lora.jobs.JOB_ERRORS
     "error-bad-picture": "Одну из картинок не прочитать. Найди её в /samples и убери.",
-    "error-caption-too-long": "Какая-то подпись или описание для меня слишком длинны.",
+    "error-caption-too-long": "Подпись или слова для рисунка слишком длинные.",
     "error-other-base": (
         "Я теперь рисую по-другому, а этот стиль выучил ещё по-старому. Картинки все на месте: /train — и выучу заново."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -216,6 +217,15 @@ async def test_telegram_shows_the_bot_in_each_language(stage: Stage, liza: Perso
     async with stage.bot() as running:
         assert (await running.parts.packs._bot.get_my_name()).name == name
     assert [one.times for one in again] == [1] * len(SETTERS)
+
+
+async def test_the_name_is_the_owners_unless_the_settings_have_one(stage: Stage) -> None:
+    """Set once for all languages."""
+    before = stage.config.telegram
+    async with stage.bot(telegram=replace(before, name="Наклейкин")) as running:
+        assert (await running.parts.packs._bot.get_my_name()).name == "Наклейкин"
+    async with stage.bot() as running:
+        assert (await running.parts.packs._bot.get_my_name()).name == "Наклейкин"
 
 
 SETTERS = ("setMyCommands", "setMyDescription", "setMyShortDescription", "setMyName")

@@ -21,7 +21,7 @@ from bot.words import Words
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 10.0  # a profile that is set later is no reason to answer nobody
+PATIENCE_SECONDS = 10.0  # info that is set later is no reason to answer nobody
 TRIES = 3
 
 
@@ -34,12 +34,12 @@ class Item:
     call: Callable[[], Awaitable[bool]]
 
 
-async def set_profile(bot: Bot, store: Store, name: str) -> None:
+async def set_bot_info(bot: Bot, store: Store, name: str) -> None:
     """Set what has changed since it was set last: these methods have long rate limits.
 
     ``name`` "" leaves the bot's name as its owner has set it.
     """
-    setting = f"profile of bot {bot.id}"
+    setting = f"info of bot {bot.id}"
     done = await settings.read(store, setting) or {}
     for item in _items(bot, name):
         if done.get(item.key) == item.value:
