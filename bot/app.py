@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -33,7 +34,8 @@ from bot.secret import Token
 from bot.sender import Sender
 from bot.serve import apologise, serve
 from bot.store import Store
-from bot.tables import trainings
+from bot.supervise import keep_running, run_all
+from bot.tidy import Tidy
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
@@ -42,26 +44,49 @@ CALL_SECONDS = 30.0  # timeout of a call; python-telegram-bot's default of 5 s g
 
 
 async def run(config: Config, token: Token) -> None:
-    """Run the bot until cancelled. Raises ConfigError for an error that the operator has to fix."""
+    """Run the bot until cancelled. Raises ConfigError for an error that the operator has to fix.
+
+    Any other error at the start is raised, too; later the part that it came from is started again.
+    """
+    os.umask(0o077)  # what people send is for this user's eyes only
     with _only_one(config.storage.dir):
-        async with build(config, token) as (parts, inbox):
-            log.info("the bot is running")
-            async with asyncio.TaskGroup() as group:
-                group.create_task(parts.dispatch.run())
-                group.create_task(parts.deliver.run())
-                group.create_task(inbox.run())
+        started = asyncio.Event()
+        bot = partial(_run_parts, config, token, started)
+        try:
+            await bot()
+        except ConfigError:
+            raise
+        except Exception as error:
+            if not started.is_set():
+                raise
+            log.error("the bot died of %s and is started again", type(error).__name__, exc_info=error)
+        await keep_running("the bot", bot)
+
+
+async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> None:
+    """Build all parts and run them. Each part is started again when it dies, but for the inbox: with it all are."""
+    async with build(config, token) as (parts, inbox):
+        started.set()
+        log.info("the bot is running")
+        tidy = Tidy(store=parts.store, blobs=parts.blobs, keep_days=config.storage.keep_days)
+        await run_all(
+            {
+                "updates": inbox.run,
+                "jobs": partial(keep_running, "the part that runs jobs", parts.dispatch.run),
+                "messages": partial(keep_running, "the part that tells of jobs", parts.deliver.run),
+                "tidy": partial(keep_running, "the tidy", tidy.run),
+            }
+        )
 
 
 @asynccontextmanager
 async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
-    """All parts, connected to Telegram. Work that a kill has interrupted is cleaned up or resumed first."""
-    store = await Store.open(config.storage.dir / "bot.sqlite")
+    """All parts, connected to Telegram. Work that a kill has interrupted is resumed first."""
+    store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
         await connect(bot, store, config.telegram.name)
         blobs = Blobs(config.storage.dir / "blobs", store)
-        await trainings.tidy_ended(store)
-        await blobs.sweep_all()
         rate_limiter = RateLimiter()
         await rate_limiter.remember(store)
         sender = Sender(bot, rate_limiter)
@@ -104,6 +129,21 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         await store.close()
 
 
+async def _open(path: Path) -> Store:
+    """The database. Raises ConfigError if it is damaged or was written by a newer version."""
+    try:
+        store = await Store.open(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(
+            f"the database {path} cannot be used: {error}. Restore it from a backup, or move it away to begin anew."
+        ) from error
+    await asyncio.to_thread(path.chmod, 0o600)
+    await store.rows("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+    return store
+
+
 def _bot(config: Config, token: Token) -> Bot:
     """The client of the Bot API server; it makes no call yet."""
     os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library prints a deprecation warning on each 429
@@ -122,24 +162,35 @@ def _engine(config: Config) -> Engine:
         cache_dir=config.storage.dir / "cache",
         device=config.engine.device,
         threads=config.engine.threads,
+        nice=config.engine.nice,
+        silent_seconds=config.engine.silent_seconds,
+        stuck_seconds=config.engine.stuck_seconds,
     )
     return ENGINES[config.engine.name](settings)
 
 
 class _only_one:
-    """Locks the data folder for this process. The kernel drops the lock when the process ends, also by a kill."""
+    """Locks the data folder for this process. The kernel drops the lock when the process ends, also by a kill.
+
+    Raises ConfigError if another bot has it, or if nothing can be written there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "bot.lock"
 
     def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT)
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(f"the folder {folder} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._handle)
-            raise ConfigError(f"another bot is running on {self._path.parent}") from error
+            raise ConfigError(f"another bot is running on {folder}") from error
 
     def __exit__(self, *_: object) -> None:
         os.close(self._handle)

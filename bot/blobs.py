@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.store import Store
 from lora.files import write_whole
+from lora.jobs import in_file
+
+log = logging.getLogger(__name__)
 
 # Every column that holds the name of a blob. A blob that is in none of them is deleted.
 COLUMNS = (
@@ -38,22 +43,32 @@ class Blobs:
             yield [await asyncio.to_thread(self._write, content) for content in contents]
 
     async def read(self, name: str) -> bytes:
-        """The content of a blob."""
+        """The content of a blob. Raises OSError."""
         return await asyncio.to_thread(self._path(name).read_bytes)
 
+    async def content(self, name: str) -> bytes:
+        """The content for a job that is handed to an engine, which reads the file when it sends it.
+
+        Raises OSError if the file cannot be read or holds something else than what was written.
+        """
+        path = self._path(name)
+        return in_file(path, await asyncio.to_thread(_checked_size, path))
+
     async def sweep(self, names: Iterable[str]) -> None:
-        """Delete those of ``names`` that are in no row."""
+        """Delete those of ``names`` that are in no row. What the disk does not let go is left to ``sweep_all``."""
         async with self._lock:
             for name in set(names):
                 if not await self._wanted(name):
-                    self._path(name).unlink(missing_ok=True)
+                    _delete(self._path(name))
 
     async def sweep_all(self) -> None:
         """Delete every blob that is in no row, and half-written files: what a killed process has left."""
-        found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
-        for half_written in (path for path in found if path.name.startswith(".")):
-            half_written.unlink()
-        await self.sweep(path.name for path in found if not path.name.startswith("."))
+        async with self._lock:
+            found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
+            query = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in COLUMNS)  # noqa: S608 - constants
+            wanted = {row[0] for row in await self._store.rows(query)}
+            unused = [path for path in found if path.name not in wanted]
+            await asyncio.to_thread(_delete, *unused)
 
     async def _wanted(self, name: str) -> bool:
         for table, column in COLUMNS:
@@ -66,7 +81,32 @@ class Blobs:
         name = hashlib.sha256(content).hexdigest()
         if not self._path(name).exists():
             write_whole(self._path(name), content)
+            self._path(name).chmod(0o600)
         return name
 
     def _path(self, name: str) -> Path:
+        """Raises FileNotFoundError for the empty name, which stands for a file that was deleted on purpose."""
+        if not name:
+            raise FileNotFoundError(errno.ENOENT, "it was deleted")
         return self._folder / name[:2] / name
+
+
+def _checked_size(path: Path) -> int:
+    """The size of a blob's file in bytes. Raises OSError, also if its content is not the one of its name."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != path.name:
+            raise OSError(errno.EIO, "its content has changed", str(path))
+        return file.tell()
+
+
+def _delete(*paths: Path) -> None:
+    failed: dict[str, int] = {}
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            failed[why] = failed.get(why, 0) + 1
+    for why, count in failed.items():
+        log.warning("%d files that are not needed any more cannot be deleted yet: %s", count, why)

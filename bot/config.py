@@ -28,9 +28,10 @@ class Telegram:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """The folder of the database, blobs and unpacked weights."""
+    """The folder of the database, blobs and unpacked weights, and for how long ended jobs are kept."""
 
     dir: Path = Path("data")
+    keep_days: int = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class Engine:
     name: str = "local"
     device: str = "auto"
     threads: int = 0
+    nice: int = 10
+    silent_seconds: int = 30
+    stuck_seconds: int = 900
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,7 @@ ALLOWED: dict[str, Rule] = {
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
     "storage.dir": (lambda v: True, "the path of a folder"),
+    "storage.keep_days": (lambda v: v >= 1, "1 or more"),
     "base.name": (
         bool,
         "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
@@ -105,6 +110,9 @@ ALLOWED: dict[str, Rule] = {
     "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
     "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
+    "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),
+    "engine.silent_seconds": (lambda v: v >= 3, "3 or more"),
+    "engine.stuck_seconds": (lambda v: v >= 60, "60 or more"),
     "train.steps": (lambda v: v >= 0, "0 (the base's default) or more"),
     "train.checkpoint_steps": (lambda v: v >= 0, "0 (the base's default) or more"),
     "train.min_samples": (lambda v: v >= 1, "1 or more"),

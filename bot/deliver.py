@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 
 from telegram.error import BadRequest, Forbidden
 
@@ -19,17 +20,28 @@ from bot.errors import Buttons
 from bot.estimates import Estimates
 from bot.per_person import PerPerson
 from bot.progress import number, over, under_way
+from bot.schedule import Schedule
 from bot.sender import Sender
 from bot.store import Store
 from bot.tables import comparisons, drawings, findings, jobs, packs, people
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job, JobKind, JobState
+from bot.waiting import waiting_helps
 from bot.words import Words
 
 log = logging.getLogger(__name__)
 
 EDIT_SECONDS = 3.0  # at least, between two edits of one message
+TRIES = 3  # to tell the news of a job, if the error is not one that passes
 SWEEP = (3.0, 5.0, 8.0)  # CFG values that the buttons below a sticker offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """The text of a job's message and when it was put there (monotonic seconds)."""
+
+    text: str = ""
+    at: float = float("-inf")
 
 
 class Deliver:
@@ -43,9 +55,9 @@ class Deliver:
         self._sender = sender
         self._config = config
         self._estimates = estimates
-        self._shown: dict[
-            int, tuple[str, float]
-        ] = {}  # job -> its message's text, monotonic seconds of the edit
+        self._shown: dict[int, _Shown] = {}  # by job
+        self._schedule = Schedule(estimates.line)
+        self._failures: dict[int, int] = {}  # by job: tries in a row whose error waiting does not mend
         self._per_person = PerPerson(self._serve)
 
     def wake(self, person: int) -> None:
@@ -53,45 +65,72 @@ class Deliver:
         self._per_person.wake(person)
 
     async def run(self) -> None:
-        """Look at all jobs once a second until cancelled: places and times left change without an event."""
+        """Look once a second until cancelled: places and times left change without an event."""
+        self._per_person = PerPerson(self._serve)
         try:
             while True:
-                for person in await jobs.people_to_tell(self._store):
-                    self.wake(person)
+                await self.look()
                 await asyncio.sleep(1.0)
         finally:
             await self._per_person.close()
+
+    async def look(self) -> None:
+        """Wake all people who have to be told an end, and those whose waiting jobs may have another place."""
+        await self._estimates.line.refresh()
+        news = await jobs.people_with_news(self._store)
+        for person in {*news, *self._schedule.due(time.monotonic())}:
+            self.wake(person)
 
     async def _serve(self, person: int) -> None:
         words = Words((await people.get(self._store, person)).language)
         try:
             for job in await jobs.to_tell(self._store, person):
-                if job.active:
-                    await self._show(words, job)
-                await self._send_drawings(words, job)
-                if not job.active:
-                    await self._end(words, job)
+                await self._tell(words, job)
         except Forbidden:  # the person has blocked the bot; the rest is sent when they write again
             await people.block(self._store, person)
 
+    async def _tell(self, words: Words, job: Job) -> None:
+        """Tell what is new about one job. After some tries in vain the job is left, so that later ones are told."""
+        try:
+            if job.active:
+                await self._show(words, job)
+            await self._send_drawings(words, job)
+            if not job.active:
+                await self._end(words, job)
+        except Exception as error:
+            if isinstance(error, Forbidden) or waiting_helps(error):
+                raise
+            self._failures[job.id] = self._failures.get(job.id, 0) + 1
+            if self._failures[job.id] < TRIES:
+                raise
+            if self._failures[job.id] == TRIES:
+                log.error("the news of job %d cannot be told", job.id, exc_info=error)
+            if not job.active:
+                await self._over(job)
+        else:
+            self._failures.pop(job.id, None)
+
     async def _show(self, words: Words, job: Job) -> None:
         """Send or edit the message of an active job, if its text has changed and the last edit is long enough ago."""
-        estimate = self._estimates.estimate(job, await jobs.active(self._store))
-        text, buttons = under_way(words, job, estimate, self._config)
+        text, buttons = under_way(words, job, await self._estimates.estimate(job), self._config)
         text += await self._advice(words, job)
-        old, at = self._shown.get(job.id, ("", float("-inf")))
-        if text == old or (job.message_id and time.monotonic() - at < EDIT_SECONDS):
+        shown = self._shown.get(job.id, _Shown())
+        if text == shown.text or (job.message_id and time.monotonic() - shown.at < EDIT_SECONDS):
             return
         await self._put(job, text, buttons)  # before the stickers, which are replies to it
-        self._shown[job.id] = (text, time.monotonic())
+        self._shown[job.id] = _Shown(text=text, at=time.monotonic())
 
     async def _end(self, words: Words, job: Job) -> None:
         """Edit the message for the last time. A training's end is a new message too: edits do not notify."""
         text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
         await self._put(job, text + await self._advice(words, job), buttons)
-        self._shown.pop(job.id, None)
         if job.kind == JobKind.TRAIN and job.state in (JobState.DONE, JobState.FAILED):
             await self._announce(words, job)
+        await self._over(job)
+
+    async def _over(self, job: Job) -> None:
+        self._shown.pop(job.id, None)
+        self._failures.pop(job.id, None)
         await jobs.mark_told(self._store, job.id)
 
     async def _advice(self, words: Words, job: Job) -> str:
@@ -121,16 +160,32 @@ class Deliver:
             await self._sender.text(job.person, ready)
             return
         text = f"{ready}\n\n{checkpoint_choice.caption(words, found)}"
-        sheet = await self._blobs.read(found.sheet)
+        sheet = await self._read(job, found.sheet)
+        if sheet is None:
+            await self._sender.text(job.person, ready)
+            return
         await self._sender.sheet(job.person, sheet, text, buttons=checkpoint_choice.buttons(words, found))
 
     async def _send_drawings(self, words: Words, job: Job) -> None:
-        for drawing in await drawings.of_job(self._store, job.id):
-            if drawing.message_id is None:
-                data = await self._blobs.read(drawing.blob)
-                await drawings.sent(
-                    self._store, drawing.id, await self._send(job, data, below(words, job, drawing))
-                )
+        """Send the stickers that have not been sent. One whose file is lost is told, and the others are sent."""
+        for drawing in await drawings.unsent(self._store, job.id):
+            data = await self._read(job, drawing.blob)
+            if data is None:
+                await self._sender.text(job.person, words("sticker-file-lost"))
+                await drawings.sent(self._store, drawing.id, 0)
+                continue
+            message_id = await self._send(job, data, below(words, job, drawing))
+            await drawings.sent(self._store, drawing.id, message_id)
+
+    async def _read(self, job: Job, blob: str) -> bytes | None:
+        """The content of a blob, None if it cannot be read. Raises OSError if waiting may help."""
+        try:
+            return await self._blobs.read(blob)
+        except OSError as error:
+            if waiting_helps(error):
+                raise
+            log.error("job %d: a stored file cannot be read: %s", job.id, error.strerror)
+            return None
 
     async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> int:
         """Send a sticker; gives its message id, 0 if Telegram refuses it, so that it is not tried again."""

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.estimates import Estimates
+from bot.job_request import request
+from bot.next_job import next_job
+from bot.state_log import StateLog
 from bot.store import Store
-from bot.tables import comparisons, drawings, findings, jobs, trainings
+from bot.supervise import run_all
+from bot.tables import comparisons, drawings, findings, jobs, losses, trainings
 from bot.tables.jobs import Job, JobKind, JobState
+from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine
 from lora.jobs import (
-    MAX_BATCH,
     Cancelled,
     Checkpoint,
     Compared,
-    Draw,
     Drawn,
     Event,
     Failed,
     Findings,
     Finished,
+    JobError,
     Lost,
     Progress,
     Ready,
-    Sample,
-    SavedCheckpoint,
-    Train,
     Trained,
-    TrainSettings,
 )
 
 log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 5.0  # seconds between tries while the disk or the database takes nothing
 
 
 class Dispatch:
@@ -62,6 +67,8 @@ class Dispatch:
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._submitted: dict[int, float] = {}  # draws that are alone with the worker -> monotonic seconds
+        self._feeding = StateLog(log, "jobs are handed over again")
+        self._taking = StateLog(log, "results of jobs are stored again")
         self.base: str | None = None  # hash of the worker's base; None until a worker has reported it
         self.estimates = estimates
 
@@ -74,16 +81,18 @@ class Dispatch:
         return None not in (base, self.base) and base != self.base
 
     async def run(self) -> None:
-        """Start the engine and work until cancelled."""
+        """Start the engine and work until cancelled. May be called again after it has ended."""
+        await losses.count_hand_over(self._store, attempts=self._config.limits.attempts)
         if waiting := await jobs.requeue_all(self._store):
             log.info("%d interrupted jobs are queued again", waiting)
+        self._ready.clear()
         await self._engine.start()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._feed())
-                group.create_task(self._listen())
+            await run_all({"hand over jobs": self._feed, "take events": self._listen})
         finally:
             await self._engine.close()
+            with suppress(sqlite3.Error):  # what is not queued now is queued at the next start
+                await jobs.requeue_all(self._store)  # this is no death: no hand-over is counted
 
     async def cancel(self, person: int, id: int) -> Job | None:
         """End a job of this person; None if it has ended before. Its worker stops after the current step."""
@@ -96,67 +105,57 @@ class Dispatch:
     async def _feed(self) -> None:
         while True:
             await self._ready.wait()
-            while self._ready.is_set() and (job := await self._claim()):
-                await self._submit(job)
-                self._notify(job.person)
+            await _until_it_works(self._feeding, self._hand_over_all)
             await self._wake.wait()
             self._wake.clear()
 
-    async def _claim(self) -> Job | None:
-        """The next job to submit: a draw, as long as they do not fill a batch, else a training if none is running."""
-        drawing = await jobs.running(self._store, JobKind.DRAW)
-        # A draw that was blamed for the loss of a worker runs alone, so that it cannot make others fail.
-        if len(drawing) < MAX_BATCH and not any(job.losses for job in drawing):
-            job = await jobs.claim(self._store, JobKind.DRAW, fresh_only=bool(drawing))
-            if job is not None:
-                return job
-        if await jobs.running(self._store, JobKind.TRAIN):
-            return None
-        return await jobs.claim(self._store, JobKind.TRAIN)
+    async def _hand_over_all(self) -> None:
+        """Hand over waiting jobs, as many as the worker is to have."""
+        attempts = self._config.limits.attempts
+        while self._ready.is_set() and (waiting := await next_job(self._store, attempts=attempts)):
+            if (job := await jobs.claim(self._store, waiting.kind, only=waiting.id)) is not None:
+                await _until_it_works(self._feeding, partial(self._hand_over, job))
+                self._notify(job.person)
 
-    async def _submit(self, job: Job) -> None:
-        try:
-            request = await (self._draw(job) if job.kind == JobKind.DRAW else self._train(job))
-        except FileNotFoundError:
-            log.error("job %d: a blob is missing", job.id)
-            await self._end(job, JobState.FAILED, "internal")
-            return
+    async def _hand_over(self, job: Job) -> None:
+        """Hand a claimed job to the engine. A job whose own files cannot be read fails; no other does."""
+        if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
+            return  # before this second try it was cancelled or put back
         if job.kind == JobKind.DRAW and len(await jobs.running(self._store, JobKind.DRAW)) == 1:
             self._submitted[job.id] = time.monotonic()
-        await self._engine.submit(request)
-        if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
+        try:
+            steps = self._config.train.checkpoint_steps or None
+            await self._engine.submit(await request(self._store, self._blobs, job, checkpoint_steps=steps))
+        except JobError as error:
+            await self._end(job, JobState.FAILED, error.code)
+            return
+        except OSError as error:
+            await self._engine.cancel(job.id)  # the worker may have the rest of it
+            if waiting_helps(error):
+                await jobs.put_back(self._store, job.id, job.attempt)
+                raise
+            log.error("job %d: one of its files cannot be read: %s", job.id, error.strerror)
+            await self._end(job, JobState.FAILED, "stored-file")
+            return
+        if await jobs.handed_over(self._store, job.id, job.attempt) is None:
             await self._engine.cancel(job.id)  # the row was cancelled while the engine waited
-
-    async def _draw(self, job: Job) -> Draw:
-        return Draw(
-            id=job.id,
-            attempt=job.attempt,
-            prompt=job.prompt,
-            adapter=await self._blobs.read(job.adapter) if job.adapter else None,
-            options=job.options,
-        )
-
-    async def _train(self, job: Job) -> Train:
-        state = await trainings.resume_state(self._store, job.id)
-        samples = await trainings.samples(self._store, job.id)
-        earlier = await trainings.checkpoints(self._store, job.id)
-        return Train(
-            id=job.id,
-            attempt=job.attempt,
-            keyword=job.keyword,
-            samples=tuple([Sample(picture=await self._blobs.read(b), caption=text) for b, text in samples]),
-            settings=TrainSettings(
-                steps=job.steps, checkpoint_steps=self._config.train.checkpoint_steps or None, seed=job.seed
-            ),
-            resume=await self._blobs.read(state) if state else None,
-            earlier=tuple(
-                [SavedCheckpoint(step=step, adapter=await self._blobs.read(b)) for step, b in earlier]
-            ),
-        )
 
     async def _listen(self) -> None:
         async for event in self._engine.events():
+            await _until_it_works(self._taking, partial(self._take_or_fail, event))
+
+    async def _take_or_fail(self, event: Event) -> None:
+        """Take an event. A job whose event cannot be taken fails; the events after it are taken."""
+        try:
             await self._take(event)
+        except Exception as error:
+            if waiting_helps(error) or isinstance(event, Ready | Lost):
+                raise
+            log.error("job %d: %s cannot be taken", event.job, type(event).__name__, exc_info=error)
+            job = await jobs.running_attempt(self._store, event.job, event.attempt)
+            if job is not None:
+                await self._engine.cancel(job.id)
+                await self._end(job, JobState.FAILED, "internal")
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -187,6 +186,7 @@ class Dispatch:
                         self._store, job, step=event.step, adapter=adapter, state=state, base=self.base
                     )
                 await self._blobs.sweep(unused)
+                self.wake()  # the training is not a suspect any more
             case Compared():
                 async with self._blobs.keep(event.sheet) as (sheet,):
                     unused = await comparisons.add(
@@ -216,21 +216,10 @@ class Dispatch:
                 await self._end(job, JobState.CANCELLED)
 
     async def _lose(self, event: Lost) -> None:
-        """The worker is gone. Its draws are blamed if it had any, else its training."""
+        """The worker is gone. ``next_job`` finds out which of its jobs it died of."""
         self._ready.clear()
-        lost = [
-            job for id, attempt in event.jobs if (job := await jobs.running_attempt(self._store, id, attempt))
-        ]
-        draws = [job for job in lost if job.kind == JobKind.DRAW]
-        log.warning("the worker was lost; it had %d jobs", len(lost))
-        for job in lost:
-            await jobs.lose(
-                self._store,
-                job.id,
-                job.attempt,
-                blame=job in draws or not draws,
-                attempts=self._config.limits.attempts,
-            )
+        log.warning("the worker was lost; it had %d jobs", len(event.jobs))
+        for job in await losses.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
             await self._tidy(job)
             self._notify(job.person)
 
@@ -251,3 +240,20 @@ class Dispatch:
             unused += await trainings.drop_outdated(self._store)
             await self._blobs.sweep(unused)
         self.wake()
+
+
+async def _until_it_works(state: StateLog, work: Callable[[], Awaitable[None]]) -> None:
+    """Try ``work`` again as long as the disk is full, the database is held, or the like."""
+    number = 0
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if not waiting_helps(error):
+                raise
+            state.fails(str(error), f"jobs wait until this is over: {error}")
+            await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
+            number += 1
+        else:
+            state.works()
+            return

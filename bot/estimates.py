@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.line import Line
 from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import Job, JobKind, JobState
@@ -33,6 +33,7 @@ class Estimates:
         self._seconds: dict[JobKind, float] = {}  # per step; a step of a draw is one of one picture
         self._setting = ""  # the name under which they are stored
         self._train_steps: int | None = None  # the base's default
+        self.line = Line(store)
 
     async def ready(self, event: Ready) -> None:
         """A worker has started: load what was measured on its base and device before."""
@@ -57,8 +58,8 @@ class Estimates:
         """A draw that was alone with the worker took ``seconds`` from its submission to its end."""
         self._measure(JobKind.DRAW, seconds / max(1, self._steps(job) or 1))
 
-    def estimate(self, job: Job, active: Sequence[Job]) -> Estimate:
-        """Estimate for ``job``. ``active`` are all active jobs in the order in which they are served."""
+    async def estimate(self, job: Job) -> Estimate:
+        """Estimate for an active job, from the copy of the line."""
         progress = self._progress.get(job.id)
         if job.state == JobState.RUNNING and progress is not None:
             return Estimate(
@@ -68,17 +69,46 @@ class Estimates:
                 steps=progress.steps,
                 loss=progress.loss,
             )
-        before = [other for other in active if _served_before(other, job)]
-        place = 0 if job.state == JobState.RUNNING else 1 + sum(other.kind == job.kind for other in before)
-        waits = [self._seconds_left(other) for other in [*before, job]]
-        seconds = None if None in waits else sum(wait for wait in waits if wait is not None)
+        await self.line.include(job.id)
+        place = 0 if job.state == JobState.RUNNING else 1 + self.line.queues[job.kind].place(job.id)
+        seconds = self._seconds_until_end(job)
         return Estimate(place=place, seconds=seconds, step=job.step, steps=self._steps(job), loss=None)
 
-    def _seconds_left(self, job: Job) -> float | None:
-        if (progress := self._progress.get(job.id)) is not None:
-            return progress.seconds_left
-        steps, each = self._steps(job), self._seconds.get(job.kind)
-        return None if steps is None or each is None else (steps - job.step) * each
+    def _seconds_until_end(self, job: Job) -> float | None:
+        """The seconds of all jobs that are served before this one, and of itself; None if not known.
+
+        Draws are served before trainings, jobs of one kind by age.
+        """
+        draws, trainings = self.line.queues[JobKind.DRAW], self.line.queues[JobKind.TRAIN]
+        if job.kind == JobKind.DRAW:
+            return self._seconds_of(JobKind.DRAW, draws.place(job.id) + 1)
+        parts = (
+            self._seconds_of(JobKind.DRAW, len(draws.ids)),
+            self._seconds_of(JobKind.TRAIN, trainings.place(job.id) + 1),
+        )
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+    def _seconds_of(self, kind: JobKind, count: int) -> float | None:
+        """The seconds that the oldest ``count`` jobs of a kind still take.
+
+        A running job that has reported its progress takes as long as it said. The others are counted by their steps.
+        """
+        queue = self.line.queues[kind]
+        count = min(count, len(queue.ids))
+        steps, defaults, reported, known = queue.steps[count], queue.defaults[count], 0.0, 0
+        for id, progress in self._progress.items():
+            place = queue.place(id)
+            if place < count and queue.ids[place] == id:
+                steps -= queue.steps[place + 1] - queue.steps[place]
+                defaults -= queue.defaults[place + 1] - queue.defaults[place]
+                reported += progress.seconds_left
+                known += 1
+        if known == count:
+            return reported
+        each = self._seconds.get(kind)
+        if each is None or (defaults and self._train_steps is None):
+            return None
+        return reported + each * (steps + defaults * (self._train_steps or 0))
 
     def _steps(self, job: Job) -> int | None:
         """Steps of the whole job; None if they are the base's default and no worker has reported that yet."""
@@ -89,8 +119,3 @@ class Estimates:
     def _measure(self, kind: JobKind, seconds: float) -> None:
         known = self._seconds.get(kind, seconds)
         self._seconds[kind] = (1 - NEWEST_WEIGHT) * known + NEWEST_WEIGHT * seconds
-
-
-def _served_before(other: Job, job: Job) -> bool:
-    """Draws are served before trainings; jobs of one kind by age."""
-    return (other.kind == JobKind.TRAIN, other.id) < (job.kind == JobKind.TRAIN, job.id)

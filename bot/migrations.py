@@ -237,6 +237,19 @@ ALTER TABLE pack_sticker ADD COLUMN before TEXT;    -- JSON: unique file ids in 
 ALTER TABLE pack_sticker ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- of packs' names and of its file
 """
 
+SUPERVISION = """
+ALTER TABLE job ADD COLUMN shared_losses INTEGER NOT NULL DEFAULT 0;  -- workers that died with it and other jobs
+ALTER TABLE job ADD COLUMN handing_over INTEGER NOT NULL DEFAULT 0;   -- 1 while its files go to a worker
+ALTER TABLE job ADD COLUMN ended_at REAL;                             -- seconds since 1970; NULL = active
+UPDATE job SET ended_at = unixepoch() WHERE state NOT IN ('queued', 'running');
+CREATE INDEX job_suspect ON job (state, kind, id) WHERE losses + shared_losses > 0;
+CREATE INDEX job_untold ON job (person) WHERE told = 0;
+CREATE INDEX job_news ON job (person) WHERE told = 0 AND ended_at IS NOT NULL;
+CREATE INDEX job_style ON job (style);
+CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX drawing_unsent ON drawing (job) WHERE message_id IS NULL;
+"""
+
 OWN_LANGUAGE = """
 ALTER TABLE person ADD COLUMN chosen_language TEXT;             -- with /language; NULL = the client's, in language
 ALTER TABLE job ADD COLUMN prompt_original TEXT;                -- draw: as it was written; NULL = in English
@@ -245,4 +258,13 @@ ALTER TABLE sample ADD COLUMN caption_original TEXT;            -- as it was wri
 ALTER TABLE sample ADD COLUMN caption_unknown TEXT NOT NULL DEFAULT '';  -- its words that were not translated
 """
 
-MIGRATIONS = (FIRST, CHECKPOINTS_COMPARED, FINDINGS, DRAW_OPTIONS, CHOICE_REASONS, NOTHING_LOST, OWN_LANGUAGE)
+MIGRATIONS = (
+    FIRST,
+    CHECKPOINTS_COMPARED,
+    FINDINGS,
+    DRAW_OPTIONS,
+    CHOICE_REASONS,
+    NOTHING_LOST,
+    SUPERVISION,
+    OWN_LANGUAGE,
+)

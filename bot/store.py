@@ -132,6 +132,19 @@ class Store:
         async with self.transaction():
             await self._persist(lambda: self._db.executemany(sql, params), inside=True)
 
+    async def empty_log(self) -> None:
+        """Write the log (WAL) into the file and empty it, so that neither holds what was deleted.
+
+        SQLite refuses that inside a transaction, so it is not run together with other statements. Nothing is done
+        while another program uses the file.
+        """
+        async with self._lock:
+            try:
+                await self._db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError as error:
+                if not file_is_busy(error):
+                    raise
+
     async def _one(self, run: Callable[[], Awaitable[Result]]) -> Result:
         """Run one statement: in this task's transaction, or committed with others that wait just now."""
         if self._owner is asyncio.current_task():

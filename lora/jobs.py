@@ -6,8 +6,10 @@ worker can run on any machine. Nothing here imports torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 
 class JobError(Exception):
@@ -36,6 +38,7 @@ JOB_ERRORS = {
     "not-a-number": "the training diverged (loss is not a number)",
     "empty-cutout": "nothing was left of the drawing after the background was removed",
     "out-of-memory": "the device ran out of memory",
+    "stored-file": "a file that the job needs cannot be read",
     "internal": "the worker failed",
 }
 
@@ -124,6 +127,38 @@ class Draw:
 
 
 Job = Train | Draw
+AnyJob = TypeVar("AnyJob", Train, Draw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileContent:
+    """The content of a file that has not been read yet. All samples of a style may be 2 GB."""
+
+    path: Path
+    size: int  # bytes
+
+
+def in_file(path: Path, size: int) -> bytes:
+    """A FileContent for a bytes field of a job that is handed to an engine.
+
+    The type is not true until the job has been sent or ``loaded``: only ``Engine.submit`` may be given such a job.
+    """
+    return cast(bytes, FileContent(path=path, size=size))
+
+
+def loaded(job: AnyJob) -> AnyJob:
+    """The job with the contents of its files. Raises OSError."""
+    return cast(AnyJob, _loaded(job))
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, FileContent):
+        return value.path.read_bytes()
+    if isinstance(value, tuple):
+        return tuple(_loaded(entry) for entry in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{entry.name: _loaded(getattr(value, entry.name)) for entry in fields(value)})
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

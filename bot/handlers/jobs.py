@@ -14,9 +14,9 @@ async def status(context: Context) -> None:
     """Send the person's current style, active jobs and packs."""
     store = context.parts.store
     lines = [await _style_line(context)]
-    everybody = await jobs.active(store)
+    await context.parts.dispatch.estimates.line.refresh()
     for job in await jobs.active_of(store, context.person.id):
-        estimate = context.parts.dispatch.estimates.estimate(job, everybody)
+        estimate = await context.parts.dispatch.estimates.estimate(job)
         lines.append(under_way(context.words, job, estimate, context.parts.config)[0])
     if len(lines) == 1:
         lines.append(context.words("status-idle"))

@@ -99,8 +99,8 @@ def _random_seed() -> int:
 
 
 async def _pressed(context: Context) -> tuple[Drawing, Job]:
-    """The sticker whose button was pressed, and its job. Raises UserError if it is not there."""
+    """The sticker whose button was pressed, and its job. Raises UserError if it or its prompt is not there any more."""
     found = await drawings.get(context.parts.store, context.person.id, int(context.data[0]))
-    if found is None:
+    if found is None or not found[1].prompt:
         raise UserError("drawing-gone")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from bot import advice
@@ -9,6 +10,7 @@ from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
 from bot.sample_replies import lacking, numbers
+from bot.sticker_options import MAX_SEED
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles
 from bot.tables.samples import Sample
@@ -68,12 +70,21 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
             style=style.id,
             keyword=style.keyword,
             steps=config.train.steps or None,
-            seed=style.id,
+            seed=_seed(style),
         )
     except Clash as error:
         raise UserError("already-training", keyword=style.keyword) from error
     context.parts.dispatch.wake()
     context.parts.deliver.wake(context.person.id)
+
+
+def _seed(style: Style) -> int:
+    """The seed of all trainings of a style: the same person and keyword give the same one, in any database.
+
+    The row's number would change with what other people do.
+    """
+    digest = hashlib.sha256(f"{style.person} {style.keyword}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % MAX_SEED
 
 
 async def _warn(context: Context, found: list[Sample], style: Style) -> None:

@@ -325,6 +325,7 @@ TEXTS = {
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",
     "draw-cancelled": "Drawing <i>{prompt}</i> was cancelled.",
+    "sticker-file-lost": "I cannot send one sticker: its file cannot be read any more. Draw it again with /sticker.",
     "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",
     "note-no-style": "Drawn without a style: you have none yet. /new starts one.",
     "note-untrained": "Drawn without your style: it is not trained yet. Send pictures, then /train.",
@@ -372,6 +373,7 @@ TEXTS = {
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
     "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
     "error-out-of-memory": "My machine ran out of memory. Try again later, or with fewer pictures.",
+    "error-stored-file": "I cannot read a file any more that I had stored for this. Please tell whoever runs me.",
     "error-internal": "Something went wrong on my side. Try again later.",
     # buttons
     "button-cancel": "✕ Cancel",

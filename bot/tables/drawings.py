@@ -41,6 +41,14 @@ async def of_job(store: Store, job: int) -> list[Drawing]:
     return [Drawing(**dict(row)) for row in rows]
 
 
+async def unsent(store: Store, job: int) -> list[Drawing]:
+    """The stickers of a draw that have not been sent, by position."""
+    rows = await store.rows(
+        "SELECT * FROM drawing WHERE job = ? AND message_id IS NULL ORDER BY position", job
+    )
+    return [Drawing(**dict(row)) for row in rows]
+
+
 async def get(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
     """A sticker of this person and the job that drew it; None if there is no such or it is somebody else's."""
     row = await store.row("SELECT * FROM drawing WHERE id = ?", id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
@@ -30,13 +31,19 @@ class JobState(StrEnum):
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
+# Parts of statements: constants, never anybody's text.
+# options may hold words, too
+FORGET_WORDS = "prompt = '', prompt_original = NULL, prompt_unknown = '', adapter = NULL, options = '{}'"
+OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One row.
 
     ``attempt`` is a fence: what a worker reports of a job changes the row only if it comes from the attempt that is
-    running. ``prompt``, ``adapter`` and ``options`` are those of a draw; ``steps``, ``seed``, ``samples`` and ``step``
+    running. ``losses`` are workers that died while they had this job alone, ``shared_losses`` those that had others
+    too. ``prompt``, ``adapter`` and ``options`` are those of a draw; ``steps``, ``seed``, ``samples`` and ``step``
     those of a training. ``bot/migrations.py`` explains every column.
     """
 
@@ -48,6 +55,9 @@ class Job:
     state: JobState
     attempt: int
     losses: int
+    shared_losses: int
+    handing_over: bool
+    ended_at: float | None
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)
@@ -68,12 +78,19 @@ class Job:
         """Waiting or running."""
         return self.state in ACTIVE
 
+    @property
+    def suspect(self) -> bool:
+        """Whether a worker died that had this job, and nothing has shown since that the job was not the cause."""
+        return bool(self.losses or self.shared_losses)
 
-def _job(row: sqlite3.Row) -> Job:
+
+def of_row(row: sqlite3.Row) -> Job:
+    """A row of the table as a Job."""
     typed = {
         "kind": JobKind(row["kind"]),
         "state": JobState(row["state"]),
         "told": bool(row["told"]),
+        "handing_over": bool(row["handing_over"]),
         "options": _options(row["options"]),
     }
     return Job(**(dict(row) | typed))
@@ -153,13 +170,13 @@ async def ask_train(
 async def get(store: Store, id: int) -> Job | None:
     """The job, None if there is no such."""
     row = await store.row("SELECT * FROM job WHERE id = ?", id)
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def by_origin(store: Store, person: int, origin: str) -> Job | None:
     """The job that this message or button press has asked for, None if it has not asked yet."""
     row = await store.row("SELECT * FROM job WHERE person = ? AND origin = ?", person, origin)
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def active(store: Store) -> list[Job]:
@@ -167,7 +184,7 @@ async def active(store: Store) -> list[Job]:
     rows = await store.rows(
         "SELECT * FROM job WHERE state IN (?, ?) ORDER BY kind = ?, id", *ACTIVE, JobKind.TRAIN
     )
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def active_of(store: Store, person: int) -> list[Job]:
@@ -175,7 +192,7 @@ async def active_of(store: Store, person: int) -> list[Job]:
     rows = await store.rows(
         "SELECT * FROM job WHERE person = ? AND state IN (?, ?) ORDER BY id", person, *ACTIVE
     )
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def to_tell(store: Store, person: int) -> list[Job]:
@@ -185,37 +202,49 @@ async def to_tell(store: Store, person: int) -> list[Job]:
         " WHERE person = ? AND told = 0 AND NOT blocked ORDER BY job.id",
         person,
     )
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
-async def people_to_tell(store: Store) -> list[int]:
-    """The people for whom ``to_tell`` finds a job."""
+async def people_with_news(store: Store) -> list[int]:
+    """The people who have not been told the end of a job and have not blocked the bot."""
     rows = await store.rows(
-        "SELECT DISTINCT person FROM job JOIN person ON person.id = person WHERE told = 0 AND NOT blocked"
+        "SELECT DISTINCT person FROM job JOIN person ON person.id = person"
+        " WHERE told = 0 AND ended_at IS NOT NULL AND NOT blocked"
     )
     return [row[0] for row in rows]
 
 
-async def claim(store: Store, kind: JobKind, *, fresh_only: bool = False) -> Job | None:
-    """Make the oldest waiting job of a kind a running one, with a new attempt; None if none waits.
+async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job | None:
+    """Make the oldest waiting job of a kind, or ``only`` this one, a running one with a new attempt.
 
-    With ``fresh_only`` jobs that were blamed for the loss of a worker are left waiting.
+    None if it does not wait (any more).
     """
     row = await store.row(
-        "UPDATE job SET state = ?, attempt = attempt + 1 WHERE id = (SELECT id FROM job"
-        " WHERE state = ? AND kind = ? AND (losses = 0 OR NOT ?) ORDER BY id LIMIT 1) RETURNING *",
+        "UPDATE job SET state = ?1, attempt = attempt + 1, handing_over = 1 WHERE id = (SELECT id FROM job"
+        " WHERE state = ?2 AND kind = ?3 AND (?4 IS NULL OR id = ?4) ORDER BY id LIMIT 1) RETURNING *",
         JobState.RUNNING,
         JobState.QUEUED,
         kind,
-        fresh_only,
+        only,
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
+
+
+async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
+    """A worker has all files of this attempt; None if the attempt is not running any more."""
+    row = await store.row(
+        "UPDATE job SET handing_over = 0 WHERE id = ? AND attempt = ? AND state = ? RETURNING *",
+        id,
+        attempt,
+        JobState.RUNNING,
+    )
+    return None if row is None else of_row(row)
 
 
 async def running(store: Store, kind: JobKind) -> list[Job]:
     """The running jobs of a kind."""
     rows = await store.rows("SELECT * FROM job WHERE state = ? AND kind = ?", JobState.RUNNING, kind)
-    return [_job(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
@@ -223,15 +252,17 @@ async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
     row = await store.row(
         "SELECT * FROM job WHERE id = ? AND attempt = ? AND state = ?", id, attempt, JobState.RUNNING
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def end(store: Store, id: int, attempt: int, state: JobState, error: str | None = None) -> bool:
     """End a running attempt; False, and no change, if this attempt is not running."""
     changed = await store.change(
-        "UPDATE job SET state = ?, error = ? WHERE id = ? AND attempt = ? AND state = ?",
+        "UPDATE job SET state = ?, error = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND attempt = ? AND state = ?",
         state,
         error,
+        time.time(),
         id,
         attempt,
         JobState.RUNNING,
@@ -239,18 +270,10 @@ async def end(store: Store, id: int, attempt: int, state: JobState, error: str |
     return bool(changed)
 
 
-async def lose(store: Store, id: int, attempt: int, *, blame: bool, attempts: int) -> None:
-    """The worker of a running attempt is gone: queue the job again.
-
-    With ``blame`` this is counted, and the job fails when it has been blamed ``attempts`` times.
-    """
+async def put_back(store: Store, id: int, attempt: int) -> None:
+    """Queue a running attempt again that was not handed over. What a worker says of this attempt is ignored."""
     await store.change(
-        "UPDATE job SET losses = losses + ?1, state = iif(losses + ?1 >= ?2, ?3, ?4),"
-        " error = iif(losses + ?1 >= ?2, 'internal', NULL)"
-        " WHERE id = ?5 AND attempt = ?6 AND state = ?7",
-        int(blame),
-        attempts,
-        JobState.FAILED,
+        "UPDATE job SET state = ?, handing_over = 0 WHERE id = ? AND attempt = ? AND state = ?",
         JobState.QUEUED,
         id,
         attempt,
@@ -259,25 +282,33 @@ async def lose(store: Store, id: int, attempt: int, *, blame: bool, attempts: in
 
 
 async def requeue_all(store: Store) -> int:
-    """Queue all running jobs again, at the start of the bot, when no worker has any; gives their number."""
-    return await store.change("UPDATE job SET state = ? WHERE state = ?", JobState.QUEUED, JobState.RUNNING)
+    """Queue all running jobs again, when no worker has any; gives their number. No loss is counted."""
+    return await store.change(
+        "UPDATE job SET state = ?, handing_over = 0 WHERE state = ?", JobState.QUEUED, JobState.RUNNING
+    )
 
 
 async def cancel(store: Store, person: int, id: int) -> Job | None:
     """End a waiting or running job of this person; None if there is no such. Its worker is not told here."""
     row = await store.row(
-        "UPDATE job SET state = ? WHERE id = ? AND person = ? AND state IN (?, ?) RETURNING *",
+        "UPDATE job SET state = ?, handing_over = 0, ended_at = ?"
+        " WHERE id = ? AND person = ? AND state IN (?, ?) RETURNING *",
         JobState.CANCELLED,
+        time.time(),
         id,
         person,
         *ACTIVE,
     )
-    return None if row is None else _job(row)
+    return None if row is None else of_row(row)
 
 
 async def mark_told(store: Store, id: int) -> None:
-    """Remember that the person has been told the end of a job."""
+    """Remember that the person has been told the end of a job. The words of a deleted style are forgotten."""
     await store.change("UPDATE job SET told = 1 WHERE id = ?", id)
+    await store.change(
+        f"UPDATE job SET {FORGET_WORDS} WHERE id = ? AND {OF_DELETED_STYLE}",  # noqa: S608 - constants only
+        id,
+    )
 
 
 async def set_message(store: Store, id: int, message_id: int) -> None:

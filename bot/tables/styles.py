@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from bot.store import Store
+from bot.tables import retention
 from bot.tables.jobs import JobState
 
 
@@ -73,7 +74,10 @@ async def all_of(store: Store, person: int) -> list[Style]:
 
 
 async def remove(store: Store, style: Style) -> list[str]:
-    """Delete a style with its samples and adapters; gives the blobs that may be unused now."""
+    """Delete a style with its samples, adapters, prompts and drawings; gives the blobs that may be unused now.
+
+    Stickers that are in packs stay there. Draws whose end has not been told yet are forgotten after that.
+    """
     async with store.transaction():
         names = await store.rows(
             "SELECT blob FROM sample WHERE style = ?1"
@@ -84,8 +88,15 @@ async def remove(store: Store, style: Style) -> list[str]:
             style.id,
         )
         await store.change(
+            "DELETE FROM album_item WHERE person = ?1 AND album IN (SELECT album FROM album_item AS item"
+            " JOIN sample ON sample.message_id = item.message_id WHERE item.person = ?1 AND sample.style = ?2)",
+            style.person,
+            style.id,
+        )
+        await store.change(
             "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id
         )
         await store.change("UPDATE job SET adapter = NULL WHERE style = ?", style.id)
         await store.change("DELETE FROM style WHERE id = ?", style.id)
-    return [row[0] for row in names]
+        drawn = await retention.forget_deleted_styles(store)
+    return [row[0] for row in names] + drawn

@@ -38,8 +38,8 @@ async def add_checkpoint(
 ) -> list[str]:
     """Store a checkpoint and drop the state of the one before. Gives the blobs that may be unused now.
 
-    Sets ``losses`` to 0: a job that gets as far as a checkpoint is not what kills its workers. Nothing is stored if
-    the attempt is not running any more.
+    A new step clears the job of all losses: it has got further than its workers died. A checkpoint that is sent again
+    after a resume clears nothing. Nothing is stored if the attempt is not running any more.
     """
     async with store.transaction():
         if await jobs.running_attempt(store, job.id, job.attempt) is None or job.style is None:
@@ -57,7 +57,11 @@ async def add_checkpoint(
             state,
             base,
         )
-        await store.change("UPDATE job SET step = ?, losses = 0 WHERE id = ?", step, job.id)
+        await store.change(
+            "UPDATE job SET step = ?1, losses = 0, shared_losses = 0 WHERE id = ?2 AND step < ?1",
+            step,
+            job.id,
+        )
     return [row["state"] for row in old]
 
 
@@ -70,18 +74,21 @@ async def drop_states(store: Store, job: int) -> list[str]:
 
 
 async def drop_outdated(store: Store) -> list[str]:
-    """Delete checkpoints and comparisons of trainings that a newer finished one of their style has replaced.
+    """Delete checkpoints and comparisons of ended trainings that their style does not draw with any more.
 
-    Gives the blobs that may be unused now. Active draws keep the adapter that they were asked for with.
+    A finished training replaces all unfinished ones, else the newer one the older (``styles._STYLE``). Gives the
+    blobs that may be unused now. Active draws keep the adapter that they were asked for with.
     """
     async with store.transaction():
         outdated = await store.rows(
-            "SELECT id FROM job AS old WHERE kind = ? AND EXISTS (SELECT 1 FROM job AS newer"
-            " WHERE newer.style = old.style AND newer.id > old.id AND newer.state = ?"
-            " AND newer.id IN (SELECT job FROM checkpoint))"
-            " AND id IN (SELECT job FROM checkpoint UNION SELECT job FROM comparison)",
+            "SELECT id FROM job AS old WHERE kind = ?1 AND state NOT IN (?3, ?4)"
+            " AND id IN (SELECT job FROM checkpoint UNION SELECT job FROM comparison)"
+            " AND EXISTS (SELECT 1 FROM job AS other WHERE other.style = old.style AND other.id != old.id"
+            " AND (other.state = ?2, other.id) > (old.state = ?2, old.id)"
+            " AND other.id IN (SELECT job FROM checkpoint))",
             JobKind.TRAIN,
             JobState.DONE,
+            *ACTIVE,
         )
         unused: list[str] = []
         for (job,) in outdated:

@@ -1,6 +1,6 @@
 """Draws pictures from prompts in batches. Every picture has its own seed and CFG.
 
-``batch_key`` says what the pictures of one batch must have in common.
+``batch_key`` says what the pictures of one batch must have in common. On a GPU, ``mixed_batches`` mixes adapters.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Picture:
 
 
 def draw(
-    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int | None = None
 ) -> Iterator[DrawProgress | Picture]:
     """Draw all items in batches, and yield each picture as soon as it is decoded.
 
@@ -82,6 +82,19 @@ def draw(
     most = base.scheduler.config.num_train_timesteps
     if steps > most:
         raise JobError("too-many-steps", f"{steps}; this base has {most} noise levels")
+    from lora.drawing import mixed_batches  # it draws the items of this module
+
+    drawing = mixed_batches.captured_drawing(base)
+    if drawing is not None:
+        yield from mixed_batches.draw_captured(base, drawing, items, steps=steps, batch_size=batch_size)
+        return
+    yield from draw_eagerly(base, items, steps=steps, batch_size=batch_size or MAX_BATCH)
+
+
+def draw_eagerly(
+    base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
+) -> Iterator[DrawProgress | Picture]:
+    """``draw`` without CUDA graphs, those of one adapter together: on a CPU, and for adapters that fit no slots."""
     for batch in _batches(items, steps, batch_size):
         about = use_file(base, items[batch[0]].adapter)
         background = items[batch[0]].background or background_of(base, about)
@@ -92,10 +105,10 @@ def draw(
 
 
 def batch_key(item: Item, steps: int) -> tuple[bytes | None, str | None, int]:
-    """Items may share a batch only if their keys are equal. No other code decides this.
+    """Without slots, items may share a batch only if their keys are equal. No other code decides this.
 
-    ``draw`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all prompts
-    for one background, and runs one scheduler. Mixing any of these in a batch means to change ``draw`` and this key.
+    ``draw_eagerly`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all
+    prompts for one background, and runs one scheduler. With slots (``mixed_batches``) only the steps must be equal.
     """
     return item.adapter, item.background, steps
 
@@ -127,7 +140,8 @@ def _sample(
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     scheduler = make_scheduler(base, steps)
-    latents = _noise(base, items) * scheduler.init_noise_sigma
+    latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
+    latents = latents * scheduler.init_noise_sigma
     guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
     for done, t in enumerate(scheduler.timesteps, start=1):
         if done > guided:
@@ -142,19 +156,20 @@ def _sample(
 
 
 def make_scheduler(base: Base, steps: int) -> Any:
-    """A new scheduler set to ``steps`` steps, with the base's noise schedule and prediction type.
+    """DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) set to ``steps`` steps, for the base's noise schedule.
 
-    DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095) needs the fewest steps, but it divides by the signal's share
-    sqrt(a_t), which is 0 at the first step of a base with zero terminal SNR. Such a base gets DDIM.
+    It divides by the signal's share sqrt(a_t), which is 0 at the first step of a base with zero terminal SNR (Lin et
+    al. 2023, arXiv 2305.08891). diffusers takes 2^-12 there; that step is of first order, where this makes no
+    difference, and DDIM needs twice the steps for the same picture.
     """
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+    from diffusers import DPMSolverMultistepScheduler
 
     config = dict(base.scheduler.config)
+    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
+    values = {key: config[key] for key in known}
     if config.get("rescale_betas_zero_snr"):
-        scheduler = DDIMScheduler.from_config(config)
-    else:
-        known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-        scheduler = DPMSolverMultistepScheduler(**{key: config[key] for key in known}, steps_offset=1)
+        values |= {"rescale_betas_zero_snr": True, "timestep_spacing": config["timestep_spacing"]}
+    scheduler = DPMSolverMultistepScheduler(**values, steps_offset=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
         scheduler.set_timesteps(steps)
@@ -163,26 +178,29 @@ def make_scheduler(base: Base, steps: int) -> Any:
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
     """Text embeddings [n, 77, width]; [2n, 77, width], the negative ones first, if any item has guidance."""
-    background_words = base.background_words(background)
-    for item in items:
-        for fit in (
-            length(item.prompt, keyword, background_words),
-            length(item.negative_prompt, background=""),
-        ):
-            if not fit.fits:
-                raise JobError("caption-too-long", str(fit))
-    prompts = [with_keyword(item.prompt, keyword) if keyword else item.prompt for item in items]
-    wanted = [base.with_background(prompt, background) for prompt in prompts]
+    texts = [texts_of(base, item, keyword, background) for item in items]
+    wanted = [prompt for _, prompt in texts]
     if all(item.cfg == 1 for item in items):
         return base.embed(wanted)
-    return base.embed([item.negative_prompt for item in items] + wanted)
+    return base.embed([negative for negative, _ in texts] + wanted)
 
 
-def _noise(base: Base, items: Sequence[Item]) -> Tensor:
-    """Initial noise [n, channels, height, width]; an item's noise is the same on every device and in any batch."""
+def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str, str]:
+    """An item's negative prompt, and its prompt with keyword and background. Raises JobError caption-too-long."""
+    for fit in (
+        length(item.prompt, keyword, base.background_words(background)),
+        length(item.negative_prompt, background=""),
+    ):
+        if not fit.fits:
+            raise JobError("caption-too-long", str(fit))
+    prompt = with_keyword(item.prompt, keyword) if keyword else item.prompt
+    return item.negative_prompt, base.with_background(prompt, background)
+
+
+def noise_of(base: Base, item: Item) -> Tensor:
+    """An item's initial noise [channels, height, width] on the CPU: the same on every device and in any batch."""
     shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63)) for item in items]
-    return torch.stack(noise).to(base.device)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63))
 
 
 @torch.no_grad()

@@ -22,6 +22,9 @@ class EngineSettings:
     cache_dir: Path  # bundled weights are unpacked here
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     threads: int = 0  # CPU threads of a worker; 0 = all cores
+    nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
+    silent_seconds: float = 30.0  # a worker whose process has sent nothing for so long is replaced
+    stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long
 
 
 class Engine(Protocol):
@@ -31,7 +34,11 @@ class Engine(Protocol):
         """Start the workers. Returns at once; a ``Ready`` event follows when a worker can take jobs."""
 
     async def submit(self, job: Job) -> None:
-        """Hand over a job. It may have to wait; draws go before trainings and between their steps."""
+        """Hand over a job, whose bytes may be ``lora.jobs.FileContent``: those are read one at a time.
+
+        It may have to wait; draws go before trainings and between their steps. Raises OSError if a file cannot be
+        read: the job must be cancelled then. Raises JobError if the job is too large.
+        """
 
     async def cancel(self, job_id: int) -> None:
         """Ask for a job to stop. ``Cancelled`` follows, or another last event if the job ended before."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
 
-from lora.drawing import sampling
+from lora.drawing import mixed_batches, sampling
 from lora.drawing.sampling import Item
 from lora.engine import reports
 from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Finished, JobError, Progress
@@ -70,10 +70,18 @@ class DrawQueue:
 
         ``between_steps`` is called after every denoising step and may add and cancel jobs.
         """
-        key = _batch_key(self._waiting[0])
-        batch = [picture for picture in self._waiting if _batch_key(picture) == key][: sampling.MAX_BATCH]
+        batch = self._next_batch()
         self._waiting = deque(picture for picture in self._waiting if picture not in batch)
         self._try_batch(batch, between_steps)
+
+    def _next_batch(self) -> list[Waiting]:
+        """On a GPU, pictures of one number of steps, one of each job in turn; else those of equal ``batch_key``."""
+        size = mixed_batches.most_at_once(self._base)
+        if size:
+            alike = [picture for picture in self._waiting if picture.steps == self._waiting[0].steps]
+            return in_turns(alike)[:size]
+        key = _batch_key(self._waiting[0])
+        return [picture for picture in self._waiting if _batch_key(picture) == key][: sampling.MAX_BATCH]
 
     def _try_batch(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
         """Draw a batch. If that fails, draw the pictures of each job alone, so that only the bad job fails."""
@@ -152,3 +160,13 @@ class DrawQueue:
 
 def _batch_key(picture: Waiting) -> object:
     return sampling.batch_key(picture.item, picture.steps)
+
+
+def in_turns(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """The first picture of each job, then the second of each, and so on: a job of ten does not keep others waiting."""
+    turns: dict[int, int] = {}
+    numbered = []
+    for picture in waiting:
+        turns[picture.job_id] = turn = turns.get(picture.job_id, 0) + 1
+        numbered.append((turn, picture))
+    return [picture for _, picture in sorted(numbered, key=lambda one: one[0])]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, BinaryIO
 
 from lora import jobs
+from lora.jobs import FileContent, JobError
 
 MAX_HEADER = 4 * 2**20  # bytes of the JSON line; the captions of a training need far less
-MAX_BYTES = 2**31  # of all pictures and files of a frame
+MAX_BYTES = 2**32  # of all pictures and files of a frame; 100 samples of 20 MB each are half of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,17 @@ class Cancel:
     """Asks the worker to stop a job."""
 
     job: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """Says that the worker's process runs. ``progress`` counts how often its main loop has gone on.
+
+    ``idle`` is true while the loop waits for a job.
+    """
+
+    progress: int
+    idle: bool
 
 
 KINDS: dict[str, type[Any]] = {
@@ -35,6 +47,7 @@ KINDS: dict[str, type[Any]] = {
         jobs.SavedCheckpoint,
         jobs.TrainSettings,
         Cancel,
+        Heartbeat,
         jobs.Ready,
         jobs.Finding,
         jobs.Findings,
@@ -56,12 +69,24 @@ class WireError(Exception):
     """The bytes on the pipe are not a valid frame."""
 
 
+def split(message: Any) -> tuple[bytes, list[bytes | FileContent]]:
+    """A job, event, Cancel or Heartbeat as a frame in parts: its first line, then what follows in this order.
+
+    A FileContent is to be written as exactly ``size`` bytes. Raises JobError if the frame would be too large.
+    """
+    parts: list[bytes | FileContent] = []
+    header = _plain(message, parts)
+    header["sizes"] = [part.size if isinstance(part, FileContent) else len(part) for part in parts]
+    if sum(header["sizes"]) > MAX_BYTES:
+        raise JobError("out-of-memory", f"{sum(header['sizes'])} bytes are too many for one job")
+    return json.dumps(header).encode() + b"\n", parts
+
+
 def pack(message: Any) -> bytes:
-    """A job, event or Cancel as one frame."""
-    blobs: list[bytes] = []
-    header = _plain(message, blobs)
-    header["sizes"] = [len(blob) for blob in blobs]
-    return b"".join([json.dumps(header).encode(), b"\n", *blobs])
+    """A message as one frame. It must hold no FileContent."""
+    line, parts = split(message)
+    assert not any(isinstance(part, FileContent) for part in parts)
+    return b"".join([line, *(part for part in parts if isinstance(part, bytes))])
 
 
 def read(stream: BinaryIO) -> Any | None:
@@ -113,14 +138,14 @@ def _message(header: dict[str, Any], blobs: list[bytes]) -> Any:
         raise WireError("a frame of no known kind") from error
 
 
-def _plain(value: Any, blobs: list[bytes]) -> Any:
+def _plain(value: Any, blobs: list[bytes | FileContent]) -> Any:
     """A dataclass as JSON values. Each ``bytes`` in it is appended to ``blobs`` and replaced by its index there."""
+    if isinstance(value, bytes | FileContent):
+        blobs.append(value)
+        return {"$bytes": len(blobs) - 1}
     if is_dataclass(value):
         named = {entry.name: _plain(getattr(value, entry.name), blobs) for entry in fields(value)}
         return {"kind": type(value).__name__, "fields": named}
-    if isinstance(value, bytes):
-        blobs.append(value)
-        return {"$bytes": len(blobs) - 1}
     if isinstance(value, tuple):
         return [_plain(entry, blobs) for entry in value]
     return value

@@ -10,6 +10,7 @@ stdin is closed, also in the middle of a step: then the bot, which would read th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import logging
 import os
@@ -19,13 +20,15 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import torch
 
+from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.draw_queue import DrawQueue, MakeSticker
+from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
 from lora.jobs import Draw, Event, Ready, Train
@@ -39,8 +42,21 @@ USUAL_SAMPLES = 30  # the defaults in Ready are those for this many samples, whe
 Message = Train | Draw | wire.Cancel
 
 
+class Mark(Protocol):
+    """Called whenever the main loop goes on; ``idle`` if it waits for a job."""
+
+    def __call__(self, *, idle: bool) -> None: ...
+
+
+def _ignore(*, idle: bool) -> None:
+    pass
+
+
 class Worker:
-    """The main loop. Messages come from ``inbox``, events go to ``send_event``."""
+    """The main loop. Messages come from ``inbox``, events go to ``send_event``.
+
+    Between any two pieces of work ``_read_inbox`` is called, which calls ``mark``.
+    """
 
     def __init__(
         self,
@@ -48,8 +64,10 @@ class Worker:
         inbox: queue.SimpleQueue[Message],
         send_event: Callable[[Event], None],
         make_sticker: MakeSticker,
+        mark: Mark = _ignore,
     ) -> None:
         self._inbox = inbox
+        self._mark = mark
         self._draws = DrawQueue(base, send_event, make_sticker)
         self._trainings = TrainQueue(base, send_event)
 
@@ -69,8 +87,10 @@ class Worker:
     def _read_inbox(self, *, wait: bool = False) -> None:
         """Take all messages that have come; with ``wait``, at least one."""
         while wait or not self._inbox.empty():
+            self._mark(idle=self._inbox.empty())
             self._take(self._inbox.get())
             wait = False
+        self._mark(idle=False)
 
     def _take(self, message: Message) -> None:
         match message:
@@ -86,10 +106,20 @@ class Worker:
 def main() -> None:
     """Set the process up and work until stdin is closed."""
     args = _parser().parse_args()
+    _lower_priority(args.nice)
     logging.basicConfig(level=logging.INFO, format="worker: %(message)s", stream=sys.stderr)
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, which then closes stdin
-    events = _private_stdout()
+    events, writing = _private_stdout(), threading.Lock()
+
+    def send(message: Event | wire.Heartbeat) -> None:
+        frame = wire.pack(message)
+        with writing:
+            events.write(frame)
+            events.flush()
+
+    heartbeat = HeartbeatThread(send)
+    heartbeat.start()
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     maker = StickerMaker(args.cache_dir)
@@ -101,11 +131,7 @@ def main() -> None:
         log.error("the base cannot be loaded: %s", error)
         sys.exit(3)
 
-    def send_event(event: Event) -> None:
-        events.write(wire.pack(event))
-        events.flush()
-
-    send_event(
+    send(
         Ready(
             base=base.name,
             base_hash=base.hash,
@@ -113,7 +139,10 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
         )
     )
-    Worker(base, inbox, send_event, maker).run()
+    if args.compile:
+        base.compiled = True
+        mixed_batches.compile_in_background(base)
+    Worker(base, inbox, send, maker, heartbeat.mark).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-dir", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--compile", action="store_true", help="on a GPU: faster after some minutes")
     return parser
 
 
@@ -141,6 +172,17 @@ def _private_stdout() -> BinaryIO:
     private = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(private, "wb")
+
+
+def _lower_priority(nice: int) -> None:
+    """Let other processes, above all the bot, have the processor first.
+
+    On Linux the priority belongs to a thread, and libraries have started some when they were imported.
+    """
+    threads = [int(path.name) for path in Path("/proc/self/task").glob("*")]
+    for thread in threads or [0]:
+        with contextlib.suppress(OSError):  # the thread has ended, or this process is as low already
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 def _die_with_parent() -> None:

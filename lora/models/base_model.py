@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -50,6 +50,8 @@ class Base:
     scheduler: SchedulerMixin
     device: torch.device
     dtype: torch.dtype  # of denoiser and text encoder; the VAE is float32
+    compiled: bool = False  # whether the compiler may write kernels: minutes on a machine's first time
+    captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)  # by text
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -23,7 +23,7 @@ from lora.data.dataset import SamplePictures, on_flat_background, to_tensor, wit
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.offload import offloaded
-from lora.training import checkpoints
+from lora.training import captured, checkpoints
 from lora.training.checkpoints import Run, checkpoint, restore
 from lora.training.distributed import SINGLE_PROCESS, Processes
 from lora.training.ema import EMA
@@ -86,19 +86,19 @@ def train(
         if plan.gradient_checkpointing:
             base.unet.enable_gradient_checkpointing()
         timer = _StepTimer()
+        timer.start()
         with offloaded(base):
             if start == 0 and plan.validation_steps:
                 yield _validate(run, validation, 0)
-            for step in range(start, plan.steps):
-                timer.start()
-                loss, ended = _step(run, weights, encoded, step, processes, halt)
-                yield _progress(run, step + 1, timer.stop() * (plan.steps - step - 1), loss)
-                if plan.validation_steps and (ended or (step + 1) % plan.validation_steps == 0):
-                    yield _validate(run, validation, step + 1)
-                if ended or (step + 1) % plan.checkpoint_steps == 0:
-                    yield checkpoint(run, step + 1)
-                if ended and step + 1 < plan.steps:
+            for done, loss, ended in _steps(run, weights, encoded, start, processes, halt):
+                yield _progress(run, done, timer.stop() * (plan.steps - done), loss)
+                if plan.validation_steps and (ended or done % plan.validation_steps == 0):
+                    yield _validate(run, validation, done)
+                if ended or done % plan.checkpoint_steps == 0:
+                    yield checkpoint(run, done)
+                if ended and done < plan.steps:
                     return
+                timer.start()
 
         # The end. A resume from the last checkpoint has no steps left: it gives that checkpoint again.
         if start >= plan.steps:
@@ -107,6 +107,26 @@ def train(
     finally:
         base.unet.disable_gradient_checkpointing()
         lora_layers.remove(base, name)
+
+
+def _steps(
+    run: Run,
+    weights: Sequence[nn.Parameter],
+    encoded: EncodedSamples,
+    start: int,
+    processes: Processes,
+    halt: threading.Event | None,
+) -> Iterator[tuple[int, float, bool]]:
+    """(steps done, loss, whether it is the last) of each step; on a GPU by a CUDA graph, if the plan allows."""
+    plan = run.plan
+    if not captured.suits(run, processes.world_size):
+        for step in range(start, plan.steps):
+            loss, ended = _step(run, weights, encoded, step, processes, halt)
+            yield step + 1, loss, ended
+        return
+    wanted = (plan.checkpoint_steps, plan.validation_steps or plan.steps)
+    stops = [done for done in range(start + 1, plan.steps + 1) if any(done % every == 0 for every in wanted)]
+    yield from captured.CapturedStep(run, encoded).steps(start, stops, halt)
 
 
 def _step(

@@ -52,7 +52,11 @@ def denoising_loss(
     ``plan.snr_gamma``), or 1 without a gamma. The losses of all micro-batches of a batch add up to the loss of
     the whole batch.
     """
-    step_values = step_noise(base, encoded, plan, step).part(micro_batch)
+    return loss_of(base, encoded, plan, step_noise(base, encoded, plan, step).part(micro_batch))
+
+
+def loss_of(base: Base, encoded: EncodedSamples, plan: Plan, step_values: StepNoise) -> Tensor:
+    """``denoising_loss`` for random values that are known already."""
     errors = denoising_errors(base, encoded, step_values)
     return (errors * _loss_weights(base, plan, step_values.timesteps)).sum() / plan.batch_size
 

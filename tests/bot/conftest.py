@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +20,7 @@ from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
-
-
-async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 20.0) -> None:
-    """Wait until it is true. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = condition()
-            if await found if inspect.isawaitable(found) else found:
-                return
-            await asyncio.sleep(0.02)
+from tests.patient_person import PatientPerson
 
 
 @dataclass(kw_only=True)
@@ -85,7 +75,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest.fixture
 async def ada(stage: Stage) -> AsyncIterator[Person]:
     """Somebody who has not written to the bot yet."""
-    async with Person.join(stage.playground.address, "Ada") as person:
+    async with PatientPerson.join(stage.playground.address, "Ada") as person:
         yield person
 
 

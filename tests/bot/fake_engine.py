@@ -25,6 +25,7 @@ from lora.jobs import (
     Train,
     Trained,
     TrainSettings,
+    loaded,
 )
 
 STEPS = 4
@@ -52,6 +53,7 @@ class FakeEngine:
         return Ready(base="fake", base_hash=self.base_hash, device="cpu", defaults=defaults)
 
     async def submit(self, job: Job) -> None:
+        job = loaded(job)
         self.jobs.append(job)
         work = self._train(job) if isinstance(job, Train) else self._draw(job)
         self.running[job.id] = asyncio.create_task(work)

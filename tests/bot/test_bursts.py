@@ -7,9 +7,10 @@ import pytest
 from bot.config import Train
 from bot.playground import Fault, Person, Picture
 from bot.words import Words, fitted
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture, sticker
 from tests.bot.test_samples import captions, item, kept, styled
+from tests.waiting import until_async as until
 
 
 async def test_a_full_style_refuses_a_burst_once(stage: Stage, ada: Person) -> None:

@@ -12,6 +12,7 @@ from bot.handlers import start
 from bot.playground import Fault, Person
 from bot.serve import serve
 from tests.bot.conftest import Stage
+from tests.patient_person import PatientPerson
 
 
 async def test_first_words_and_menu(stage: Stage, ada: Person) -> None:
@@ -31,7 +32,7 @@ async def test_first_words_and_menu(stage: Stage, ada: Person) -> None:
 
 async def test_a_name_with_markup_is_a_name(stage: Stage) -> None:
     """Telegram would refuse a message with somebody's unclosed tag in it."""
-    async with stage.bot(), Person.join(stage.playground.address, "<b>&Ada") as person:
+    async with stage.bot(), PatientPerson.join(stage.playground.address, "<b>&Ada") as person:
         await person.send("/start")
         await person.wait_for("Hello <b>&Ada!")
 

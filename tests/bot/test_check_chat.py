@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import random
 
@@ -13,6 +12,7 @@ from bot.tables import findings, styles
 from lora.jobs import Finding, Findings, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.waiting import until_async
 
 
 def drawing(seed: int) -> bytes:
@@ -108,10 +108,7 @@ async def test_what_the_worker_sees_is_told_and_kept(stage: Stage, ada: Person) 
         await fill(ada, GOOD[:6])
         await ada.send("/train")
         await ada.wait_for("Starting")
-        for _ in range(200):
-            if engine.jobs:
-                break
-            await asyncio.sleep(0.02)
+        await until_async(lambda: engine.jobs)
         engine.say(
             Findings(job=1, attempt=9, findings=(Finding(code="no-alpha", severity="advice", samples=(1,)),))
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,7 @@ from bot.tables.comparisons import Comparison
 from lora.jobs import Draw, Failed, Progress, ReasonCode, SavedCheckpoint, Score, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.bot.test_jobs_chat import held, ready_to_train, until
+from tests.bot.test_jobs_chat import CHECKPOINT, held, ready_to_train, until
 
 
 async def trained(ada: Person) -> Message:
@@ -103,10 +102,9 @@ async def test_a_training_that_goes_on_hands_its_checkpoints_back(stage: Stage, 
     """So that the comparison has them all."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
-    async with ready_to_train(stage, ada, engine):
+    async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
-        await asyncio.sleep(0.2)
+        await until(lambda: running.parts.store.value(CHECKPOINT))
     async with stage.bot() as running:
         await ada.wait_for("Your style zuvix is ready")
         (job,) = running.engine.jobs

@@ -24,6 +24,7 @@ from bot.tables import inbox
 from bot.tables.inbox import LetterState
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
+from tests.waiting import until_async
 
 
 class Desk:
@@ -66,11 +67,10 @@ async def box(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 async def settled(store: Store) -> None:
-    for _ in range(300):
-        if not await inbox.people_waiting(store):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("updates are still waiting")
+    async def nobody_waits() -> bool:
+        return not await inbox.people_waiting(store)
+
+    await until_async(nobody_waits)
 
 
 async def test_one_persons_updates_keep_their_order(box: Inbox, store: Store, desk: Desk) -> None:
@@ -158,13 +158,15 @@ async def test_nothing_is_confirmed_before_it_is_stored(
     """A bot that dies between fetching and storing is given the same updates again."""
 
     async def dies(self: Inbox, updates: Sequence[Json]) -> None:
+        died.set()
         raise RuntimeError("killed")
 
+    died = asyncio.Event()
     await ada.send("/start")
     monkeypatch.setattr(Inbox, "take_in", dies)
     with pytest.raises(RuntimeError, match="killed"):
         async with stage.bot():
-            await asyncio.sleep(0.5)
+            await until_async(died.is_set)
     assert stage.playground.world.updates.waiting() == 1
     monkeypatch.undo()
 
@@ -183,8 +185,11 @@ async def test_a_locked_database_ends_nothing(stage: Stage, ada: Person) -> None
     async with stage.bot():
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
-        with closing(sqlite3.connect(stage.config.storage.dir / "bot.sqlite", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        path = stage.config.storage.dir / "bot.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            await asyncio.to_thread(
+                other.execute, "BEGIN IMMEDIATE"
+            )  # the bot may have to end a write of its own
             await ada.send_picture(picture(128, 128, 1), as_="document", caption="a red kite")
             await asyncio.sleep(2.0)
         await ada.wait_for("Picture 1: zuvix a red kite")

@@ -14,6 +14,10 @@ from bot.tables import drawings, jobs, styles
 from lora.jobs import JOB_ERRORS, Draw, Failed, Finished, Progress, Train
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine, picture
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
+
+CHECKPOINT = "SELECT count(*) FROM checkpoint"  # stored, so that it outlives the worker and the bot
 
 
 @asynccontextmanager
@@ -35,14 +39,6 @@ def held() -> FakeEngine:
     engine = FakeEngine()
     engine.go.clear()
     return engine
-
-
-async def until(condition: object, seconds: float = 10.0) -> None:
-    for _ in range(int(seconds * 50)):
-        if condition():  # type: ignore[operator]
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to that")
 
 
 async def test_too_few_pictures(stage: Stage, ada: Person) -> None:
@@ -90,7 +86,7 @@ async def test_a_training_is_one_message_and_its_end_another(stage: Stage, ada: 
 async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> None:
     """One training at a time; draws go before it."""
     engine = held()
-    async with ready_to_train(stage, ada, engine), Person.join(stage.playground.address, "Ben") as ben:
+    async with ready_to_train(stage, ada, engine), PatientPerson.join(stage.playground.address, "Ben") as ben:
         await ada.send("/train")
         await ada.wait_for("Starting")
         engine.say(Progress(job=1, attempt=1, step=1, steps=4, seconds_left=300))
@@ -122,10 +118,9 @@ async def test_a_training_goes_on_at_its_checkpoint_after_a_restart(stage: Stage
     """The bot is ended between two checkpoints; the next one hands the stored state to its worker."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
-    async with ready_to_train(stage, ada, engine):
+    async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
-        await asyncio.sleep(0.2)
+        await until(lambda: running.parts.store.value(CHECKPOINT))
     async with stage.bot() as running:
         await ada.wait_for("Your style zuvix is ready")
         (job,) = running.engine.jobs
@@ -140,11 +135,10 @@ async def test_a_dead_worker_costs_only_the_steps_since_the_checkpoint(stage: St
     """Lost, queued again, resumed; the person sees one training."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
-    async with ready_to_train(stage, ada, engine):
+    async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
+        await until(lambda: running.parts.store.value(CHECKPOINT))
         engine.hold_after_checkpoint = False
-        await asyncio.sleep(0.1)
         await engine.die()
         await ada.wait_for("Your style zuvix is ready")
         assert [job.resume for job in engine.jobs if isinstance(job, Train)] == [None, b"2"]
@@ -160,8 +154,8 @@ async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person
         await ada.send("/sticker a bomb")
         for number in range(3):
             await until(lambda number=number: len([j for j in engine.jobs if j.id == 2]) == number + 1)
-            await until(lambda number=number: len([j for j in engine.jobs if j.id == 1]) == number + 1)
             await engine.die()
+        assert [job.id for job in engine.jobs] == [1, 2, 2, 2]
         await ada.wait_for("Something went wrong on my side", since=since)
         engine.go.set()
         await ada.wait_for("Your style zuvix is ready", since=since)
@@ -272,15 +266,16 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("Drawn without a style: you have none yet. /new")
+        await until(lambda: running.engine.jobs)
         assert running.engine.jobs[0].prompt == "a fox"
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/sticker a fox --seed 2")
         await ada.wait_for("Drawn without your style: it is not trained yet")
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
-        await asyncio.sleep(0.1)
+        await until(lambda: running.parts.store.value(CHECKPOINT))
         await ada.send("/sticker a fox --seed 3")
         await ada.wait_for("learned of zuvix so far")
+        await until(lambda: isinstance(engine.jobs[-1], Draw))
         drawn = engine.jobs[-1]
         assert isinstance(drawn, Draw)
         assert drawn.adapter == b"adapter of zuvix at 2"
@@ -336,7 +331,7 @@ async def test_stickers_drawn_before_a_kill_are_delivered_after_it(stage: Stage,
         fault = stage.playground.faults.add(Fault(method="sendSticker", error=(502, "Bad Gateway"), times=99))
         await ada.send("/sticker a fox --seed 1 --n 2")
         await until(lambda: fault.times < 99)
-        await asyncio.sleep(0.1)
+        await until(lambda: running.parts.store.value("SELECT count(*) = 2 FROM drawing WHERE job = 1"))
         assert len(await drawings.of_job(running.parts.store, 1)) == 2
     stage.playground.faults.clear()
     async with stage.bot():
@@ -352,8 +347,7 @@ async def test_who_has_blocked_the_bot_gets_it_later(stage: Stage, ada: Person) 
         await until(lambda: engine.jobs)
         await ada.block()
         engine.go.set()
-        await asyncio.sleep(0.5)
-        assert await running.parts.store.value("SELECT blocked FROM person") == 1
+        await until(lambda: running.parts.store.value("SELECT blocked FROM person"))
         await ada.send("/start")
         await ada.wait_for("a fox · CFG 5 · seed 1")
 
@@ -376,10 +370,29 @@ async def test_deleting_a_style_ends_its_training(stage: Stage, ada: Person) -> 
     engine.hold_after_checkpoint = True
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")
-        await asyncio.wait_for(engine.checkpointed.wait(), 10)
+        await until(engine.checkpointed.is_set)
         await ada.send("/delete")
         await ada.press(await ada.wait_for("cannot be undone"), "delete:")
         await ada.wait_for("Style zuvix is deleted")
         await ada.wait_for("Learning zuvix was cancelled", since=0)
         assert not [p for p in (stage.config.storage.dir / "blobs").glob("*/*") if p.is_file()]
         assert await styles.all_of(running.parts.store, ada.id) == []
+
+
+async def test_the_seed_of_a_training_does_not_depend_on_others(stage: Stage, ada: Person) -> None:
+    """A style of the same name gets the same seed, whatever number its row has."""
+    async with stage.bot() as running:
+        for _ in range(2):
+            await ada.send("/new zuvix")
+            await ada.wait_for("zuvix is open")
+            for number in range(5):
+                await ada.send_picture(picture(128, 128, number), as_="document", caption=f"fox {number}")
+            await ada.wait_for("5 in all")
+            await ada.send("/train")
+            await ada.wait_for("Your style zuvix is ready")
+            await ada.send("/delete")
+            await ada.press(await ada.wait_for("cannot be undone"), "delete:")
+            await ada.wait_for("Style zuvix is deleted")
+        first, second = (job.settings.seed for job in running.engine.jobs if isinstance(job, Train))
+        assert first == second
+        assert first not in (0, 1, 2)

@@ -18,8 +18,9 @@ from bot.context import Context
 from bot.handlers import start
 from bot.playground import Fault, Person
 from bot.secret import Scrubbed, Token
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
+from tests.waiting import until_async as until
 
 MARK = "qwertzuiop"  # in all that people write here
 HTML = f"<html>{MARK}</html>"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from bot.config import Config, Storage, Telegram
 from bot.errors import ConfigError
 from bot.playground import Playground, serve
 from bot.secret import Scrubbed, Token, take_token
+from tests import waiting
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "123456:AAsecretsecretsecretsecretsecret"
@@ -24,13 +27,10 @@ TOKEN = "123456:AAsecretsecretsecretsecretsecret"
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command, without a token unless one is given."""
     kept = {name: value for name, value in os.environ.items() if name != secret.VARIABLE}
-    return subprocess.run(
+    return waiting.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=ROOT,
         env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
 
 
@@ -58,6 +58,39 @@ def test_a_wrong_setting_ends_with_2(tmp_path: Path) -> None:
     done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
     assert done.returncode == 2
     assert done.stderr.strip() == "unknown key in [sticker]: 'cgf'; did you mean 'cfg'?"
+
+
+@pytest.mark.parametrize("harm", ["damaged", "newer"])
+def test_a_database_that_cannot_be_used_ends_with_2(tmp_path: Path, harm: str) -> None:
+    """One line that says what to do, before Telegram is asked for anything; the file stays as it was."""
+    database = tmp_path / "data" / "bot.sqlite"
+    database.parent.mkdir()
+    if harm == "damaged":
+        database.write_bytes(b"this was a database once " * 400)
+    else:
+        with closing(sqlite3.connect(database)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA user_version = 999")
+    before = database.read_bytes()
+    (tmp_path / "c.toml").write_text(
+        "[storage]\ndir = 'data'\n[telegram]\napi_url = 'http://127.0.0.1:9/bot'"
+    )
+    done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert str(database) in line
+    assert ("newer version" if harm == "newer" else "not a database") in line
+    assert database.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_ends_with_2(tmp_path: Path) -> None:
+    """A file stands where the folder should be: one line."""
+    (tmp_path / "data").write_text("a file")
+    (tmp_path / "c.toml").write_text("[storage]\ndir = 'data'")
+    done = start("--config", str(tmp_path / "c.toml"), TELEGRAM_BOT_TOKEN=TOKEN)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert str(tmp_path / "data") in done.stderr
 
 
 async def test_a_token_that_telegram_does_not_know(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from bot.playground.faults import Faults
 from bot.reading import owner, read
 from bot.secret import Token
 from bot.tables import inbox
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
 from tests.bot.test_main import config_of
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
 ANSWERS = {
@@ -203,7 +205,7 @@ def seeds(person: Person) -> list[dict[str, Any]]:
 async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
     """200 updates with one odd value each from Eve; Ada is served, and nothing of Eve's stays undone."""
     rng = random.Random(0)
-    async with stage.bot() as running, Person.join(stage.playground.address, "Eve") as eve:
+    async with stage.bot() as running, PatientPerson.join(stage.playground.address, "Eve") as eve:
         await eve.send("/start")
         await eve.wait_for("Hello")
         for _ in range(200):
@@ -219,7 +221,7 @@ async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
             return not await running.parts.store.value(open_ones)
 
         await until(lambda: stage.playground.world.updates.waiting() <= 100)
-        await until(settled, 40)
+        await until(settled)
         await eve.send("/help")
         await eve.wait_for("Teach me a look")
 

@@ -17,8 +17,10 @@ from bot.playground import Fault, Person
 from bot.same_picture import same_picture
 from bot.tables import drawings, styles
 from bot.tables import packs as rows
-from tests.bot.conftest import Running, Stage, until
+from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import sticker
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
 
 
 @pytest.fixture(autouse=True)
@@ -297,7 +299,7 @@ def test_the_same_picture_saved_anew_is_the_same(quality: int) -> None:
 
 async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> None:
     """A button's number is not a key."""
-    async with drawn(stage, ada, 1) as running, Person.join(stage.playground.address, "Ben") as ben:
+    async with drawn(stage, ada, 1) as running, PatientPerson.join(stage.playground.address, "Ben") as ben:
         await ben.send("/start")
         await ben.wait_for("/new")
         await ben.send("/sticker a cat --seed 5")

@@ -8,6 +8,7 @@ import pytest
 
 from bot import per_person
 from bot.per_person import PerPerson
+from tests.waiting import until_async
 
 
 async def test_one_at_a_time_for_a_person_and_never_forgotten() -> None:
@@ -29,8 +30,7 @@ async def test_one_at_a_time_for_a_person_and_never_forgotten() -> None:
         await asyncio.sleep(0.0003)
     before = len(seen)
     many.wake(1)
-    await asyncio.sleep(0.02)
-    assert seen[before:].count(1) >= 1
+    await until_async(lambda: 1 in seen[before:])
     await many.close()
 
 
@@ -46,7 +46,7 @@ async def test_people_do_not_wait_for_each_other() -> None:
     many = PerPerson(work)
     many.wake(1)
     many.wake(2)
-    await asyncio.wait_for(done.wait(), 1)
+    await until_async(done.is_set)
     await many.close()
 
 
@@ -65,6 +65,7 @@ async def test_work_that_fails_is_tried_again(
 
     many = PerPerson(work)
     many.wake(1)
+    await until_async(lambda: tries >= 3)
     await asyncio.sleep(0.1)
     assert tries == 3
     assert "work for one person failed" in caplog.text

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from telegram.error import BadRequest, NetworkError, RetryAfter, TimedOut
 
 from bot import rate_limit
 from bot.rate_limit import RateLimiter
+from tests.waiting import result_of
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Write:
     """A write that fails in the given ways before it works."""
 
-    def __init__(self, *errors: Exception) -> None:
+    def __init__(self, *errors: Exception, clock: Callable[[], float] = time.monotonic) -> None:
         self.errors = list(errors)
+        self.clock = clock
         self.calls: list[float] = []
 
     async def __call__(self) -> str:
-        self.calls.append(time.monotonic())
+        self.calls.append(self.clock())
         if self.errors:
             raise self.errors.pop(0)
         return "written"
@@ -33,21 +50,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "PAUSES", (0.01, 0.01, 0.01))
 
 
-async def test_a_burst_and_then_a_steady_rate() -> None:
+async def test_a_burst_and_then_a_steady_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five at once, then as many a second as allowed."""
-    rate_limiter, write, began = RateLimiter(per_second=20, burst=5), Write(), time.monotonic()
+    clock = Clock()
+    monkeypatch.setattr(rate_limit, "time", clock)
+    monkeypatch.setattr(rate_limit, "asyncio", SimpleNamespace(sleep=clock.sleep, Lock=asyncio.Lock))
+    rate_limiter, write = RateLimiter(per_second=20, burst=5), Write(clock=clock.monotonic)
     for _ in range(9):
         await rate_limiter(1, write)
-    assert write.calls[4] - began < 0.04
-    assert write.calls[8] - began > 0.18
+    assert write.calls == pytest.approx([0, 0, 0, 0, 0, 0.05, 0.1, 0.15, 0.2])
 
 
 async def test_one_persons_wait_is_nobody_elses() -> None:
     """A 429 for one person does not keep another waiting."""
     rate_limiter, theirs = RateLimiter(), Write()
-    mine = asyncio.create_task(rate_limiter(1, Write(RetryAfter(60))))
+    mine = asyncio.create_task(rate_limiter(1, Write(RetryAfter(600))))
     await asyncio.sleep(0.01)
-    assert await asyncio.wait_for(rate_limiter(2, theirs), 0.2) == "written"
+    assert await result_of(rate_limiter(2, theirs)) == "written"
+    assert not mine.done()
     mine.cancel()
     await asyncio.gather(mine, return_exceptions=True)
 

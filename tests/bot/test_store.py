@@ -13,6 +13,7 @@ from bot.blobs import COLUMNS, Blobs
 from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE
 from bot.store import PRAGMAS, Store
 from bot.tables import inbox, jobs, packs, people, samples, styles
+from tests.waiting import result_of
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +213,7 @@ async def test_a_file_that_takes_no_writes_is_waited_for(
         other.execute("ROLLBACK")
     else:
         await store._db.execute(back[how])
-    await asyncio.wait_for(work, 10)
+    await result_of(work)
     assert await store.value("SELECT count(*) FROM person") == 8
     assert caplog.text.count("cannot be written") == 1
     other.close()

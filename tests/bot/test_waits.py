@@ -13,8 +13,10 @@ from bot import per_person
 from bot.playground import Fault, Person
 from bot.rate_limit import Held, RateLimiter
 from bot.store import Store
-from tests.bot.conftest import Stage, until
+from tests.bot.conftest import Stage
 from tests.bot.test_packs import drawn
+from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +92,8 @@ async def crowd(stage: Stage) -> AsyncIterator[list[Person]]:
     """33 people."""
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(Person.join(stage.playground.address, f"P{n}")) for n in range(33)
+            await stack.enter_async_context(PatientPerson.join(stage.playground.address, f"P{n}"))
+            for n in range(33)
         ]
 
 

@@ -14,9 +14,9 @@ import psutil
 
 from bot.playground import Playground
 from bot.playground.run import toml
+from tests.waiting import Patience, Stuck, cpu_seconds, result_of, until_async
 
 ROOT = Path(__file__).parents[2]
-END_SECONDS = 20.0
 QUIET = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -63,21 +63,24 @@ class BotProcess:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), END_SECONDS)
-        except TimeoutError:
+            await result_of(process.wait(), Patience(cpu_seconds(process.pid)))
+        except Stuck:
             process.kill()
             await process.wait()
             raise
 
     async def worker(self) -> psutil.Process:
         """The process that trains and draws, once there is one."""
-        async with asyncio.timeout(30):
-            while True:
-                with suppress(psutil.NoSuchProcess):
-                    for child in psutil.Process(self.processes[-1].pid).children():
-                        if "lora.engine.worker" in child.cmdline():
-                            return child
-                await asyncio.sleep(0.05)
+        found: list[psutil.Process] = []
+
+        def look() -> bool:
+            with suppress(psutil.NoSuchProcess):
+                children = psutil.Process(self.processes[-1].pid).children()
+                found.extend(child for child in children if "lora.engine.worker" in child.cmdline())
+            return bool(found)
+
+        await until_async(look)
+        return found[0]
 
     @property
     def log(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.playground import Person, Playground, serve
+from tests import waiting
 from tests.journeys.bot_process import QUIET, ROOT, BotProcess, running
+from tests.patient_person import PatientPerson
 
 Settings = dict[str, dict[str, object]]
 
@@ -21,7 +22,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny base as a diffusers folder, made in a process of its own: this one needs no torch."""
     folder = tmp_path_factory.mktemp("bases") / "tiny"
     command = [sys.executable, "-m", "tests.tiny_base", str(folder)]
-    subprocess.run(command, cwd=ROOT, env=os.environ | QUIET, check=True, capture_output=True)
+    made = waiting.run(command, cwd=ROOT, env=os.environ | QUIET)
+    assert made.returncode == 0, made.stderr
     return folder
 
 
@@ -30,7 +32,7 @@ def settings(tiny_folder: Path) -> Settings:
     """What ``config.toml`` says beside Telegram's address and the storage; tests change it before the bot starts."""
     return {
         "base": {"name": str(tiny_folder)},
-        "engine": {"device": "cpu", "threads": 1},
+        "engine": {"device": "cpu", "threads": 1, "nice": 0},  # other tests run beside these
         "train": {"steps": 40, "checkpoint_steps": 10},
         "sticker": {"steps": 4},
     }
@@ -52,5 +54,5 @@ async def bot(playground: Playground, tmp_path: Path, settings: Settings) -> Asy
 @pytest.fixture
 async def ada(playground: Playground) -> AsyncIterator[Person]:
     """Somebody who has not written to the bot yet."""
-    async with Person.join(playground.address, "Ada") as person:
+    async with PatientPerson.join(playground.address, "Ada") as person:
         yield person

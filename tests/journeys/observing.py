@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
 from tests.journeys.bot_process import BotProcess
-from tests.journeys.visitor import PATIENCE
+from tests.waiting import until_async
 
 
 async def until(happened: Callable[[], bool]) -> None:
     """Look often until something has happened."""
-    async with asyncio.timeout(PATIENCE):
-        while not happened():  # noqa: ASYNC110 - what is waited for is in another process
-            await asyncio.sleep(0.02)
+    await until_async(happened)
 
 
 def rows(bot: BotProcess, query: str) -> list[tuple[object, ...]]:

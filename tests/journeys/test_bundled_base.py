@@ -40,7 +40,7 @@ async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: Person) -> 
     await arrive(ada, "bomux")
     await ada.album(demo_samples(5))
     await ada.wait_for("5 in all", PATIENCE)
-    await train(ada, 2 * PATIENCE)
+    await train(ada)
     (sticker,) = await draw(ada, "a cat --seed 3")
     await ada.press(sticker, "add:")
     await ada.wait_for("1 sticker added", PATIENCE)

@@ -22,6 +22,7 @@ from tests.journeys.visitor import (
     picture,
     train,
 )
+from tests.patient_person import PatientPerson
 
 
 async def visit(person: Person, keyword: str, things: list[str]) -> list[str]:
@@ -43,7 +44,7 @@ async def test_two_people_at_once(bot: BotProcess, playground: Playground, ada: 
     """Each gets every caption to its own picture, in order, and a pack of the own style; no word of the other's."""
     animals = ["cat of mine", "dog of mine", "hen of mine", "fox of mine", "cow of mine", "pig of mine"]
     fruits = ["fig of ours", "pea of ours", "nut of ours", "kiwi of ours", "plum of ours"]
-    async with Person.join(playground.address, "Ben") as ben:
+    async with PatientPerson.join(playground.address, "Ben") as ben:
         hers, his = await asyncio.gather(visit(ada, "zuvix", animals), visit(ben, "quorbel", fruits))
         assert hers == [f"zuvix {animal}" for animal in animals]
         assert his == [f"quorbel {fruit}" for fruit in fruits]

@@ -16,6 +16,7 @@ from bot.playground.person import ChatError
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows
 from tests.journeys.visitor import PATIENCE, arrive, captions_in_order, collect, draw, packed, picture
+from tests.patient_person import PatientPerson
 
 MARKUP = "<b>bold</b> & *stars* _lines_ [link](http://x.y) `code` </a>"
 
@@ -63,7 +64,7 @@ async def test_bad_files(bot: BotProcess, playground: Playground) -> None:
     """Each is refused with its reason, as a reply to it; the pictures before and after it are there."""
 
     async def offer(name: str, data: bytes, answer: str) -> None:
-        async with Person.join(playground.address, name) as person:
+        async with PatientPerson.join(playground.address, name) as person:
             await arrive(person)
             await collect(person, 2)
             bad = await person.send_picture(data, name=name, as_="document", caption="my secret drawing")
@@ -160,7 +161,7 @@ async def test_bad_words(bot: BotProcess, playground: Playground) -> None:
     """Words that are too long, that look like markup or paths, and commands that are wrong."""
 
     async def come(plan: Callable[[Person], Coroutine[None, None, None]]) -> None:
-        async with Person.join(playground.address, "<i>Eve</i> & *Co*_") as person:
+        async with PatientPerson.join(playground.address, "<i>Eve</i> & *Co*_") as person:
             await plan(person)
 
     await all_of(come(plan) for plan in (long_words, markup, keywords, commands))

@@ -14,6 +14,7 @@ from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
 from tests.journeys.visitor import PATIENCE, arrive, captions_in_order, collect, picture
+from tests.patient_person import PatientPerson
 
 ALARMING = ("sorry", "wrong", "could not", "error", "again")
 
@@ -50,13 +51,14 @@ async def send_quickly(ada: Person, count: int) -> None:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """As everywhere, but a training lasts long enough to be killed in its middle."""
-    return settings | {"train": {"steps": 400, "checkpoint_steps": 40}}
+    engine = settings["engine"] | {"silent_seconds": 3}
+    return settings | {"train": {"steps": 400, "checkpoint_steps": 40}, "engine": engine}
 
 
 @asynccontextmanager
 async def training(bot: BotProcess, playground: Playground) -> AsyncIterator[Person]:
     """A person whose training has checkpoints and is far from its end."""
-    async with Person.join(playground.address, "Ada") as ada:
+    async with PatientPerson.join(playground.address, "Ada") as ada:
         await arrive(ada)
         await collect(ada)
         await ada.send("/train")
@@ -83,13 +85,15 @@ async def newest_checkpoints(bot: BotProcess) -> AsyncIterator[list[int]]:
             await looking
 
 
-@pytest.mark.parametrize("who", ["worker", "bot"])
+@pytest.mark.parametrize("who", ["worker", "bot", "stopped worker"])
 async def test_training(playground: Playground, bot: BotProcess, who: str) -> None:
-    """Worker or bot killed: the training goes on from its checkpoint to its end, and nobody is alarmed."""
+    """Worker or bot killed, or the worker stopped: the training goes on from its checkpoint, and nobody is alarmed."""
     async with training(bot, playground) as ada, newest_checkpoints(bot) as steps:
         worker = await bot.worker()
         if who == "worker":
             worker.kill()
+        elif who == "stopped worker":
+            worker.suspend()
         else:
             await bot.kill()
             await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)

@@ -12,11 +12,11 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from bot.playground import Playground
 from tests.journeys.bot_process import BotProcess
-from tests.journeys.visitor import PATIENCE, picture
+from tests.journeys.visitor import picture
+from tests.waiting import Patience, cpu_seconds, until
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDE, PHONE = (1200, 850), (390, 844)  # px
@@ -69,9 +69,11 @@ class Reader:
 
     def wait(self, xpath: str) -> None:
         """Wait until an element is seen."""
-        WebDriverWait(self._browser, PATIENCE).until(
-            lambda browser: any(one.is_displayed() for one in browser.find_elements(By.XPATH, xpath)), xpath
-        )
+
+        def seen() -> bool:
+            return any(one.is_displayed() for one in self._browser.find_elements(By.XPATH, xpath))
+
+        until(seen, Patience(cpu_seconds(), said=lambda: xpath))
 
     def click(self, xpath: str) -> None:
         """Click the last such element as soon as it is there."""

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from bot.playground import Message, Person, Picture
 
-PATIENCE = 90.0  # seconds for an answer; it takes one or two, but the machine may be busy
+PATIENCE = None  # no fixed time: a PatientPerson waits as long as the bot makes progress
 
 
 def picture(number: int, size: tuple[int, int] = (150, 130), form: str = "PNG") -> bytes:
@@ -47,10 +47,10 @@ async def collect(person: Person, count: int = 6, first: int = 0) -> None:
     await person.wait_for(f"{first + count} in all", PATIENCE)
 
 
-async def train(person: Person, patience: float = PATIENCE) -> Message:
+async def train(person: Person) -> Message:
     """Ask for a training and wait for its end."""
     await person.send("/train")
-    return await person.wait_for("is ready!", patience)
+    return await person.wait_for("is ready!", PATIENCE)
 
 
 async def draw(person: Person, wish: str, done: str = "seed ") -> list[Message]:

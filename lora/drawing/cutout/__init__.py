@@ -51,14 +51,14 @@ def cut_out(
 
     Raises JobError("empty-cutout") when nothing is left.
     """
-    rgb = np.asarray(image.convert("RGB"), dtype=np.float64) / 255
-    network_alpha = network.alpha(image.convert("RGB"))
+    image = image.convert("RGB")
+    rgb = np.asarray(image, dtype=np.float64) / 255
     background = flat.background_colour(rgb, background_colour)
     if background is None:
-        alpha = network_alpha
+        alpha = network.alpha(image)
         colour = flat.unmixed(rgb, alpha, flat.local_background(rgb, alpha))
     else:
-        alpha, colour = flat.key(rgb, background, network_alpha)
+        alpha, colour = flat.key(rgb, background, lambda: network.alpha(image))
     if (alpha > 0.5).mean() < LEAST_AREA:
         raise JobError("empty-cutout")
     rgba = np.concatenate([colour, alpha[..., None]], axis=2)

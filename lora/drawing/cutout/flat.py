@@ -6,6 +6,7 @@ edge, a is the projection of C - B on F - B, and the colour without background i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,12 @@ def background_colour(rgb: Floats, expected: tuple[int, int, int] | None = None)
     return None
 
 
-def key(rgb: Floats, background: Floats, network_alpha: Floats) -> tuple[Floats, Floats]:
+def key(rgb: Floats, background: Floats, network_alpha: Callable[[], Floats]) -> tuple[Floats, Floats]:
     """Alpha [H, W] and background-free colour [H, W, 3] of a drawing on a flat ``background``.
 
-    ``network_alpha`` [H, W] alone decides whether an enclosed patch of the background's colour is a hole in the
-    drawing (the middle of a doughnut) or part of it (the white of an eye).
+    ``network_alpha`` gives [H, W]. It is asked only if the drawing encloses a patch of the background's colour,
+    and it alone decides whether that is a hole in the drawing (the middle of a doughnut) or part of it (the white of an
+    eye).
     """
     edge = EDGE_PX * max(1, round(min(rgb.shape[:2]) / 256))
     distance = np.linalg.norm(rgb - background, axis=2)
@@ -70,27 +72,32 @@ def key(rgb: Floats, background: Floats, network_alpha: Floats) -> tuple[Floats,
     depth = ndimage.distance_transform_edt(drawing)
     certain = (depth > edge) | _ridges(distance, depth, edge)
     inside = _spread(rgb, certain & drawing)
-    span = inside - background
-    length = (span**2).sum(axis=2)
-    mixed = ((rgb - background) * span).sum(axis=2) / np.maximum(length, 1e-4)
+    away = ndimage.distance_transform_edt(outside)
+    rim = ((depth <= edge) | (away <= 1)) & ~certain
+    span = inside[rim] - background
+    length = (span**2).sum(axis=1)
+    mixed = ((rgb[rim] - background) * span).sum(axis=1) / np.maximum(length, 1e-4)
     # A drawing as pale as its background cannot be un-mixed: there the mask's own soft edge is all there is.
-    soft = ndimage.gaussian_filter(drawing.astype(float), 0.7)
-    mixed = np.where(length > 0.02, mixed, soft)
-    rim = (depth <= edge) | (ndimage.distance_transform_edt(outside) <= 1)
-    alpha = np.where(rim & ~certain, np.clip(mixed, 0, 1), drawing.astype(float))
-    alpha = np.where(ndimage.distance_transform_edt(outside) > 1.5, 0, alpha)
+    soft = ndimage.gaussian_filter(drawing.astype(float), 0.7)[rim]
+    alpha = drawing.astype(float)
+    alpha[rim] = np.clip(np.where(length > 0.02, mixed, soft), 0, 1)
+    alpha = np.where(away > 1.5, 0, alpha)
     alpha = np.where(alpha < 0.04, 0, np.where(alpha > 0.97, 1, alpha))
     return alpha, unmixed(rgb, alpha, background, inside)
 
 
 def unmixed(rgb: Floats, alpha: Floats, background: Floats, inside: Floats | None = None) -> Floats:
     """(C - (1 - a) B) / a, and towards ``inside`` (the drawing's colour nearby) where a is too small to divide by."""
-    a = alpha[..., None]
-    exact = np.clip((rgb - (1 - a) * background) / np.maximum(a, 0.05), 0, 1)
     if inside is None:
         inside = _spread(rgb, alpha > 0.95) if (alpha > 0.95).any() else rgb
+    colour = np.where(alpha[..., None] >= 0.999, rgb, inside)
+    part = (alpha > 0.2) & (alpha < 0.999)  # elsewhere it is one of the two
+    a = alpha[part][:, None]
+    behind = background if background.ndim == 1 else background[part]
+    exact = np.clip((rgb[part] - (1 - a) * behind) / np.maximum(a, 0.05), 0, 1)
     trust = np.clip((a - 0.2) / 0.6, 0, 1)
-    return np.where(a >= 0.999, rgb, trust * exact + (1 - trust) * inside)
+    colour[part] = trust * exact + (1 - trust) * inside[part]
+    return colour
 
 
 def local_background(rgb: Floats, alpha: Floats) -> Floats:
@@ -113,17 +120,19 @@ def _tolerance(distance: Floats, background: Floats) -> float:
     return float(np.clip(3 * np.percentile(border, 75) + 0.02, 0.035, 0.09))
 
 
-def _background(like_background: Bools, network_alpha: Floats) -> Bools:
+def _background(like_background: Bools, network_alpha: Callable[[], Floats]) -> Bools:
     """The background's colour connected to the border, and enclosed patches of it that the network calls holes."""
     labels, count = ndimage.label(like_background)
-    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    outside = np.isin(labels, edge[edge > 0])
-    if count:
-        index = np.arange(1, count + 1)
-        seen = np.asarray(ndimage.mean(network_alpha, labels, index))
-        area = np.asarray(ndimage.sum(like_background, labels, index)) / like_background.size
-        holes = index[(seen < HOLE_ALPHA) & (area > HOLE_SHARE)]
-        outside |= np.isin(labels, holes)
+    areas = np.bincount(labels.ravel(), minlength=count + 1) / like_background.size
+    is_outside = np.zeros(count + 1, dtype=bool)
+    is_outside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    is_outside[0] = False  # the drawing
+    enclosed = np.flatnonzero(~is_outside & (areas > HOLE_SHARE))
+    enclosed = enclosed[enclosed > 0]
+    if enclosed.size:
+        seen = np.asarray(ndimage.mean(network_alpha(), labels, enclosed))
+        is_outside[enclosed[seen < HOLE_ALPHA]] = True
+    outside: Bools = is_outside[labels]
     return outside
 
 

@@ -14,6 +14,7 @@ from aiogram.client.telegram import TelegramAPIServer
 from PIL import Image, ImageDraw
 
 from bot.playground import Person, Playground, serve
+from tests.patient_person import PatientPerson
 
 Drawing = Callable[..., bytes]
 
@@ -28,7 +29,7 @@ async def playground(tmp_path: Path) -> AsyncIterator[Playground]:
 @pytest.fixture
 async def ada(playground: Playground) -> AsyncIterator[Person]:
     """A person who has started the bot."""
-    async with Person.join(playground.address, "Ada") as person:
+    async with PatientPerson.join(playground.address, "Ada") as person:
         await person.send("/start")
         yield person
 

@@ -120,7 +120,7 @@ async def test_waiting_is_for_what_comes_after_the_deed(ptb: telegram.Bot, ada: 
     await ada.send("again?")
     with pytest.raises(TimeoutError, match="0 others came"):
         await ada.wait_for("answer", timeout=0.3)
-    waiting = asyncio.create_task(ada.wait_for("answer", timeout=5))
+    waiting = asyncio.create_task(ada.wait_for("answer"))
     await ptb.send_message(ada.id, "answer 2")
     assert (await waiting).text == "answer 2"
 

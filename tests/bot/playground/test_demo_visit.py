@@ -43,7 +43,7 @@ async def test_the_visit_ends_with_nine_stickers(stage: Stage, tmp_path: Path) -
     assert isinstance(train, Train)
     assert len(train.samples) == 24
     assert all(sample.caption.startswith("bomux ") for sample in train.samples)
-    assert len({(job.prompt, job.cfg) for job in draws if not isinstance(job, Train)}) == 9
+    assert len({(job.prompt, job.options.cfg) for job in draws if not isinstance(job, Train)}) == 9
     stickers = sorted(out.glob("*.webp"))
     assert [path.name for path in stickers] == [f"{number:02}.webp" for number in range(1, 10)]
     with Image.open(out / "contact-sheet.png") as poster:
@@ -69,7 +69,7 @@ async def test_an_empty_drawing_is_asked_for_again(stage: Stage, tmp_path: Path)
 
     def fails(job: Job) -> bool:
         first = {f"{visit.KEYWORD} {prompt}": seed for prompt, seed in visit.PROMPTS.items()}
-        return not isinstance(job, Train) and job.cfg == 5 and job.seed == first[job.prompt]
+        return not isinstance(job, Train) and job.options.cfg == 5 and job.options.seed == first[job.prompt]
 
     engine = Failing(fails)
     async with stage.bot(engine):

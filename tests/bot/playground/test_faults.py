@@ -43,10 +43,12 @@ async def test_a_slow_answer_times_out_after_the_work(
     playground: Playground, ptb: telegram.Bot, ada: Person
 ) -> None:
     """A bot that does not wait long enough gives up on what was done at once."""
-    playground.faults.add(Fault(method="sendMessage", slow_seconds=1.0))
+    playground.faults.add(Fault(method="sendMessage", slow_seconds=60.0))
+    began = time.monotonic()
     with pytest.raises(TimedOut):
         await ptb.send_message(ada.id, "slow", read_timeout=0.2)
-    await ada.wait_for("slow", timeout=0.5)
+    await ada.wait_for("slow")
+    assert time.monotonic() - began < 60
 
 
 async def test_faults_over_http(playground: Playground, ptb: telegram.Bot, ada: Person) -> None:
@@ -91,4 +93,4 @@ async def test_stopwatch_of_the_default_pace(playground: Playground, ptb: telegr
     began = time.monotonic()
     for number in range(40):
         await ptb.send_message(ada.id, str(number))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # at one message a second it would be over

@@ -14,8 +14,10 @@ import pytest
 
 from bot import config
 from bot.errors import ConfigError
-from bot.playground import Person, main
+from bot.playground import main
 from bot.playground.run import toml
+from tests.patient_person import PatientPerson
+from tests.waiting import result_of, until_async
 
 
 def test_settings_survive_the_file(tmp_path: Path) -> None:
@@ -68,15 +70,15 @@ async def test_both_processes_begin_and_end_together(tmp_path: Path) -> None:
     """The page's address is printed, the real bot answers, SIGTERM ends both with 0, no token is stored."""
     running = await _start("--dir", str(tmp_path))
     assert running.stdout is not None
-    line = (await asyncio.wait_for(running.stdout.readline(), 30)).decode()
+    line = (await result_of(running.stdout.readline())).decode()
     address = line.split()[-1].rstrip("/")
-    async with Person.join(address, "Ada") as ada:
+    async with PatientPerson.join(address, "Ada") as ada:
         await ada.send("/start")
-        await ada.wait_for("/new", timeout=30)
+        await ada.wait_for("/new")
     (bot,) = _children(running.pid)
     token = _token_of(bot)
     running.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(running.wait(), 30) == 0
+    assert await result_of(running.wait()) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(bot, 0)
     assert not _holding(tmp_path, token)
@@ -87,10 +89,10 @@ async def test_a_bot_that_dies_ends_the_playground(tmp_path: Path) -> None:
     """Nobody is left chatting with a dead bot: the playground ends with an error."""
     running = await _start("--dir", str(tmp_path), "--demo")
     assert running.stdout is not None
-    await asyncio.wait_for(running.stdout.readline(), 30)
+    await result_of(running.stdout.readline())
     (bot,) = _children(running.pid)
     os.kill(bot, signal.SIGKILL)
-    said = (await asyncio.wait_for(running.stdout.read(), 30)).decode()
+    said = (await result_of(running.stdout.read())).decode()
     assert await running.wait() == 1
     assert "ended during the visit" in said
     assert str(tmp_path / "playground" / "demo" / "bot.log") in said
@@ -100,9 +102,9 @@ async def test_an_interrupted_demo_is_no_success(tmp_path: Path) -> None:
     """Who stops the visit halfway does not get the exit code of one that went through."""
     running = await _start("--dir", str(tmp_path), "--demo")
     assert running.stdout is not None
-    await asyncio.wait_for(running.stdout.readuntil(b"/start"), 30)
+    await result_of(running.stdout.readuntil(b"/start"))
     running.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(running.wait(), 30) == 130
+    assert await result_of(running.wait()) == 130
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
@@ -110,13 +112,11 @@ async def test_a_killed_playground_leaves_no_bot_behind(tmp_path: Path) -> None:
     """The next playground on the same folder would find it in the way."""
     running = await _start("--dir", str(tmp_path))
     assert running.stdout is not None
-    await asyncio.wait_for(running.stdout.readline(), 30)
+    await result_of(running.stdout.readline())
     (bot,) = _children(running.pid)
     running.kill()
     await running.wait()
-    async with asyncio.timeout(30):
-        while _alive(bot):  # noqa: ASYNC110 - another process sets no event
-            await asyncio.sleep(0.1)
+    await until_async(lambda: not _alive(bot))
 
 
 def _alive(pid: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from bot import migrations
 from bot import store as store_module
 from bot.store import Clash, Store
-from bot.tables import comparisons, drawings, jobs, people, samples, styles, trainings
+from bot.tables import comparisons, drawings, jobs, losses, people, samples, styles, trainings
 from bot.tables.jobs import JobKind, JobState
 from lora.jobs import DrawOptions
 
@@ -105,7 +105,7 @@ async def test_an_attempt_that_is_not_running_changes_nothing(store: Store) -> N
     assert not await jobs.end(store, old_train.id, old_train.attempt, JobState.FAILED, "internal")
     assert await trainings.add_checkpoint(store, old_train, step=5, adapter="a", state="s") == ["a", "s"]
     await drawings.add(store, old_draw.id, old_draw.attempt, position=0, seed=1, blob="b")
-    await jobs.lose(store, old_draw.id, old_draw.attempt, blame=True, attempts=1)
+    await losses.lose(store, [(old_draw.id, old_draw.attempt)], attempts=1)
     assert await drawings.of_job(store, old_draw.id) == []
     assert await trainings.resume_state(store, old_train.id) is None
     assert [job.state for job in await jobs.active(store)] == [JobState.RUNNING, JobState.RUNNING]
@@ -152,12 +152,12 @@ async def test_losing_workers_is_forgiven_after_a_checkpoint(store: Store) -> No
     for _ in range(2):
         job = await jobs.claim(store, JobKind.TRAIN)
         assert job is not None
-        await jobs.lose(store, job.id, job.attempt, blame=True, attempts=3)
+        await losses.lose(store, [(job.id, job.attempt)], attempts=3)
     job = await jobs.claim(store, JobKind.TRAIN)
     assert job is not None
     await trainings.add_checkpoint(store, job, step=100, adapter="a", state="s")
     for expected in (JobState.QUEUED, JobState.QUEUED, JobState.FAILED):
-        await jobs.lose(store, job.id, job.attempt, blame=True, attempts=3)
+        await losses.lose(store, [(job.id, job.attempt)], attempts=3)
         now = await jobs.get(store, job.id)
         assert now is not None
         assert now.state == expected

@@ -30,7 +30,7 @@ def trained(data: Path, tiny_folder: Path, cache_dir: Path, tmp_path_factory: py
     return output
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def machine(tiny_folder: Path, cache_dir: Path) -> list[str]:
     return [f"--base={tiny_folder}", f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1", "--steps=2"]
 
@@ -59,13 +59,22 @@ def test_compare_chooses_and_a_person_overrides(
     assert json.loads((trained / "scores.json").read_text())["rule"]["step"] == said["step"]
 
 
+@pytest.fixture(scope="module")
+def compared_once(
+    trained: Path, data: Path, machine: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run whose checkpoints have been compared, for all tests to copy."""
+    run = tmp_path_factory.mktemp("compared") / "run"
+    shutil.copytree(trained, run, ignore=shutil.ignore_patterns("*.json"))
+    assert main(["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]) == 0
+    return run
+
+
 @pytest.fixture
-def compared(trained: Path, data: Path, machine: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
-    """A run whose checkpoints have been compared, and the command that does it."""
-    run = shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.json"))
-    command = ["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]
-    assert main(command) == 0
-    return run, command
+def compared(compared_once: Path, data: Path, machine: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
+    """A run whose checkpoints have been compared, and the command that did it."""
+    run = shutil.copytree(compared_once, tmp_path / "run")
+    return run, ["compare", str(run), f"--train_data_dir={data}", "--num_prompts=2", *machine]
 
 
 def test_a_persons_choice_stays(compared: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ from safetensors.torch import save
 
 from lora.__main__ import main
 from lora.cli import run_folder
+from lora.jobs import Sample
+from tests.sample_folder import write_folder
 
 ADAPTER = "pytorch_lora_weights.safetensors"
 
@@ -21,6 +23,10 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def flags(data: Path, run: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
+    return given_flags(data, run, tiny_folder, cache_dir)
+
+
+def given_flags(data: Path, run: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
     given = {
         "pretrained_model_name_or_path": tiny_folder,
         "train_data_dir": data,
@@ -41,6 +47,23 @@ def machine(cache_dir: Path) -> list[str]:
     return [f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1", "--steps=2"]
 
 
+@pytest.fixture(scope="module")
+def trained_once(
+    samples: tuple[Sample, ...], tiny_folder: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A complete run with ``flags``, for all tests to copy."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_folder(folder / "data", samples)
+    assert main(["train", *given_flags(folder / "data", folder / "run", tiny_folder, cache_dir)]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def trained(trained_once: Path, run: Path) -> Path:
+    """``run`` as it is after a training with ``flags``."""
+    return shutil.copytree(trained_once, run)
+
+
 def fails(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command, which must end with exit code 2 and one line on stderr; returns it."""
     capsys.readouterr()
@@ -55,10 +78,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_trainings_never_share_a_folder(
-    flags: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A used folder is refused before anything is loaded, with all three ways out; nothing in it changes."""
-    assert main(["train", *flags]) == 0
     before = files(run)
     said = fails(["train", *flags, "--rank=3", "--pretrained_model_name_or_path=nowhere"], capsys)
     assert f"{run}: there is a training in it (checkpoint-2, checkpoint-4, {ADAPTER})" in said
@@ -115,10 +137,9 @@ def test_clear_leaves_nothing_of_a_run(flags: list[str], run: Path, machine: lis
 
 
 def test_a_run_that_fails_changes_no_figures(
-    flags: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A refused resume leaves metrics.jsonl, and everything else, as it was."""
-    assert main(["train", *flags]) == 0
     before = files(run)
     resume = ["train", *flags, "--resume_from_checkpoint=checkpoint-2"]
     assert "rank was 2 and is 3" in fails([*resume, "--rank=3"], capsys)
@@ -136,11 +157,10 @@ def test_a_start_that_came_to_nothing_is_no_training(flags: list[str], run: Path
 
 
 def test_a_checkpoint_from_elsewhere_does_not_mix_runs(
-    flags: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], trained: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It may go on in a fresh folder, or in one of the same training; not in that of another one."""
     other = tmp_path / "other"
-    assert main(["train", *flags]) == 0
     assert main(["train", *flags, "--seed=1", f"--output_dir={other}"]) == 0
     before = files(run)
     resume = [f"--resume_from_checkpoint={other / 'checkpoint-2'}", "--seed=1"]
@@ -206,10 +226,14 @@ def test_a_relative_folder_is_remembered_as_given(
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"base": 3}', "\xff", "[" * 100_000])
 def test_a_damaged_origin_is_one_line(
-    content: str, run: Path, flags: list[str], machine: list[str], capsys: pytest.CaptureFixture[str]
+    content: str,
+    trained: Path,
+    run: Path,
+    flags: list[str],
+    machine: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The file is named, and how to do without it."""
-    assert main(["train", *flags]) == 0
     (run / "run.json").write_bytes(content.encode("latin-1"))
     for command in (["demo", str(run), *machine], ["train", *flags, "--resume_from_checkpoint=checkpoint-2"]):
         said = fails(command, capsys)
@@ -218,10 +242,9 @@ def test_a_damaged_origin_is_one_line(
 
 @pytest.mark.parametrize("line", ["{", "3", "null", '{"loss": 1}', '{"step": "x"}', "\xff", "[" * 100_000])
 def test_damaged_figures_are_told_and_kept(
-    line: str, run: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+    line: str, trained: Path, run: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """metrics.jsonl is named with its line; nothing is written over it, and without it the run goes on."""
-    assert main(["train", *flags]) == 0
     metrics = run / "metrics.jsonl"
     metrics.write_bytes(metrics.read_bytes() + line.encode("latin-1") + b"\n")
     before = files(run)
@@ -258,7 +281,7 @@ def test_a_bad_adapter_is_named(
         bad, wanted = tmp_path, "cannot be read"
     if case == "other":
         bad.write_bytes(save({"x": torch.zeros(1)}))
-        wanted = "more than LoRA layers"
+        wanted = "belongs to no LoRA layer"
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a cat\n")
     drawn = ["draw", f"--base={tiny_folder}", f"--prompts={prompts}", f"--out={tmp_path / 'out'}", *machine]

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from safetensors.torch import load_file
 
 from lora.__main__ import main
 from lora.files import write_whole
+from tests import waiting
 
 ROOT = Path(__file__).parents[3]
 ADAPTER = "pytorch_lora_weights.safetensors"
@@ -62,11 +62,8 @@ def start(flags: list[str], **how: object) -> subprocess.Popen[str]:
 
 
 def wait_for_steps(output: Path, steps: int) -> None:
-    deadline = time.monotonic() + 90
     metrics = output / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_text().count("\n") >= steps):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    waiting.until(lambda: metrics.exists() and metrics.read_text().count("\n") >= steps)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +158,7 @@ def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     process = start([*flags, "--report_to=none", "--resume_from_checkpoint=latest"], preexec_fn=small_files)
-    _, said = process.communicate(timeout=120)
+    _, said = waiting.output_of(process)
     assert process.returncode == 2, said
     assert "cannot be written" in said.splitlines()[-1]
     assert "checkpoint-4" in said.splitlines()[-1]
@@ -196,7 +193,7 @@ def test_a_folder_without_write_permission_is_refused_at_once(flags: list[str], 
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
     process = start([*flags, f"--output_dir={closed / 'run'}"], preexec_fn=without_rights)
-    _, said = process.communicate(timeout=60)
+    _, said = waiting.output_of(process)
     assert process.returncode == 2, said
     assert said.endswith(f"--output_dir {closed / 'run'}: nothing may be written into {closed}\n")
 
@@ -224,7 +221,7 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     process = start(flags)
     wait_for_steps(tmp_path / "run", 10)
     process.send_signal(number)
-    said, error = process.communicate(timeout=60)
+    said, error = waiting.output_of(process)
     assert process.returncode == 130, error
     assert error.count("finishing this step and saving it; Ctrl-C once more ends at once") == 1
     (saved,) = (tmp_path / "run").glob("checkpoint-*")
@@ -251,7 +248,7 @@ def test_a_second_interrupt_ends_at_once_and_names_the_last_checkpoint(
         assert process.stderr.readline() == "\n"
         assert "finishing this step" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said, error = process.communicate(timeout=60)
+        said, error = waiting.output_of(process)
     finally:
         process.kill()  # it would train for very long
     assert process.returncode == 130
@@ -287,7 +284,7 @@ def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
         except OSError:  # how Linux says that the other end is closed
             break
     os.close(leader)
-    assert process.wait(timeout=60) == 0
+    assert process.wait() == 0
     text = shown.decode()
     assert "30/30" in text
     assert "loss " in text
@@ -325,13 +322,10 @@ def test_the_reference_command_runs_through_accelerate(
         "--checkpointing_steps=10 --learning_rate=1e-4 --lr_scheduler=constant --lr_warmup_steps=50 --seed=42 "
         f"--output_dir={tmp_path / 'tuned'} --validation_epochs=3 --cache_dir={cache_dir}"
     ).split()
-    done = subprocess.run(
+    done = waiting.run(
         [*launch, *command, "--validation_prompt=a ball, skiing badly"],
         cwd=ROOT,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     output = tmp_path / "tuned"

@@ -2,8 +2,8 @@
 
 import io
 import queue
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ from lora.models.base_model import Base
 from lora.models.profiles import Colour
 from lora.training import loop
 from lora.training.checkpoints import used_random_flip
+from tests.waiting import Patience, cpu_seconds, when_stuck
 
 DRAW = Draw(id=10, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=3))
 
@@ -87,14 +88,9 @@ class Desk:
         self._enough = lambda events: sum(isinstance(event, over) for event in events) >= ends
         for job in jobs:
             self.inbox.put(job)
-        timer = threading.Timer(60, self.inbox.put, args=[Stop])
-        timer.start()
-        try:
+        patience = Patience(cpu_seconds(), lambda: len(self.events))
+        with when_stuck(lambda: self.inbox.put(Stop), patience), suppress(Stop):
             self._worker.run()
-        except Stop:
-            pass
-        finally:
-            timer.cancel()
         return self.events
 
 

@@ -1,7 +1,6 @@
 """The bundled base as a base: found by name, the same when unpacked, and really trained and drawn with."""
 
 import ast
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lora.models import base_model, sticker_nano
 from lora.models.base_model import Base
 from lora.models.profiles import NANO
 from lora.training import loop
+from tests import waiting
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
 
@@ -58,8 +58,8 @@ def test_its_name_is_known_without_torch() -> None:
         "import sys, lora.__main__, lora.models.profiles; lora.__main__._parser(); "
         "print(*[name for name in ('torch', 'diffusers', 'transformers') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    done = waiting.run([sys.executable, "-c", program])
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 def test_it_draws_on_the_background_that_was_asked_for(nano: Base) -> None:

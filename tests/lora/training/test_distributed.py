@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from lora.jobs import Sample
 from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
+from tests import waiting
 from tests.lora.training.test_reference_parity import reference_plan
 from tests.sample_folder import write_folder
 
@@ -22,13 +22,10 @@ ROOT = Path(__file__).parents[3]
 def start(launcher: list[str], output: Path, flags: list[str]) -> str:
     """Run the real command to its end; returns its output."""
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    done = waiting.run(
         [*launcher, "-m", "lora", "train", *flags, f"--output_dir={output}"],
         cwd=ROOT,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

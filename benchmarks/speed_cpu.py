@@ -1,0 +1,104 @@
+"""Rows 10 and 11 of ``benchmarks.speed``: the bundled base on a CPU, and what follows a drawing."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.speed_setup import Setting
+from lora.drawing import fit, sampling
+from lora.drawing.cutout import cut_out, remover
+from lora.drawing.sampling import Item
+from lora.models import base_model, sticker_nano
+
+STEPS, PEER_STEPS = 10, 20
+
+
+def sticker(setting: Setting) -> None:
+    """Row 10: one drawing of the bundled base. The peer is plain diffusers on the same folder, with its own sampler.
+
+    Ours needs ten steps of DPM-Solver++ for what DDIM draws in twenty, and guidance stops at the profile's share.
+    """
+    from diffusers import StableDiffusionPipeline
+
+    base = base_model.load(sticker_nano.NAME, setting.folder, "cpu")
+    pipe = StableDiffusionPipeline.from_pretrained(base.folder, safety_checker=None)
+    pipe.set_progress_bar_config(disable=True)
+    steps = 1 if setting.tiny else STEPS
+
+    def ours(count: int, number: int) -> None:
+        item = Item(prompt=f"a fox {number}", seed=number, cfg=5.0)
+        assert [one for one in sampling.draw(base, [item], steps=count) if isinstance(one, sampling.Picture)]
+
+    def theirs(count: int, number: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pipe(f"a fox {number}, white background", num_inference_steps=count, guidance_scale=5.0)
+
+    calls = {
+        f"ours, {steps} steps, s": partial(ours, steps),
+        f"ours, {2 * steps} steps, s": partial(ours, 2 * steps),
+        f"diffusers, {steps} steps, s": partial(theirs, steps),
+        f"diffusers, {2 * steps} steps, s": partial(theirs, 2 * steps),
+    }
+    times: dict[str, Any] = {**setting.interleaved(calls, warm=1), "threads": torch.get_num_threads()}
+    setting.report("10 a drawing on a CPU", times)
+
+
+def finishing(setting: Setting) -> None:
+    """Row 11, processor seconds: drawing, cut-out, fitting, encoding, beside rembg's own way with the same network."""
+    import rembg
+
+    network = remover(setting.folder)
+    side = 128 if setting.tiny else 512
+    drawings = {"flat background": _drawing(side), "other background": _drawing(side, striped=True)}
+    session = network._session  # type: ignore[attr-defined]  # the peer is given the same network
+    found = {}
+    for name, drawing in drawings.items():
+        peer = partial(_with_rembg, rembg, drawing, session)
+        ours = partial(_ours, drawing, network)
+        rounds = 1 if setting.tiny else setting.rounds
+        times = [(_cpu_seconds(peer), _cpu_seconds(ours)) for _ in range(rounds + 1)][1:]
+        theirs, own = (statistics.median(values) for values in zip(*times, strict=True))
+        found |= {f"{name}: rembg and PNG, CPU s": theirs, f"{name}: ours, CPU s": own}
+    setting.report("11 from a drawing to a sticker file", found)
+
+
+def _drawing(side: int, *, striped: bool = False) -> Image.Image:
+    """A disc with an outline and an eye; on white, or on stripes."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    picture = np.full((side, side, 3), 255, dtype=np.uint8)
+    if striped:
+        picture[(np.arange(side) // 8) % 2 == 0] = (120, 180, 90)
+    picture[x * x + y * y < 0.55] = (20, 20, 20)
+    picture[x * x + y * y < 0.5] = (230, 120, 40)
+    picture[(x - 0.2) ** 2 + (y + 0.2) ** 2 < 0.02] = (255, 255, 255)
+    return Image.fromarray(picture)
+
+
+def _ours(drawing: Image.Image, network: Any) -> bytes:
+    return fit.encode(fit.fit(cut_out(drawing, network, (255, 255, 255))))
+
+
+def _with_rembg(rembg: Any, drawing: Image.Image, session: Any) -> bytes:
+    """``rembg.remove`` of encoded bytes, as its command line does it, then the 512 px PNG, optimised."""
+    sent = io.BytesIO()
+    drawing.save(sent, "PNG")
+    cut = Image.open(io.BytesIO(rembg.remove(sent.getvalue(), session=session)))
+    out = io.BytesIO()
+    cut.resize((512, 512), Image.Resampling.LANCZOS).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _cpu_seconds(call: Any) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start

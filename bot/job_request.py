@@ -1,0 +1,41 @@
+"""A row of a job as the request that an engine takes. Files are checked here and read when they are sent."""
+
+from __future__ import annotations
+
+from bot.blobs import Blobs
+from bot.store import Store
+from bot.tables import trainings
+from bot.tables.jobs import Job, JobKind
+from lora.jobs import Draw, Sample, SavedCheckpoint, Train, TrainSettings
+
+
+async def request(store: Store, blobs: Blobs, job: Job, *, checkpoint_steps: int | None) -> Draw | Train:
+    """The request for a job. Raises OSError if one of its files cannot be read or is damaged."""
+    if job.kind == JobKind.DRAW:
+        return await _draw(blobs, job)
+    return await _train(store, blobs, job, checkpoint_steps)
+
+
+async def _draw(blobs: Blobs, job: Job) -> Draw:
+    return Draw(
+        id=job.id,
+        attempt=job.attempt,
+        prompt=job.prompt,
+        adapter=await blobs.content(job.adapter) if job.adapter else None,
+        options=job.options,
+    )
+
+
+async def _train(store: Store, blobs: Blobs, job: Job, checkpoint_steps: int | None) -> Train:
+    state = await trainings.resume_state(store, job.id)
+    samples = await trainings.samples(store, job.id)
+    earlier = await trainings.checkpoints(store, job.id)
+    return Train(
+        id=job.id,
+        attempt=job.attempt,
+        keyword=job.keyword,
+        samples=tuple([Sample(picture=await blobs.content(b), caption=text) for b, text in samples]),
+        settings=TrainSettings(steps=job.steps, checkpoint_steps=checkpoint_steps, seed=job.seed),
+        resume=await blobs.content(state) if state else None,
+        earlier=tuple([SavedCheckpoint(step=step, adapter=await blobs.content(b)) for step, b in earlier]),
+    )

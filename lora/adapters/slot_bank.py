@@ -1,0 +1,247 @@
+"""People's adapter files in the slots of one device: loaded by memory copies, kept by content, chosen per picture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lora.adapters.adapter_file import AdapterInfo, read_header, read_info
+from lora.adapters.lora_layers import fitted
+from lora.adapters.slots import Place, SlottedDenoiser
+from lora.jobs import JobError
+from lora.models.base_model import Base
+
+NO_ADAPTER = 0  # the slot that holds zeros
+PIECE = 2**20  # bytes that one thread hashes at a time
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+
+
+class DoesNotFit(Exception):
+    """A good adapter that the slots have no room for: of a higher rank, or of more layers. PEFT takes it."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file in a slot."""
+
+    slot: int
+    about: AdapterInfo | None
+
+
+class SlotBank:
+    """The slots of a denoiser, and the rows that its layers read: row i holds the adapter of group i of a batch."""
+
+    def __init__(self, base: Base, denoiser: SlottedDenoiser, *, slots: int, groups: int) -> None:
+        self.denoiser = denoiser
+        self._base = base
+        self._layout = denoiser.layout
+        like: dict[str, Any] = {"device": base.device, "dtype": base.dtype}
+        self.pool = torch.zeros(slots + 1, self._layout.size, **like)
+        self.rows = torch.zeros(groups, self._layout.size, **like)
+        self._index = torch.zeros(groups, dtype=torch.long, device=base.device)
+        self._strength = torch.zeros(groups, 1, **like)
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # by content, the last used one last
+        self._free = list(range(slots, NO_ADAPTER, -1))
+        self._known: OrderedDict[int, tuple[bytes, str]] = OrderedDict()  # id of bytes -> them and their key
+        self._staging = torch.empty(0, dtype=torch.uint8)
+        self._copied: Any = None
+        denoiser.bind(self.rows)
+
+    @property
+    def room(self) -> int:
+        """How many files can be in slots at once."""
+        return len(self.pool) - 1
+
+    def load(self, files: Sequence[bytes | None]) -> list[Loaded]:
+        """Bring the files of one batch into slots; those that were not used for longest make room.
+
+        Raises JobError other-base or bad-adapter, and DoesNotFit.
+        """
+        keys = [self._key(data) if data is not None else None for data in files]
+        wanted = {key for key in keys if key is not None}
+        if len(wanted) > self.room:
+            raise DoesNotFit(f"{len(wanted)} adapters, {self.room} slots")
+        for key, data in zip(keys, files, strict=True):
+            if key is not None and data is not None:
+                if key not in self._loaded:
+                    self._loaded[key] = self._load(data, wanted)
+                self._loaded.move_to_end(key)
+        return [Loaded(NO_ADAPTER, None) if key is None else self._loaded[key] for key in keys]
+
+    @torch.no_grad()
+    def use(self, slots: Sequence[int], strengths: Sequence[float]) -> None:
+        """Let group i of the next batches have the adapter of ``slots[i]``, ``strengths[i]`` times as strong."""
+        count = len(slots)
+        self._index[:count].copy_(torch.tensor(slots))
+        self._strength[:count, 0].copy_(torch.tensor(strengths))
+        rows = self.rows[:count]
+        torch.index_select(self.pool, 0, self._index[:count], out=rows)
+        rows[:, self._layout.ups :].mul_(self._strength[:count])
+
+    def _key(self, data: bytes) -> str:
+        """The content's hash; bytes that came before are known by being the same object."""
+        known = self._known.get(id(data))
+        if known is None:
+            known = self._known[id(data)] = (data, content_key(data))
+            if len(self._known) > 2 * self.room:
+                self._known.popitem(last=False)
+        return known[1]
+
+    def _load(self, data: bytes, wanted: set[str]) -> Loaded:
+        about = read_info(data)
+        if about is not None and about.base_hash != self._base.hash:
+            raise JobError("other-base", f"trained on {about.base}, drawn with {self._base.name}")
+        if not self._free:
+            oldest = next(key for key in self._loaded if key not in wanted)
+            self._free.append(self._loaded.pop(oldest).slot)
+        slot = self._free[-1]
+        self.write(slot, data)
+        self._free.pop()
+        return Loaded(slot, about)
+
+    @torch.no_grad()
+    def write(self, slot: int, data: bytes) -> None:
+        """Fill one slot from a file. Raises JobError bad-adapter, and DoesNotFit."""
+        row = self.pool[slot]
+        row.zero_()
+        try:
+            self._write_row(row, data)
+            if not bool(torch.isfinite(row).all()):
+                raise JobError("bad-adapter", "it holds values that are no numbers")
+        except (JobError, DoesNotFit):
+            row.zero_()
+            raise
+
+    def _write_row(self, row: Tensor, data: bytes) -> None:
+        """Copy the halves of every layer. A file of this project goes to the device as it is, in one piece."""
+        places = {place.path: place for place in self._layout.places}
+        about = read_info(data)
+        if about is not None:
+            raw = self._upload(data)
+            halves = {
+                path: (_tensor(raw, down), _tensor(raw, up), about.alpha * down.shape[0] / about.rank)
+                for path, (down, up) in paired(read_entries(data)).items()
+            }
+        else:
+            halves = {path: (down, up, alpha) for path, (down, up, alpha) in fitted(self._base, data).items()}
+        sources, targets = [], []
+        for path, (down, up, alpha) in halves.items():
+            if path not in places:
+                raise DoesNotFit(f"no slots at {path}")
+            rank = _rank(places[path], tuple(down.shape), tuple(up.shape))
+            scaled = up if alpha == rank else up * (alpha / rank)
+            sources += [down.to(row.device, non_blocking=True), scaled.to(row.device, non_blocking=True)]
+            targets.append(places[path].down_of(row)[:rank])
+            targets.append(places[path].up_of(row)[:, :rank].view(up.shape))
+        torch._foreach_copy_(targets, sources)
+
+    def _upload(self, data: bytes) -> Tensor:
+        """The file's bytes after its header, on the device, by way of memory that the device reads directly."""
+        start = _header_end(data)
+        size = len(data) - start
+        pinned = self._base.device.type == "cuda"
+        if len(self._staging) < size:
+            self._staging = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+        if self._copied is not None:
+            self._copied.synchronize()  # the copy before must have left the buffer
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="The given buffer is not writable"
+            )  # nobody writes to it
+            source = torch.frombuffer(data, dtype=torch.uint8, offset=start)
+        self._staging[:size].copy_(source)  # by several threads
+        raw = self._staging[:size].to(self._base.device, non_blocking=True)
+        if pinned:
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+        return raw
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of a safetensors file: its name, and where its bytes are after the header."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def read_entries(data: bytes) -> list[Entry]:
+    """The tensors of a file, without reading them. Raises JobError bad-adapter."""
+    read_header(data)
+    end_of_header = _header_end(data)
+    size = len(data) - end_of_header
+    entries = []
+    try:
+        for name, value in json.loads(data[8:end_of_header]).items():
+            if name == "__metadata__":
+                continue
+            start, end = value["data_offsets"]
+            entry = Entry(name, DTYPES[value["dtype"]], tuple(value["shape"]), start, end)
+            needed = entry.dtype.itemsize * math.prod(entry.shape)
+            if not 0 <= start <= end <= size or end - start != needed:
+                raise JobError("bad-adapter", "a damaged safetensors file")
+            entries.append(entry)
+    except (KeyError, TypeError, ValueError) as error:
+        raise JobError("bad-adapter", "no safetensors file, or a damaged one") from error
+    return entries
+
+
+def paired(entries: Sequence[Entry]) -> dict[str, tuple[Entry, Entry]]:
+    """path -> the lower and the upper half of each layer of a file of this project. Raises JobError bad-adapter."""
+    by_name = {entry.name: entry for entry in entries}
+    found = {}
+    for name, down in by_name.items():
+        path = name.removeprefix("unet.").removesuffix(".lora_A.weight")
+        up = by_name.get(f"unet.{path}.lora_B.weight")
+        if name == f"unet.{path}.lora_A.weight" and up is not None:
+            found[path] = down, up
+    if not found or 2 * len(found) != len(entries):
+        raise JobError(
+            "bad-adapter", "no layers, or halves of layers, or more than LoRA layers of the denoiser"
+        )
+    return found
+
+
+def content_key(data: bytes) -> str:
+    """A hash of hashes of pieces, which several threads compute: sha256 of one file takes 15 ms otherwise."""
+    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+    digests = _hashers.map(lambda piece: hashlib.sha256(piece).digest(), pieces)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+_hashers = ThreadPoolExecutor(8, thread_name_prefix="adapter-hash")
+
+
+def _header_end(data: bytes) -> int:
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+def _tensor(raw: Tensor, entry: Entry) -> Tensor:
+    piece = raw[entry.start : entry.end]
+    if piece.storage_offset() % entry.dtype.itemsize:
+        piece = piece.clone()
+    return piece.view(entry.dtype).view(entry.shape)
+
+
+def _rank(place: Place, down: tuple[int, ...], up: tuple[int, ...]) -> int:
+    """The rank of a layer's halves. Raises JobError bad-adapter, and DoesNotFit."""
+    rank = down[0] if down else 0
+    kernel = (1,) * (len(place.down) - 2)
+    if down[1:] != place.down[1:] or up != (place.up[0], rank, *kernel) or rank < 1:
+        raise JobError("bad-adapter", "its layers have other sizes than those of this base")
+    if rank > place.down[0]:
+        raise DoesNotFit(f"rank {rank}, the slots have {place.down[0]}")
+    return rank

@@ -1,0 +1,237 @@
+"""LoRA slots: a denoiser that holds several adapters at once and uses another one for each picture of a batch.
+
+A slotted layer computes, for the group i of its batch (one picture, or the pictures of one training),
+
+    y_i = W x_i + b + scale * up_i (down_i x_i)
+
+with the stacked halves down [groups, rank, in] and up [groups, out, rank] in one batched product, or with weights
+W_i = W + scale * up_i down_i that were added up once for all steps of the batch: that reads more weights in each step,
+and writes no activation twice. All layers' halves lie in one flat tensor: an adapter is one memory copy, and choosing
+adapters for a batch is one gather. Nothing is built, compiled or captured anew for another adapter. Tests compare both
+forms with PEFT (``lora_layers``).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lora.adapters.targets import TARGETS
+
+ALIGNED = 8  # elements: halves begin at multiples of 16 bytes, as the matrix units want it
+
+
+class SlottedLayer(nn.Module):
+    """A linear layer or a convolution of the base with stacked halves of adapters beside it.
+
+    ``down`` is [groups, rank, in] or [groups, rank, in, k, k], ``up`` [groups, out, rank]; the batch is as many groups
+    of equal size, in order. ``merged`` holds weights to use instead of halves: [1, out, in] for all groups, or
+    [groups, out, in]; of a convolution [..., out, in, k, k].
+    """
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d) -> None:
+        super().__init__()
+        self.layer = layer
+        self.groups = 0
+        self.rows = 0  # vectors of one picture that the layer multiplies, see ``SlottedDenoiser.count_rows``
+        self.scale = 1.0
+        self.down: Tensor = layer.weight.new_empty(0)
+        self.up: Tensor = layer.weight.new_empty(0)
+        self.merged: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.merged is not None:
+            return self._with_merged(x, self.merged)
+        y = self._plain(x, self.layer.weight)
+        if not self.groups:
+            return y
+        if isinstance(self.layer, nn.Conv2d):
+            return y + self._convolved(x, self.layer)
+        down, up = self.down[: self.groups], self.up[: self.groups]
+        low = torch.bmm(x.reshape(self.groups, -1, x.shape[-1]), down.transpose(1, 2))
+        grouped = y.reshape(self.groups, -1, y.shape[-1])
+        return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale).view_as(y)
+
+    @property
+    def merging_pays(self) -> bool:
+        """Whether a weight of its own for each picture costs less memory traffic than halves.
+
+        A guided picture is two neighbours, so halves read and write an output [2 * rows, out] once more; a merged
+        weight [out, in] is read once more.
+        """
+        return isinstance(self.layer, nn.Linear) and 4 * self.rows > self.layer.in_features
+
+    def merge(self) -> None:
+        """Write W + scale * up_i down_i into ``merged[i]``, for as many groups as it has."""
+        assert self.merged is not None
+        count = len(self.merged)
+        weight = self.layer.weight.flatten(1).expand(count, -1, -1)
+        up, down = self.up[:count], self.down[:count].flatten(2)
+        torch.baddbmm(weight, up, down, alpha=self.scale, out=self.merged.view(weight.shape))
+
+    def _with_merged(self, x: Tensor, weights: Tensor) -> Tensor:
+        if len(weights) == 1:
+            return self._plain(x, weights[0])
+        grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
+        bias = self.layer.bias
+        y = torch.bmm(grouped, turned) if bias is None else torch.baddbmm(bias, grouped, turned)
+        return y.view(*x.shape[:-1], y.shape[-1])
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        if isinstance(self.layer, nn.Conv2d):
+            return self.layer._conv_forward(x, weight, self.layer.bias)
+        return F.linear(x, weight, self.layer.bias)
+
+    def _convolved(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
+        """What the adapters add to a convolution: groups of channels keep the groups of the batch apart."""
+        groups, down, up = self.groups, self.down[: self.groups], self.up[: self.groups]
+        apart = x.unflatten(0, (groups, -1)).transpose(0, 1).flatten(1, 2)  # [each, groups * in, h, w]
+        assert isinstance(layer.padding, tuple)
+        low = F.conv2d(apart, down.flatten(0, 1), None, layer.stride, layer.padding, layer.dilation, groups)
+        low = low.unflatten(1, (groups, -1)).transpose(0, 1)  # [groups, each, rank, h, w]
+        added = torch.matmul(up[:, None] * self.scale, low.flatten(3))
+        return added.unflatten(3, low.shape[3:]).flatten(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the halves of one layer lie in a flat tensor of one adapter, and their shapes at the full rank."""
+
+    path: str
+    down: tuple[int, ...]  # [rank, in] or [rank, in, k, k]
+    up: tuple[int, int]  # [out, rank]
+    down_start: int
+    up_start: int
+
+    def down_of(self, flat: Tensor) -> Tensor:
+        """The lower half of flat [..., size], as a view."""
+        return flat[..., self.down_start : self.down_start + math.prod(self.down)].unflatten(-1, self.down)
+
+    def up_of(self, flat: Tensor) -> Tensor:
+        """The upper half of flat [..., size], as a view."""
+        return flat[..., self.up_start : self.up_start + math.prod(self.up)].unflatten(-1, self.up)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where all halves of an adapter lie in its flat tensor: first all lower ones, from ``ups`` on the upper ones."""
+
+    places: tuple[Place, ...]
+    ups: int
+    size: int
+
+
+class SlottedDenoiser:
+    """A denoiser whose targeted layers are slotted. It shares its weights with the base's, which stays as it is."""
+
+    def __init__(self, unet: Any, *, rank: int, targets: str) -> None:
+        self.unet = _shared_copy(unet)
+        self.layers: dict[str, SlottedLayer] = {}
+        for path, module in list(self.unet.named_modules()):
+            if isinstance(module, nn.Linear | nn.Conv2d) and is_target(path, targets):
+                self.layers[path] = SlottedLayer(module)
+        for path, layer in self.layers.items():
+            _replace(self.unet, path, layer)
+        self.rank, self.targets = rank, targets
+        self.layout = _layout(self.layers, rank)
+
+    def bind(self, flat: Tensor) -> None:
+        """Let the layers take their halves from flat [groups, size], as views."""
+        for place in self.layout.places:
+            layer = self.layers[place.path]
+            layer.down, layer.up = place.down_of(flat), place.up_of(flat)
+
+    def use_groups(self, groups: int, scale: float = 1.0) -> None:
+        """From now on a batch is so many groups with an adapter each; with 0 groups it has no adapters."""
+        for layer in self.layers.values():
+            layer.groups, layer.scale, layer.merged = groups, scale, None
+
+    def use_merged(self, weights: dict[str, Tensor] | None, count: int = 1) -> None:
+        """From now on compute with the first ``count`` of these (``merged_weights``), or with None again with halves.
+
+        One for all groups of a batch, or one for each. A layer that is not among them computes with halves.
+        """
+        for path, layer in self.layers.items():
+            layer.merged = weights[path][:count] if weights is not None and path in weights else None
+
+    def merged_weights(self, count: int = 1) -> dict[str, Tensor]:
+        """Room for weights with adapters added: of all layers for one adapter, for several where that pays."""
+        return {
+            path: layer.layer.weight.new_empty(count, *layer.layer.weight.shape)
+            for path, layer in self.layers.items()
+            if count == 1 or layer.merging_pays
+        }
+
+    def merged_bytes(self, count: int) -> int:
+        """What ``merged_weights`` takes."""
+        chosen = [layer for layer in self.layers.values() if count == 1 or layer.merging_pays]
+        return count * sum(layer.layer.weight.nbytes for layer in chosen)
+
+    @torch.no_grad()
+    def count_rows(self, picture: Tensor, text: Tensor) -> None:
+        """See how large each layer's input is for a picture [1, channels, h, w] with a text [1, 77, width]."""
+        self.use_groups(0)
+        hooks = [
+            layer.register_forward_pre_hook(
+                lambda one, given: setattr(one, "rows", given[0][0, ..., 0].numel())
+            )
+            for layer in self.layers.values()
+        ]
+        try:
+            self.unet(picture, torch.zeros(1, device=picture.device), encoder_hidden_states=text)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def merge(self) -> None:
+        """Write the weights that ``use_merged`` was given: each layer's own with the halves of its groups added."""
+        for layer in self.layers.values():
+            if layer.merged is not None:
+                layer.merge()
+
+
+def is_target(path: str, targets: str) -> bool:
+    """Whether an adapter of these targets (a key of TARGETS) changes the layer at a path, by PEFT's rule."""
+    return any(path.endswith(f".{name}") for name in TARGETS[targets])
+
+
+def _shared_copy(unet: Any) -> Any:
+    """Modules of its own with the very parameters of ``unet``, and without PEFT's layers."""
+    shared = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
+    other = copy.deepcopy(unet, shared)
+    for path, module in list(other.named_modules()):
+        if hasattr(module, "base_layer"):
+            _replace(other, path, module.base_layer)
+    return other
+
+
+def _replace(root: Any, path: str, module: nn.Module) -> None:
+    parent, _, leaf = path.rpartition(".")
+    setattr(root.get_submodule(parent), leaf, module)
+
+
+def _layout(layers: dict[str, SlottedLayer], rank: int) -> Layout:
+    """Lower halves first, so that one multiplication of the rest gives every picture its strength."""
+    downs = {path: (rank, *layer.layer.weight.shape[1:]) for path, layer in layers.items()}
+    ups = {path: (layer.layer.weight.shape[0], rank) for path, layer in layers.items()}
+    starts, end = _starts(downs, 0)
+    up_starts, size = _starts(ups, end)
+    places = [
+        Place(path=path, down=downs[path], up=ups[path], down_start=starts[path], up_start=up_starts[path])
+        for path in layers
+    ]
+    return Layout(places=tuple(places), ups=end, size=size)
+
+
+def _starts(shapes: dict[str, Any], start: int) -> tuple[dict[str, int], int]:
+    found = {}
+    for path, shape in shapes.items():
+        found[path] = start
+        start += -(-math.prod(shape) // ALIGNED) * ALIGNED
+    return found, start

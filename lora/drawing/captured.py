@@ -1,0 +1,295 @@
+"""Draws batches on a GPU without the processor's help: one CUDA graph is one denoising step, whoever it is for.
+
+Eagerly a picture of SD 2.1 is 41,000 kernels that Python launches one by one, and the GPU waits three quarters of the
+time. Here a step (both halves of guidance, the denoiser with its slots, the solver) is recorded once for each size of
+batch, reads its inputs from fixed buffers, and is replayed. Each picture of a batch has its own adapter, strength, CFG,
+texts and seed. The keys and values of the texts are computed once, not in every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lora.adapters.adapter_file import AdapterInfo
+from lora.adapters.slot_bank import Loaded, SlotBank
+from lora.adapters.slots import SlottedDenoiser
+from lora.drawing.half_decoder import decoder_of
+from lora.drawing.solver import Solver
+from lora.models.base_model import Base
+from lora.models.graphs import Graphs
+
+BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
+SLOTS = 16
+RANK = 16
+TARGETS = "attention+ff"
+DECODED_AT_ONCE = 4  # more together are no faster, and take the memory of all of them
+MOST_STEPS = 1000
+AHEAD = (
+    2  # steps that are queued while the GPU works: enough to keep it busy, few enough to stop between them
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One picture: its adapter file, the embeddings [2, 77, width] of its negative prompt and its prompt, its noise."""
+
+    adapter: bytes | None
+    texts: Tensor
+    noise: Tensor  # [channels, h, w]
+    cfg: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Steps that are computed alike: from which one on, with guidance or not, and how strong adapters are."""
+
+    first: int
+    guided: bool
+    strength: float
+
+
+class CapturedDrawing:
+    """The fixed buffers and the graphs of one base on one device. On a CPU the same code runs without graphs."""
+
+    def __init__(
+        self,
+        base: Base,
+        *,
+        buckets: Sequence[int] = BUCKETS,
+        slots: int = SLOTS,
+        rank: int = RANK,
+        targets: str = TARGETS,
+        merge_each: bool | None = None,
+    ) -> None:
+        """With ``merge_each``, a mixed batch has weights for each picture, else halves; None: if memory allows."""
+        most = buckets[-1]
+        self.source = base.unet  # a base with another denoiser needs buffers of its own
+        self.buckets = tuple(buckets)
+        self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
+        self.bank = SlotBank(base, self.denoiser, slots=slots, groups=most)
+        self._base = replace(base, unet=self.denoiser.unet)
+        self._eager: Any = self.denoiser.unet
+        self._compiled: Any = None
+        self._compile_for: set[tuple[int, bool, int]] = set()
+        self._merged: dict[int, dict[str, Tensor]] = {}  # for one adapter, and for one of each picture
+        self._texts_of = _keep_texts(self.denoiser.unet, 2 * most, base)
+        config, side = base.unet.config, base.unet.config.sample_size
+        floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
+        self._x = torch.zeros(most, config.in_channels, side, side, **floats)
+        self._meant = torch.zeros_like(self._x)
+        self._cfg = torch.ones(most, 1, 1, 1, **floats)
+        self._texts = torch.zeros(
+            2 * most, 77, config.cross_attention_dim, device=base.device, dtype=base.dtype
+        )
+        self.denoiser.count_rows(self._x[:1].to(base.dtype), self._texts[:1])
+        if merge_each is None:
+            merge_each = _room_for(self.denoiser.merged_bytes(most), base.device)
+        self._merge_each = merge_each
+        self._timesteps = torch.zeros(MOST_STEPS, dtype=torch.long, device=base.device)
+        self._factors = torch.zeros(MOST_STEPS, 5, **floats)
+        self._number = torch.zeros(1, dtype=torch.long, device=base.device)
+        self._graphs = Graphs(base.device)
+        self._decoder = decoder_of(base)
+        self._pixels: dict[int, Tensor] = {}
+
+    def info(self, files: Sequence[bytes | None]) -> list[AdapterInfo | None]:
+        """Bring a batch's files into slots; what they say of themselves. Raises as ``SlotBank.load``."""
+        return [one.about for one in self.bank.load(files)]
+
+    def mixed(self, bucket: int) -> int:
+        """How many merged weights a batch of several adapters uses: one for each picture, or 0, which means halves."""
+        return bucket if self._merge_each else 0
+
+    def compile(self, kinds: Sequence[tuple[int, bool, int]]) -> None:
+        """Let the compiler write the denoiser's kernels for some (bucket, guided, merged): minutes, once a machine.
+
+        ``merged`` is 1 for a batch with one adapter, else what ``mixed`` says.
+        """
+        self._compiled = torch.compile(self._eager, fullgraph=True, dynamic=False)
+        torch._dynamo.config.recompile_limit = max(32, torch._dynamo.config.recompile_limit)
+        self._compile_for = set(kinds)
+        self._decoder.compile()
+        self._graphs.forget(lambda key: key[0] == "decode" or key[1:] in self._compile_for)
+
+    def rehearse(self) -> None:
+        """Record the graphs of what is compiled, so that nobody waits for the compiler."""
+        for bucket, guided, merged in self._compile_for:
+            self._set(bucket, merged)
+            self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
+        for size in sorted({min(bucket, DECODED_AT_ONCE) for bucket, _, _ in self._compile_for}):
+            self._graphs.record(("decode", size), partial(self._decode, size))
+
+    @property
+    def start(self) -> Tensor:
+        """The latents [most, channels, h, w] of a batch, float32."""
+        return self._x
+
+    @torch.no_grad()
+    def predict(self, noisy: Tensor, timesteps: Tensor, texts: Tensor) -> Tensor:
+        """``Base.predict`` with the adapters that the bank and the denoiser were told to use."""
+        for layer in self._texts_of:
+            layer.keep(texts)
+        return self._base.predict(noisy, timesteps, texts)
+
+    def sample(
+        self, requests: Sequence[Request], solver: Solver, phases: Sequence[Phase]
+    ) -> Generator[int, None, Tensor]:
+        """Denoise at most ``buckets[-1]`` pictures: gives the number of each queued step, returns the latents.
+
+        Raises as ``SlotBank.load``.
+        """
+        count = len(requests)
+        bucket = next(size for size in self.buckets if size >= count)
+        loaded = self.bank.load([one.adapter for one in requests])
+        merged = 1 if len({one.slot for one in loaded}) == 1 else self.mixed(bucket)
+        self._record_all(bucket, merged, phases)
+        self._x[:count].copy_(torch.stack([one.noise for one in requests]))
+        self._meant.zero_()
+        self._cfg[:count, 0, 0, 0].copy_(torch.tensor([one.cfg for one in requests]))
+        self._timesteps[: len(solver)].copy_(solver.timesteps)
+        self._factors[: len(solver)].copy_(solver.factors)
+        self._number.zero_()
+        waits: list[Any] = []
+        phase = phases[0]
+        for number in range(len(solver)):
+            for starting in (one for one in phases if one.first == number):
+                phase = starting
+                self._begin(requests, loaded, bucket, merged, phase)
+            self._graphs.run(
+                ("step", bucket, phase.guided, merged), self._step_of(bucket, phase.guided, merged)
+            )
+            waits.append(self._graphs.mark())
+            if len(waits) > AHEAD:
+                waits.pop(0).synchronize()
+            yield number
+        return self._x[:count].clone()
+
+    def decode(self, latents: Tensor) -> Iterator[Tensor]:
+        """The pictures [H, W, 3] of latents, 8 bits, on the CPU."""
+        for some in latents.split(DECODED_AT_ONCE):
+            size = next(size for size in (1, 2, DECODED_AT_ONCE) if size >= len(some))
+            self._x[: len(some)].copy_(some)
+            self._graphs.run(("decode", size), partial(self._decode, size))
+            yield from self._pixels[size][: len(some)].cpu()
+
+    def _record_all(self, bucket: int, merged: int, phases: Sequence[Phase]) -> None:
+        """Record what a batch needs before its inputs are put in place: recording runs it a few times."""
+        for guided in {phase.guided for phase in phases}:
+            self._set(bucket, merged)
+            self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
+
+    def _set(self, bucket: int, merged: int) -> None:
+        """Let the layers compute with so many merged weights, or with 0 with halves for each picture of the batch."""
+        self.denoiser.use_groups(bucket)
+        if not merged:
+            self.denoiser.use_merged(None)
+            return
+        room = 1 if merged == 1 else self.buckets[-1]
+        if room not in self._merged:
+            self._merged[room] = self.denoiser.merged_weights(room)
+        self.denoiser.use_merged(self._merged[room], merged)
+
+    @torch.no_grad()
+    def _begin(
+        self, requests: Sequence[Request], loaded: Sequence[Loaded], bucket: int, merged: int, phase: Phase
+    ) -> None:
+        """What holds for all steps of a phase: adapters in the layers' rows, and keys and values of the texts."""
+        texts = torch.stack([one.texts if phase.guided else one.texts[-1:] for one in requests]).flatten(0, 1)
+        self._texts[: len(texts)].copy_(texts)
+        self._set(bucket, merged)
+        self.bank.use([one.slot for one in loaded], [phase.strength] * len(loaded))
+        rows = bucket * (2 if phase.guided else 1)
+        self._graphs.run(("begin", bucket, phase.guided, merged), lambda: self._texts_to_keys(rows, merged))
+
+    @torch.no_grad()
+    def _texts_to_keys(self, rows: int, merged: int) -> None:
+        if merged:
+            self.denoiser.merge()
+        for layer in self._texts_of:
+            layer.keep(self._texts[:rows])
+
+    def _step_of(self, bucket: int, guided: bool, merged: int) -> Callable[[], None]:
+        fast = self._compiled is not None and (bucket, guided, merged) in self._compile_for
+        base = replace(self._base, unet=self._compiled if fast else self._eager)
+        return lambda: self._step(base, bucket, guided)
+
+    @torch.no_grad()
+    def _step(self, base: Base, bucket: int, guided: bool) -> None:
+        """One step of a batch, from buffers to buffers. A guided picture is two neighbours in the denoiser's batch."""
+        x, meant = self._x[:bucket], self._meant[:bucket]
+        seen = x.unsqueeze(1).expand(-1, 2, -1, -1, -1).flatten(0, 1) if guided else x
+        t = self._timesteps.index_select(0, self._number)
+        answer = base.predict(seen, t, self._texts[: len(seen)])
+        if guided:
+            without, with_text = answer.unflatten(0, (bucket, 2)).unbind(1)
+            answer = without + self._cfg[:bucket] * (with_text - without)
+        from_x, from_answer, keep, now, earlier = self._factors.index_select(0, self._number)[0].unbind()
+        means = from_x * x + from_answer * answer
+        moved = keep * x + now * means + earlier * meant
+        meant.copy_(means)
+        x.copy_(moved)
+        self._number += 1
+
+    @torch.no_grad()
+    def _decode(self, size: int) -> None:
+        if size not in self._pixels:
+            side = self._base.drawn_px
+            self._pixels[size] = torch.zeros(size, side, side, 3, dtype=torch.uint8, device=self._base.device)
+        pixels = ((self._decoder(self._x[:size]) + 1) * 127.5).round().byte()
+        self._pixels[size].copy_(pixels.permute(0, 2, 3, 1))
+
+
+class KeptText:
+    """An attention processor that looks at texts whose keys and values ``keep`` has computed before.
+
+    They depend on the text and on the adapter, not on the step.
+    """
+
+    def __init__(self, attention: Any, rows: int, base: Base) -> None:
+        self._attention = attention
+        shape = (rows, 77, attention.inner_kv_dim)
+        self.key = torch.zeros(shape, device=base.device, dtype=base.dtype)
+        self.value = torch.zeros_like(self.key)
+
+    def keep(self, texts: Tensor) -> None:
+        """Compute keys and values of texts [rows, 77, width]."""
+        self.key[: len(texts)].copy_(self._attention.to_k(texts))
+        self.value[: len(texts)].copy_(self._attention.to_v(texts))
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        rows = len(hidden_states)
+        heads = [
+            part.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+            for part in (attn.to_q(hidden_states), self.key[:rows], self.value[:rows])
+        ]
+        found = F.scaled_dot_product_attention(*heads)
+        found = found.transpose(1, 2).flatten(2)
+        return attn.to_out[1](attn.to_out[0](found))
+
+
+def _room_for(size: int, device: torch.device) -> bool:
+    """Whether a GPU has so many bytes free, and half as many more. On a CPU, where nothing is gained, False."""
+    return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 1.5 * size
+
+
+def _keep_texts(unet: Any, rows: int, base: Base) -> list[KeptText]:
+    """Give every layer that looks at the text its buffers."""
+    kept = []
+    for name, module in unet.named_modules():
+        if name.endswith(".attn2"):
+            module.set_processor(KeptText(module, rows, base))
+            kept.append(module.processor)
+    return kept

@@ -1,0 +1,163 @@
+"""Drawing on a GPU: batches of whoever waits, each picture with its own adapter, by the graphs of ``captured``."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lora.adapters.slot_bank import DoesNotFit
+from lora.drawing.captured import BUCKETS, CapturedDrawing, Phase, Request
+from lora.drawing.sampling import (
+    DrawProgress,
+    Item,
+    Picture,
+    background_of,
+    draw_eagerly,
+    noise_of,
+    texts_of,
+)
+from lora.drawing.solver import solver_of
+from lora.jobs import JobError
+from lora.models.base_model import Base
+from lora.models.offload import LARGE
+
+log = logging.getLogger(__name__)
+
+ROOMY_GB = 20  # of memory on a card: then 16 pictures are drawn at once, else 4
+
+
+def captured_drawing(base: Base) -> CapturedDrawing | None:
+    """The graphs of a base on a GPU, made on first use; on a CPU, where nothing is gained, those it was given or None.
+
+    A base of large pictures is left out: its decoder must make room first.
+    """
+    if base.captured is not None and base.captured.source is not base.unet:
+        base.captured = None
+    if base.captured is None:
+        if base.device.type != "cuda" or base.resolution >= LARGE:
+            return None
+        try:
+            base.captured = CapturedDrawing(base, buckets=buckets_of(base.device))
+        except torch.OutOfMemoryError:
+            log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
+            return None
+    drawing: CapturedDrawing = base.captured
+    return drawing
+
+
+def compile_in_background(base: Base) -> threading.Thread | None:
+    """Let the compiler write kernels for drawing while graphs without it serve; then those take over.
+
+    That takes minutes on a machine's first time and seconds later. None where nothing is captured.
+    """
+    if captured_drawing(base) is None:
+        return None
+    thread = threading.Thread(target=_compile, args=(base,), name="compile", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile(base: Base) -> None:
+    """Graphs and buffers of their own, so that the thread which draws is not disturbed. A failure changes nothing."""
+    buckets = buckets_of(base.device)
+    try:
+        made = CapturedDrawing(base, buckets=buckets)
+        most = buckets[-1]
+        made.compile([(1, True, 1), (most, True, made.mixed(most)), (most, True, 1)])
+        made.rehearse()
+    except Exception as error:  # the compiler fails in its own ways; drawing goes on without it
+        log.warning("drawing is not compiled: %s", type(error).__name__)
+        return
+    base.captured = made
+    log.info("drawing is compiled")
+
+
+def most_at_once(base: Base) -> int:
+    """How many pictures of whatever adapters one batch takes; 0 where a batch must share an adapter."""
+    drawing = captured_drawing(base)
+    return drawing.buckets[-1] if drawing is not None else 0
+
+
+def buckets_of(device: torch.device) -> tuple[int, ...]:
+    """Sizes of batches that a card has memory for."""
+    if device.type != "cuda" or torch.cuda.get_device_properties(device).total_memory > ROOMY_GB * 1e9:
+        return BUCKETS
+    return BUCKETS[:3]
+
+
+def draw_captured(
+    base: Base, drawing: CapturedDrawing, items: Sequence[Item], *, steps: int, batch_size: int | None = None
+) -> Iterator[DrawProgress | Picture]:
+    """``sampling.draw`` with graphs: batch after batch in the order given. What fits no slots is drawn without."""
+    size = min(batch_size or drawing.buckets[-1], drawing.buckets[-1])
+    for start in range(0, len(items), size):
+        some = items[start : start + size]
+        try:
+            drawing.info([item.adapter for item in some])
+            events = draw_mixed(base, drawing, some, steps=steps)
+        except DoesNotFit as why:
+            log.info("drawn without slots: %s", why)
+            events = draw_eagerly(base, some, steps=steps)
+        for event in events:
+            yield replace(event, index=start + event.index) if isinstance(event, Picture) else event
+
+
+def draw_mixed(
+    base: Base, drawing: CapturedDrawing, items: Sequence[Item], *, steps: int
+) -> Iterator[DrawProgress | Picture]:
+    """Draw one batch of at most ``drawing.buckets[-1]`` items. Raises JobError as ``sampling.draw``, and DoesNotFit."""
+    infos = drawing.info([item.adapter for item in items])
+    backgrounds = [
+        item.background or background_of(base, info) for item, info in zip(items, infos, strict=True)
+    ]
+    requests = [
+        Request(
+            adapter=item.adapter,
+            texts=base.embed(texts_of(base, item, info.keyword if info else "", background)),
+            noise=noise_of(base, item),
+            cfg=item.cfg,
+        )
+        for item, info, background in zip(items, infos, backgrounds, strict=True)
+    ]
+    latents = yield from _sampled(base, drawing, requests, steps)
+    for index, pixels in enumerate(drawing.decode(latents)):
+        colour = base.profile.backgrounds[backgrounds[index]]
+        yield Picture(index=index, image=Image.fromarray(pixels.numpy()), background_colour=colour)
+
+
+def _sampled(
+    base: Base, drawing: CapturedDrawing, requests: Sequence[Request], steps: int
+) -> Generator[DrawProgress, None, Tensor]:
+    phases = phases_of(base, steps, guided=any(one.cfg != 1 for one in requests))
+    sampling = drawing.sample(requests, solver_of(base, steps), phases)
+    while True:
+        try:
+            number = next(sampling)
+        except StopIteration as ended:
+            latents: Tensor = ended.value
+            break
+        yield DrawProgress(step=number + 1, steps=steps)
+    if not bool(torch.isfinite(latents).all()):
+        raise JobError("not-a-number", "while drawing")
+    return latents
+
+
+def phases_of(base: Base, steps: int, *, guided: bool) -> list[Phase]:
+    """Where the profile changes strength and guidance on the way."""
+    profile = base.profile
+    until, shaping = (round(share * steps) for share in (profile.guidance_stop, profile.shaping))
+    starts = sorted({0, shaping, until} - {steps})
+    return [
+        Phase(
+            first=start,
+            guided=guided and start < until,
+            strength=profile.shaping_strength if start < shaping else 1.0,
+        )
+        for start in starts
+    ]

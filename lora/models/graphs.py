@@ -1,0 +1,79 @@
+"""CUDA graphs: work that is recorded once and replayed, without Python launching each of its kernels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+log = logging.getLogger(__name__)
+
+
+class Graphs:
+    """CUDA graphs by a key, recorded on first use. What cannot be recorded, and all on a CPU, runs as it is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu = device.type == "cuda"
+        self._device = device
+        self._graphs: dict[tuple[Any, ...], Any] = {}
+        self._pool: Any = None
+
+    def run(self, key: tuple[Any, ...], work: Callable[[], None]) -> None:
+        """Do the work, from fixed buffers to fixed buffers, by replaying its graph."""
+        self.record(key, work)
+        graph = self._graphs[key]
+        if graph is None:
+            work()
+        else:
+            graph.replay()
+
+    def record(self, key: tuple[Any, ...], work: Callable[[], None]) -> None:
+        """Record the graph of a key, if there is none. The work runs a few times for that."""
+        if key in self._graphs:
+            return
+        self._graphs[key] = None
+        if not self._on_gpu:
+            return
+        try:
+            self._graphs[key] = self._recorded(work)
+        except RuntimeError as error:
+            torch.cuda.synchronize(self._device)
+            log.warning("no CUDA graph of %s, it runs without: %s", key, str(error).splitlines()[0])
+
+    def has(self, key: tuple[Any, ...]) -> bool:
+        """Whether ``record`` has seen the key."""
+        return key in self._graphs
+
+    def forget(self, which: Callable[[tuple[Any, ...]], bool]) -> None:
+        """Record some graphs anew on their next use."""
+        for key in [key for key in self._graphs if which(key)]:
+            del self._graphs[key]
+
+    def mark(self) -> Any:
+        """Something whose ``synchronize`` waits for all that was queued until now."""
+        if not self._on_gpu:
+            return _Done
+        event = torch.cuda.Event()
+        event.record()
+        return event
+
+    def _recorded(self, work: Callable[[], None]) -> Any:
+        side = torch.cuda.Stream(self._device)
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                work()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            work()
+        self._pool = graph.pool()
+        return graph
+
+
+class _Done:
+    @staticmethod
+    def synchronize() -> None:
+        """Nothing is queued on a CPU."""

@@ -1,0 +1,146 @@
+"""Drawing with fixed buffers and slots gives the pictures of the eager loop, for any mixture of people.
+
+On a CPU the same code runs without CUDA graphs.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lora.adapters import lora_layers
+from lora.adapters.adapter_file import AdapterInfo
+from lora.drawing import mixed_batches, sampling
+from lora.drawing.captured import CapturedDrawing
+from lora.drawing.mixed_batches import draw_mixed, phases_of
+from lora.drawing.sampling import DrawProgress, Item, Picture
+from lora.jobs import JobError
+from lora.models.base_model import Base
+
+CAT = Item(prompt="a cat", seed=3, cfg=5.0)
+
+
+def adapter(base: Base, seed: int, keyword: str, background: str, rank: int = 4) -> bytes:
+    about = AdapterInfo(
+        keyword=keyword, base=base.name, base_hash=base.hash, rank=rank, alpha=2.0 * rank, steps=7, seed=seed,
+        background=background,
+    )  # fmt: skip
+    weights = lora_layers.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in weights:
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.1
+    try:
+        return lora_layers.save_adapter(base, "made", about)
+    finally:
+        lora_layers.remove(base, "made")
+
+
+@pytest.fixture
+def items(base: Base) -> list[Item]:
+    """People with different adapters, prompts, CFGs, seeds, one of them without an adapter."""
+    one, two = adapter(base, 1, "zorvex", "green"), adapter(base, 2, "quolm", "white", rank=8)
+    return [
+        replace(CAT, adapter=one),
+        replace(CAT, adapter=two, prompt="a dog", cfg=1.0, seed=4),
+        replace(CAT, seed=5, negative_prompt="blue"),
+        replace(CAT, adapter=one, cfg=9.0, seed=6, background="blue"),
+        replace(CAT, adapter=two, seed=7),
+    ]
+
+
+def eager(base: Base, items: list[Item], steps: int) -> list[Picture]:
+    drawn = [one for one in sampling.draw(base, items, steps=steps) if isinstance(one, Picture)]
+    return sorted(drawn, key=lambda picture: picture.index)
+
+
+def mixed(base: Base, items: list[Item], steps: int, drawing: CapturedDrawing | None = None) -> list[Picture]:
+    drawing = drawing or CapturedDrawing(base, buckets=(1, 2, 8))
+    return [one for one in draw_mixed(base, drawing, items, steps=steps) if isinstance(one, Picture)]
+
+
+def far(one: Image.Image, other: Image.Image) -> int:
+    return int(np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max())
+
+
+@pytest.mark.parametrize(("steps", "merge_each"), [(5, False), (16, False), (5, True)])
+def test_a_mixed_batch_is_each_drawn_alone(
+    base: Base, items: list[Item], steps: int, merge_each: bool
+) -> None:
+    """DPM-Solver++ with fewer and with more than the 15 steps where diffusers ends otherwise."""
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
+    for ours, theirs in zip(mixed(base, items, steps, drawing), eager(base, items, steps), strict=True):
+        assert far(ours.image, theirs.image) <= 1
+        assert (ours.index, ours.background_colour) == (theirs.index, theirs.background_colour)
+    assert len({picture.image.tobytes() for picture in mixed(base, items, steps)}) == len(items)
+
+
+@pytest.mark.parametrize("merge_each", [False, True])
+def test_one_person_alone_has_merged_weights(base: Base, items: list[Item], merge_each: bool) -> None:
+    """A batch of one adapter, then one of several, then the first again: nothing is left of the batch before."""
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
+    alone = [items[0], items[3]]
+    for some in (alone, items, [items[2]], alone):
+        for ours, theirs in zip(mixed(base, some, 5, drawing), eager(base, some, 5), strict=True):
+            assert far(ours.image, theirs.image) <= 1
+
+
+@pytest.mark.parametrize("stop", [1.0, 0.5])
+def test_profiles_rules_hold(base: Base, items: list[Item], stop: float) -> None:
+    """Guidance that stops, and adapters that are weaker at first."""
+    early = replace(base.profile, guidance_stop=stop, shaping=0.25, shaping_strength=0.5)
+    other = replace(base, profile=early)
+    for ours, theirs in zip(mixed(other, items, 8), eager(other, items, 8), strict=True):
+        assert far(ours.image, theirs.image) <= 1
+    assert far(mixed(other, items, 8)[0].image, mixed(base, items, 8)[0].image) > 1
+
+
+def test_without_guidance_the_denoiser_sees_a_picture_once(base: Base) -> None:
+    plain = [replace(CAT, cfg=1.0), replace(CAT, cfg=1.0, seed=9)]
+    drawing = CapturedDrawing(base, buckets=(1, 2))
+    seen: list[int] = []
+    drawing.denoiser.unet.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    for ours, theirs in zip(mixed(base, plain, 3, drawing), eager(base, plain, 3), strict=True):
+        assert far(ours.image, theirs.image) <= 1
+    assert seen == [2, 2, 2]
+
+
+def test_numbers_out_of_bounds_do_not_outlive_their_batch(base: Base) -> None:
+    drawing = CapturedDrawing(base, buckets=(1, 2))
+    with pytest.raises(JobError, match="while drawing"):
+        mixed(base, [replace(CAT, cfg=1e38)], 4, drawing)
+    assert far(mixed(base, [CAT], 4, drawing)[0].image, eager(base, [CAT], 4)[0].image) <= 1
+
+
+def test_every_step_is_an_event(base: Base) -> None:
+    drawing = CapturedDrawing(base, buckets=(1,))
+    events = list(draw_mixed(base, drawing, [CAT], steps=5))
+    assert events[:5] == [DrawProgress(step=number, steps=5) for number in range(1, 6)]
+    assert isinstance(events[5], Picture)
+
+
+def test_phases_begin_where_something_changes(base: Base) -> None:
+    profile = replace(base.profile, guidance_stop=0.55, shaping=0.2, shaping_strength=0.5)
+    found = phases_of(replace(base, profile=profile), 20, guided=True)
+    assert [(one.first, one.guided, one.strength) for one in found] == [
+        (0, True, 0.5),
+        (4, True, 1.0),
+        (11, False, 1.0),
+    ]
+    assert not any(one.guided for one in phases_of(base, 20, guided=False))
+
+
+def test_what_fits_no_slots_is_drawn_without_them(base: Base, items: list[Item]) -> None:
+    """A batch with an adapter of a higher rank than the slots have: the same pictures, in order."""
+    large = replace(CAT, adapter=adapter(base, 9, "zorvex", "white", rank=17))
+    some = [items[0], large, items[2]]
+    drawing = CapturedDrawing(base, buckets=(1, 2))
+    found = [
+        one
+        for one in mixed_batches.draw_captured(base, drawing, some, steps=3, batch_size=2)
+        if isinstance(one, Picture)
+    ]
+    assert sorted(picture.index for picture in found) == [0, 1, 2]
+    for ours, theirs in zip(sorted(found, key=lambda one: one.index), eager(base, some, 3), strict=True):
+        assert far(ours.image, theirs.image) <= 1

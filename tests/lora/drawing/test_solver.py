@@ -1,0 +1,66 @@
+"""The solvers' factors are those of diffusers, and of the published formulas where diffusers has none."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from lora.drawing.sampling import make_scheduler
+from lora.drawing.solver import Solver, solver_of
+from lora.models.base_model import Base
+
+
+def answer(x: Tensor, t: int) -> Tensor:
+    """Stands in for a denoiser: smooth in both."""
+    return torch.sin(x + t / 300) + 0.1 * x
+
+
+def run(solver: Solver, x: Tensor) -> Tensor:
+    meant = None
+    for number, t in enumerate(solver.timesteps.tolist()):
+        x, meant = solver.step(number, x, answer(x, t), meant)
+    return x
+
+
+def with_diffusers(scheduler: Any, x: Tensor) -> Tensor:
+    for t in scheduler.timesteps:
+        x = scheduler.step(answer(x, int(t)), t, x).prev_sample
+    return x
+
+
+@pytest.fixture
+def noise() -> Tensor:
+    return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def zero_snr(base: Base) -> Base:
+    changes = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "set_alpha_to_one": True}
+    return replace(base, scheduler=DDIMScheduler.from_config(base.scheduler.config, **changes))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 8, 14, 15, 25, 50])
+@pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
+def test_dpm_solver_is_that_of_diffusers(base: Base, noise: Tensor, steps: int, prediction: str) -> None:
+    scheduler = DDIMScheduler.from_config(base.scheduler.config, prediction_type=prediction)
+    mine = replace(base, scheduler=scheduler)
+    theirs = with_diffusers(make_scheduler(mine, steps), noise)
+    torch.testing.assert_close(run(solver_of(mine, steps), noise), theirs, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 6, 20])
+def test_zero_terminal_snr_begins_with_ddims_exact_step(base: Base, noise: Tensor, steps: int) -> None:
+    """From pure noise to the second noise level, and from there as diffusers goes on."""
+    mine = zero_snr(base)
+    solver, scheduler = solver_of(mine, steps), make_scheduler(mine, steps)
+    torch.testing.assert_close(run(solver, noise), with_diffusers(scheduler, noise), atol=2e-4, rtol=2e-4)
+    exact = DDIMScheduler.from_config(mine.scheduler.config)
+    exact.set_timesteps(steps)
+    assert scheduler.timesteps.tolist() == exact.timesteps.tolist()
+    assert scheduler.timesteps[0] == 999
+    first, _ = solver.step(0, noise, answer(noise, 999), None)
+    theirs = exact.step(answer(noise, 999), 999, noise).prev_sample
+    if 1000 % steps == 0:  # else DDIM's own step ends one timestep off the grid
+        torch.testing.assert_close(first, theirs, atol=2e-3, rtol=2e-3)
