@@ -85,7 +85,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
-        await connect(bot)
+        await connect(bot, store, config.telegram.name)
         blobs = Blobs(config.storage.dir / "blobs", store)
         rate_limiter = RateLimiter()
         await rate_limiter.remember(store)

@@ -1,13 +1,17 @@
-"""Captions on their way to samples: the keyword put in, the length checked, an album's lines dealt out."""
+"""Captions on their way to samples: put into English with the keyword, the length checked, an album's lines
+dealt out.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
+from bot.english import English, in_english
 from bot.store import Store
-from bot.tables import samples
+from bot.tables import people, samples
 from bot.tables.samples import AlbumItem, CaptionOrigin
 from lora.data import captions
 
@@ -33,12 +37,27 @@ def names_pack(text: str) -> bool:
     return bool(_PACK_LINK.search(text))
 
 
-def finish(text: str, keyword: str) -> str:
-    """The caption as it will be trained, with its keyword. Raises TooLong."""
-    text = captions.normalise(text)
-    if not (length := captions.length(text, keyword)).fits:
+def finish(text: str, keyword: str, language: str) -> English:
+    """The caption as it will be trained, in English with its keyword. Raises TooLong."""
+    english = in_english(text, keyword, language)
+    if not (length := captions.length(english.text, keyword)).fits:
         raise TooLong(length.tokens)
-    return captions.with_keyword(text, keyword)
+    return replace(english, text=captions.with_keyword(english.text, keyword))
+
+
+async def store_finished(
+    store: Store, sample: int, caption: English, origin: CaptionOrigin, *, message_id: int | None = None
+) -> None:
+    """Store a caption that ``finish`` has made."""
+    await samples.caption(
+        store,
+        sample,
+        caption.text,
+        origin,
+        original=caption.original,
+        unknown=caption.unknown,
+        message_id=message_id,
+    )
 
 
 async def give(
@@ -46,13 +65,14 @@ async def give(
     sample: int,
     text: str,
     keyword: str,
+    language: str,
     origin: CaptionOrigin,
     *,
     message_id: int | None = None,
 ) -> None:
     """Caption a sample, or remember that the caption was too long."""
     try:
-        await samples.caption(store, sample, finish(text, keyword), origin, message_id=message_id)
+        await store_finished(store, sample, finish(text, keyword, language), origin, message_id=message_id)
     except TooLong as error:
         await samples.refuse_caption(store, sample, error.tokens)
 
@@ -63,6 +83,7 @@ async def deal_out(store: Store, person: int, album: str, keyword: str) -> None:
     An album comes as one update per picture, so this runs for each and may take back what it gave before.
     Telegram splits more than ten pictures into several albums: those of one moment are one here.
     """
+    language = (await people.get(store, person)).writes_in
     async with store.transaction():
         items = await samples.albums_near(store, person, album)
         for item, text in zip(items, _texts(items), strict=True):
@@ -70,7 +91,7 @@ async def deal_out(store: Store, person: int, album: str, keyword: str) -> None:
                 continue
             await samples.forget_album_caption(store, item.sample)
             if text is not None:
-                await give(store, item.sample, text, keyword, CaptionOrigin.ALBUM)
+                await give(store, item.sample, text, keyword, language, CaptionOrigin.ALBUM)
 
 
 def _texts(items: Sequence[AlbumItem]) -> list[str | None]:

@@ -13,15 +13,17 @@ from bot.errors import ConfigError
 from lora.engine import ENGINES
 from lora.jobs import DrawOptions
 
+NAME_CHARACTERS = 64  # Telegram's limit of a bot's name
 CFG_RANGE = (1.0, 20.0)  # what config.toml and /sticker accept; 1 = no guidance
 
 
 @dataclass(frozen=True, kw_only=True)
 class Telegram:
-    """Which Bot API server to talk to."""
+    """Which Bot API server to talk to, and as whom."""
 
     api_url: str = "https://api.telegram.org/bot"
     file_url: str = "https://api.telegram.org/file/bot"
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what
 ALLOWED: dict[str, Rule] = {
     "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
+    "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
     "storage.dir": (lambda v: True, "the path of a folder"),
     "storage.keep_days": (lambda v: v >= 1, "1 or more"),
     "base.name": (

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from telegram import Bot, BotCommand
-from telegram.error import InvalidToken, RetryAfter, TelegramError
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
 
+from bot.bot_info import set_bot_info
 from bot.errors import ConfigError
-from bot.handlers import MENU
-from bot.locales import LANGUAGES
 from bot.poll import describe
 from bot.secret import VARIABLE
 from bot.state_log import StateLog
-from bot.waiting import pause_after, seconds
-from bot.words import Words
+from bot.store import Store
+from bot.waiting import pause_after
 
 log = logging.getLogger(__name__)
 
-MENU_PATIENCE_SECONDS = 10.0  # a menu that is set later is no reason to answer nobody
 
-
-async def connect(bot: Bot) -> None:
-    """Wait for Telegram, then say how updates are fetched and what the menu holds. Raises ConfigError."""
+async def connect(bot: Bot, store: Store, name: str) -> None:
+    """Wait for Telegram, then say how updates are fetched and what the bot shows of itself. Raises ConfigError."""
     state, number = StateLog(log, "Telegram can be reached"), 0
     while True:
         try:
@@ -40,22 +37,4 @@ async def connect(bot: Bot) -> None:
             await asyncio.sleep(pause_after(error, number + 2))
             number += 1
     state.works()
-    await _set_menu(bot)
-
-
-async def _set_menu(bot: Bot) -> None:
-    for name in LANGUAGES:
-        words = Words(name)
-        menu = [BotCommand(command, words.plain(f"menu-{command}")) for command in MENU]
-        for number in range(3):
-            try:
-                await bot.set_my_commands(menu, language_code=None if name == "en" else name)
-                break
-            except TelegramError as error:
-                if isinstance(error, RetryAfter) and seconds(error.retry_after) > MENU_PATIENCE_SECONDS:
-                    log.warning("the menu stays as it is until the next start: %s", error)
-                    return
-                await asyncio.sleep(pause_after(error, number))
-        else:
-            log.warning("the menu could not be set; it stays as it is until the next start")
-            return
+    await set_bot_info(bot, store, name)

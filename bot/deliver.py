@@ -207,4 +207,4 @@ def below(words: Words, job: Job, drawing: Drawing, pack: packs.Pack | None = No
 
 
 def _cfg_label(words: Words, cfg: float, current: float) -> str:
-    return words.plain("button-cfg-current" if cfg == current else "button-cfg", cfg=number(cfg))
+    return words.plain("button-cfg-current" if cfg == current else "button-cfg", cfg=words.number(cfg))

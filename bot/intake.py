@@ -42,6 +42,7 @@ class Offer:
     kind: str  # sticker | photo | file
     message_id: int
     sent_at: float
+    language: str = "en"  # in which its caption probably is
     album: str | None = None
     caption: str | None = field(default=None, repr=False)
     draft: str | None = field(default=None, repr=False)
@@ -84,6 +85,7 @@ class Intake:
             known.id,
             offer.caption,
             style.keyword,
+            offer.language,
             CaptionOrigin.PERSON,
             message_id=offer.message_id,
         )
@@ -120,4 +122,6 @@ class Intake:
                 draft=offer.draft,
             )
             if offer.caption and not offer.album:
-                await captioning.give(self._store, sample, offer.caption, style.keyword, CaptionOrigin.PERSON)
+                await captioning.give(
+                    self._store, sample, offer.caption, style.keyword, offer.language, CaptionOrigin.PERSON
+                )

@@ -250,6 +250,14 @@ CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX drawing_unsent ON drawing (job) WHERE message_id IS NULL;
 """
 
+OWN_LANGUAGE = """
+ALTER TABLE person ADD COLUMN chosen_language TEXT;             -- with /language; NULL = the client's, in language
+ALTER TABLE job ADD COLUMN prompt_original TEXT;                -- draw: as it was written; NULL = in English
+ALTER TABLE job ADD COLUMN prompt_unknown TEXT NOT NULL DEFAULT '';      -- its words that were not translated
+ALTER TABLE sample ADD COLUMN caption_original TEXT;            -- as it was written; NULL = in English
+ALTER TABLE sample ADD COLUMN caption_unknown TEXT NOT NULL DEFAULT '';  -- its words that were not translated
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -258,4 +266,5 @@ MIGRATIONS = (
     CHOICE_REASONS,
     NOTHING_LOST,
     SUPERVISION,
+    OWN_LANGUAGE,
 )

@@ -7,12 +7,11 @@ import re
 from telegram.constants import StickerLimit
 
 from lora.data import captions
+from lora.data.translation import emoji_words
 
 MAX_NAME = 64  # characters of a name, and of a title
 DEFAULT_EMOJI = ["🎨"]
-SMALL_WORDS = frozenset(
-    "a an the of in on at by to with and or for from is are its his her my your".split()  # noqa: SIM905
-)
+MAX_EMOJI = 3
 
 
 def set_name(keyword: str, person: int, number: int, username: str) -> str:
@@ -26,28 +25,27 @@ def set_name(keyword: str, person: int, number: int, username: str) -> str:
     return slug[: MAX_NAME - len(suffix)] + suffix
 
 
-def set_title(owner: str, keyword: str, number: int) -> str:
-    """What people read on the pack; 64 characters at most."""
-    end = f" · {keyword or 'stickers'}{f' {number}' if number > 1 else ''}"
+def set_title(owner: str, called: str, number: int) -> str:
+    """What people read on the pack: ``called`` is the style's keyword or a word for stickers; 64 characters at most."""
+    end = f" · {called}{f' {number}' if number > 1 else ''}"
     return owner.strip()[: MAX_NAME - len(end)] + end
 
 
-def emoji_for(prompt: str) -> list[str]:
-    """The emoji that Telegram suggests the sticker for; 1 to 3."""
-    return captions.emoji_for(prompt, 3) or DEFAULT_EMOJI
+def emoji_for(prompt: str, language: str) -> list[str]:
+    """The emoji that Telegram suggests the sticker for; 1 to 3. ``language`` is that of who wrote the prompt."""
+    return emoji_words.emoji_for(captions.normalise(prompt), MAX_EMOJI, language) or DEFAULT_EMOJI
 
 
-def keywords_for(prompt: str) -> list[str]:
-    """Words that the sticker is found by; at most 20, at most 64 characters in all."""
+def keywords_for(prompt: str, keyword: str, language: str) -> list[str]:
+    """Words that the sticker is found by, in the person's language and in English; at most 20, 64 characters in all.
+
+    The first is the keyword of the style, so that all stickers of a style are found by it.
+    """
     found: list[str] = []
-    for word in dict.fromkeys(re.findall(r"\w+", prompt.lower())):
+    words = emoji_words.keywords_for(captions.normalise(prompt), language)
+    for word in dict.fromkeys([keyword, *words] if keyword else words):
         fits = sum(map(len, found)) + len(word) <= StickerLimit.MAX_KEYWORD_LENGTH
-        if (
-            len(word) > 1
-            and word not in SMALL_WORDS
-            and fits
-            and len(found) < StickerLimit.MAX_SEARCH_KEYWORDS
-        ):
+        if fits and len(found) < StickerLimit.MAX_SEARCH_KEYWORDS:
             found.append(word)
     return found
 

@@ -31,6 +31,8 @@ from bot.tables import drawings, packs, people
 from bot.tables.jobs import Job
 from bot.tables.packs import Pack, PackState, PackSticker, StickerState
 from bot.waiting import waiting_helps
+from bot.words import Words
+from lora.data import captions
 
 log = logging.getLogger(__name__)
 
@@ -180,18 +182,23 @@ class Packs:
 
     async def _write(self, pack: Pack, sticker: PackSticker, job: Job) -> None:
         """The one call that changes a set, and its row. Emoji that Telegram does not know become the default."""
+        assert sticker.file_id is not None
+        language = (await people.get(self._store, job.person)).writes_in
+        prompt = captions.without_keyword(job.prompt_original or job.prompt, job.keyword)
+        one = InputSticker(
+            sticker.file_id,
+            emoji_for(prompt, language),
+            StickerFormat.STATIC,
+            keywords=keywords_for(prompt, job.keyword, language),
+        )
         try:
-            await self._limited(
-                sticker.person, _method(pack), lambda: self._call(pack, sticker, job, emoji_for(job.prompt))
-            )
+            await self._limited(sticker.person, _method(pack), lambda: self._call(pack, one))
         except Held:
             await packs.not_added(self._store, sticker.id)  # 429: Telegram has done nothing
             raise
         await packs.added(self._store, sticker.id, pack.id)
 
-    async def _call(self, pack: Pack, sticker: PackSticker, job: Job, emoji: list[str]) -> None:
-        assert sticker.file_id is not None
-        one = InputSticker(sticker.file_id, emoji, StickerFormat.STATIC, keywords=keywords_for(job.prompt))
+    async def _call(self, pack: Pack, one: InputSticker) -> None:
         try:
             if pack.state == PackState.NEW:
                 await self._bot.create_new_sticker_set(
@@ -202,9 +209,10 @@ class Packs:
                     pack.person, pack.name, one, read_timeout=SECONDS, write_timeout=SECONDS
                 )
         except BadRequest as error:
-            if emoji == DEFAULT_EMOJI or not _says(error, "emoji"):
+            if list(one.emoji_list) == DEFAULT_EMOJI or not _says(error, "emoji"):
                 raise
-            await self._call(pack, sticker, job, DEFAULT_EMOJI)
+            plain = InputSticker(one.sticker, DEFAULT_EMOJI, StickerFormat.STATIC, keywords=one.keywords)
+            await self._call(pack, plain)
 
     async def _look(self, sticker: PackSticker) -> None:
         """The last call may have been heard: look into the set before anything else."""
@@ -275,7 +283,8 @@ class Packs:
         number = 1 + await packs.how_many(self._store, person, keyword)
         owner = await people.get(self._store, person)
         name = set_name(keyword, person, number, self._bot.username)
-        return await packs.plan(self._store, person, keyword, name, set_title(owner.name, keyword, number))
+        called = keyword or Words(owner.language).plain("pack-title")
+        return await packs.plan(self._store, person, keyword, name, set_title(owner.name, called, number))
 
     async def _inside(self, pack: Pack, *, patient: bool = False) -> tuple[Sticker, ...] | None:
         """The set's stickers; None if there is no such set of this bot, or none that can be seen yet."""

@@ -41,7 +41,18 @@ def over(words: Words, job: Job, drawings: list[Drawing]) -> View:
 def _headline(words: Words, job: Job) -> str:
     if job.kind == JobKind.TRAIN:
         return words("train-headline", keyword=job.keyword, n=job.samples)
-    return words("draw-headline", prompt=clip(job.prompt), cfg=number(job.options.cfg))
+    headline = words("draw-headline", prompt=clip(job.prompt), cfg=words.number(job.options.cfg))
+    return "\n".join([headline, *_own_words(words, job, "draw-unknown")])
+
+
+def _own_words(words: Words, job: Job, unknown: str) -> list[str]:
+    """What the person wrote, if it was translated; ``unknown`` is the text about the words that were not."""
+    lines = []
+    if job.prompt_original is not None:
+        lines.append(words("draw-own-words", original=clip(job.prompt_original)))
+    if job.prompt_unknown:
+        lines.append(words(unknown, words=clip(job.prompt_unknown)))
+    return lines
 
 
 def _place(words: Words, job: Job, estimate: Estimate) -> str:
@@ -57,7 +68,9 @@ def _place(words: Words, job: Job, estimate: Estimate) -> str:
     if estimate.step >= estimate.steps:  # the checkpoints are compared
         left = _left(words, estimate.seconds or None)
         return words("train-comparing", bar=bar, left=left)
-    loss = Html("") if estimate.loss is None else Html(words("train-loss", loss=f"{estimate.loss:.3f}"))
+    loss = (
+        Html("") if estimate.loss is None else Html(words("train-loss", loss=words.number(estimate.loss, 3)))
+    )
     return words(
         "train-bar",
         bar=bar,
@@ -69,11 +82,13 @@ def _place(words: Words, job: Job, estimate: Estimate) -> str:
 
 
 def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
-    text = words("draw-done", prompt=clip(job.prompt), cfg=number(job.options.cfg), seeds=_seeds(drawings))
+    cfg = words.number(job.options.cfg)
+    lines = [words("draw-done", prompt=clip(job.prompt), cfg=cfg, seeds=_seeds(drawings))]
+    lines += _own_words(words, job, "drawn-unknown")
     if job.note:
-        text = f"{text}\n{words(job.note, keyword=job.keyword)}"
+        lines.append(words(job.note, keyword=job.keyword))
     buttons = [[("button-add-all", f"addall:{job.id}")]] if len(drawings) > 1 else []
-    return text, words.buttons(buttons)
+    return "\n".join(lines), words.buttons(buttons)
 
 
 def _seeds(drawings: list[Drawing]) -> str:
@@ -95,5 +110,5 @@ def _left(words: Words, seconds: float | None) -> Html:
 
 
 def number(value: float) -> str:
-    """A number without a trailing ``.0``."""
+    """A number without a trailing ``.0``, as it stands in the data of buttons."""
     return f"{value:g}"

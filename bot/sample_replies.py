@@ -156,6 +156,8 @@ def summary(
     if drafts and not (len(burst) == 1 and drafts == burst):
         example = clip(drafts[-1].caption or "", 80)
         lines.append(words("samples-drafted", n=len(drafts), example=example))
+    if len(burst) > 1:
+        lines += translated(words, burst)
     if first_photo(everything, burst):
         lines.append(words("samples-photo"))
     if missing := lacking(everything):
@@ -186,7 +188,25 @@ def too_long(words: Words, style: Style, found: list[Sample]) -> list[str]:
 def called(words: Words, sample: Sample) -> str:
     """A picture's number and caption."""
     key = "sample-drafted" if sample.caption_from == CaptionOrigin.DRAFT else "sample-called"
-    return words(key, number=sample.number, caption=clip(sample.caption or "", 600))
+    line = words(key, number=sample.number, caption=clip(sample.caption or "", 600))
+    if sample.caption_original is not None:
+        line = f"{line} {words('from-own-words', original=clip(sample.caption_original))}"
+    if sample.caption_unknown:
+        line = f"{line}\n{words('caption-unknown', words=clip(sample.caption_unknown))}"
+    return line
+
+
+def translated(words: Words, burst: list[Sample]) -> list[str]:
+    """How many captions of a burst were translated, with an example, and the words that nobody knew."""
+    lines = []
+    done = [sample for sample in burst if sample.caption_original is not None]
+    if done:
+        shown = next((sample for sample in done if not sample.caption_unknown), done[0])
+        example, original = clip(shown.caption or "", 80), clip(shown.caption_original or "", 80)
+        lines.append(words("samples-translated", n=len(done), example=example, original=original))
+    if unknown := ", ".join(sample.caption_unknown for sample in burst if sample.caption_unknown):
+        lines.append(words("caption-unknown", words=clip(unknown)))
+    return lines
 
 
 def lacking(found: list[Sample]) -> list[Sample]:

@@ -52,7 +52,8 @@ async def apologise(parts: Parts, update: Update, error: BaseException | None) -
     log.error("update %d was given up, reference %s", update.update_id, number, exc_info=error)
     chat, user = update.effective_chat, update.effective_user
     if chat is not None and user is not None and chat.type == ChatType.PRIVATE:
-        text = Words(user.language_code or "en")("sorry", number=number)
+        language = await people.language_of(parts.store, user.id, user.language_code or "en")
+        text = Words(language)("sorry", number=number)
         await outbox.put(parts.store, chat.id, text)
         parts.outbox.wake(chat.id)
 

@@ -22,22 +22,35 @@ class Html(str):
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
-    """One language: its texts by key, and what no table can say."""
+    """One language: its texts by key, and its rules. A module of ``bot.locales`` has them in capitals or by name."""
 
     texts: Mapping[str, str]
+    decimal_mark: str
+    plural_forms: int  # in each text that counts
     plural: Callable[[int, Sequence[str]], str]  # (number, forms) -> the right form
     ordinal: Callable[[int], str]
+
+    @classmethod
+    def of(cls, code: str) -> Language:
+        """The language of a client's code such as "ru" or "pt-BR"; English if the bot does not speak it."""
+        found = LANGUAGES.get(re.split("[-_]", code.lower())[0], LANGUAGES["en"])
+        return cls(
+            texts=found.TEXTS,
+            decimal_mark=found.DECIMAL_MARK,
+            plural_forms=found.PLURAL_FORMS,
+            plural=found.plural,
+            ordinal=found.ordinal,
+        )
 
 
 class Words:
     """The texts of one language. ``words(key, name=value)`` is HTML, ``words.plain(...)`` is for buttons."""
 
     def __init__(self, language: str = "en") -> None:
-        found = LANGUAGES.get(language.split("-")[0], LANGUAGES["en"])
-        self._language = Language(texts=found.TEXTS, plural=found.plural, ordinal=found.ordinal)
+        self._language = Language.of(language)
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text as HTML. In texts ``{n:picture|pictures}`` counts and ``{n:ordinal}`` ranks."""
+        """The text as HTML. ``bot.locales`` explains the form of texts."""
         return _Fill(self._language, escape=True).vformat(self._language.texts[key], (), values)
 
     def plain(self, key: str, **values: object) -> str:
@@ -47,6 +60,11 @@ class Words:
     def buttons(self, rows: Sequence[Sequence[tuple[str, str]]]) -> Buttons:
         """Rows of (key, callback data) with the keys' texts in their place."""
         return [[(self.plain(key), data) for key, data in row] for row in rows]
+
+    def number(self, value: float, digits: int | None = None) -> str:
+        """A number with the language's decimal mark: with so many digits behind it, or as few as possible."""
+        shown = f"{value:g}" if digits is None else f"{value:.{digits}f}"
+        return shown.replace(".", self._language.decimal_mark)
 
     def duration(self, seconds: float) -> str:
         """A time as people say it, rounded up: 40 seconds, 6 minutes, 2 hours."""

@@ -19,6 +19,8 @@ LIGHT_HALF = {
     "lora.data",
     "lora.data.captions",
     "lora.data.pictures",
+    "lora.data.translation",
+    "lora.data.translation.emoji_words",
     "lora.engine",
     "lora.files",
     "lora.fonts",

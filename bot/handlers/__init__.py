@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegram.ext import filters
 
-from bot.handlers import check, checkpoints, jobs, packs, samples, start, sticker, styles, train
+from bot.handlers import check, checkpoints, jobs, language, packs, samples, start, sticker, styles, train
 from bot.routes import Command, Edited, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -21,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     Command("packs", packs.show),
     Command("status", jobs.status),
     Command("cancel", jobs.cancel),
+    Command("language", language.ask),
     Press("new", styles.new_pressed, r"[a-z0-9_-]{1,40}"),
     Press("style", styles.switch),
     Press("delete", styles.delete_pressed),
@@ -35,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
     Press("add", packs.add),
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
+    Press("language", language.choose, r"[a-z]{2,3}"),
     Edited(samples.edited),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
@@ -47,4 +49,16 @@ ROUTES: tuple[Route, ...] = (
 )
 
 # The commands in the menu of the app, in this order. Each has a text "menu-<name>".
-MENU = ("new", "samples", "check", "train", "sticker", "packs", "styles", "status", "cancel", "help")
+MENU = (
+    "new",
+    "samples",
+    "check",
+    "train",
+    "sticker",
+    "packs",
+    "styles",
+    "status",
+    "cancel",
+    "language",
+    "help",
+)

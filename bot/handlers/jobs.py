@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.progress import number, under_way
+from bot.progress import under_way
 from bot.tables import jobs, packs, styles
 from bot.tables.jobs import Job, JobKind
 from bot.words import clip
@@ -64,4 +64,6 @@ async def _style_line(context: Context) -> str:
 def _label(context: Context, job: Job) -> str:
     if job.kind == JobKind.TRAIN:
         return context.words.plain("cancel-train", keyword=job.keyword)
-    return context.words.plain("cancel-draw", prompt=clip(job.prompt, 40), cfg=number(job.options.cfg))
+    return context.words.plain(
+        "cancel-draw", prompt=clip(job.prompt, 40), cfg=context.words.number(job.options.cfg)
+    )

@@ -10,6 +10,7 @@ from telegram import Sticker as TelegramSticker
 
 from bot import captioning
 from bot.context import Context
+from bot.english import English
 from bot.errors import Buttons, KeepForLater, UserError
 from bot.handlers.styles import make
 from bot.intake import Offer, Taken
@@ -172,6 +173,7 @@ async def _take(
         kind=kind,
         message_id=message.message_id,
         sent_at=message.date.timestamp(),
+        language=context.person.writes_in,
         album=message.media_group_id,
         caption=_words_of(message),
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
@@ -250,14 +252,16 @@ async def _caption(context: Context, meant: list[tuple[Sample, str]]) -> None:
         for sample, words in meant:
             style = await styles.get(store, context.person.id, sample.style)
             assert style is not None
-            caption = _finished(sample, words, style)
+            caption = _finished(sample, words, style, context.person.writes_in)
             said_by = context.message.message_id
-            await samples.caption(store, sample.id, caption, CaptionOrigin.PERSON, message_id=said_by)
+            await captioning.store_finished(
+                store, sample.id, caption, CaptionOrigin.PERSON, message_id=said_by
+            )
 
 
-def _finished(sample: Sample, words: str, style: Style) -> str:
+def _finished(sample: Sample, words: str, style: Style, language: str) -> English:
     try:
-        caption = captioning.finish(words, style.keyword)
+        caption = captioning.finish(words, style.keyword, language)
     except captioning.TooLong as error:
         raise UserError(
             "caption-too-long",
@@ -266,7 +270,7 @@ def _finished(sample: Sample, words: str, style: Style) -> str:
             room=captions.room(style.keyword),
             keyword=style.keyword,
         ) from error
-    if caption == style.keyword:
+    if caption.text == style.keyword:
         raise UserError("caption-empty", number=sample.number)
     return caption
 

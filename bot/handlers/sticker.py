@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from bot import sticker_options
 from bot.context import Context
+from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
 from bot.limit import check_room
-from bot.sticker_options import MAX_SEED, StickerRequest
+from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
+from bot.words import clip
 from lora.data import captions
 from lora.jobs import DrawOptions
 
@@ -23,7 +25,10 @@ async def sticker(context: Context) -> None:
     settings = context.parts.config.sticker
     request = sticker_options.read(context.argument, settings, seed=_random_seed())
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
-    await _ask(context, request, style)
+    prompt = in_english(request.prompt, style.keyword if style else "", context.person.writes_in)
+    if nothing_known(request.prompt, prompt):
+        raise UserError("prompt-unknown", words=clip(prompt.unknown))
+    await _ask(context, prompt, request.options, style)
 
 
 async def again(context: Context) -> None:
@@ -43,16 +48,17 @@ async def _ask_again(context: Context, job: Job, options: DrawOptions) -> None:
     """Ask for the prompt of a job with other options, in the style of the job as it is now."""
     style = await styles.get(context.parts.store, context.person.id, job.style)
     await context.answer("notice-drawing")
-    await _ask(context, StickerRequest(prompt=job.prompt, options=options), style)
+    prompt = English(text=job.prompt, original=job.prompt_original, unknown=job.prompt_unknown)
+    await _ask(context, prompt, options, style)
 
 
-async def _ask(context: Context, request: StickerRequest, style: Style | None) -> None:
+async def _ask(context: Context, english: English, options: DrawOptions, style: Style | None) -> None:
     """Insert the draw. Without a trained style it is drawn with the base alone, and a note says so."""
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, context.origin):
         return  # this message was handled before, and then the bot was killed
     trained = style if style and style.adapter else None
-    prompt = captions.normalise(request.prompt)
+    prompt = captions.normalise(english.text)
     length = captions.length(prompt, trained.keyword if trained else "")
     if not length.fits:
         raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)
@@ -70,7 +76,9 @@ async def _ask(context: Context, request: StickerRequest, style: Style | None) -
         adapter=trained.adapter if trained else None,
         keyword=trained.keyword if trained else "",
         prompt=prompt,
-        options=request.options,
+        prompt_original=english.original,
+        prompt_unknown=english.unknown,
+        options=options,
         note=_note(style),
     )
     context.parts.dispatch.wake()

@@ -1,9 +1,18 @@
-"""The languages that the bot speaks. A language is one file here and one line below."""
+"""The languages that the bot speaks. A language is one file here and its code in the line below.
+
+The file has:
+
+- ``NAME``: what the language calls itself.
+- ``DECIMAL_MARK``, and ``PLURAL_FORMS``: how many forms each text has that counts.
+- ``plural(n, forms)``: the form for ``n`` things. ``ordinal(n)``: 1st, 2nd, 3rd.
+- ``TEXTS``: HTML by key, the same keys in all languages. ``{name}`` is a value, which is escaped.
+  ``{n:picture|pictures}`` is the number and the right form, ``{n:ordinal}`` a rank.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 
-from bot.locales import en
-
-LANGUAGES: dict[str, ModuleType] = {"en": en}
+CODES = ("en", "ru")  # ISO 639-1, as Telegram's clients have them
+LANGUAGES: dict[str, ModuleType] = {code: import_module(f"bot.locales.{code}") for code in CODES}

@@ -1,11 +1,12 @@
-"""English: everything that the bot says.
-
-Texts are HTML, values are escaped. ``{n:picture|pictures}`` counts, ``{n:ordinal}`` ranks.
-"""
+"""English: everything that the bot says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+NAME = "English"
+DECIMAL_MARK = "."
+PLURAL_FORMS = 2
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -42,14 +43,14 @@ TEXTS = {
         "/samples shows them; /samples remove <i>3</i> and /caption <i>3 a red fox</i> correct them.\n"
         "/check tells what could be better, /train makes me learn.\n\n"
         "<b>Draw</b>\n"
-        "/sticker <i>a fox drinking coffee</i>\n"
+        "/sticker <i>a fox drinking coffee</i>, in any language: I translate it and show you the English\n"
         "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
         "<code>--seed 42</code> draws the same again\n"
         "<code>--n 3</code> draws several at once (up to {count})\n"
         "The buttons below a sticker put it into your pack or draw it another way. /packs lists "
         "your packs.\n\n"
         "<b>Keep an eye on things</b>\n"
-        "/status · /cancel · /styles to switch · /delete to remove a style"
+        "/status · /cancel · /styles to switch · /delete to remove a style · /language"
     ),
     "unknown-command": "I do not know that command. /help lists what I can do.",
     "cannot-use": "I cannot use that. Send me stickers or pictures that have your look, or see /help.",
@@ -66,7 +67,18 @@ TEXTS = {
     "menu-styles": "Switch between styles",
     "menu-status": "What is going on",
     "menu-cancel": "Stop what is going on",
+    "menu-language": "Your language",
     "menu-help": "How it all works",
+    # what people see before they press Start, at most 512 characters, and on the bot's profile, at most 120
+    "description": (
+        "I learn the look of your stickers and draw new ones in it.\n\n"
+        "Send me 20 or so stickers or pictures that have your look, with a few words on each. "
+        "I learn it, and then I draw what you ask for, in any language, for a sticker pack of your own."
+    ),
+    "short-description": "I learn the look of your stickers and draw new ones in it, for a pack of your own.",
+    # languages
+    "language-ask": "Which language shall I speak? You can write to me in any; I translate what I draw.",
+    "language-chosen": "I speak English now. /help tells what I can do.",
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
     "no-style-kept": (
@@ -114,6 +126,11 @@ TEXTS = {
     "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",
     "samples-repeated": "{n:picture was|pictures were} here before; I keep each once.",
     "sample-called": "Picture {number}: <i>{caption}</i>",
+    "from-own-words": "(from “{original}”)",
+    "caption-unknown": "I do not know “{words}”. Other words for it would help me.",
+    "samples-translated": (
+        "{n:caption is|captions are} translated, like <i>{example}</i> from “{original}”."
+    ),
     "sample-drafted": "Picture {number}, from its emoji: <i>{caption}</i>. Better words? Just write them.",
     "samples-drafted": (
         "{n:caption is|captions are} drafted from emoji, like <i>{example}</i>. "
@@ -301,6 +318,10 @@ TEXTS = {
     "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker a fox --n 2",
     "prompt-too-long": "That is too long: {tokens} tokens, and there is room for {room}. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
+    "draw-own-words": "Your words: {original}",
+    "draw-unknown": "I do not know “{words}”; I draw the rest.",
+    "drawn-unknown": "I do not know “{words}”; I drew the rest.",
+    "prompt-unknown": "I do not know “{words}”, so there is nothing to draw. Say it in other words, or in English.",
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",
     "draw-cancelled": "Drawing <i>{prompt}</i> was cancelled.",
@@ -328,6 +349,7 @@ TEXTS = {
     ),
     "no-packs": "You have no pack yet. Draw with /sticker and press “Add to pack”.",
     "packs": "Your packs:",
+    "pack-title": "stickers",
     "pack-line": "{title}: {n:sticker|stickers}",
     # status and cancelling
     "status-style": "Style <b>{keyword}</b>: {n:picture|pictures}, {state}.",

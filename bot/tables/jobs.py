@@ -32,7 +32,8 @@ class JobState(StrEnum):
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 # Parts of statements: constants, never anybody's text.
-FORGET_WORDS = "prompt = '', adapter = NULL, options = '{}'"  # options may hold words, too
+# options may hold words, too
+FORGET_WORDS = "prompt = '', prompt_original = NULL, prompt_unknown = '', adapter = NULL, options = '{}'"
 OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
 
@@ -60,6 +61,8 @@ class Job:
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)
+    prompt_original: str | None = field(repr=False)
+    prompt_unknown: str = field(repr=False)
     options: DrawOptions
     steps: int | None
     seed: int
@@ -113,13 +116,15 @@ async def ask_draw(
     adapter: str | None,
     keyword: str,
     prompt: str,
+    prompt_original: str | None = None,
+    prompt_unknown: str = "",
     options: DrawOptions,
     note: str | None,
 ) -> None:
     """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
-        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, options, note)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
+        " options, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
         JobKind.DRAW,
         person,
         origin,
@@ -127,6 +132,8 @@ async def ask_draw(
         adapter,
         keyword,
         prompt,
+        prompt_original,
+        prompt_unknown,
         json.dumps(asdict(options)),
         note,
     )

@@ -1,4 +1,4 @@
-"""People: name, language, current style, and whether they have blocked the bot."""
+"""People: name, languages, current style, and whether they have blocked the bot."""
 
 from __future__ import annotations
 
@@ -10,21 +10,41 @@ from bot.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody who chats with the bot. ``style`` is the current one, which commands without a style mean."""
+    """Somebody who chats with the bot. ``style`` is the current one, which commands without a style mean.
+
+    Languages are codes such as "ru" or "pt-br". ``chosen_language`` is None until they choose one with /language.
+    """
 
     id: int
     name: str = field(repr=False)
-    language: str
+    client_language: str
+    chosen_language: str | None = None
     style: int | None
     blocked: bool
 
+    @property
+    def language(self) -> str:
+        """In which the bot talks to them."""
+        return self.chosen_language or self.client_language
+
+    @property
+    def writes_in(self) -> str:
+        """In which they probably write. Who has chosen English may do so because the bot lacks their language."""
+        chosen = self.chosen_language
+        return chosen if chosen and chosen != "en" else self.client_language
+
 
 def _person(row: sqlite3.Row) -> Person:
-    return Person(**(dict(row) | {"blocked": bool(row["blocked"])}))
+    values = dict(row)
+    values["client_language"] = values.pop("language")
+    return Person(**(values | {"blocked": bool(row["blocked"])}))
 
 
 async def see(store: Store, *, id: int, name: str, language: str) -> Person:
-    """Store who has just written: a new person, or the new name and language. They have not blocked the bot."""
+    """Store who has just written: a new person, or the new name and language of the client.
+
+    They have not blocked the bot. A language that they have chosen stays.
+    """
     known = await store.row("SELECT * FROM person WHERE id = ?", id)
     if known and (known["name"], known["language"], known["blocked"]) == (name, language, 0):
         return _person(known)  # nothing to write, as for most updates
@@ -44,6 +64,17 @@ async def get(store: Store, id: int) -> Person:
     row = await store.row("SELECT * FROM person WHERE id = ?", id)
     assert row is not None
     return _person(row)
+
+
+async def language_of(store: Store, id: int, otherwise: str) -> str:
+    """The language to talk in to somebody who may not be known yet; then it is ``otherwise``."""
+    row = await store.row("SELECT * FROM person WHERE id = ?", id)
+    return otherwise if row is None else _person(row).language
+
+
+async def choose_language(store: Store, id: int, language: str) -> None:
+    """Talk to the person in this language, whatever their client says."""
+    await store.change("UPDATE person SET chosen_language = ? WHERE id = ?", language, id)
 
 
 async def work_on(store: Store, id: int, style: int) -> None:

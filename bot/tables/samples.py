@@ -35,6 +35,8 @@ class Sample:
     sent_at: float
     answer_id: int | None
     caption: str | None = field(repr=False)
+    caption_original: str | None = field(default=None, repr=False)
+    caption_unknown: str = field(default="", repr=False)
     caption_from: CaptionOrigin | None
     captioned_by: int | None
     refused_tokens: int | None
@@ -126,13 +128,22 @@ async def report(store: Store, ids: Iterable[int], message_id: int) -> None:
 
 
 async def caption(
-    store: Store, id: int, text: str, origin: CaptionOrigin, *, message_id: int | None = None
+    store: Store,
+    id: int,
+    text: str,
+    origin: CaptionOrigin,
+    *,
+    original: str | None = None,
+    unknown: str = "",
+    message_id: int | None = None,
 ) -> None:
-    """Store a caption that has been checked, and the message that gave it."""
+    """Store a caption that has been checked, what was written if it was not English, and the message that gave it."""
     await store.change(
-        "UPDATE sample SET caption = ?, caption_from = ?, captioned_by = ?, refused_tokens = NULL"
-        " WHERE id = ?",
+        "UPDATE sample SET caption = ?, caption_original = ?, caption_unknown = ?, caption_from = ?,"
+        " captioned_by = ?, refused_tokens = NULL WHERE id = ?",
         text,
+        original,
+        unknown,
         origin,
         message_id,
         id,
@@ -157,8 +168,8 @@ async def refuse_caption(store: Store, id: int, tokens: int) -> None:
 async def forget_album_caption(store: Store, id: int) -> None:
     """Take back a caption that came from an album's lines."""
     await store.change(
-        "UPDATE sample SET caption = NULL, caption_from = NULL, refused_tokens = NULL"
-        " WHERE id = ? AND caption_from = 'album'",
+        "UPDATE sample SET caption = NULL, caption_original = NULL, caption_unknown = '', caption_from = NULL,"
+        " refused_tokens = NULL WHERE id = ? AND caption_from = 'album'",
         id,
     )
 

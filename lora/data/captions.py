@@ -121,6 +121,13 @@ def has_keyword(caption: str, keyword: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(keyword)}(?!\w)", caption, re.IGNORECASE) is not None
 
 
+def without_keyword(caption: str, keyword: str) -> str:
+    """The caption without its keyword, if there is one, whitespace collapsed."""
+    if keyword:
+        caption = re.sub(rf"(?<!\w){re.escape(keyword)}(?!\w)", " ", caption, flags=re.IGNORECASE)
+    return " ".join(caption.split())
+
+
 def with_keyword(caption: str, keyword: str) -> str:
     """The caption with its keyword: put in front, as the base learned its styles' names, if missing."""
     return caption if has_keyword(caption, keyword) else f"{keyword} {caption}".strip()
@@ -171,22 +178,6 @@ def draft_from_emoji(text: str) -> str:
 
     found = [_name(match["emoji"]) for match in emoji.emoji_list(text)]
     return ", ".join(dict.fromkeys(name for name in found if name))
-
-
-def emoji_for(prompt: str, count: int = 3) -> list[str]:
-    """Emoji that stand in a prompt, then those whose whole name it says, the longest names first. It may be none."""
-    import emoji
-
-    written = [match["emoji"] for match in emoji.emoji_list(prompt)]
-    found = [chars for chars in written if _name(chars) and not _is_skin_tone(chars)]
-    said = (
-        f" {_words(re.sub('[a-z0-9]+_[a-z0-9_]+', ' ', prompt.lower()))} "  # a keyword with _ names nothing
-    )
-    for name, chars in _emoji_by_name():
-        if f" {name} " in said:
-            found.append(chars)
-            said = said.replace(f" {name} ", " . ")  # so that a longer name's words are not used again
-    return list(dict.fromkeys(found))[:count]
 
 
 def bpe(path: Path = _MERGES) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -289,12 +280,6 @@ def _by_length(data: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str
 def _emoji_by_english_name() -> dict[str, str]:
     """Plain form of each emoji that a sticker can have, by its name."""
     return {name: chars for chars, name in _emoji_names().items() if name and not _is_skin_tone(chars)}
-
-
-@cache
-def _emoji_by_name() -> list[tuple[str, str]]:
-    """(name, emoji), the longest names first."""
-    return sorted(_emoji_by_english_name().items(), key=lambda item: -len(item[0]))
 
 
 @cache

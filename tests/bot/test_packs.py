@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from PIL import Image
+from telegram import InputSticker
 
 from bot import packs, per_person, rate_limit
 from bot.pack_news import MOST_REFUSALS
@@ -103,10 +104,7 @@ async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> N
         await rows.uploaded(store, 1, file.file_id)
         plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
         await rows.adding(store, 1, plan.id, [])  # killed here, the call was heard:
-        found = await drawings.get(store, ada.id, 1)
-        assert found is not None
-        (one,) = await rows.open_of(store, ada.id)
-        await running.parts.packs._call(plan, one, found[1], packs.DEFAULT_EMOJI)
+        await running.parts.packs._call(plan, InputSticker(file.file_id, packs.DEFAULT_EMOJI, "static"))
     async with stage.bot() as running:
         await ada.wait_for("added to your pack")
         (pack,) = await ada.packs()
@@ -330,9 +328,19 @@ def test_names_of_two_people_differ() -> None:
 
 
 def test_keywords_obey_the_limits() -> None:
-    """At most 20, at most 64 characters in all, no small words, none twice."""
-    assert packs.keywords_for("a red fox, a red fox & the coffee") == ["red", "fox", "coffee"]
-    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)))
+    """At most 20, at most 64 characters in all, no small words, none twice; the style's keyword is the first."""
+    found = packs.keywords_for("a red fox, a red fox & the coffee", "zuvix", "en")
+    assert found[0] == "zuvix"
+    assert {"red", "fox", "coffee"} <= set(found)
+    assert not {"a", "the"} & set(found)
+    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)), "z" * 20, "en")
     assert len(many) <= 20
     assert sum(map(len, many)) <= 64
-    assert packs.emoji_for("nothing that has a picture xyzzy") == packs.DEFAULT_EMOJI
+    assert packs.emoji_for("xyzzy plugh", "en") == packs.DEFAULT_EMOJI
+
+
+def test_emoji_and_keywords_of_a_prompt_in_another_language() -> None:
+    """A car is a car; the person's words and the English ones."""
+    assert packs.emoji_for("a car", "en")[0] == "🚗"
+    assert packs.emoji_for("лиса пьёт кофе", "ru")[:2] == ["🦊", "☕"]
+    assert {"лиса", "fox", "кофе", "coffee"} <= set(packs.keywords_for("лиса пьёт кофе", "", "ru"))

@@ -46,7 +46,7 @@ async def visit(stage: Stage, ada: Person) -> None:
     await ada.wait_for("5 in all")
     await ada.send("/train")
     await ada.wait_for("Your style zuvix is ready")
-    await ada.send("/sticker a wubble --seed 1 --n 3")
+    await ada.send("/sticker лиса wubble --seed 1 --n 3")  # so that her own words are kept, too
     await ada.wait_for("seed 1–3")
     sticker = next(message for message in ada.messages if message.kind == "sticker")
     await ada.press(sticker, "add:")

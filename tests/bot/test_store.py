@@ -10,9 +10,9 @@ import pytest
 
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
-from bot.migrations import MIGRATIONS, NOTHING_LOST
+from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE
 from bot.store import PRAGMAS, Store
-from bot.tables import inbox, packs, people, samples, styles
+from bot.tables import inbox, jobs, packs, people, samples, styles
 from tests.waiting import result_of
 
 
@@ -54,6 +54,31 @@ async def test_updates_and_stickers_of_an_older_database_go_on(
     (sticker,) = await packs.open_of(store, 7)
     assert sticker.state is packs.StickerState.ADDING
     assert sticker.ids_before == frozenset()
+    await store.close()
+
+
+async def test_people_and_their_words_of_an_older_database_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has chosen a language yet, and everything was written in English."""
+    monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS[: MIGRATIONS.index(OWN_LANGUAGE)])
+    old = await Store.open(tmp_path / "a.sqlite")
+    await old.change("INSERT INTO person (id, name, language) VALUES (7, 'Ada', 'ru')")
+    await old.change("INSERT INTO style (id, person, keyword) VALUES (1, 7, 'zuvix')")
+    await old.change(
+        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, caption)"
+        " VALUES (1, 'a', 'b', 'file', 1, 0, 'zuvix a fox')"
+    )
+    await old.change("INSERT INTO job (id, person, kind, origin, prompt) VALUES (1, 7, 'draw', 'x', 'a fox')")
+    await old.close()
+    monkeypatch.undo()
+    store = await Store.open(tmp_path / "a.sqlite")
+    assert (await people.get(store, 7)).language == "ru"
+    (sample,) = await samples.of_style(store, 1)
+    assert (sample.caption, sample.caption_original, sample.caption_unknown) == ("zuvix a fox", None, "")
+    job = await jobs.get(store, 1)
+    assert job is not None
+    assert (job.prompt, job.prompt_original, job.prompt_unknown) == ("a fox", None, "")
     await store.close()
 
 

@@ -201,7 +201,17 @@ async function meetBot() {
 
 const pickSticker = (file_id) => attempt(() => post(`/chat/${person}/send`, {sticker: file_id}));
 
+// What a person's Telegram tells the bot. The bot may speak it or not; the browser's own comes first.
+function setUpLanguages() {
+  const own = navigator.language.slice(0, 2);
+  for (const code of new Set([own, "en", "ru", "de", "es", "fr", "it", "pt", "uk", "pl", "tr", "ja", "zh"])) {
+    const name = new Intl.DisplayNames([code], {type: "language"}).of(code);
+    $("joining-language").append(new Option(name, code));
+  }
+}
+
 function setUpPeople() {
+  setUpLanguages();
   $("people").addEventListener("change", () => {
     if ($("people").value !== NEW) { attempt(() => become(Number($("people").value))); return; }
     $("people").value = String(person);
@@ -210,7 +220,7 @@ function setUpPeople() {
   $("joining-cancel").addEventListener("click", () => { if (person) $("joining").close(); });
   $("joining").addEventListener("cancel", (event) => { if (!person) event.preventDefault(); });
   $("joining-form").addEventListener("submit", async () => {
-    const fields = {first_name: $("joining-name").value, language_code: navigator.language.slice(0, 2)};
+    const fields = {first_name: $("joining-name").value, language_code: $("joining-language").value};
     $("joining-name").value = "";
     const user = await attempt(() => post("/chat/people", fields));
     if (user) attempt(() => become(user.id));

@@ -12,7 +12,6 @@ from lora.data.captions import (
     bpe,
     count_tokens,
     draft_from_emoji,
-    emoji_for,
     encode,
     has_keyword,
     keyword_problem,
@@ -219,25 +218,6 @@ def test_suggested_keywords_keep_the_rules() -> None:
 def test_drafts_from_emoji(text: str, draft: str) -> None:
     """A sticker's emoji gives a first caption in words, whatever skin it has."""
     assert draft_from_emoji(text) == draft
-
-
-def test_emoji_for_a_prompt() -> None:
-    """What a prompt names, a pack can be searched by; a longer name's words are not used twice."""
-    assert emoji_for("zorvex a fox drinking coffee") == ["🦊"]
-    assert emoji_for("smiling face with sunglasses and a red heart", 5) == ["😎", "❤"]
-    assert emoji_for("nothing like that") == []
-    assert emoji_for("ski_heart a fox") == ["🦊"]  # a keyword names nothing
-
-
-def test_emoji_of_a_prompt_come_first() -> None:
-    """What stands there is meant, as it stands there; a skin tone alone is no sticker's emoji."""
-    assert emoji_for("a fox with a 🎩") == ["🎩", "🦊"]
-    assert emoji_for("👩🏽‍🚒🇩🇪1️⃣🦊🦊", 9) == ["👩🏽‍🚒", "🇩🇪", "1️⃣", "🦊"]
-    assert emoji_for("🦊 a fox 🏽") == ["🦊"]
-    for tone in ("light", "medium light", "medium", "medium dark", "dark"):
-        assert "" not in emoji_for(f"{tone} skin tone hand waving")
-    assert emoji_for("medium skin tone waving hand") == ["👋"]
-    assert emoji_for("🏻") == []
 
 
 @pytest.mark.parametrize(
