@@ -1,6 +1,4 @@
-"""Captions on their way to samples: put into English with the keyword, the length checked, an album's lines
-dealt out.
-"""
+"""Captions on their way to samples: in English, with the keyword, not too long; an album's lines one by one."""
 
 from __future__ import annotations
 
