@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.sd21_shape import scaled
 from lora.adapters import lora_layers
 from lora.adapters.adapter_file import AdapterInfo
-from lora.drawing import sampling
+from lora.drawing import sampling, solver
 from lora.drawing.sampling import Item, Picture
 from lora.models import base_model, sd21
 from lora.models.base_model import Base
@@ -184,7 +184,7 @@ def pipeline(setting: Setting, base: Base) -> Any:
     pipe = StableDiffusionPipeline.from_pretrained(
         setting.base_folder, torch_dtype=setting.dtype, safety_checker=None
     ).to(setting.device)
-    config = sampling.make_scheduler(base, setting.steps).config
+    config = solver.make_scheduler(base, setting.steps).config
     pipe.scheduler = DPMSolverMultistepScheduler.from_config(config)
     pipe.set_progress_bar_config(disable=True)
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):

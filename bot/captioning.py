@@ -9,8 +9,9 @@ from itertools import groupby
 
 from bot.english import English, in_english
 from bot.store import Store
-from bot.tables import people, samples
-from bot.tables.samples import AlbumItem, CaptionOrigin
+from bot.tables import albums, people, samples
+from bot.tables.albums import AlbumItem
+from bot.tables.samples import CaptionOrigin
 from lora.data import captions
 
 _LINK = re.compile(r"(?<!\S)(?:https?://|tg://|www\.|t\.me/|telegram\.me/)\S*", re.IGNORECASE)
@@ -83,11 +84,11 @@ async def deal_out(store: Store, person: int, album: str, keyword: str) -> None:
     """
     language = (await people.get(store, person)).writes_in
     async with store.transaction():
-        items = await samples.albums_near(store, person, album)
+        items = await albums.albums_near(store, person, album)
         for item, text in zip(items, _texts(items), strict=True):
             if item.sample is None or item.caption_from == CaptionOrigin.PERSON:
                 continue
-            await samples.forget_album_caption(store, item.sample)
+            await albums.forget_album_caption(store, item.sample)
             if text is not None:
                 await give(store, item.sample, text, keyword, language, CaptionOrigin.ALBUM)
 

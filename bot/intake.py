@@ -14,7 +14,7 @@ from bot.errors import UserError
 from bot.sender import Sender
 from bot.slots import without_slot
 from bot.store import Store
-from bot.tables import samples
+from bot.tables import albums, samples
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from lora.data import pictures
@@ -61,7 +61,7 @@ class Intake:
     async def take(self, style: Style, offer: Offer, most: int) -> Taken:
         """Make a sample of a style that may have ``most``. Raises UserError, also for a style that is full."""
         if offer.album:
-            await samples.add_album_item(
+            await albums.add_album_item(
                 self._store, style.person, offer.message_id, offer.album, offer.caption, offer.sent_at
             )
         known = await samples.same_file(self._store, style.id, offer.file_unique_id)

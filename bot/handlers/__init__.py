@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from telegram.ext import filters
 
-from bot.handlers import check, checkpoints, jobs, language, packs, samples, start, sticker, styles, train
+from bot.handlers import (
+    captions,
+    check,
+    checkpoints,
+    jobs,
+    language,
+    packs,
+    sample_pages,
+    samples,
+    start,
+    sticker,
+    styles,
+    train,
+)
 from bot.routes import Command, Edited, Kind, Press, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -13,8 +26,8 @@ ROUTES: tuple[Route, ...] = (
     Command("new", styles.new),
     Command("styles", styles.show),
     Command("delete", styles.delete),
-    Command("samples", samples.show),
-    Command("caption", samples.recaption),
+    Command("samples", sample_pages.show),
+    Command("caption", captions.recaption),
     Command("check", check.check),
     Command("train", train.train),
     Command("sticker", sticker.sticker),
@@ -25,9 +38,9 @@ ROUTES: tuple[Route, ...] = (
     Press("new", styles.new_pressed, r"[a-z0-9_-]{1,40}"),
     Press("style", styles.switch),
     Press("delete", styles.delete_pressed),
-    Press("drafts", samples.keep_drafts),
-    Press("samples", samples.page),
-    Press("remove", samples.remove_pressed, r"(page:)?\d{1,15}"),
+    Press("drafts", captions.keep_drafts),
+    Press("samples", sample_pages.page),
+    Press("remove", sample_pages.remove_pressed, r"(page:)?\d{1,15}"),
     Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
     Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
@@ -37,13 +50,13 @@ ROUTES: tuple[Route, ...] = (
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
-    Edited(samples.edited),
+    Edited(captions.edited),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     Kind(filters.COMMAND, start.unknown),
-    Kind(filters.TEXT, samples.text),
+    Kind(filters.TEXT, captions.text),
     Kind(filters.StatusUpdate.ALL, start.nothing),
     Kind(filters.ALL, start.other),
 )

@@ -9,7 +9,7 @@ from bot import advice
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
-from bot.sample_replies import lacking, numbers
+from bot.sample_words import lacking, numbers
 from bot.sticker_options import MAX_SEED
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from lora.adapters.adapter_file import AdapterInfo, read_header, read_info
 from lora.adapters.lora_layers import fitted
-from lora.adapters.slots import Place, SlottedDenoiser
+from lora.adapters.slot_layout import Place
+from lora.adapters.slots import SlottedDenoiser
 from lora.jobs import JobError
 from lora.models.base_model import Base
 

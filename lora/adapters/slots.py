@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lora.adapters.slot_layout import Layout, Place
 from lora.adapters.targets import TARGETS
 
 ALIGNED = 8  # elements: halves begin at multiples of 16 bytes, as the matrix units want it
@@ -99,34 +99,6 @@ class SlottedLayer(nn.Module):
         return added.unflatten(3, low.shape[3:]).flatten(0, 1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the halves of one layer lie in a flat tensor of one adapter, and their shapes at the full rank."""
-
-    path: str
-    down: tuple[int, ...]  # [rank, in] or [rank, in, k, k]
-    up: tuple[int, int]  # [out, rank]
-    down_start: int
-    up_start: int
-
-    def down_of(self, flat: Tensor) -> Tensor:
-        """The lower half of flat [..., size], as a view."""
-        return flat[..., self.down_start : self.down_start + math.prod(self.down)].unflatten(-1, self.down)
-
-    def up_of(self, flat: Tensor) -> Tensor:
-        """The upper half of flat [..., size], as a view."""
-        return flat[..., self.up_start : self.up_start + math.prod(self.up)].unflatten(-1, self.up)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Where all halves of an adapter lie in its flat tensor: first all lower ones, from ``ups`` on the upper ones."""
-
-    places: tuple[Place, ...]
-    ups: int
-    size: int
-
-
 class SlottedDenoiser:
     """A denoiser whose targeted layers are slotted. It shares its weights with the base's, which stays as it is."""
 
@@ -139,7 +111,7 @@ class SlottedDenoiser:
         for path, layer in self.layers.items():
             _replace(self.unet, path, layer)
         self.rank, self.targets = rank, targets
-        self.layout = _layout(self.layers, rank)
+        self.layout = layout_of(self.layers, rank)
 
     def bind(self, flat: Tensor) -> None:
         """Let the layers take their halves from flat [groups, size], as views."""
@@ -216,7 +188,7 @@ def _replace(root: Any, path: str, module: nn.Module) -> None:
     setattr(root.get_submodule(parent), leaf, module)
 
 
-def _layout(layers: dict[str, SlottedLayer], rank: int) -> Layout:
+def layout_of(layers: dict[str, SlottedLayer], rank: int) -> Layout:
     """Lower halves first, so that one multiplication of the rest gives every picture its strength."""
     downs = {path: (rank, *layer.layer.weight.shape[1:]) for path, layer in layers.items()}
     ups = {path: (layer.layer.weight.shape[0], rank) for path, layer in layers.items()}

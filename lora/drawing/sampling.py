@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from lora import jobs
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
 from lora.data.captions import length, with_keyword
+from lora.drawing.solver import make_scheduler
 from lora.jobs import Draw, JobError
 from lora.models.base_model import Base
 from lora.models.offload import free_for_decoding
@@ -153,27 +153,6 @@ def _sample(
     if not bool(torch.isfinite(latents).all()):
         raise JobError("not-a-number", "while drawing")
     return latents
-
-
-def make_scheduler(base: Base, steps: int) -> Any:
-    """DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) set to ``steps`` steps, for the base's noise schedule.
-
-    It divides by the signal's share sqrt(a_t), which is 0 at the first step of a base with zero terminal SNR (Lin et
-    al. 2023, arXiv 2305.08891). diffusers takes 2^-12 there; that step is of first order, where this makes no
-    difference, and DDIM needs twice the steps for the same picture.
-    """
-    from diffusers import DPMSolverMultistepScheduler
-
-    config = dict(base.scheduler.config)
-    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-    values = {key: config[key] for key in known}
-    if config.get("rescale_betas_zero_snr"):
-        values |= {"rescale_betas_zero_snr": True, "timestep_spacing": config["timestep_spacing"]}
-    scheduler = DPMSolverMultistepScheduler(**values, steps_offset=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
-        scheduler.set_timesteps(steps)
-    return scheduler
 
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:

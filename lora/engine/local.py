@@ -14,7 +14,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import lora
 from lora.engine import EngineSettings, wire
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
 from lora.jobs import Cancelled, Event, Failed, FileContent, Finished, Job, JobError, Lost, Trained
@@ -198,7 +197,7 @@ def _environment() -> dict[str, str]:
     seven times slower, so they wait passively.
     """
     kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|SECRET|PASSWORD", name)}
-    root = str(Path(lora.__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lora.drawing.sampling import denoise, make_scheduler
+from lora.drawing.sampling import denoise
+from lora.drawing.solver import make_scheduler
 from lora.models.base_model import Base
 from lora.models.diffusion import add_noise
 from lora.pretrain.augment import below, premultiplied

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot import captioning, sample_replies
+from bot import captioning, sample_words
 from bot.playground import Fault, Person, Picture
 from bot.playground.content import document_json
 from bot.playground.files import Content
@@ -357,8 +357,8 @@ def test_dealing_out_an_albums_captions(written: list[str | None], expected: lis
 
 def test_numbers_are_clipped() -> None:
     """A hundred missing captions do not fill the screen."""
-    assert sample_replies.numbers([_numbered(n) for n in (3, 5)]) == "3, 5"
-    assert sample_replies.numbers([_numbered(n) for n in range(1, 40)]).endswith("15, …")
+    assert sample_words.numbers([_numbered(n) for n in (3, 5)]) == "3, 5"
+    assert sample_words.numbers([_numbered(n) for n in range(1, 40)]).endswith("15, …")
 
 
 def _numbered(number: int) -> Sample:

@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 
-from lora.drawing import sampling
+from lora.drawing import sampling, solver
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.jobs import Checkpoint, Draw, DrawOptions, JobError, Sample, Train, TrainSettings
 from lora.models import base_model
@@ -174,7 +174,7 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
         unet=base.unet,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,
-        scheduler=sampling.make_scheduler(mine, 8),
+        scheduler=solver.make_scheduler(mine, 8),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

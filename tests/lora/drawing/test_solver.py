@@ -8,8 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from lora.drawing.sampling import make_scheduler
-from lora.drawing.solver import Solver, solver_of
+from lora.drawing.solver import Solver, make_scheduler, solver_of
 from lora.models.base_model import Base
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks import sd21_shape
 from lora.__main__ import main
 from lora.adapters import adapter_file, export, lora_layers
-from lora.drawing import sampling
+from lora.drawing import sampling, solver
 from lora.errors import BaseError
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
 from lora.models import base_model, sd21
@@ -75,7 +75,7 @@ def theirs(
     pipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.load_lora_weights(directory, weight_name="theirs.safetensors")
-    pipeline.scheduler = sampling.make_scheduler(base, 6)
+    pipeline.scheduler = solver.make_scheduler(base, 6)
     side = base.unet.config.sample_size
     latents = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(3))
     with warnings.catch_warnings():

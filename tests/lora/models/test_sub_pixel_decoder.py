@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.sticker_nano import flat_share
 from lora.adapters.lora_layers import use_file
 from lora.checks.detail import round_trip_db
-from lora.drawing import sampling
+from lora.drawing import sampling, solver
 from lora.evaluation import compare
 from lora.evaluation.scorers import Features, FlatDrawing
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer
@@ -112,7 +112,7 @@ def test_a_drawing_averaged_down_is_what_plain_diffusers_draws(fine: Base) -> No
     """The same three steps through StableDiffusionPipeline.from_pretrained, and through ``draw``."""
     pipeline = StableDiffusionPipeline.from_pretrained(fine.folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = sampling.make_scheduler(fine, 3)
+    pipeline.scheduler = solver.make_scheduler(fine, 3)
     noise = torch.randn(8, 32, 32, generator=torch.Generator().manual_seed(1))[None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
