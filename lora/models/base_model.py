@@ -1,6 +1,7 @@
-"""A loaded base model: the only file that calls its denoiser, its VAE and its text encoder.
+"""A loaded base model: embeds texts, encodes and decodes pictures, predicts noise or velocity.
 
-All other code goes through ``Base``. docs/bases.md lists what a base of another architecture must give.
+All other code goes through ``Base``, with two exceptions: ``slots`` calls the denoiser to see the sizes of its layers'
+inputs, and ``half_decoder`` calls a copy of the VAE. docs/bases.md lists what a base of another architecture must give.
 """
 
 from __future__ import annotations
