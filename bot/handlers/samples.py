@@ -1,4 +1,4 @@
-"""The samples of a style: storing and captioning them, /samples, /caption."""
+"""Stickers, photos and files that a person sends: each is stored as a sample, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The languages that the bot speaks. A language is one file here and its code in the line below.
+"""The languages that the bot speaks. A language is one file here and its code in ``CODES``.
 
 The file has:
 

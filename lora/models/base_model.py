@@ -1,6 +1,9 @@
-"""A loaded base model: the only file that calls its denoiser, its VAE and its text encoder.
+"""A loaded base model: embeds texts, encodes and decodes pictures, predicts noise or velocity.
 
-All other code goes through ``Base``. docs/bases.md lists what a base of another architecture must give.
+Training and drawing call the networks through ``Base``. Three modules that draw on a GPU also call them directly:
+``slots`` calls the denoiser to see how large its layers' inputs are, ``captured`` calls its attention layers for the
+keys and values of texts, and ``half_decoder`` calls a copy of the VAE. docs/bases.md lists what a base of another
+architecture must give.
 """
 
 from __future__ import annotations
