@@ -8,7 +8,6 @@ switching       3  the next person's adapter
 training        4  images a second of training
 whole-training  5  thirty samples to an adapter
 cold            8  a cold worker's first picture
-takeover        8  serving while the compiler works in the background
 memory          9  memory of drawing
 cpu-drawing    10  one drawing of the bundled base on a CPU
 finishing      11  from a drawing to a sticker file
@@ -39,7 +38,6 @@ ROWS: dict[str, Callable[[Setting], None]] = {
     "training": speed_training.rates,
     "whole-training": speed_training.whole,
     "cold": speed_drawing.cold,
-    "takeover": speed_drawing.takeover,
     "memory": speed_drawing.memory,
     "cpu-drawing": speed_cpu.sticker,
     "finishing": speed_cpu.finishing,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -149,33 +148,6 @@ def cold(setting: Setting) -> None:
         took = setting.timed(partial(subprocess.run, command + ["--tiny"] * setting.tiny, check=True))
         found[f"process to picture, {name}, s"] = took
     setting.report("8 a cold worker's first picture", found)
-
-
-def takeover(setting: Setting) -> None:
-    """Row 8, the other half: graphs serve while the compiler works in the background, and then it takes over."""
-    base, files = setup.load_base(setting), setup.adapters(setting)
-    began = time.monotonic()
-    setup.pictures(base, setup.items([files[0]], 0), setting.steps)
-    found: dict[str, Any] = {"first picture, graphs, s": time.monotonic() - began}
-    thread = mixed_batches.compile_in_background(base)
-    if thread is None:
-        setting.report("8 takeover", {"not measured": "on a CPU nothing is captured"})
-        return
-    began, waits, number = time.monotonic(), [], 0
-    while thread.is_alive():
-        number += 1
-        waits.append(
-            setting.timed(
-                partial(setup.pictures, base, setup.items([files[number % PEOPLE]], number), setting.steps)
-            )
-        )
-    found["compiling, s"] = time.monotonic() - began
-    found |= {"pictures meanwhile": number, "median, s": sorted(waits)[number // 2], "longest, s": max(waits)}
-    after = [
-        setting.timed(partial(setup.pictures, base, setup.items([files[0]], n), setting.steps))
-        for n in range(5)
-    ]
-    setting.report("8 takeover", {**found, "first after, s": after[0], "then, s": sorted(after)[2]})
 
 
 def first(setting: Setting, name: str) -> None:

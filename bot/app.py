@@ -162,6 +162,7 @@ def _engine(config: Config) -> Engine:
         cache_dir=config.storage.dir / "cache",
         device=config.engine.device,
         threads=config.engine.threads,
+        compile=config.engine.compile,
         nice=config.engine.nice,
         silent_seconds=config.engine.silent_seconds,
         stuck_seconds=config.engine.stuck_seconds,

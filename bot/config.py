@@ -48,6 +48,7 @@ class Engine:
     name: str = "local"
     device: str = "auto"
     threads: int = 0
+    compile: bool = False
     nice: int = 10
     silent_seconds: int = 30
     stuck_seconds: int = 900

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -51,27 +50,21 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
     return drawing
 
 
-def compile_in_background(base: Base) -> threading.Thread | None:
-    """Let the compiler write kernels for drawing while graphs without it serve; then those take over.
+def compile_drawing(base: Base) -> None:
+    """Let torch's compiler write the kernels for drawing: minutes on a machine's first time, about 20 s later.
 
-    That takes minutes on a machine's first time and seconds later. None where nothing is captured.
+    Nothing else may run meanwhile: the compiler replaces how modules are called in the whole process, so a thread that
+    draws at the same time fails. Where nothing is captured there is nothing to compile; a failure leaves the graphs.
     """
     if captured_drawing(base) is None:
-        return None
-    thread = threading.Thread(target=_compile, args=(base,), name="compile", daemon=True)
-    thread.start()
-    return thread
-
-
-def _compile(base: Base) -> None:
-    """Graphs and buffers of their own, so that the thread which draws is not disturbed. A failure changes nothing."""
+        return
     buckets = buckets_of(base.device)
     try:
         made = CapturedDrawing(base, buckets=buckets)
         most = buckets[-1]
         made.compile([(1, True, 1), (most, True, made.mixed(most)), (most, True, 1)])
         made.rehearse()
-    except Exception as error:  # the compiler fails in its own ways; drawing goes on without it
+    except Exception as error:  # the compiler raises errors of many kinds
         log.warning("drawing is not compiled: %s", type(error).__name__)
         return
     base.captured = made

@@ -22,6 +22,7 @@ class EngineSettings:
     cache_dir: Path  # bundled weights are unpacked here
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     threads: int = 0  # CPU threads of a worker; 0 = all cores
+    compile: bool = False  # on a GPU: compile before the worker takes jobs
     nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
     silent_seconds: float = 30.0  # a worker whose process has sent nothing for so long is replaced
     stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long

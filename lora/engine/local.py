@@ -187,6 +187,7 @@ class LocalEngine:
             *(sys.executable, "-m", "lora.engine.worker", "--base", settings.base),
             *("--cache-dir", str(settings.cache_dir), "--device", settings.device),
             *("--threads", str(settings.threads), "--nice", str(settings.nice)),
+            *(["--compile"] if settings.compile else []),
         ]
 
 

@@ -131,6 +131,9 @@ def main() -> None:
         log.error("the base cannot be loaded: %s", error)
         sys.exit(3)
 
+    if args.compile:
+        base.compiled = True
+        mixed_batches.compile_drawing(base)
     send(
         Ready(
             base=base.name,
@@ -139,9 +142,6 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
         )
     )
-    if args.compile:
-        base.compiled = True
-        mixed_batches.compile_in_background(base)
     Worker(base, inbox, send, maker, heartbeat.mark).run()
 
 
@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--nice", type=int, default=0)
-    parser.add_argument("--compile", action="store_true", help="on a GPU: faster after some minutes")
+    parser.add_argument("--compile", action="store_true", help="on a GPU: compile before Ready")
     return parser
 
 

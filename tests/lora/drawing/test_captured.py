@@ -144,3 +144,10 @@ def test_what_fits_no_slots_is_drawn_without_them(base: Base, items: list[Item])
     assert sorted(picture.index for picture in found) == [0, 1, 2]
     for ours, theirs in zip(sorted(found, key=lambda one: one.index), eager(base, some, 3), strict=True):
         assert far(ours.image, theirs.image) <= 1
+
+
+def test_without_graphs_nothing_is_compiled(base: Base) -> None:
+    """On a CPU ``compile = true`` changes nothing."""
+    plain = replace(base, captured=None)
+    mixed_batches.compile_drawing(plain)
+    assert plain.captured is None

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from lora.engine import ENGINES, EngineSettings, local
+from lora.engine import ENGINES, EngineSettings, local, worker
 from lora.engine.local import LocalEngine, _environment
 from lora.jobs import (
     Cancelled,
@@ -186,3 +186,13 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
             assert image.format == "WEBP"
             assert max(image.size) == 512
             assert image.mode == "RGBA"
+
+
+def test_the_workers_flags_are_the_settings(cache_dir: Path) -> None:
+    """What the engine puts on the command line is what the worker's parser reads."""
+    plain = EngineSettings(base="tiny", cache_dir=cache_dir, threads=1, nice=3)
+    for settings in (plain, replace(plain, compile=True)):
+        flags = LocalEngine(settings)._command()[3:]
+        read = worker._parser().parse_args(flags)
+        assert (read.base, read.cache_dir, read.threads, read.nice) == ("tiny", cache_dir, 1, 3)
+        assert read.compile is settings.compile
