@@ -111,6 +111,7 @@ ALLOWED: dict[str, Rule] = {
     "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
     "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
+    "engine.compile": (lambda v: True, "true or false"),
     "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),
     "engine.silent_seconds": (lambda v: v >= 3, "3 or more"),
     "engine.stuck_seconds": (lambda v: v >= 60, "60 or more"),
