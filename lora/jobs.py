@@ -42,9 +42,9 @@ JOB_ERRORS = {
     "internal": "the worker failed",
 }
 
-MAX_BATCH = (
-    4  # pictures that are drawn in one batch unless told otherwise; with CFG the denoiser sees twice as many
-)
+# How many draws a worker has at a time, and how many pictures are in one batch where nothing is captured. With CFG the
+# denoiser sees twice as many.
+MAX_BATCH = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +98,9 @@ class Train:
 class DrawOptions:
     """How to draw a prompt. The values here are the product's defaults; nothing else repeats them.
 
-    The chat, the database row, the pipe and the worker pass this object on whole and do not know its fields. A new
-    option is a field here with a default, its parser (``bot/sticker_options.py``), its text, and the place that uses
-    it. Rows written before the field existed get the default.
+    The chat, the database row, the pipe and the worker pass this object on whole; only who needs a field names it. A
+    new option is a field here with a default, its parser (``bot/sticker_options.py``), its text, and the place that
+    uses it. Rows written before the field existed get the default.
     """
 
     cfg: float = 5.0  # strength of classifier-free guidance; 1 = none
