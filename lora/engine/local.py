@@ -182,13 +182,11 @@ class LocalEngine:
             log.error("the worker sent an invalid frame: %s", type(error).__name__)
 
     def _command(self) -> list[str]:
-        settings = self._settings
-        return [
-            *(sys.executable, "-m", "lora.engine.worker", "--base", settings.base),
-            *("--cache-dir", str(settings.cache_dir), "--device", settings.device),
-            *("--threads", str(settings.threads), "--nice", str(settings.nice)),
-            *(["--compile"] if settings.compile else []),
-        ]
+        one = self._settings
+        flags = ["--base", one.base, "--cache-dir", str(one.cache_dir), "--device", one.device]
+        flags += ["--threads", str(one.threads), "--nice", str(one.nice)]
+        flags += ["--compile"] if one.compile else []
+        return [sys.executable, "-m", "lora.engine.worker", *flags]
 
 
 def _environment() -> dict[str, str]:
@@ -198,8 +196,7 @@ def _environment() -> dict[str, str]:
     seven times slower, so they wait passively.
     """
     kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|SECRET|PASSWORD", name)}
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
