@@ -82,10 +82,12 @@ async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> No
 @asynccontextmanager
 async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbox]]:
     """All parts, connected to Telegram. Work that a kill has interrupted is resumed first."""
+    # The database and Telegram.
     store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
         await connect(bot, store, config.telegram.name)
+        # The parts, each with what it needs.
         blobs = Blobs(config.storage.dir / "blobs", store)
         rate_limiter = RateLimiter()
         await rate_limiter.remember(store)
@@ -115,6 +117,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
         )
+        # What a kill has interrupted, then the work, then the end.
         try:
             await parts.outbox.resume()
             await parts.packs.resume()

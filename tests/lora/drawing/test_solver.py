@@ -49,17 +49,12 @@ def test_dpm_solver_is_that_of_diffusers(base: Base, noise: Tensor, steps: int, 
     torch.testing.assert_close(run(solver_of(mine, steps), noise), theirs, atol=2e-4, rtol=2e-4)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 6, 20])
-def test_zero_terminal_snr_begins_with_ddims_exact_step(base: Base, noise: Tensor, steps: int) -> None:
-    """From pure noise to the second noise level, and from there as diffusers goes on."""
+@pytest.mark.parametrize("steps", [1, 2, 7, 20])
+def test_zero_terminal_snr_is_ddim_as_in_diffusers(base: Base, noise: Tensor, steps: int) -> None:
+    """From pure noise to the picture."""
     mine = zero_snr(base)
-    solver, scheduler = solver_of(mine, steps), make_scheduler(mine, steps)
-    torch.testing.assert_close(run(solver, noise), with_diffusers(scheduler, noise), atol=2e-4, rtol=2e-4)
-    exact = DDIMScheduler.from_config(mine.scheduler.config)
-    exact.set_timesteps(steps)
-    assert scheduler.timesteps.tolist() == exact.timesteps.tolist()
+    scheduler = DDIMScheduler.from_config(mine.scheduler.config)
+    scheduler.set_timesteps(steps)
     assert scheduler.timesteps[0] == 999
-    first, _ = solver.step(0, noise, answer(noise, 999), None)
-    theirs = exact.step(answer(noise, 999), 999, noise).prev_sample
-    if 1000 % steps == 0:  # else DDIM's own step ends one timestep off the grid
-        torch.testing.assert_close(first, theirs, atol=2e-3, rtol=2e-3)
+    found = run(solver_of(mine, steps), noise)
+    torch.testing.assert_close(found, with_diffusers(scheduler, noise), atol=1e-4, rtol=1e-4)
