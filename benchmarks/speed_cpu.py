@@ -25,7 +25,7 @@ STEPS, PEER_STEPS = 10, 20
 def sticker(setting: Setting) -> None:
     """Row 10: one drawing of the bundled base. The peer is plain diffusers on the same folder, with its own sampler.
 
-    Ours needs ten steps of DPM-Solver++ for what DDIM draws in twenty, and guidance stops at the profile's share.
+    On our side guidance stops at the profile's share of the steps.
     """
     from diffusers import StableDiffusionPipeline
 
