@@ -112,12 +112,6 @@ async def by_id(store: Store, id: int) -> PackSticker:
     return _sticker(row)
 
 
-async def by_drawing(store: Store, drawing: int) -> PackSticker | None:
-    """How far the sticker of a drawing is, None if nobody asked."""
-    row = await store.row("SELECT * FROM pack_sticker WHERE drawing = ?", drawing)
-    return None if row is None else _sticker(row)
-
-
 async def uploaded(store: Store, id: int, file_id: str) -> None:
     """The file is on Telegram's side; adding this very file twice changes nothing there."""
     await store.change("UPDATE pack_sticker SET state = 'uploaded', file_id = ? WHERE id = ?", file_id, id)
