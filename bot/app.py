@@ -14,6 +14,7 @@ from pathlib import Path
 
 from telegram import Bot
 
+from bot.admins import Admins
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.connect import connect
@@ -102,6 +103,8 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             estimates=estimates,
             notify=deliver.wake,
         )
+        outbox = Outbox(store=store, sender=sender)
+        admins = Admins(ids=config.access.admins, store=store, sender=sender, outbox=outbox)
         parts = Parts(
             config=config,
             store=store,
@@ -111,7 +114,8 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             sample_replies=SampleReplies(store=store, sender=sender, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,
-            outbox=Outbox(store=store, sender=sender),
+            outbox=outbox,
+            admins=admins,
             packs=Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs),
         )
         inbox = Inbox(
@@ -122,7 +126,8 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await parts.outbox.resume()
             await parts.packs.resume()
             await parts.sample_replies.resume()
-            yield parts, inbox
+            async with admins.listening():
+                yield parts, inbox
         finally:
             await parts.outbox.close()
             await parts.packs.close()

@@ -35,6 +35,13 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may use the bot. ``admins`` are Telegram's ids of people."""
+
+    admins: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Base:
     """The diffusion model that styles are trained on."""
 
@@ -89,6 +96,7 @@ class Config:
 
     telegram: Telegram = field(default_factory=Telegram)
     storage: Storage = field(default_factory=Storage)
+    access: Access = field(default_factory=Access)
     base: Base = field(default_factory=Base)
     engine: Engine = field(default_factory=Engine)
     train: Train = field(default_factory=Train)
@@ -104,6 +112,7 @@ ALLOWED: dict[str, Rule] = {
     "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
     "storage.dir": (lambda v: True, "the path of a folder"),
     "storage.keep_days": (lambda v: v >= 1, "1 or more"),
+    "access.admins": (lambda v: all(id > 0 for id in v), "a list of people's ids, such as [123456789]"),
     "base.name": (
         bool,
         "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
@@ -192,9 +201,14 @@ def _typed(kind: Any, found: Any) -> Any:
     if kind is Path and isinstance(found, str):
         return Path(found)
     if kind == tuple[int, int]:
-        pair = isinstance(found, list) and [type(item) for item in found] == [int, int]
-        return tuple(found) if pair else None
+        return tuple(found) if _is_list_of(int, found) and len(found) == 2 else None
+    if kind == tuple[int, ...]:
+        return tuple(found) if _is_list_of(int, found) else None
     return found if type(found) is kind else None
+
+
+def _is_list_of(kind: type, found: Any) -> bool:
+    return isinstance(found, list) and all(type(item) is kind for item in found)
 
 
 def _refuse_unknown(found: dict[str, Any], known: set[str], *, where: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Message, Update
 
+from bot.admins import Admins
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.deliver import Deliver
@@ -37,6 +38,7 @@ class Parts:
     dispatch: Dispatch
     deliver: Deliver
     outbox: Outbox
+    admins: Admins
     packs: Packs
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
 

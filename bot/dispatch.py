@@ -20,6 +20,7 @@ from bot.store import Store
 from bot.supervise import run_all
 from bot.tables import comparisons, drawings, findings, jobs, losses, trainings
 from bot.tables.jobs import Job, JobKind, JobState
+from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine
 from lora.jobs import (
@@ -41,6 +42,7 @@ from lora.jobs import (
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0  # seconds between tries while the disk or the database takes nothing
+LOSSES_TOLD, LOSSES_SECONDS = 3, 3600.0  # so many lost workers in so many seconds are told to the admins
 
 
 class Dispatch:
@@ -67,6 +69,7 @@ class Dispatch:
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._submitted: dict[int, float] = {}  # draws that are alone with the worker -> monotonic seconds
+        self._lost: list[float] = []  # when workers were lost lately, monotonic seconds
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
         self.base: str | None = None  # hash of the worker's base; None until a worker has reported it
@@ -218,7 +221,11 @@ class Dispatch:
     async def _lose(self, event: Lost) -> None:
         """The worker is gone. ``next_job`` finds out which of its jobs it died of."""
         self._ready.clear()
-        log.warning("the worker was lost; it had %d jobs", len(event.jobs))
+        now = time.monotonic()
+        self._lost = [at for at in self._lost if now - at < LOSSES_SECONDS] + [now]
+        often = len(self._lost) >= LOSSES_TOLD
+        extra = telling("admin-worker-lost", n=len(self._lost)) if often else None
+        log.warning("the worker was lost; it had %d jobs", len(event.jobs), extra=extra)
         for job in await losses.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
             await self._tidy(job)
             self._notify(job.person)
@@ -251,7 +258,8 @@ async def _until_it_works(state: StateLog, work: Callable[[], Awaitable[None]]) 
         except Exception as error:
             if not waiting_helps(error):
                 raise
-            state.fails(str(error), f"jobs wait until this is over: {error}")
+            text = f"jobs wait until this is over: {error}"
+            state.fails(str(error), text, extra=telling_of(error))
             await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
             number += 1
         else:

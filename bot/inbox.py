@@ -25,6 +25,7 @@ from bot.state_log import StateLog
 from bot.store import Store
 from bot.tables import inbox
 from bot.tables.inbox import DAY, Letter, LetterState
+from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,8 @@ class Inbox:
 
     async def _wait(self, letter: Letter, error: Exception, number: int) -> None:
         """Wait until a broken connection or a full disk may be over. It is not counted as a try."""
-        self._state.fails(type(error).__name__, f"updates wait until this is over: {type(error).__name__}")
+        kind = type(error).__name__
+        self._state.fails(kind, f"updates wait until this is over: {kind}", extra=telling_of(error))
         await inbox.count(self._store, letter, -1)
         async with without_slot():
             await asyncio.sleep(pause_after(error, number, longest=LONGEST_PAUSE))
@@ -177,5 +179,7 @@ class Inbox:
         if time.monotonic() - self._unreadable_logged > DAY:
             self._unreadable_logged = time.monotonic()
             log.warning(
-                "updates that the library cannot read were put aside, %d since the start", self._unreadable
+                "updates that the library cannot read were put aside, %d since the start",
+                self._unreadable,
+                extra=telling("admin-unreadable", n=self._unreadable),
             )

@@ -258,6 +258,13 @@ ALTER TABLE sample ADD COLUMN caption_original TEXT;            -- as it was wri
 ALTER TABLE sample ADD COLUMN caption_unknown TEXT NOT NULL DEFAULT '';  -- its words that were not translated
 """
 
+ADMINS = """
+CREATE TABLE admin_notice (                 -- what the admins were told last of each kind of failure
+    key TEXT PRIMARY KEY,                   -- of the locales
+    told_at REAL NOT NULL                   -- seconds since 1970
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -267,4 +274,5 @@ MIGRATIONS = (
     NOTHING_LOST,
     SUPERVISION,
     OWN_LANGUAGE,
+    ADMINS,
 )

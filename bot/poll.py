@@ -17,6 +17,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 from bot.request import Request
 from bot.secret import VARIABLE
 from bot.state_log import StateLog
+from bot.telling import telling
 from bot.waiting import pause_after
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ POLL_SECONDS = 50
 CALL_SECONDS = 30.0  # for the answer itself, beyond the time that Telegram waits for updates
 KINDS = ["message", "edited_message", "callback_query"]
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
+CONFLICT = "conflict"  # the kind of trouble that a second program with the token is
 
 Json = dict[str, Any]
 
@@ -49,7 +51,8 @@ class Poll:
             try:
                 updates = await self._ask()
             except TelegramError as error:
-                self._state.fails(*describe(error))
+                kind, text = describe(error)
+                self._state.fails(kind, text, extra=telling("admin-conflict") if kind == CONFLICT else None)
                 await self._mend(error)
                 await asyncio.sleep(pause_after(error, number + 2))
                 number += 1
@@ -90,7 +93,7 @@ def describe(error: TelegramError) -> tuple[str, str]:
     if isinstance(error, Conflict) and "webhook" in str(error).lower():
         return "webhook", "another program has set a webhook for this bot; it is removed"
     if isinstance(error, Conflict):
-        return "conflict", (
+        return CONFLICT, (
             f"another program uses the token in {VARIABLE}: each of the two gets only some of the messages; "
             "end one of them, or ask @BotFather for another token"
         )

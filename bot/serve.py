@@ -14,6 +14,7 @@ from bot.context import Context, Parts
 from bot.errors import UserError
 from bot.routes import Command, Kind, Route, command_of
 from bot.tables import outbox, people
+from bot.telling import telling
 from bot.words import Words
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,13 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
 async def apologise(parts: Parts, update: Update, error: BaseException | None) -> None:
     """An error of the bot: log the traceback, and send the person its reference number through the outbox."""
     number = secrets.token_hex(3)
-    log.error("update %d was given up, reference %s", update.update_id, number, exc_info=error)
+    log.error(
+        "update %d was given up, reference %s",
+        update.update_id,
+        number,
+        exc_info=error,
+        extra=telling("admin-update-given-up", number=number),
+    )
     chat, user = update.effective_chat, update.effective_user
     if chat is not None and user is not None and chat.type == ChatType.PRIVATE:
         language = await people.language_of(parts.store, user.id, user.language_code or "en")

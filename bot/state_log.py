@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from bot.telling import Extra
+
 
 class StateLog:
     """Remembers which state was logged last."""
@@ -13,11 +15,13 @@ class StateLog:
         self._recovered = recovered
         self._state: str | None = None
 
-    def fails(self, state: str, text: str, *, level: int = logging.WARNING) -> None:
+    def fails(
+        self, state: str, text: str, *, level: int = logging.WARNING, extra: Extra | None = None
+    ) -> None:
         """Log ``text``, unless ``state`` is the one that was logged last."""
         if state != self._state:
             self._state = state
-            self._log.log(level, "%s", text)
+            self._log.log(level, "%s", text, extra=extra)
 
     def works(self) -> None:
         """Log that the failing state is over, if there was one."""

@@ -19,6 +19,7 @@ import aiosqlite
 
 from bot.migrations import MIGRATIONS
 from bot.state_log import StateLog
+from bot.telling import telling_of
 from bot.waiting import file_is_busy
 
 log = logging.getLogger(__name__)
@@ -209,7 +210,8 @@ class Store:
             except sqlite3.OperationalError as error:
                 if not file_is_busy(error) or (inside and not self._db.in_transaction):
                     raise
-                self._state.fails(str(error), f"the database cannot be written, trying again: {error}")
+                text = f"the database cannot be written, trying again: {error}"
+                self._state.fails(str(error), text, extra=telling_of(error))
                 if not inside:
                     await self._roll_back()
                 await asyncio.sleep(pause)

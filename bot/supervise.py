@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.errors import ConfigError
+from bot.telling import telling
 from bot.waiting import waiting_helps
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,13 @@ async def keep_running(name: str, work: Work) -> None:
         if (kind := type(error).__name__) != logged:
             logged = kind
             shown = error if error is not None and not waiting_helps(error) else None
-            log.error("%s died of %s and is started again", name, kind, exc_info=shown)
+            log.error(
+                "%s died of %s and is started again",
+                name,
+                kind,
+                exc_info=shown,
+                extra=telling("admin-part-died", part=name, error=kind),
+            )
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

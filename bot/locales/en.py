@@ -251,6 +251,27 @@ TEXTS = {
         "Before I learn <b>{keyword}</b>:\n{lines}\n\n"
         "/samples shows the pictures by number; correct what you like and send /train again. Or go ahead:"
     ),
+    # to admins
+    "admin-disk-full": (
+        "My disk is full. I store and draw nothing until there is space again; then I go on by myself."
+    ),
+    "admin-disk-read-only": (
+        "My disk takes no changes: it is read-only. I go on by myself when it can be written again."
+    ),
+    "admin-database-locked": (
+        "Another program locks my database. I wait for it, and go on by myself when it is free."
+    ),
+    "admin-unreadable": (
+        "{n:message|messages} from Telegram could not be read, and I have put them aside. "
+        "A newer version of python-telegram-bot may read them."
+    ),
+    "admin-update-given-up": "Somebody got an apology from me. My log says why: look for <code>{number}</code>.",
+    "admin-conflict": (
+        "Another program uses my token, so each of us gets only some of the messages. "
+        "End one of them, or ask @BotFather for another token."
+    ),
+    "admin-part-died": "{part} died of {error} and is started again. My log says more.",
+    "admin-worker-lost": "{n:worker was|workers were} lost in the last hour. My log says what happened before.",
     # training
     "too-few-samples": (
         "{n:picture is|pictures are} too few to learn from: send at least {min}. {least}–{most} are best."
