@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # Every column that holds the name of a blob. A blob that is in none of them is deleted.
 COLUMNS = (
     ("sample", "blob"),
+    ("changed_sample", "blob"),
     ("job", "adapter"),
     ("job_sample", "blob"),
     ("checkpoint", "adapter"),

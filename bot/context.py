@@ -72,8 +72,11 @@ class Context:
 
     @property
     def origin(self) -> str:
-        """Names the message or the press, so that a job which it asks for is asked for once."""
-        return f"press {self.press.id}" if self.press else f"message {self.message.message_id}"
+        """Names the message, its edit, or the press, so that a job which it asks for is asked for once."""
+        if self.press:
+            return f"press {self.press.id}"
+        id, edited = self.message.message_id, self.message.edit_date
+        return f"edit {id} {edited.timestamp():.0f}" if edited else f"message {id}"
 
     @property
     def argument(self) -> str:

@@ -265,6 +265,26 @@ CREATE TABLE admin_notice (                 -- what the admins were told last of
 ) STRICT;
 """
 
+UNDO = """
+CREATE TABLE change (                       -- of a style's samples, which their person can take back
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    origin TEXT NOT NULL,                   -- the message or button press that asked: the same one changes once
+    made_at REAL NOT NULL,                  -- seconds since 1970
+    undone TEXT,                            -- the message or press that took it back; NULL = it stands
+    UNIQUE (style, origin)
+) STRICT;
+CREATE TABLE changed_sample (
+    change INTEGER NOT NULL REFERENCES change ON DELETE CASCADE,
+    sample INTEGER NOT NULL,                -- its id, also if it is removed
+    was TEXT,                               -- JSON: its row before the change; NULL = there was none
+    blob TEXT,                              -- its picture before the change, kept as long as this row
+    PRIMARY KEY (change, sample)
+) STRICT;
+CREATE INDEX changed_sample_blob ON changed_sample (blob);
+DROP TABLE deed;                            -- removals are changes
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -275,4 +295,5 @@ MIGRATIONS = (
     SUPERVISION,
     OWN_LANGUAGE,
     ADMINS,
+    UNDO,
 )

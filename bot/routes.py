@@ -68,7 +68,20 @@ class Kind:
         return update.message is not None and bool(self.filter.check_update(update))
 
 
-Route = Command | Press | Edited | Kind
+@dataclass(frozen=True)
+class Text:
+    """A text, not a command, that ``form`` says yes to."""
+
+    form: Callable[[str], bool]
+    handler: Handler
+
+    def matches(self, update: Update) -> bool:
+        """Whether it is a new text of this form."""
+        text = update.message.text if update.message else None
+        return text is not None and command_of(update) is None and self.form(text)
+
+
+Route = Command | Press | Edited | Text | Kind
 
 
 def command_of(update: Update) -> str | None:

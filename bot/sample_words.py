@@ -124,3 +124,8 @@ def next_step(words: Words, count: int, settings: Train) -> str:
     if count < settings.min_samples:
         return words("next-more", n=settings.min_samples - count, least=least, most=most)
     return words("next-train-or-more" if count < least else "next-train", least=least, most=most)
+
+
+def undo_button(words: Words, change: int | None) -> Buttons:
+    """The button that takes a change back; none if there is no change."""
+    return words.buttons([[("button-undo", f"undo:{change}")]]) if change is not None else []

@@ -7,7 +7,7 @@ import time
 
 from bot.blobs import Blobs
 from bot.store import Store
-from bot.tables import inbox, retention, trainings
+from bot.tables import changes, inbox, retention, trainings
 
 DAY = 24 * 3600.0  # seconds
 
@@ -33,5 +33,6 @@ class Tidy:
         await retention.forget_old(self._store, time.time() - self._keep_days * DAY)
         await retention.forget_deleted_styles(self._store)
         await retention.forget_seen(self._store)
+        await changes.forget_before(self._store, time.time() - DAY)
         await self._blobs.sweep_all()
         await self._store.empty_log()

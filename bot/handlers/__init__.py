@@ -8,6 +8,7 @@ from bot.handlers import (
     captions,
     check,
     checkpoints,
+    corrections,
     jobs,
     language,
     packs,
@@ -18,7 +19,8 @@ from bot.handlers import (
     styles,
     train,
 )
-from bot.routes import Command, Edited, Kind, Press, Route
+from bot.routes import Command, Edited, Kind, Press, Route, Text
+from bot.sample_lines import are_corrections, is_undo
 
 ROUTES: tuple[Route, ...] = (
     Command("start", start.start),
@@ -41,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     Press("drafts", captions.keep_drafts),
     Press("samples", sample_pages.page),
     Press("remove", sample_pages.remove_pressed, r"(page:)?\d{1,15}"),
+    Press("undo", corrections.undo_pressed),
     Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
     Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
@@ -51,6 +54,8 @@ ROUTES: tuple[Route, ...] = (
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
     Edited(captions.edited),
+    Text(is_undo, corrections.undo),
+    Text(are_corrections, corrections.correct),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),

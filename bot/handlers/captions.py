@@ -12,8 +12,9 @@ from bot.english import English
 from bot.errors import KeepForLater, UserError
 from bot.handlers.sample_pages import numbered
 from bot.handlers.styles import make
+from bot.sample_lines import are_corrections
 from bot.sample_words import KEPT, called, lacking, next_step
-from bot.tables import albums, inbox, samples, styles
+from bot.tables import albums, changes, inbox, samples, styles
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from lora.data import captions
@@ -47,6 +48,8 @@ async def edited(context: Context) -> None:
     words = captioning.without_links(message.text or message.caption or "")
     if not words or words.startswith("/"):
         return
+    if are_corrections(words):
+        raise UserError("edited-corrections")  # numbers may have changed since it was sent
     given = await samples.captioned_by(store, context.person.id, message.message_id)
     shown = await samples.by_message(store, context.person.id, message.message_id)
     if message.text is None and message.media_group_id is not None and shown:
@@ -130,20 +133,24 @@ def _next_to_caption(found: list[Sample], now: float) -> Sample | None:
 
 
 async def _caption(context: Context, meant: list[tuple[Sample, str]]) -> None:
-    """Caption pictures, all or none."""
+    """Caption pictures, all or none. It can be taken back."""
     store = context.parts.store
     async with store.transaction():
+        for style_id in {sample.style for sample, _ in meant}:
+            ids = [sample.id for sample, _ in meant if sample.style == style_id]
+            await changes.note(store, style_id, context.origin, ids)
         for sample, words in meant:
             style = await styles.get(store, context.person.id, sample.style)
             assert style is not None
-            caption = _finished(sample, words, style, context.person.writes_in)
+            caption = finished(sample, words, style, context.person.writes_in)
             said_by = context.message.message_id
             await captioning.store_finished(
                 store, sample.id, caption, CaptionOrigin.PERSON, message_id=said_by
             )
 
 
-def _finished(sample: Sample, words: str, style: Style, language: str) -> English:
+def finished(sample: Sample, words: str, style: Style, language: str) -> English:
+    """A caption for this sample as it is stored. Raises UserError if it is too long or says nothing."""
     try:
         caption = captioning.finish(words, style.keyword, language)
     except captioning.TooLong as error:

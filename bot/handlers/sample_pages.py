@@ -7,7 +7,8 @@ import re
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.tables import samples
+from bot.sample_words import undo_button
+from bot.tables import changes, samples
 from bot.tables.samples import Sample
 from bot.words import clip
 from lora.sheets.sample_sheet import Entry, sample_sheet
@@ -51,10 +52,12 @@ async def numbered(context: Context, number: int) -> Sample:
 
 
 async def _remove(context: Context, sample: Sample) -> None:
-    await samples.remove(context.parts.store, context.person.id, sample, context.origin)
-    await context.parts.blobs.sweep([sample.blob])
-    left = await samples.of_style(context.parts.store, sample.style)
-    await context.say("sample-removed", number=sample.number, n=len(left))
+    store = context.parts.store
+    change = await changes.remove(store, sample.style, context.origin, [sample.id])
+    await context.parts.blobs.sweep(await changes.forget_beyond(store, sample.style))
+    left = await samples.of_style(store, sample.style)
+    buttons = undo_button(context.words, change)
+    await context.say("sample-removed", number=sample.number, n=len(left), buttons=buttons)
 
 
 async def _send_page(context: Context, number: int) -> None:
@@ -71,6 +74,7 @@ async def _send_page(context: Context, number: int) -> None:
     picture = await asyncio.to_thread(sample_sheet, entries)
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
     lines += [_line(context, sample) for sample in shown]
+    lines.append(context.words("samples-page-hint", number=shown[0].number))
     await context.answer()
     context.parts.sample_replies.close_burst(context.person.id)
     buttons = _page_buttons(context, number, len(found))

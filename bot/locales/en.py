@@ -40,7 +40,7 @@ TEXTS = {
         "Then send stickers, pictures as files (best), or photos. {least}–{most} are best. Say what "
         "is on each: "
         "in its caption, in a reply to it, or in your next message.\n"
-        "/samples shows them; /samples remove <i>3</i> and /caption <i>3 a red fox</i> correct them.\n"
+        "/samples shows them by number. To correct, just write <i>3: a red fox</i>, <i>-3</i> or <i>undo</i>.\n"
         "/check tells what could be better, /train makes me learn.\n\n"
         "<b>Draw</b>\n"
         "/sticker <i>a fox drinking coffee</i>, in any language: I translate it and show you the English\n"
@@ -183,6 +183,20 @@ TEXTS = {
     "sample-removed": "Picture {number} is removed; {n:is|are} left. /samples shows them.",
     "remove-which": "Which picture shall go?",
     "samples-none": "Style <b>{keyword}</b> has no pictures yet. Send me some that have the look.",
+    "samples-page-hint": "To correct, just write:\n{number}: a red fox\n-{number}\nundo",
+    "samples-removed": "Removed: {numbers}. {n:picture is|pictures are} left; those behind have new numbers.",
+    "edited-corrections": (
+        "I do not follow edits of such a list: the numbers may have changed. "
+        "Send what you want to change as a new message."
+    ),
+    "undo-words": "undo",
+    "undo-nothing": "There is nothing to take back in <b>{keyword}</b>: I keep the last ten changes, for a day.",
+    "undo-not-last": "Something was changed after that. Write “undo” to take back the last change first.",
+    "undo-full": "A style can have {most} pictures, so there is no room to bring those back. Remove some first.",
+    "undone-back": "Back again: {numbers}.",
+    "undone-changed": "As before again: {numbers}.",
+    "undone-gone": "Taken out again: {numbers}. {n:picture is|pictures are} left.",
+    "undone-none": "Those pictures are all here again already.",
     "samples-page": "<b>{keyword}</b>, {n:picture|pictures}",
     "sample-line": "{number}. {caption}",
     "sample-line-none": "{number}. — no words yet",
@@ -412,6 +426,7 @@ TEXTS = {
     "button-checkpoints": "🎨 Choose its look",
     "button-train-anyway": "Train anyway",
     "button-train-again": "🔁 Train again",
+    "button-undo": "↩ Undo",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",
 }

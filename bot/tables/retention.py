@@ -52,16 +52,14 @@ async def forget_deleted_styles(store: Store) -> list[str]:
 
 
 async def forget_seen(store: Store) -> None:
-    """Delete notes that were there at the last call already: pictures of albums, and deeds that were done once.
+    """Delete the notes on albums that were there at the last call already.
 
     They have no time. A call a day keeps them for one to two days; they are needed for minutes.
     """
     async with store.transaction():
         seen = await settings.read(store, _SEEN) or {}
-        newest = {}
-        for table in ("album_item", "deed"):
-            await store.change(f"DELETE FROM {table} WHERE rowid <= ?", seen.get(table, 0))  # noqa: S608 - constants only
-            newest[table] = await store.value(f"SELECT max(rowid) FROM {table}") or 0  # noqa: S608 - constants only
+        await store.change("DELETE FROM album_item WHERE rowid <= ?", seen.get("album_item", 0))
+        newest = {"album_item": await store.value("SELECT max(rowid) FROM album_item") or 0}
         await settings.write(store, _SEEN, newest)
 
 

@@ -159,15 +159,6 @@ async def keep_drafts(store: Store, style: int) -> int:
     )
 
 
-async def remove(store: Store, person: int, sample: Sample, origin: str) -> bool:
-    """Delete the row; the caller sweeps its blob. False if ``origin`` has removed a sample before."""
-    async with store.transaction():
-        if not await store.change("INSERT INTO deed VALUES (?, ?) ON CONFLICT DO NOTHING", person, origin):
-            return False
-        await store.change("DELETE FROM sample WHERE id = ?", sample.id)
-    return True
-
-
 def _sample(row: sqlite3.Row) -> Sample:
     return Sample(**dict(row) | {"caption_from": _origin(row)})
 

@@ -81,6 +81,8 @@ async def remove(store: Store, style: Style) -> list[str]:
     async with store.transaction():
         names = await store.rows(
             "SELECT blob FROM sample WHERE style = ?1"
+            " UNION SELECT blob FROM changed_sample JOIN change ON change.id = change WHERE style = ?1"
+            " AND blob IS NOT NULL"
             " UNION SELECT job_sample.blob FROM job_sample JOIN job ON job.id = job WHERE style = ?1"
             " UNION SELECT adapter FROM checkpoint WHERE style = ?1"
             " UNION SELECT sheet FROM comparison WHERE style = ?1"

@@ -1,0 +1,110 @@
+"""Corrections of samples as plain messages, by their numbers on /samples, and taking the last change back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot import captioning
+from bot.context import Context
+from bot.errors import UserError
+from bot.handlers.captions import finished
+from bot.sample_lines import Corrections, corrections
+from bot.sample_words import called, numbers, undo_button
+from bot.tables import changes, samples
+from bot.tables.changes import Full, Undone
+from bot.tables.samples import CaptionOrigin, Sample
+
+SHOWN = 10  # captions in one answer
+
+
+async def correct(context: Context) -> None:
+    """Lines like "12: a fox" and "-12": new captions, and samples removed. All of the message or nothing."""
+    asked = corrections(context.message.text or "")
+    assert asked is not None
+    style = await context.style()
+    if await changes.by_origin(context.parts.store, style.id, context.origin) is None:
+        await _correct(context, asked)
+    await _tell(context, asked)
+
+
+async def undo(context: Context) -> None:
+    """The word "undo": the last change of the current style is taken back."""
+    await _undo(context, None)
+
+
+async def undo_pressed(context: Context) -> None:
+    """The button below a change. It does nothing if something else was changed later."""
+    await _undo(context, int(context.data[0]))
+
+
+async def _correct(context: Context, asked: Corrections) -> None:
+    """Make the change as a whole. Raises UserError for a number that is not there, or a caption that is too long."""
+    store, style = context.parts.store, await context.style()
+    found = await samples.of_style(store, style.id)
+    for number in (*asked.captions, *asked.removed):
+        if not 1 <= number <= len(found):
+            raise UserError("sample-number", number=number, n=len(found))
+    written = [
+        (found[number - 1], finished(found[number - 1], words, style, context.person.writes_in))
+        for number, words in asked.captions.items()
+    ]
+    removed = [found[number - 1].id for number in asked.removed]
+    async with store.transaction():
+        touched = [sample.id for sample, _ in written] + removed
+        if await changes.note(store, style.id, context.origin, touched) is None:
+            return
+        for sample, caption in written:
+            await captioning.store_finished(
+                store, sample.id, caption, CaptionOrigin.PERSON, message_id=context.message.message_id
+            )
+        await store.change_many("DELETE FROM sample WHERE id = ?", [(id,) for id in removed])
+    await context.parts.blobs.sweep(await changes.forget_beyond(store, style.id))
+
+
+async def _tell(context: Context, asked: Corrections) -> None:
+    """Say what the message has changed, by the numbers that it named."""
+    store, style, words = context.parts.store, await context.style(), context.words
+    done = await samples.captioned_by(store, context.person.id, context.message.message_id)
+    named = zip(asked.captions, done, strict=False)  # both in the order of the samples
+    lines = [called(words, replace(sample, number=number)) for number, sample in named]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], "…"]
+    if asked.removed:
+        shown = ", ".join(map(str, asked.removed))
+        lines.append(words("samples-removed", numbers=shown, n=style.samples))
+    change = await changes.by_origin(store, style.id, context.origin)
+    await context.send("\n".join(lines), buttons=undo_button(words, change))
+
+
+async def _undo(context: Context, wanted: int | None) -> None:
+    """Take the last change back. ``wanted`` is the change of the button that was pressed."""
+    parts, style = context.parts, await context.style()
+    if await changes.undone_by(parts.store, style.id, context.origin):
+        return  # this was worked on before, and then the bot was killed
+    last = await changes.last(parts.store, style.id)
+    if last is None or (wanted is not None and wanted > last):
+        raise UserError("undo-nothing", keyword=style.keyword)
+    if wanted not in (None, last):
+        raise UserError("undo-not-last")
+    before = {sample.id: sample for sample in await samples.of_style(parts.store, style.id)}
+    try:
+        undone = await changes.undo(parts.store, last, context.origin, parts.config.train.max_samples)
+    except Full as error:
+        raise UserError("undo-full", most=parts.config.train.max_samples) from error
+    await parts.blobs.sweep(undone.unused)
+    await _tell_undone(context, undone, before)
+
+
+async def _tell_undone(context: Context, undone: Undone, before: dict[int, Sample]) -> None:
+    words, style = context.words, await context.style()
+    now = {sample.id: sample for sample in await samples.of_style(context.parts.store, style.id)}
+    lines = []
+    if undone.back:
+        lines.append(words("undone-back", numbers=numbers([now[id] for id in undone.back])))
+    if undone.changed:
+        changed = [now[id] for id in undone.changed]
+        lines.append(words("undone-changed", numbers=numbers(changed)))
+        lines += [called(words, sample) for sample in changed if sample.caption][:SHOWN]
+    if undone.gone:
+        lines.append(words("undone-gone", numbers=numbers([before[id] for id in undone.gone]), n=len(now)))
+    await context.send("\n".join(lines or [words("undone-none")]))
