@@ -21,6 +21,7 @@ from bot.connect import connect
 from bot.context import Parts
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
+from bot.erasure import Erasing
 from bot.errors import ConfigError
 from bot.estimates import Estimates
 from bot.handlers import ROUTES
@@ -105,6 +106,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         )
         outbox = Outbox(store=store, sender=sender)
         admins = Admins(ids=config.access.admins, store=store, sender=sender, outbox=outbox)
+        packs = Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs)
         parts = Parts(
             config=config,
             store=store,
@@ -116,19 +118,22 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             deliver=deliver,
             outbox=outbox,
             admins=admins,
-            packs=Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs),
+            packs=packs,
+            erasing=Erasing(store=store, blobs=blobs, sender=sender, dispatch=dispatch, packs=packs),
         )
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
         )
         # What a kill has interrupted, then the work, then the end.
         try:
+            await parts.erasing.resume()
             await parts.outbox.resume()
             await parts.packs.resume()
             await parts.sample_replies.resume()
             async with admins.listening():
                 yield parts, inbox
         finally:
+            await parts.erasing.close()
             await parts.outbox.close()
             await parts.packs.close()
             await parts.sample_replies.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Message, Update
@@ -12,6 +13,7 @@ from bot.blobs import Blobs
 from bot.config import Config
 from bot.deliver import Deliver
 from bot.dispatch import Dispatch
+from bot.erasure import Erasing
 from bot.errors import Buttons, UserError
 from bot.intake import Intake
 from bot.outbox import Outbox
@@ -23,6 +25,9 @@ from bot.tables import people, styles
 from bot.tables.people import Person
 from bot.tables.styles import Style
 from bot.words import Words
+
+HELP_SECONDS = 60.0  # between two answers of one kind to what the bot cannot use
+MOST_HELPED = 10_000  # people and texts that are remembered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,9 @@ class Parts:
     outbox: Outbox
     admins: Admins
     packs: Packs
+    erasing: Erasing
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
+    helped: dict[tuple[int, str], float] = field(default_factory=dict)  # (person, text) -> when, monotonic
 
 
 @dataclass(kw_only=True)
@@ -94,6 +101,16 @@ class Context:
     ) -> int:
         """Send a text of the locales; gives its message id."""
         return await self.send(self.words(key, **values), buttons=buttons, reply_to=reply_to)
+
+    async def say_once(self, key: str) -> None:
+        """Send a text that helps with what the bot cannot use, at most once a minute: ten voices need one answer."""
+        helped, now, about = self.parts.helped, time.monotonic(), (self.person.id, key)
+        if now - helped.get(about, float("-inf")) < HELP_SECONDS:
+            return
+        if len(helped) >= MOST_HELPED:
+            helped.clear()
+        helped[about] = now
+        await self.say(key)
 
     async def send(self, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None) -> int:
         """Send HTML."""

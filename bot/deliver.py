@@ -82,7 +82,9 @@ class Deliver:
             self.wake(person)
 
     async def _serve(self, person: int) -> None:
-        words = Words((await people.get(self._store, person)).language)
+        if (known := await people.find(self._store, person)) is None:
+            return  # they had everything deleted
+        words = Words(known.language)
         try:
             for job in await jobs.to_tell(self._store, person):
                 await self._tell(words, job)

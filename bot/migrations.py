@@ -285,6 +285,17 @@ CREATE INDEX changed_sample_blob ON changed_sample (blob);
 DROP TABLE deed;                            -- removals are changes
 """
 
+FORGETTING = """
+CREATE TABLE erasure (                      -- somebody of whom everything is deleted: the row goes last
+    person INTEGER PRIMARY KEY,
+    language TEXT NOT NULL,
+    message_id INTEGER NOT NULL,            -- the bot's message that will tell the end
+    asked_at REAL NOT NULL,                 -- seconds since 1970: what came later stays
+    with_packs INTEGER NOT NULL,            -- 1: their packs on Telegram, too
+    sets TEXT                               -- JSON: names of packs to delete there; NULL = the rows are still there
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -296,4 +307,5 @@ MIGRATIONS = (
     OWN_LANGUAGE,
     ADMINS,
     UNDO,
+    FORGETTING,
 )

@@ -83,6 +83,14 @@ class Packs:
         """Cancel all work. The rows keep what is not done."""
         await self._per_person.close()
 
+    async def delete_set(self, person: int, name: str) -> None:
+        """Delete a sticker set on Telegram. One that is not there, or not this bot's, is no error. Raises Held."""
+        try:
+            await self._limited(person, "deleteStickerSet", lambda: self._bot.delete_sticker_set(name))
+        except BadRequest as error:
+            if not _says(error, "stickerset_invalid", "not found", "_not_found"):
+                raise
+
     async def _serve(self, person: int) -> None:
         """Take each sticker as far as possible. A wait of one delays only those that need the same method."""
         held: list[float] = []

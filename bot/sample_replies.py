@@ -68,6 +68,8 @@ class SampleReplies:
 
     async def _serve(self, person: int) -> None:
         await self._wait_for_quiet(person)
+        if await people.find(self._store, person) is None:
+            return  # they had everything deleted
         repeats = self._repeats.pop(person, 0)
         found = await samples.unreported(self._store, person)
         try:

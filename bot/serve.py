@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from telegram import Message, Update
+from telegram import CallbackQuery, Message, Update
 from telegram.constants import ChatType
 
 from bot.context import Context, Parts
@@ -19,14 +19,15 @@ from bot.words import Words
 
 log = logging.getLogger(__name__)
 
+HELP = ("text-unclear",)  # errors that mean: nobody waits for this
 DECLINE_SECONDS = 60.0  # between two answers to one group, which may get about 20 messages a minute
 
 
 async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     """Run the first handler whose route matches. A UserError is told to the person; others are raised."""
     if update.effective_chat is None or not isinstance(update.effective_message, Message):
-        if update.callback_query is not None:  # of a message that is gone
-            await parts.sender.answer(update.callback_query.id)
+        if update.callback_query is not None:
+            await _explain_old(parts, update.callback_query)
         return
     if update.effective_chat.type != ChatType.PRIVATE:
         await _decline(parts, update)
@@ -39,6 +40,9 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
         elif context.press is not None:
             await context.answer("notice-old-button")
     except UserError as error:
+        if error.key in HELP:
+            await context.say_once(error.key)
+            return
         buttons = context.words.buttons(error.buttons) if error.buttons else None
         text = context.words(error.key, **error.params)
         await context.send(text, buttons=buttons, reply_to=_about(context))
@@ -63,6 +67,14 @@ async def apologise(parts: Parts, update: Update, error: BaseException | None) -
         text = Words(language)("sorry", number=number)
         await outbox.put(parts.store, chat.id, text)
         parts.outbox.wake(chat.id)
+
+
+async def _explain_old(parts: Parts, press: CallbackQuery) -> None:
+    """A button below a message that Telegram does not show to bots any more: say that it is too old."""
+    language = await people.language_of(
+        parts.store, press.from_user.id, press.from_user.language_code or "en"
+    )
+    await parts.sender.answer(press.id, Words(language).plain("notice-old-button"))
 
 
 async def _decline(parts: Parts, update: Update) -> None:

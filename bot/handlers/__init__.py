@@ -12,6 +12,7 @@ from bot.handlers import (
     jobs,
     language,
     packs,
+    privacy,
     sample_pages,
     samples,
     start,
@@ -37,6 +38,8 @@ ROUTES: tuple[Route, ...] = (
     Command("status", jobs.status),
     Command("cancel", jobs.cancel),
     Command("language", language.ask),
+    Command("privacy", privacy.privacy),
+    Command("forgetme", privacy.forget),
     Press("new", styles.new_pressed, r"[a-z0-9_-]{1,40}"),
     Press("style", styles.switch),
     Press("delete", styles.delete_pressed),
@@ -53,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     Press("addall", packs.add_all),
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
+    Press("forget", privacy.forget_pressed, r"rows|packs"),
     Edited(captions.edited),
     Text(is_undo, corrections.undo),
     Text(are_corrections, corrections.correct),
@@ -66,6 +70,8 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.ALL, start.other),
 )
 
+COMMANDS = tuple(route.name for route in ROUTES if isinstance(route, Command))
+
 # The commands in the menu of the app, in this order. Each has a text "menu-<name>".
 MENU = (
     "new",
@@ -78,5 +84,6 @@ MENU = (
     "status",
     "cancel",
     "language",
+    "privacy",
     "help",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from bot.context import Context
 from bot.tables import styles
 
@@ -19,8 +21,14 @@ async def help(context: Context) -> None:
 
 
 async def unknown(context: Context) -> None:
-    """Answer a command that does not exist."""
-    await context.say("unknown-command")
+    """Answer a command that does not exist, with the one that was probably meant."""
+    from bot.handlers import COMMANDS
+
+    written = (context.message.text or "").split()[0].lstrip("/").partition("@")[0].lower()
+    if close := get_close_matches(written, COMMANDS, n=1):
+        await context.say("unknown-command-meant", meant=close[0])
+        return
+    await context.say_once("unknown-command")
 
 
 async def nothing(context: Context) -> None:
@@ -29,4 +37,4 @@ async def nothing(context: Context) -> None:
 
 async def other(context: Context) -> None:
     """A message of a kind that the bot cannot use, such as a voice message or a poll."""
-    await context.say("cannot-use")
+    await context.say_once("cannot-use")

@@ -50,9 +50,12 @@ TEXTS = {
         "The buttons below a sticker put it into your pack or draw it another way. /packs lists "
         "your packs.\n\n"
         "<b>Keep an eye on things</b>\n"
-        "/status · /cancel · /styles to switch · /delete to remove a style · /language"
+        "/status · /cancel · /styles to switch · /delete to remove a style · /language\n\n"
+        "<b>Your data</b>\n"
+        "/privacy tells what I keep · /forgetme deletes everything"
     ),
     "unknown-command": "I do not know that command. /help lists what I can do.",
+    "unknown-command-meant": "I do not know that command. Did you mean /{meant}? /help lists what I can do.",
     "cannot-use": "I cannot use that. Send me stickers or pictures that have your look, or see /help.",
     "private-only": "I work in private chats only, for now. Open my profile and write /start there.",
     "sorry": (
@@ -68,6 +71,7 @@ TEXTS = {
     "menu-status": "What is going on",
     "menu-cancel": "Stop what is going on",
     "menu-language": "Your language",
+    "menu-privacy": "What I keep about you, and how to delete it",
     "menu-help": "How it all works",
     # what people see before they press Start, at most 512 characters, and on the bot's profile, at most 120
     "description": (
@@ -79,6 +83,33 @@ TEXTS = {
     # languages
     "language-ask": "Which language shall I speak? You can write to me in any; I translate what I draw.",
     "language-chosen": "I speak English now. /help tells what I can do.",
+    # data and privacy
+    "privacy": (
+        "<b>What I keep</b>\n"
+        "Your Telegram id, first name and language. The pictures you send, their captions, and what I learned from "
+        "them. Your prompts and the stickers I drew. Which packs I made for you.\n\n"
+        "<b>How long</b>\n"
+        "Prompts, and stickers that are in no pack: {days} days. Your styles and their pictures: until you delete "
+        "them. Messages: until I have answered them.\n\n"
+        "<b>Who sees it</b>\n"
+        "Whoever runs this bot can, because it is all on their machine. It goes to nobody else: I learn and draw "
+        "there, too. Other people see nothing of yours. What you put into a pack is public on Telegram.\n\n"
+        "<b>How to delete it</b>\n"
+        "/samples removes single pictures, /delete a style with all that belongs to it, "
+        "/forgetme everything at once."
+    ),
+    "forget-sure": (
+        "Delete everything that I keep about you? Your styles, their pictures and captions, what I learned from them, "
+        "your stickers, prompts and settings. What is going on is stopped. This cannot be undone.\n\n"
+        "Packs on Telegram stay unless you say otherwise."
+    ),
+    "forget-late": "That button is from an earlier time. If you still want everything deleted, send /forgetme again.",
+    "forgotten": "Done: I have deleted everything that I kept about you. If you write to me again, we begin anew.",
+    "forgotten-packs": (
+        "Done: I have deleted everything that I kept about you, and your packs on Telegram. "
+        "If you write to me again, we begin anew."
+    ),
+    "notice-forgetting": "Deleting …",
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
     "no-style-kept": (
@@ -367,7 +398,7 @@ TEXTS = {
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
     # packs
-    "notice-old-button": "That button does not work any more.",
+    "notice-old-button": "That button is from an earlier time and does not work any more. /help shows what does.",
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
@@ -429,4 +460,6 @@ TEXTS = {
     "button-undo": "↩ Undo",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",
+    "button-forget": "Delete everything, keep my packs",
+    "button-forget-packs": "Delete everything and my packs",
 }

@@ -66,6 +66,12 @@ async def get(store: Store, id: int) -> Person:
     return _person(row)
 
 
+async def find(store: Store, id: int) -> Person | None:
+    """The person with this id, None if they are not known, or not any more."""
+    row = await store.row("SELECT * FROM person WHERE id = ?", id)
+    return None if row is None else _person(row)
+
+
 async def language_of(store: Store, id: int, otherwise: str) -> str:
     """The language to talk in to somebody who may not be known yet; then it is ``otherwise``."""
     row = await store.row("SELECT * FROM person WHERE id = ?", id)
