@@ -110,6 +110,13 @@ class FakeEngine:
         self.say(Finished(**names))
 
 
+def held() -> FakeEngine:
+    """An engine whose jobs wait until ``go`` is set."""
+    engine = FakeEngine()
+    engine.go.clear()
+    return engine
+
+
 def comparison(job: Train, chosen: int) -> Compared:
     """A comparison of two checkpoints; the drawings of the later one are copies."""
     scores = [

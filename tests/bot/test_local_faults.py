@@ -15,7 +15,9 @@ from bot.playground import Fault, Person
 from bot.tables import drawings, trainings
 from lora.jobs import Draw
 from tests.bot.conftest import Stage
-from tests.bot.test_jobs_chat import held, ready_to_train, until
+from tests.bot.fake_engine import held
+from tests.bot.trainings import ready_to_train
+from tests.waiting import until_async as until
 
 
 def full_disk() -> Exception:

@@ -2,9 +2,10 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import peft
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
@@ -13,44 +14,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lora.adapters import lora_layers
-from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import use_file
 from lora.jobs import JobError
 from lora.models import base_model
 from lora.models.base_model import Base
-
-
-def about(base: Base, **changes: object) -> AdapterInfo:
-    facts = {"keyword": "zorvex", "base": base.name, "base_hash": base.hash, "rank": 4, "alpha": 8.0}
-    return AdapterInfo(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
-
-
-def make(base: Base, seed: int, rank: int = 4, **changes: object) -> bytes:
-    """A file with random weights, as loud as trained ones."""
-    weights = lora_layers.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    for weight in weights:
-        weight.data = torch.randn(weight.shape, generator=generator) * 0.1
-    try:
-        return lora_layers.save_adapter(base, "made", about(base, rank=rank, alpha=2.0 * rank, **changes))
-    finally:
-        lora_layers.remove(base, "made")
-
-
-@torch.no_grad()
-def predict(base: Base) -> Tensor:
-    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    return base.unet(latents, 500, encoder_hidden_states=base.embed(["a cat"])).sample
-
-
-@pytest.fixture
-def bare(base: Base) -> Iterator[Tensor]:
-    """What the base predicts without an adapter; it must predict the same in the end."""
-    lora_layers.activate(base, None)
-    before = predict(base)
-    yield before
-    lora_layers.activate(base, None)
-    assert torch.equal(predict(base), before)
+from tests.lora.adapters.files import about, in_peft, make, pairs, predict
 
 
 def test_a_file_loads_to_what_was_saved(base: Base, bare: Tensor) -> None:
@@ -190,3 +158,29 @@ def test_only_a_trained_adapter_collects_gradients(base: Base, bare: Tensor) -> 
     use_file(base, None)
     assert not any(weight.requires_grad for weight in base.unet.parameters())
     lora_layers.remove(base, "live")
+
+
+@pytest.mark.parametrize("when", ["inject_adapter_in_model", "set_peft_model_state_dict"])
+@pytest.mark.parametrize("error", [AttributeError("x"), RecursionError(), KeyError("x")])
+def test_a_failure_inside_peft_leaves_no_layers(
+    when: str, error: Exception, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever PEFT raises, and whether its layers are there by then, the file is refused and nothing stays."""
+    use_file(base, None)
+    for name in lora_layers.loaded_adapters(base).files.copy():
+        lora_layers.remove(base, name)
+    lora_layers.loaded_adapters(base).files.clear()
+    data = save(in_peft(pairs(base, {"to_q": 4})))
+    real = getattr(peft, when)
+
+    def fails(*args: Any, **more: Any) -> None:
+        real(*args, **more)
+        assert any(isinstance(module, LoraLayer) for module in base.unet.modules())
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(peft, when, fails)
+        with pytest.raises(JobError) as refused:
+            use_file(base, data)
+    assert refused.value.code == "bad-adapter"
+    use_file(base, data)

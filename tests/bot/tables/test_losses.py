@@ -16,7 +16,7 @@ from bot.tables.jobs import JobKind, JobState
 from lora.jobs import DrawOptions, Job, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.bot.test_jobs_chat import ready_to_train
+from tests.bot.trainings import ready_to_train
 
 ADA = 1
 

@@ -1,83 +1,15 @@
-"""/check and what is said before and during a training about samples that will not teach well."""
+"""Findings on samples: asked about before a training, and shown with it."""
 
 from __future__ import annotations
-
-import io
-import random
-
-from PIL import Image, ImageDraw
 
 from bot.playground import Person
 from bot.tables import findings, styles
 from lora.jobs import Finding, Findings, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.bot.sample_pictures import GOOD, drawing
+from tests.bot.trainings import fill
 from tests.waiting import until_async
-
-
-def drawing(seed: int) -> bytes:
-    """A drawing of some shapes on nothing, of a good size and unlike those of other seeds."""
-    rng = random.Random(seed)
-    image = Image.new("RGBA", (512, 512))
-    draw = ImageDraw.Draw(image)
-    for _ in range(7):
-        x, y = rng.randrange(256), rng.randrange(256)
-        box = (x, y, x + rng.randrange(64, 256), y + rng.randrange(64, 256))
-        draw.ellipse(box, fill=(rng.randrange(256), rng.randrange(256), rng.randrange(256), 255))
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
-def resized(picture: bytes, side: int) -> bytes:
-    out = io.BytesIO()
-    Image.open(io.BytesIO(picture)).resize((side, side)).save(out, "PNG")
-    return out.getvalue()
-
-
-async def fill(ada: Person, pictures: list[tuple[bytes, str]]) -> None:
-    await ada.send("/new zuvix")
-    await ada.wait_for("zuvix is open")
-    for picture, caption in pictures:
-        await ada.send_picture(picture, as_="document", caption=caption)
-    await ada.wait_for(f"{len(pictures)} in all")
-
-
-GOOD = [(drawing(n), f"a fox with {n} balls") for n in range(20)]
-
-
-async def test_good_samples(stage: Stage, ada: Person) -> None:
-    """Praised in a sentence, with what is only seen later; the training is not held up."""
-    async with stage.bot():
-        await ada.send("/new zuvix")
-        await ada.wait_for("zuvix is open")
-        await ada.send("/check")
-        await ada.wait_for("no pictures yet")
-        for picture, caption in GOOD:
-            await ada.send_picture(picture, as_="document", caption=caption)
-        await ada.wait_for("20 in all")
-        await ada.send("/check")
-        told = await ada.wait_for("look good to me")
-        assert "20 pictures" in told.text
-        assert "once I begin to learn" in told.text
-        await ada.send("/train")
-        await ada.wait_for("Learning zuvix from 20 pictures")
-
-
-async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
-    """What is wrong, with which pictures, and what to do; those that belong together stand together."""
-    async with stage.bot():
-        await fill(
-            ada, [*GOOD[:8], (resized(GOOD[2][0], 400), "a fox again"), (resized(drawing(99), 200), "cat")]
-        )
-        await ada.send("/check")
-        told = (await ada.wait_for("What could be better")).text
-        assert "Almost the same: 3 = 9" in told
-        assert "Small: 10" in told
-        assert "Very few words: 10" in told
-        assert "Few pictures. With only 10" in told
-        await ada.send("/train")  # a few faults hold nothing up
-        await ada.wait_for("Learning zuvix from 10 pictures")
 
 
 async def test_grave_faults_are_asked_about_once(stage: Stage, ada: Person) -> None:

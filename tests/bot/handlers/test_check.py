@@ -1,0 +1,42 @@
+"""/check: what is said of good pictures and of each fault."""
+
+from __future__ import annotations
+
+from bot.playground import Person
+from tests.bot.conftest import Stage
+from tests.bot.sample_pictures import GOOD, drawing, resized
+from tests.bot.trainings import fill
+
+
+async def test_good_samples(stage: Stage, ada: Person) -> None:
+    """Praised in a sentence, with what is only seen later; the training is not held up."""
+    async with stage.bot():
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.send("/check")
+        await ada.wait_for("no pictures yet")
+        for picture, caption in GOOD:
+            await ada.send_picture(picture, as_="document", caption=caption)
+        await ada.wait_for("20 in all")
+        await ada.send("/check")
+        told = await ada.wait_for("look good to me")
+        assert "20 pictures" in told.text
+        assert "once I begin to learn" in told.text
+        await ada.send("/train")
+        await ada.wait_for("Learning zuvix from 20 pictures")
+
+
+async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
+    """What is wrong, with which pictures, and what to do; those that belong together stand together."""
+    async with stage.bot():
+        await fill(
+            ada, [*GOOD[:8], (resized(GOOD[2][0], 400), "a fox again"), (resized(drawing(99), 200), "cat")]
+        )
+        await ada.send("/check")
+        told = (await ada.wait_for("What could be better")).text
+        assert "Almost the same: 3 = 9" in told
+        assert "Small: 10" in told
+        assert "Very few words: 10" in told
+        assert "Few pictures. With only 10" in told
+        await ada.send("/train")  # a few faults hold nothing up
+        await ada.wait_for("Learning zuvix from 10 pictures")

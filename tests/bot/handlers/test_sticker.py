@@ -1,0 +1,96 @@
+"""/sticker: what draws, and the buttons below a sticker."""
+
+from __future__ import annotations
+
+from bot.config import Sticker
+from bot.playground import Person
+from lora.jobs import Draw, Failed
+from tests.bot.conftest import Stage
+from tests.bot.fake_engine import FakeEngine
+from tests.bot.trainings import CHECKPOINT, drawn_with, ready_to_train, trained
+from tests.waiting import until_async as until
+
+
+async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
+    """Without a style, untrained, in the middle of the first training, trained."""
+    engine = FakeEngine()
+    engine.hold_after_checkpoint = True
+    async with stage.bot() as running:
+        await ada.send("/sticker a fox --seed 1")
+        await ada.wait_for("Drawn without a style: you have none yet. /new")
+        await until(lambda: running.engine.jobs)
+        assert running.engine.jobs[0].prompt == "a fox"
+    async with ready_to_train(stage, ada, engine) as running:
+        await ada.send("/sticker a fox --seed 2")
+        await ada.wait_for("Drawn without your style: it is not trained yet")
+        await ada.send("/train")
+        await until(lambda: running.parts.store.value(CHECKPOINT))
+        await ada.send("/sticker a fox --seed 3")
+        await ada.wait_for("learned of zuvix so far")
+        await until(lambda: isinstance(engine.jobs[-1], Draw))
+        drawn = engine.jobs[-1]
+        assert isinstance(drawn, Draw)
+        assert drawn.adapter == b"adapter of zuvix at 2"
+        assert drawn.prompt == "zuvix a fox"
+
+
+async def test_the_buttons_below_a_sticker(stage: Stage, ada: Person) -> None:
+    """Again has another seed, CFG the same; the current CFG is marked."""
+    async with stage.bot(sticker=Sticker(cfg=5)) as running:
+        await ada.send("/sticker a fox --seed 10 --n 2")
+        await ada.wait_for("seed 10–11")
+        second = [m for m in ada.messages if m.kind == "sticker"][1]
+        assert [b.label for b in second.buttons] == [
+            "➕ Add to pack",
+            "🔁 Again",
+            "CFG 3",
+            "• CFG 5 •",
+            "CFG 8",
+        ]
+        await ada.press(second, "again:")
+        await ada.wait_for(lambda m: m.kind == "sticker")
+        await ada.press(second, "CFG 8")
+        await ada.wait_for("a fox · CFG 8 · seed 11")
+        _, again, other = running.engine.jobs
+        assert isinstance(again, Draw)
+        assert isinstance(other, Draw)
+        assert (again.prompt, again.options.cfg, again.options.count) == ("a fox", 5.0, 1)
+        assert again.options.seed not in (10, 11)
+        assert (other.prompt, other.options.cfg, other.options.seed) == ("a fox", 8.0, 11)
+
+
+async def test_a_prompt_that_is_too_long(stage: Stage, ada: Person) -> None:
+    """Refused with the count."""
+    async with stage.bot():
+        await ada.send("/sticker " + "fox " * 200)
+        await ada.wait_for("200 tokens, and there is room for 69")
+
+
+async def test_a_new_base_asks_for_a_new_training(stage: Stage, ada: Person) -> None:
+    """Told before anything is drawn; one tap trains on the kept samples, and then it draws."""
+    async with ready_to_train(stage, ada):
+        await trained(ada)
+    async with stage.bot(FakeEngine(base_hash="1" * 64)) as running:
+        await until(lambda: running.parts.dispatch.base)
+        await ada.send("/sticker a fox")
+        told = await ada.wait_for("new drawing model")
+        assert running.engine.jobs == []
+        await ada.press(told, "train:again:")
+        await ada.wait_for("Your style zuvix is ready")
+        assert await drawn_with(ada, running) == b"adapter of zuvix at 4"
+
+
+async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada: Person) -> None:
+    """Where the bot could not know: an adapter whose base was never written down."""
+    engine = FakeEngine()
+    async with ready_to_train(stage, ada, engine) as running:
+        await trained(ada)
+        await running.parts.store.change("UPDATE checkpoint SET base = NULL")
+        engine.go.clear()
+        await ada.send("/sticker a fox")
+        await until(lambda: len(engine.jobs) == 2)
+        engine.say(Failed(job=2, attempt=1, code="other-base"))
+        told = await ada.wait_for("new drawing model")
+        engine.go.set()
+        await ada.press(told, "train:again:1")
+        await ada.wait_for("Your style zuvix is ready")

@@ -1,0 +1,70 @@
+"""Errors of handlers, refused answers, and messages from groups."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from telegram import Update
+
+from bot.context import Context
+from bot.handlers import start
+from bot.playground import Fault, Person
+from bot.serve import serve
+from tests.bot.conftest import Stage
+
+
+async def test_a_crash_is_told_with_a_number_and_logged_without_words(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person can name it, the operator can find it, nobody's text is in the log."""
+
+    async def breaks(context: Context) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(start.unknown, "__code__", breaks.__code__)
+    async with stage.bot():
+        await ada.send("/secretword my secret")
+        told = await ada.wait_for("something went wrong on my side")
+        number = told.text.rstrip(".").split()[-1]
+        assert number in caplog.text
+        assert "ZeroDivisionError" in caplog.text
+        assert "secret" not in caplog.text.replace("bot.secret", "").replace("secret.py", "")
+
+
+async def test_a_refused_answer_does_not_stop_the_next(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next message has its turn."""
+    async with stage.bot():
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+        stage.playground.faults.add(Fault(method="sendMessage", error=(400, "Bad Request: odd"), times=4))
+        await ada.send("/help")
+        await asyncio.sleep(1.5)
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+
+
+async def test_groups_are_declined_politely(stage: Stage, ada: Person) -> None:
+    """A command is answered with one line, anything else with silence; nobody becomes a person of the bot."""
+    said: list[tuple[int, str]] = []
+    async with stage.bot() as running:
+
+        async def text(chat: int, words: str, **_: object) -> int:
+            said.append((chat, words))
+            return 1
+
+        running.parts.sender.text = text  # type: ignore[method-assign,assignment]
+        for number, words in enumerate(("/sticker a fox", "hello all")):
+            message = {
+                "message_id": number,
+                "date": 1,
+                "chat": {"id": -100, "type": "group", "title": "x"},
+                "from": {"id": 5, "is_bot": False, "first_name": "x"},
+                "text": words,
+            }
+            await serve(running.parts, (), Update.de_json({"update_id": number, "message": message}, None))
+        assert await running.parts.store.value("SELECT count(*) FROM person") == 0
+    assert [chat for chat, _ in said] == [-100]
+    assert "private" in said[0][1]

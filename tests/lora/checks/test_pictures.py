@@ -1,0 +1,45 @@
+"""Each check of pictures fires on what it is for, and names the right samples."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageOps
+
+from lora.checks import pictures
+from tests.lora.checks.drawings import codes, drawing, looks, png
+
+
+def test_number_of_pictures() -> None:
+    """20 to 50 are advised, their ends included."""
+    assert codes(pictures.check(looks(drawing(1)) * 19))["few-pictures"] == [()]
+    assert codes(pictures.check(looks(drawing(1)) * 51))["many-pictures"] == [()]
+    for count in (20, 50):
+        assert not {"few-pictures", "many-pictures"} & codes(pictures.check(looks(drawing(1)) * count)).keys()
+
+
+def test_almost_equal_pictures() -> None:
+    """Resized, recompressed and mirrored ones are found with their original; other drawings are not."""
+    image = drawing(3)
+    small = png(image.resize((300, 300)), "WEBP", quality=50)
+    found = codes(
+        pictures.check(looks(drawing(1), image, drawing(2), small, ImageOps.mirror(image), drawing(4)))
+    )
+    assert found["near-duplicates"] == [(2, 4, 5)]
+
+
+def test_one_shape_in_two_colours_is_two_drawings() -> None:
+    """Recoloured drawings teach something; they are no duplicates."""
+    red, blue = (Image.new("RGBA", (512, 512), colour) for colour in ("red", "blue"))
+    assert "near-duplicates" not in codes(pictures.check(looks(red, blue)))
+
+
+def test_backgrounds_and_sizes() -> None:
+    """Opaque on a flat background, opaque on a busy one, and drawings smaller than the base's pictures."""
+    flat = Image.new("RGB", (512, 512), "white")
+    flat.paste(drawing(5), mask=drawing(5))
+    busy = Image.effect_noise((512, 512), 90).convert("RGB")
+    tiny = Image.new("RGBA", (512, 512))
+    tiny.paste(drawing(6, 200), (150, 150))
+    found = codes(pictures.check(looks(drawing(7), png(flat, "JPEG"), busy, tiny)))
+    assert found["no-alpha"] == [(2,)]
+    assert found["busy-background"] == [(3,)]
+    assert found["small-picture"] == [(4,)]
