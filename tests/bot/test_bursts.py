@@ -9,7 +9,7 @@ from bot.playground import Fault, Person, Picture
 from bot.words import Words, fitted
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture, sticker
-from tests.bot.test_samples import captions, item, kept, styled
+from tests.bot.styled import captions, item, kept, styled
 from tests.waiting import until_async as until
 
 

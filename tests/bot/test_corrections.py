@@ -11,7 +11,7 @@ from bot.sample_lines import Corrections, corrections, is_undo
 from bot.tables import changes
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
-from tests.bot.test_samples import captions, kept, styled
+from tests.bot.styled import captions, kept, styled
 
 
 async def fill(ada: Person, count: int) -> None:

@@ -10,7 +10,7 @@ from bot.store import Store
 from bot.tables import erasures, held, people
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.bot.test_retention import MARKS, files_with_marks, stored_files, visit, words_in
+from tests.bot.marked import MARKS, files_with_marks, stored_files, visit, words_in
 from tests.waiting import until_async
 
 IMPERSONAL = {"setting", "admin_notice"}  # hold nothing of anybody

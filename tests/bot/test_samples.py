@@ -5,41 +5,18 @@ from __future__ import annotations
 import dataclasses
 import struct
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from bot import captioning, sample_words
-from bot.playground import Fault, Person, Picture
+from bot.playground import Fault, Person
 from bot.playground.content import document_json
 from bot.playground.files import Content
-from bot.tables import samples
 from bot.tables.samples import Sample
 from lora.data.captions import room as count_room
-from tests.bot.conftest import Running, Stage
+from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture, sticker
-
-
-@asynccontextmanager
-async def styled(stage: Stage, ada: Person, **tables: object) -> AsyncIterator[Running]:
-    """A bot, and Ada in her style zuvix."""
-    async with stage.bot(**tables) as running:
-        await ada.send("/new zuvix")
-        await ada.wait_for("zuvix is open")
-        yield running
-
-
-async def kept(running: Running) -> list[Sample]:
-    return await samples.of_style(running.parts.store, 1)
-
-
-async def captions(running: Running) -> list[str | None]:
-    return [sample.caption for sample in await kept(running)]
-
-
-def item(seed: int, caption: str = "", size: int = 128) -> Picture:
-    return Picture(data=picture(size, size, seed), caption=caption, as_="document")
+from tests.bot.styled import captions, item, kept, styled
 
 
 async def test_many_forwarded_stickers_get_one_answer(stage: Stage, ada: Person) -> None:
