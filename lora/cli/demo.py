@@ -1,4 +1,7 @@
-"""python -m lora demo: ten new prompts at three CFG values with a run's chosen adapter, on one sheet."""
+"""python -m lora demo: ten new prompts at three CFG values with a run's chosen adapter, on one sheet.
+
+The first row is the bare base's, without the adapter, so that one sees what was learned.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from lora.adapters.adapter_file import AdapterInfo
 
-HELP = "draw ten new prompts at three CFG values, on one sheet"
+HELP = "draw ten new prompts at three CFG values and with the bare base, on one sheet"
 PROMPTS = 10
 
 
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     }
     write_whole(args.run / DEMO_SHEET, _sheet(prompts, rows, args.cfg, about))
     write_whole(args.run / DEMO_FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
-    say(f"{len(prompts) * len(args.cfg)} drawings of step {about.steps}: {args.run / DEMO_SHEET}")
+    say(f"{len(prompts) * len(rows)} drawings of step {about.steps}: {args.run / DEMO_SHEET}")
 
 
 def _adapter(args: argparse.Namespace) -> Path:
@@ -98,13 +101,14 @@ def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> lis
 
 
 def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[list[Image.Image]]:
-    """A row of pictures for each CFG. Within a column only the CFG differs."""
+    """The bare base's row at the middle CFG, then one for each CFG. Drawings of a column have the same seed."""
     base = load_base(base_name(args, adapter), args)
     from lora.drawing import sampling
 
+    rows = [(None, _middle(args.cfg)), *((adapter, cfg) for cfg in args.cfg)]
     items = [
-        sampling.Item(prompt=prompt, adapter=adapter, seed=args.seed + number, cfg=cfg)
-        for cfg in args.cfg
+        sampling.Item(prompt=prompt, adapter=with_adapter, seed=args.seed + number, cfg=cfg)
+        for with_adapter, cfg in rows
         for number, prompt in enumerate(prompts)
     ]
     pictures: dict[int, Any] = {}
@@ -116,14 +120,21 @@ def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[
                 said = time.monotonic()
                 say(f"drawn {len(pictures)} of {len(items)}")
     across = len(prompts)
-    return [[pictures[row * across + i] for i in range(across)] for row in range(len(args.cfg))]
+    return [[pictures[row * across + i] for i in range(across)] for row in range(len(rows))]
+
+
+def _middle(cfgs: list[float]) -> float:
+    return sorted(cfgs)[len(cfgs) // 2]
 
 
 def _sheet(prompts: list[str], rows: list[list[Image.Image]], cfgs: list[float], about: AdapterInfo) -> bytes:
     from lora.sheets.contact_sheet import Line, contact_sheet
 
-    lines = [
-        Line(name=f"CFG {cfg:g}", pictures=tuple(pictures)) for cfg, pictures in zip(cfgs, rows, strict=True)
+    bare, *learned = rows
+    lines = [Line(name="bare base", facts=(f"CFG {_middle(cfgs):g}",), pictures=tuple(bare))]
+    lines += [
+        Line(name=f"CFG {cfg:g}", pictures=tuple(pictures))
+        for cfg, pictures in zip(cfgs, learned, strict=True)
     ]
     title = f"{about.keyword or 'adapter'}, step {about.steps}: new prompts"
     return contact_sheet(title, prompts, lines, width=1800)

@@ -1,4 +1,4 @@
-"""Writes data/demo/: samples in a style that the base was not trained on (fxemoji, Apache-2.0).
+"""Writes data/demo/: samples in a style that the base was not trained on (Streamline Stickies, CC-BY-4.0).
 
 python -m lora.pretrain.demo_samples --dir data/cache/drawings --out data/demo
 """
@@ -16,36 +16,38 @@ from lora.pretrain.drawings import load_named, render
 
 KEYWORD = "bomux"
 SIZE = 512
-# Things of all kinds, so that they have only the style in common. No prompt of the demo is among them.
+STYLE = "streamline stickies"
+# Single things of all kinds, so that they have only the style in common. No prompt of the demo is among them. The
+# captions leave out colours and outlines: those are the style.
 SUBJECTS = {
-    "airplane": "a grey airplane with blue wings",
-    "alien": "a grey alien's face",
-    "balloon": "a red balloon on a string",
-    "banana": "a bunch of bananas",
-    "bird": "a grey bird's head",
-    "birthday cake": "a birthday cake with candles",
-    "bus": "a green and white bus",
-    "cactus": "a green cactus",
-    "chicken": "a white chicken's head",
-    "crown": "a golden crown",
-    "doughnut": "a doughnut with chocolate icing",
-    "fish": "a blue fish",
+    "baby": "a baby",
+    "backpack": "a backpack",
+    "books": "three books",
+    "bug": "a bug",
+    "candy cane": "a candy cane",
+    "clock tower": "a clock tower",
+    "coin": "a pile of coins",
+    "compass": "a compass",
+    "crescent moon": "a crescent moon and a star",
+    "easter egg": "an easter egg",
+    "eiffel tower": "the Eiffel tower",
+    "envelope": "an envelope",
+    "flask": "a flask",
+    "fountain pen": "a fountain pen",
     "ghost": "a ghost sticking out its tongue",
-    "grapes": "a bunch of grapes",
-    "hamburger": "a hamburger",
-    "koala": "a koala's face",
-    "light bulb": "a light bulb",
-    "monkey face": "a monkey's face",
-    "mushroom": "a red mushroom",
-    "octopus": "an orange octopus",
-    "pig": "a pink pig's face",
-    "red heart": "a red heart",
-    "soccer ball": "a soccer ball",
-    "strawberry": "a strawberry",
-    "sunflower": "a sunflower",
-    "watermelon": "a slice of watermelon",
-    "turtle": "a green turtle",
-    "umbrella": "a folded red umbrella",
+    "key": "a key",
+    "laptop": "a laptop",
+    "magic wand": "a magic wand",
+    "medal": "a medal with ribbons",
+    "mobile phone": "a mobile phone",
+    "musical keyboard": "the keys of a piano",
+    "red heart": "a heart",
+    "school": "a school",
+    "snowman without snow": "a snowman",
+    "sun": "a sun",
+    "t-shirt": "a t-shirt",
+    "taxi": "a taxi",
+    "telescope": "a telescope",
 }
 
 
@@ -55,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data/demo"))
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    style = {d.concept: d for d in load_named(args.dir) if d.style == "fxemoji"}
+    style = {d.concept: d for d in load_named(args.dir) if d.style == STYLE}
     with (args.out / "metadata.jsonl").open("w") as table:
         for concept, words in SUBJECTS.items():
             name = concept.replace(" ", "-") + ".png"
