@@ -22,6 +22,7 @@ from bot.config import Config
 from bot.deliver import Deliver
 from bot.errors import Buttons
 from bot.estimates import Estimates
+from bot.example_prompt import ExamplePrompt
 from bot.sender import Sender
 from bot.store import Store
 from bot.tables import jobs
@@ -80,13 +81,18 @@ async def measure(folder: Path, *, count: int, seconds: float) -> dict[str, floa
     store = await Store.open(folder / "bot.sqlite")
     await fill(store, count)
     sender, estimates = CountingSender(), Estimates(store)
-    await estimates.ready(Ready(base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300)))
+    await estimates.ready(
+        Ready(
+            base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300), example_prompt="an owl"
+        )
+    )
     deliver = Deliver(
         store=store,
         blobs=Blobs(folder / "blobs", store),
         sender=cast(Sender, cast(Any, sender)),
         config=Config(),
         estimates=estimates,
+        example_prompt=ExamplePrompt(store),
     )
     task = asyncio.create_task(deliver.run())
     await asyncio.sleep(2.0)  # the first look reads the whole line

@@ -24,6 +24,7 @@ from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import ConfigError
 from bot.estimates import Estimates
+from bot.example_prompt import ExamplePrompt
 from bot.handlers import ROUTES
 from bot.inbox import Inbox
 from bot.intake import Intake
@@ -95,13 +96,23 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         await rate_limiter.remember(store)
         sender = Sender(bot, rate_limiter)
         estimates = Estimates(store)
-        deliver = Deliver(store=store, blobs=blobs, sender=sender, config=config, estimates=estimates)
+        example_prompt = ExamplePrompt(store)
+        await example_prompt.remember()
+        deliver = Deliver(
+            store=store,
+            blobs=blobs,
+            sender=sender,
+            config=config,
+            estimates=estimates,
+            example_prompt=example_prompt,
+        )
         dispatch = Dispatch(
             engine=_engine(config),
             store=store,
             blobs=blobs,
             config=config,
             estimates=estimates,
+            example_prompt=example_prompt,
             notify=deliver.wake,
         )
         outbox = Outbox(store=store, sender=sender)
@@ -120,6 +131,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             admins=admins,
             packs=packs,
             erasing=Erasing(store=store, blobs=blobs, sender=sender, dispatch=dispatch, packs=packs),
+            example_prompt=example_prompt,
         )
         inbox = Inbox(
             bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)

@@ -15,6 +15,7 @@ from bot.deliver import Deliver
 from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import Buttons, UserError
+from bot.example_prompt import ExamplePrompt
 from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
@@ -44,6 +45,7 @@ class Parts:
     deliver: Deliver
     outbox: Outbox
     admins: Admins
+    example_prompt: ExamplePrompt
     packs: Packs
     erasing: Erasing
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
@@ -72,7 +74,7 @@ class Context:
         return cls(
             parts=parts,
             person=person,
-            words=Words(person.language),
+            words=Words(person.language, example_prompt=parts.example_prompt.prompt),
             message=message,
             press=update.callback_query,
         )

@@ -18,6 +18,7 @@ from bot.blobs import Blobs
 from bot.config import Config
 from bot.errors import Buttons
 from bot.estimates import Estimates
+from bot.example_prompt import ExamplePrompt
 from bot.per_person import PerPerson
 from bot.progress import number, over, under_way
 from bot.schedule import Schedule
@@ -48,13 +49,21 @@ class Deliver:
     """Sends each person what is new about their jobs, oldest job first."""
 
     def __init__(
-        self, *, store: Store, blobs: Blobs, sender: Sender, config: Config, estimates: Estimates
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        sender: Sender,
+        config: Config,
+        estimates: Estimates,
+        example_prompt: ExamplePrompt,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._sender = sender
         self._config = config
         self._estimates = estimates
+        self._example_prompt = example_prompt
         self._shown: dict[int, _Shown] = {}  # by job
         self._schedule = Schedule(estimates.line)
         self._failures: dict[int, int] = {}  # by job: tries in a row whose error waiting does not mend
@@ -84,7 +93,7 @@ class Deliver:
     async def _serve(self, person: int) -> None:
         if (known := await people.find(self._store, person)) is None:
             return  # they had everything deleted
-        words = Words(known.language)
+        words = Words(known.language, example_prompt=self._example_prompt.prompt)
         try:
             for job in await jobs.to_tell(self._store, person):
                 await self._tell(words, job)

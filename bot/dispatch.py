@@ -13,6 +13,7 @@ from functools import partial
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.estimates import Estimates
+from bot.example_prompt import ExamplePrompt
 from bot.job_request import request
 from bot.next_job import next_job
 from bot.state_log import StateLog
@@ -59,6 +60,7 @@ class Dispatch:
         blobs: Blobs,
         config: Config,
         estimates: Estimates,
+        example_prompt: ExamplePrompt,
         notify: Callable[[int], None],
     ) -> None:
         self._engine = engine
@@ -66,6 +68,7 @@ class Dispatch:
         self._blobs = blobs
         self._config = config
         self._notify = notify
+        self._example_prompt = example_prompt
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._submitted: dict[int, float] = {}  # draws that are alone with the worker -> monotonic seconds
@@ -166,6 +169,7 @@ class Dispatch:
                 log.info("worker ready: %s on %s", event.base, event.device)
                 self.base = event.base_hash
                 await self.estimates.ready(event)
+                await self._example_prompt.take(event.example_prompt)
                 self._ready.set()
                 self.wake()
             case Lost():

@@ -25,6 +25,7 @@ class Language:
     """One language: its texts by key, and its rules. A module of ``bot.locales`` has them in capitals or by name."""
 
     texts: Mapping[str, str]
+    example_prompts: Mapping[str, str]  # English -> this language
     decimal_mark: str
     plural_forms: int  # in each text that counts
     plural: Callable[[int, Sequence[str]], str]  # (number, forms) -> the right form
@@ -36,6 +37,7 @@ class Language:
         found = LANGUAGES.get(re.split("[-_]", code.lower())[0], LANGUAGES["en"])
         return cls(
             texts=found.TEXTS,
+            example_prompts=found.EXAMPLE_PROMPTS,
             decimal_mark=found.DECIMAL_MARK,
             plural_forms=found.PLURAL_FORMS,
             plural=found.plural,
@@ -44,18 +46,29 @@ class Language:
 
 
 class Words:
-    """The texts of one language. ``words(key, name=value)`` is HTML, ``words.plain(...)`` is for buttons."""
+    """The texts of one language. ``words(key, name=value)`` is HTML, ``words.plain(...)`` is for buttons.
 
-    def __init__(self, language: str = "en") -> None:
+    ``example_prompt`` (English) is for the texts that give one; without it such a text raises KeyError.
+    """
+
+    def __init__(self, language: str = "en", *, example_prompt: str | None = None) -> None:
         self._language = Language.of(language)
+        self._always: dict[str, object] = {}  # values that every text may use
+        if example_prompt is not None:
+            own = self._language.example_prompts.get(example_prompt, example_prompt)
+            self._always["example_prompt"] = own
 
     def __call__(self, key: str, **values: object) -> str:
         """The text as HTML. ``bot.locales`` explains the form of texts."""
-        return _Fill(self._language, escape=True).vformat(self._language.texts[key], (), values)
+        return _Fill(self._language, escape=True).vformat(
+            self._language.texts[key], (), self._always | values
+        )
 
     def plain(self, key: str, **values: object) -> str:
         """The text where Telegram knows no HTML: buttons and answers to their presses."""
-        return _Fill(self._language, escape=False).vformat(self._language.texts[key], (), values)
+        return _Fill(self._language, escape=False).vformat(
+            self._language.texts[key], (), self._always | values
+        )
 
     def buttons(self, rows: Sequence[Sequence[tuple[str, str]]]) -> Buttons:
         """Rows of (key, callback data) with the keys' texts in their place."""

@@ -163,12 +163,16 @@ def _loaded(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """The worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get."""
+    """The worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get.
+
+    ``example_prompt`` is one that the base draws well, in English.
+    """
 
     base: str
     base_hash: str
     device: str
     defaults: TrainSettings
+    example_prompt: str
 
 
 @dataclass(frozen=True, kw_only=True)

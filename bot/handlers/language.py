@@ -24,5 +24,5 @@ async def choose(context: Context) -> None:
         raise UserError("notice-old-button")
     await people.choose_language(context.parts.store, context.person.id, code)
     context.person = replace(context.person, chosen_language=code)
-    context.words = Words(code)
+    context.words = Words(code, example_prompt=context.parts.example_prompt.prompt)
     await context.replace(context.words("language-chosen"))

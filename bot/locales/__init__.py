@@ -4,8 +4,10 @@ The file has:
 
 - ``NAME``: what the language calls itself.
 - ``DECIMAL_MARK``, and ``PLURAL_FORMS``: how many forms each text has that counts.
+- ``EXAMPLE_PROMPTS``: the prompts that profiles of bases give as examples, in this language by the English one.
 - ``plural(n, forms)``: the form for ``n`` things. ``ordinal(n)``: 1st, 2nd, 3rd.
 - ``TEXTS``: HTML by key, the same keys in all languages. ``{name}`` is a value, which is escaped.
+  ``{example_prompt}`` is one that the base draws well.
   ``{n:picture|pictures}`` is the number and the right form, ``{n:ordinal}`` a rank.
 """
 

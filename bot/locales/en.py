@@ -7,6 +7,7 @@ from collections.abc import Sequence
 NAME = "English"
 DECIMAL_MARK = "."
 PLURAL_FORMS = 2
+EXAMPLE_PROMPTS: dict[str, str] = {}  # they are English
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -27,11 +28,11 @@ TEXTS = {
         "1. Give your style a name: /new\n"
         "2. Send me stickers or pictures that have the look, with a few words on each\n"
         "3. /train, and I learn it\n"
-        "4. /sticker <i>a fox drinking coffee</i>, and I draw it for your own sticker pack\n\n"
+        "4. /sticker <i>{example_prompt}</i>, and I draw it for your own sticker pack\n\n"
         "Begin with /new."
     ),
     "start-again": (
-        "Welcome back, {name}! /status tells where you are, /sticker <i>a fox drinking coffee</i> draws, "
+        "Welcome back, {name}! /status tells where you are, /sticker <i>{example_prompt}</i> draws, "
         "/help explains the rest."
     ),
     "help": (
@@ -43,7 +44,7 @@ TEXTS = {
         "/samples shows them by number. To correct, just write <i>3: a red fox</i>, <i>-3</i> or <i>undo</i>.\n"
         "/check tells what could be better, /train makes me learn.\n\n"
         "<b>Draw</b>\n"
-        "/sticker <i>a fox drinking coffee</i>, in any language: I translate it and show you the English\n"
+        "/sticker <i>{example_prompt}</i>, in any language: I translate it and show you the English\n"
         "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
         "<code>--seed 42</code> draws the same again\n"
         "<code>--n 3</code> draws several at once (up to {count})\n"
@@ -65,7 +66,7 @@ TEXTS = {
     "menu-samples": "Show this style's pictures",
     "menu-check": "See what could be better",
     "menu-train": "Learn this style",
-    "menu-sticker": "Draw: /sticker a fox drinking coffee",
+    "menu-sticker": "Draw: /sticker and what it shows",
     "menu-packs": "Your sticker packs",
     "menu-styles": "Switch between styles",
     "menu-status": "What is going on",
@@ -204,7 +205,7 @@ TEXTS = {
     "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
     "caption-usage": "Like this: /caption 3 a red fox waving",
     "text-unclear": (
-        "No picture waits for words. To draw: /sticker <i>a fox drinking coffee</i>. "
+        "No picture waits for words. To draw: /sticker <i>{example_prompt}</i>. "
         "To change a caption, reply to its picture."
     ),
     "sample-number": (
@@ -334,7 +335,7 @@ TEXTS = {
     "train-comparing": "{bar}\nComparing what I have learned, to pick the best{left} …",
     "train-done": "✓ I have learned <b>{keyword}</b>.",
     "train-cancelled": "Learning <b>{keyword}</b> was cancelled.",
-    "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>a fox drinking coffee</i>",
+    "train-announce": "Your style <b>{keyword}</b> is ready! Try /sticker <i>{example_prompt}</i>",
     "checkpoints": (
         "Here is <b>{keyword}</b> at {n:stage|stages} of learning: each row is one, "
         "with the same things drawn in it."
@@ -372,16 +373,16 @@ TEXTS = {
     "minutes": "{n:minute|minutes}",
     "hours": "{n:hour|hours}",
     # drawing
-    "sticker-usage": "Tell me what to draw: /sticker <i>a fox drinking coffee</i>",
+    "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
         "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? "
-        "Like this: /sticker a fox --cfg 7 --seed 42 --n 2"
+        "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
-    "option-cfg": "<code>--cfg</code> takes a number from 1 to 20, not “{value}”: /sticker a fox --cfg 7",
+    "option-cfg": "<code>--cfg</code> takes a number from 1 to 20, not “{value}”: /sticker {example_prompt} --cfg 7",
     "option-seed": (
-        "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker a fox --seed 42"
+        "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker {example_prompt} --seed 42"
     ),
-    "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker a fox --n 2",
+    "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker {example_prompt} --n 2",
     "prompt-too-long": "That is too long: {tokens} tokens, and there is room for {room}. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
     "draw-own-words": "Your words: {original}",

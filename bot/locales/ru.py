@@ -7,6 +7,10 @@ from collections.abc import Sequence
 NAME = "Русский"
 DECIMAL_MARK = ","
 PLURAL_FORMS = 3
+EXAMPLE_PROMPTS = {
+    "a rocket": "ракета",
+    "a fox drinking coffee": "лиса пьёт кофе",
+}
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -30,12 +34,12 @@ TEXTS = {
         "1. Придумай стилю имя: /new\n"
         "2. Пришли стикеры или картинки в этом стиле и к каждой пару слов: что на ней\n"
         "3. /train — и я его выучу\n"
-        "4. /sticker <i>лиса пьёт кофе</i> — и я нарисую стикер для твоего собственного набора\n\n"
+        "4. /sticker <i>{example_prompt}</i> — и я нарисую стикер для твоего собственного набора\n\n"
         "Начни с /new."
     ),
     "start-again": (
         "С возвращением, {name}! /status покажет, на чём мы остановились, "
-        "/sticker <i>лиса пьёт кофе</i> — рисую, /help — остальное."
+        "/sticker <i>{example_prompt}</i> — рисую, /help — остальное."
     ),
     "help": (
         "<b>Научить стилю</b>\n"
@@ -47,7 +51,7 @@ TEXTS = {
         "Исправить — просто напиши: <i>3: рыжая лиса</i>, <i>-3</i> или <i>отменить</i>.\n"
         "/check — что можно улучшить, /train — и я учусь.\n\n"
         "<b>Рисовать</b>\n"
-        "/sticker <i>лиса пьёт кофе</i> — на любом языке: я перевожу на английский и показываю, что вышло\n"
+        "/sticker <i>{example_prompt}</i> — на любом языке: я перевожу на английский и показываю, что вышло\n"
         "<code>--cfg 7</code> — точнее следовать твоим словам (1–20)\n"
         "<code>--seed 42</code> — ещё раз то же самое\n"
         "<code>--n 3</code> — несколько сразу (до {count})\n"
@@ -66,7 +70,7 @@ TEXTS = {
     "menu-samples": "Картинки этого стиля",
     "menu-check": "Что можно улучшить",
     "menu-train": "Выучить этот стиль",
-    "menu-sticker": "Нарисовать: /sticker лиса пьёт кофе",
+    "menu-sticker": "Нарисовать: /sticker и что нарисовать",
     "menu-packs": "Твои наборы стикеров",
     "menu-styles": "Сменить стиль",
     "menu-status": "Что сейчас происходит",
@@ -200,7 +204,7 @@ TEXTS = {
     ),
     "caption-usage": "Вот так: /caption 3 рыжая лиса машет лапой",
     "text-unclear": (
-        "Ни одна картинка не ждёт слов. Нарисовать: /sticker <i>лиса пьёт кофе</i>. "
+        "Ни одна картинка не ждёт слов. Нарисовать: /sticker <i>{example_prompt}</i>. "
         "Сменить подпись — ответь на картинку."
     ),
     "sample-number": "Картинки {number} нет; в этом стиле {n:картинка|картинки|картинок}. Все — в /samples.",
@@ -333,7 +337,7 @@ TEXTS = {
     "train-comparing": "{bar}\nСравниваю, что вышло, и выбираю лучшее{left}…",
     "train-done": "✓ Я выучил <b>{keyword}</b>.",
     "train-cancelled": "Больше не учу <b>{keyword}</b>: отменено.",
-    "train-announce": "Стиль <b>{keyword}</b> готов! Попробуй /sticker <i>лиса пьёт кофе</i>",
+    "train-announce": "Стиль <b>{keyword}</b> готов! Попробуй /sticker <i>{example_prompt}</i>",
     "checkpoints": (
         "Вот как я учил <b>{keyword}</b>: {n:ступень|ступени|ступеней}. Каждый ряд — одна из них, "
         "и нарисовано всюду одно и то же."
@@ -370,14 +374,16 @@ TEXTS = {
     "minutes": "{n:минута|минуты|минут}",
     "hours": "{n:час|часа|часов}",
     # drawing
-    "sticker-usage": "Скажи, что нарисовать: /sticker <i>лиса пьёт кофе</i>",
+    "sticker-usage": "Скажи, что нарисовать: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
         "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? "
-        "Вот так: /sticker лиса --cfg 7 --seed 42 --n 2"
+        "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
-    "option-cfg": "Для <code>--cfg</code> нужно число от 1 до 20, а не «{value}»: /sticker лиса --cfg 7",
-    "option-seed": "Для <code>--seed</code> нужно целое число до {most}, а не «{value}»: /sticker лиса --seed 42",
-    "option-n": "Для <code>--n</code> нужно число от 1 до {most}, а не «{value}»: /sticker лиса --n 2",
+    "option-cfg": "Для <code>--cfg</code> нужно число от 1 до 20, а не «{value}»: /sticker {example_prompt} --cfg 7",
+    "option-seed": (
+        "Для <code>--seed</code> нужно целое число до {most}, а не «{value}»: /sticker {example_prompt} --seed 42"
+    ),
+    "option-n": "Для <code>--n</code> нужно число от 1 до {most}, а не «{value}»: /sticker {example_prompt} --n 2",
     "prompt-too-long": (
         "Слишком длинно: {tokens:кусочек|кусочка|кусочков} слов, а помещается {room}. Скажи короче."
     ),

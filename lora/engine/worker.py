@@ -140,6 +140,7 @@ def main() -> None:
             base_hash=base.hash,
             device=str(base.device),
             defaults=base.profile.defaults(USUAL_SAMPLES),
+            example_prompt=base.profile.example_prompt,
         )
     )
     Worker(base, inbox, send, maker, heartbeat.mark).run()

@@ -38,6 +38,7 @@ class Profile:
     name: str
     matches: Callable[[Shape], bool]
     backgrounds: Mapping[str, Colour]
+    example_prompt: str  # one that this base draws well; people are shown it
     caption_template: str  # names the background: {text} is a caption or prompt, {name} a key of backgrounds
     defaults: Callable[[int], TrainSettings]  # number of samples -> every setting filled in
     snr_gamma: float | None
@@ -97,6 +98,7 @@ NANO = Profile(
     name=sticker_nano.NAME,
     matches=_is_nano,
     backgrounds=sticker_nano.BACKGROUNDS,
+    example_prompt="a rocket",
     caption_template="{text}, {name} background",
     defaults=_nano_defaults,
     snr_gamma=None,  # min-SNR gives little weight to the noisiest steps, where the whole picture is decided
@@ -111,6 +113,7 @@ USUAL = Profile(
     name="any other base of this shape",
     matches=lambda shape: True,
     backgrounds=sticker_nano.BACKGROUNDS,
+    example_prompt="a fox drinking coffee",
     caption_template="{text}, on a plain {name} background",
     defaults=_usual_defaults,
     snr_gamma=None,

@@ -50,7 +50,13 @@ class FakeEngine:
 
     def ready(self) -> Ready:
         defaults = TrainSettings(steps=STEPS, batch_size=1, learning_rate=1e-3, rank=4, checkpoint_steps=2)
-        return Ready(base="fake", base_hash=self.base_hash, device="cpu", defaults=defaults)
+        return Ready(
+            base="fake",
+            base_hash=self.base_hash,
+            device="cpu",
+            defaults=defaults,
+            example_prompt="a fox drinking coffee",
+        )
 
     async def submit(self, job: Job) -> None:
         job = loaded(job)

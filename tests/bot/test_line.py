@@ -14,7 +14,9 @@ from bot.tables import jobs, people, styles
 from bot.tables.jobs import Job, JobKind, JobState
 from lora.jobs import DrawOptions, Progress, Ready, TrainSettings
 
-READY = Ready(base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300))
+READY = Ready(
+    base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300), example_prompt="an owl"
+)
 
 
 async def test_five_thousand_waiting_jobs(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def main() -> None:
 
     heartbeat = HeartbeatThread(send)
     heartbeat.start()
-    send(Ready(base="none", base_hash="0", device="cpu", defaults=TrainSettings()))
+    send(Ready(base="none", base_hash="0", device="cpu", defaults=TrainSettings(), example_prompt="an owl"))
     heartbeat.mark(idle=True)
     while (job := wire.read(sys.stdin.buffer)) is not None:
         heartbeat.mark(idle=False)
