@@ -14,6 +14,7 @@ from pathlib import Path
 
 from telegram import Bot
 
+from bot.access import Access
 from bot.admins import Admins
 from bot.blobs import Blobs
 from bot.config import Config
@@ -118,6 +119,8 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
         outbox = Outbox(store=store, sender=sender)
         admins = Admins(ids=config.access.admins, store=store, sender=sender, outbox=outbox)
         packs = Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs)
+        access = Access(settings=config.access, store=store, sender=sender)
+        await access.load()
         parts = Parts(
             config=config,
             store=store,
@@ -132,9 +135,14 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             packs=packs,
             erasing=Erasing(store=store, blobs=blobs, sender=sender, dispatch=dispatch, packs=packs),
             example_prompt=example_prompt,
+            access=access,
         )
         inbox = Inbox(
-            bot=bot, store=store, handle=partial(serve, parts, ROUTES), give_up=partial(apologise, parts)
+            bot=bot,
+            store=store,
+            sift=access.sift,
+            handle=partial(serve, parts, ROUTES),
+            give_up=partial(apologise, parts),
         )
         # What a kill has interrupted, then the work, then the end.
         try:
@@ -146,6 +154,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
                 yield parts, inbox
         finally:
             await parts.erasing.close()
+            await access.close()
             await parts.outbox.close()
             await parts.packs.close()
             await parts.sample_replies.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from bot.errors import ConfigError
 from lora.engine import ENGINES
@@ -36,9 +37,12 @@ class Storage:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may use the bot. ``admins`` are Telegram's ids of people."""
+    """Who may use the bot. People are ids of Telegram, in ``allow`` also "@name". ``refusal`` is by language."""
 
     admins: tuple[int, ...] = ()
+    mode: str = "open"
+    allow: tuple[int | str, ...] = ()
+    refusal: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,13 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
 
+def _is_person(entry: int | str) -> bool:
+    """Whether it is an id, or an @name as Telegram allows them."""
+    if isinstance(entry, int):
+        return entry > 0
+    return re.fullmatch(r"@[A-Za-z][A-Za-z0-9_]{3,31}", entry) is not None
+
+
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
 
 ALLOWED: dict[str, Rule] = {
@@ -113,6 +124,15 @@ ALLOWED: dict[str, Rule] = {
     "storage.dir": (lambda v: True, "the path of a folder"),
     "storage.keep_days": (lambda v: v >= 1, "1 or more"),
     "access.admins": (lambda v: all(id > 0 for id in v), "a list of people's ids, such as [123456789]"),
+    "access.mode": (lambda v: v in ("open", "list", "invite"), "open, list or invite"),
+    "access.allow": (
+        lambda v: all(_is_person(entry) for entry in v),
+        'a list of people\'s ids and @names, such as [123456789, "@ann"]',
+    ),
+    "access.refusal": (
+        lambda v: all(len(code) in (2, 3) and 0 < len(text) <= 1000 for code, text in v.items()),
+        'texts of up to 1000 characters by language, such as {en = "Ask Ann to let you in."}',
+    ),
     "base.name": (
         bool,
         "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
@@ -201,14 +221,16 @@ def _typed(kind: Any, found: Any) -> Any:
     if kind is Path and isinstance(found, str):
         return Path(found)
     if kind == tuple[int, int]:
-        return tuple(found) if _is_list_of(int, found) and len(found) == 2 else None
-    if kind == tuple[int, ...]:
-        return tuple(found) if _is_list_of(int, found) else None
+        return tuple(found) if _is_list_of((int,), found) and len(found) == 2 else None
+    if kind in (tuple[int, ...], tuple[int | str, ...]):
+        return tuple(found) if _is_list_of(get_args(get_args(kind)[0]) or (int,), found) else None
+    if kind == dict[str, str]:
+        return found if isinstance(found, dict) and _is_list_of((str,), list(found.values())) else None
     return found if type(found) is kind else None
 
 
-def _is_list_of(kind: type, found: Any) -> bool:
-    return isinstance(found, list) and all(type(item) is kind for item in found)
+def _is_list_of(kinds: tuple[type, ...], found: Any) -> bool:
+    return isinstance(found, list) and all(type(item) in kinds for item in found)
 
 
 def _refuse_unknown(found: dict[str, Any], known: set[str], *, where: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Message, Update
 
+from bot.access import Access
 from bot.admins import Admins
 from bot.blobs import Blobs
 from bot.config import Config
@@ -46,6 +47,7 @@ class Parts:
     outbox: Outbox
     admins: Admins
     example_prompt: ExamplePrompt
+    access: Access
     packs: Packs
     erasing: Erasing
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
@@ -70,7 +72,9 @@ class Context:
         assert user is not None
         assert isinstance(message, Message)
         language = user.language_code or "en"
-        person = await people.see(parts.store, id=user.id, name=user.first_name, language=language)
+        person = await people.see(
+            parts.store, id=user.id, name=user.first_name, username=user.username, language=language
+        )
         return cls(
             parts=parts,
             person=person,
@@ -86,6 +90,11 @@ class Context:
             return f"press {self.press.id}"
         id, edited = self.message.message_id, self.message.edit_date
         return f"edit {id} {edited.timestamp():.0f}" if edited else f"message {id}"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person is in ``access.admins``."""
+        return self.parts.access.is_admin(self.person.id)
 
     @property
     def argument(self) -> str:

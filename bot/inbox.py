@@ -39,19 +39,24 @@ TIDY_SECONDS = 3600.0
 
 
 class Inbox:
-    """Fetches, stores, and hands updates to ``handle``. ``give_up`` gets those that cannot be worked off."""
+    """Fetches, stores, and hands updates to ``handle``. ``give_up`` gets those that cannot be worked off.
+
+    ``sift`` says which of a batch are stored at all.
+    """
 
     def __init__(
         self,
         *,
         bot: Bot,
         store: Store,
+        sift: Callable[[Sequence[Json]], Awaitable[Sequence[Json]]],
         handle: Callable[[Update], Awaitable[None]],
         give_up: Callable[[Update, Exception | None], Awaitable[None]],
     ) -> None:
         self._bot = bot
         self._poll = Poll(bot)
         self._store = store
+        self._sift = sift
         self._handle = handle
         self._give_up = give_up
         self._per_person = PerPerson(self._work_off, at_once=PEOPLE_AT_ONCE)
@@ -71,8 +76,13 @@ class Inbox:
             await self._poll.close()
 
     async def take_in(self, updates: Sequence[Json]) -> None:
-        """Store a batch, all of it on the disk when this returns, and begin to work on it."""
-        letters = [(owner(update), update) for update in updates]
+        """Store a batch, all of it on the disk when this returns, and begin to work on it.
+
+        What ``sift`` leaves out, the updates of strangers, is not stored: nothing of it is to be done later.
+        """
+        letters = [(owner(update), update) for update in await self._sift(updates)]
+        if not letters:
+            return
         await inbox.put(self._store, letters)
         for person, _ in letters:
             self._per_person.wake(person)

@@ -296,6 +296,21 @@ CREATE TABLE erasure (                      -- somebody of whom everything is de
 ) STRICT;
 """
 
+ACCESS = """
+-- "id" and not "person": these rows outlast what is deleted with /forgetme
+CREATE TABLE ban (id INTEGER PRIMARY KEY) STRICT;           -- may not use the bot; maybe never has
+CREATE TABLE member (id INTEGER PRIMARY KEY) STRICT;        -- let in by an admin or an invite
+CREATE TABLE member_name (name TEXT PRIMARY KEY) STRICT;    -- an @name whose holder becomes a member on writing
+CREATE TABLE invite (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    token TEXT NOT NULL UNIQUE,             -- of its link
+    uses_left INTEGER NOT NULL,
+    expires_at REAL NOT NULL                -- seconds since 1970
+) STRICT;
+ALTER TABLE person ADD COLUMN username TEXT;                -- without the @, as of their last message
+CREATE INDEX person_username ON person (username COLLATE NOCASE);
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -308,4 +323,5 @@ MIGRATIONS = (
     ADMINS,
     UNDO,
     FORGETTING,
+    ACCESS,
 )

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from telegram import Bot, Message, Update
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Author:
+    """Who has made an update. ``private``: in their chat with the bot."""
+
+    id: int
+    username: str | None = field(repr=False)
+    language: str
+    private: bool
+
 
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 
@@ -36,6 +48,22 @@ def owner(update: Json) -> int:
         if chat is not None:
             return chat
     return 0
+
+
+def author(update: Json) -> Author | None:
+    """Who has made an update; None where Telegram names nobody, as for a channel's post."""
+    for part in update.values():
+        user = (part.get("from") or part.get("user")) if isinstance(part, dict) else None
+        if not isinstance(user, dict) or (id := _id(user)) is None:
+            continue
+        username, language = user.get("username"), user.get("language_code")
+        return Author(
+            id=id,
+            username=username if isinstance(username, str) else None,
+            language=language if isinstance(language, str) else "en",
+            private=isinstance(part.get("chat"), dict) and _id(part["chat"]) == id,
+        )
+    return None
 
 
 def _id(part: object) -> int | None:

@@ -20,6 +20,7 @@ class Command:
 
     name: str
     handler: Handler
+    admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether the message is this command."""
@@ -36,6 +37,7 @@ class Press:
     name: str
     handler: Handler
     data: str = r"\d{1,15}"
+    admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether it is one of these buttons that was pressed."""
@@ -50,6 +52,7 @@ class Edited:
     """A message that its person has changed."""
 
     handler: Handler
+    admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether it is the news of a change."""
@@ -62,6 +65,7 @@ class Kind:
 
     filter: BaseFilter
     handler: Handler
+    admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether the filter lets the message through."""
@@ -74,6 +78,7 @@ class Text:
 
     form: Callable[[str], bool]
     handler: Handler
+    admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether it is a new text of this form."""

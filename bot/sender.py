@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from telegram import (
@@ -14,11 +15,14 @@ from telegram import (
     ReplyParameters,
 )
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, NetworkError, RetryAfter
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
+from bot import start_links
 from bot.errors import Buttons
 from bot.rate_limit import RateLimiter
 from bot.words import fitted
+
+log = logging.getLogger(__name__)
 
 SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
 PHOTO_BYTES = 10 << 20  # the largest file that Telegram takes as a photo
@@ -153,6 +157,22 @@ class Sender:
             if "query is too old" not in str(error).lower():
                 raise
 
+    async def text_once(self, person: int, text: str) -> None:
+        """Send a text to a stranger: not paced, tried once, and nothing is remembered of it."""
+        await _once(self._bot.send_message(person, text, parse_mode=ParseMode.HTML))
+
+    async def answer_once(self, press_id: str, text: str) -> None:
+        """Answer a stranger's press, tried once."""
+        await _once(self._bot.answer_callback_query(press_id, text[:200] or None, show_alert=bool(text)))
+
+    async def answer_inline_with_nothing(self, query_id: str) -> None:
+        """Give no results to a stranger's inline query. Telegram itself answers their next ones for a while."""
+        await _once(self._bot.answer_inline_query(query_id, [], cache_time=300, is_personal=True))
+
+    def start_link(self, prefix: str, token: str) -> str:
+        """A link that starts this bot: see ``bot.start_links``."""
+        return start_links.link(self._bot.username, prefix, token)
+
     async def download(self, person: int, file_id: str) -> bytes:
         """The bytes of a file that somebody sent, at most 20 MB. Raises Held while Telegram asks to wait."""
 
@@ -175,6 +195,13 @@ class Sender:
                 return False
             raise
         return True
+
+
+async def _once(call: Awaitable[object]) -> None:
+    try:
+        await call
+    except TelegramError as error:
+        log.info("somebody who may not use the bot could not be told: %s", type(error).__name__)
 
 
 def _size(png: bytes) -> tuple[int, int]:

@@ -29,11 +29,15 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
         if update.callback_query is not None:
             await _explain_old(parts, update.callback_query)
         return
+    user = update.effective_user
+    if user is not None and not parts.access.admits(user.id, user.username):
+        return  # banned after it was stored
     if update.effective_chat.type != ChatType.PRIVATE:
         await _decline(parts, update)
         return
     context = await Context.of(parts, update)
-    route = next((route for route in routes if route.matches(update)), None)
+    may_use = [route for route in routes if context.is_admin or not route.admins_only]
+    route = next((route for route in may_use if route.matches(update)), None)
     try:
         if route is not None:
             await route.handler(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from telegram.ext import filters
 
 from bot.handlers import (
+    access,
     captions,
     check,
     checkpoints,
@@ -57,6 +58,14 @@ ROUTES: tuple[Route, ...] = (
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
     Press("forget", privacy.forget_pressed, r"rows|packs"),
+    Command("allow", access.allow, admins_only=True),
+    Command("ban", access.ban, admins_only=True),
+    Command("unban", access.unban, admins_only=True),
+    Command("invite", access.invite, admins_only=True),
+    Command("invites", access.invites, admins_only=True),
+    Press("allow", access.allow_pressed, admins_only=True),
+    Press("ban", access.ban_pressed, admins_only=True),
+    Press("revoke", access.revoke, admins_only=True),
     Edited(captions.edited),
     Text(is_undo, corrections.undo),
     Text(are_corrections, corrections.correct),
@@ -65,12 +74,13 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.PHOTO, samples.photo),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     Kind(filters.COMMAND, start.unknown),
+    Kind(filters.TEXT & filters.FORWARDED, access.forwarded, admins_only=True),
     Kind(filters.TEXT, captions.text),
     Kind(filters.StatusUpdate.ALL, start.nothing),
     Kind(filters.ALL, start.other),
 )
 
-COMMANDS = tuple(route.name for route in ROUTES if isinstance(route, Command))
+COMMANDS = tuple(route.name for route in ROUTES if isinstance(route, Command) and not route.admins_only)
 
 # The commands in the menu of the app, in this order. Each has a text "menu-<name>".
 MENU = (

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 
+from bot import start_links
 from bot.context import Context
 from bot.tables import styles
 
 
 async def start(context: Context) -> None:
-    """A welcome with the next step."""
+    """/start, alone or with what a link has put behind it."""
+    found = start_links.read(context.argument)
+    come_in = LINKS.get(found[0], _welcome_by_link) if found else _welcome_by_link
+    await come_in(context, found[1] if found else "")
+
+
+async def _welcome_by_link(context: Context, token: str) -> None:
+    """A welcome with the next step. An invite has let its person in before (``bot.access``)."""
     known = await styles.all_of(context.parts.store, context.person.id)
     await context.say("start-again" if known else "start", name=context.person.name)
 
@@ -18,6 +27,8 @@ async def help(context: Context) -> None:
     """All commands, each with an example."""
     least, most = context.parts.config.train.advised_samples
     await context.say("help", least=least, most=most, count=context.parts.config.sticker.max_count)
+    if context.is_admin:
+        await context.say("help-admin")
 
 
 async def unknown(context: Context) -> None:
@@ -38,3 +49,7 @@ async def nothing(context: Context) -> None:
 async def other(context: Context) -> None:
     """A message of a kind that the bot cannot use, such as a voice message or a poll."""
     await context.say_once("cannot-use")
+
+
+# What a link does, by its prefix; any other /start is a welcome.
+LINKS: dict[str, Callable[[Context, str], Awaitable[None]]] = {start_links.INVITE: _welcome_by_link}

@@ -297,6 +297,47 @@ TEXTS = {
         "Before I learn <b>{keyword}</b>:\n{lines}\n\n"
         "/samples shows the pictures by number; correct what you like and send /train again. Or go ahead:"
     ),
+    # who may use the bot
+    "access-refused": (
+        "Sorry, I draw only for people whom my operator has let in. "
+        "If you know them, tell them your number: {id}."
+    ),
+    "help-admin": (
+        "<b>For admins</b>\n"
+        "/allow, /ban and /unban take a number, an @name, or a reply to a message that you have forwarded to me.\n"
+        "/invite <i>5 30d</i> makes a link for five people and thirty days; /invites shows those that are open."
+    ),
+    "allowed": "{who} may use me now.",
+    "allowed-name": "Whoever writes to me as @{name} may use me.",
+    "banned": "{who} cannot use me any more. To take it back: /unban <code>{id}</code>",
+    "ban-admin": "That is an admin. Who is one stands in config.toml.",
+    "unbanned": "{who} may use me again.",
+    "unbanned-stranger": "{who} is not banned any more. To let them in: /allow <code>{id}</code>",
+    "forwarded-by": "That is from {who}, number <code>{id}</code>.",
+    "who-usage": (
+        "Tell me who: their number or @name behind the command, "
+        "or send the command as a reply to a message of theirs that you have forwarded to me."
+    ),
+    "who-unknown": "Nobody has written to me as @{name}. Their number will do: I tell it to everyone I turn away.",
+    "who-hidden": (
+        "Telegram does not tell me whose message that is: they hide it. "
+        "Ask them for their number, which I tell everyone I turn away."
+    ),
+    "invite": "{link}\nLets in {n:person|people}, until {until} UTC.",
+    "invite-usage": (
+        "/invite <i>5 30d</i> makes a link for five people and thirty days. "
+        "Up to {most} people and {days} days; hours are <i>12h</i>."
+    ),
+    "invite-other-mode": (
+        "Links let nobody in while <code>access.mode</code> in config.toml is <code>{mode}</code>. "
+        "Set it to <code>invite</code> first."
+    ),
+    "no-invites": "No invite is open. /invite makes one.",
+    "invite-revoked": "That link lets nobody in any more. Who came in by it stays.",
+    "invite-gone": "That link is gone already.",
+    "button-allow": "✓ Let in",
+    "button-ban": "✕ Ban",
+    "button-revoke": "✕ Revoke {token}…",
     # to admins
     "admin-disk-full": (
         "My disk is full. I store and draw nothing until there is space again; then I go on by myself."

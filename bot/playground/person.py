@@ -85,6 +85,7 @@ class Person:
         name: str = "Ada",
         *,
         language_code: str = "en",
+        username: str = "",
         id: int | None = None,
         watch: Callable[[Json], None] | None = None,
     ) -> AsyncIterator[Person]:
@@ -94,7 +95,7 @@ class Person:
         """
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # http only: loading certificates would take 0.1 s
         async with httpx.AsyncClient(base_url=address, timeout=60.0, verify=plain) as http:
-            fields = {"first_name": name, "language_code": language_code}
+            fields = {"first_name": name, "language_code": language_code, "username": username}
             user = await _post(http, "/chat/people", data=fields) if id is None else {"id": id}
             person = cls(http, user, watch)
             await person._catch_up()

@@ -17,6 +17,7 @@ class Person:
 
     id: int
     name: str = field(repr=False)
+    username: str | None = field(default=None, repr=False)  # their @name, without the @
     client_language: str
     chosen_language: str | None = None
     style: int | None
@@ -40,20 +41,27 @@ def _person(row: sqlite3.Row) -> Person:
     return Person(**(values | {"blocked": bool(row["blocked"])}))
 
 
-async def see(store: Store, *, id: int, name: str, language: str) -> Person:
-    """Store who has just written: a new person, or the new name and language of the client.
+async def see(store: Store, *, id: int, name: str, language: str, username: str | None = None) -> Person:
+    """Store who has just written: a new person, or the new names and language of the client.
 
     They have not blocked the bot. A language that they have chosen stays.
     """
     known = await store.row("SELECT * FROM person WHERE id = ?", id)
-    if known and (known["name"], known["language"], known["blocked"]) == (name, language, 0):
+    now = (name, username, language, 0)
+    if known and (known["name"], known["username"], known["language"], known["blocked"]) == now:
         return _person(known)  # nothing to write, as for most updates
+    if username is not None:  # a name can change hands
+        await store.change(
+            "UPDATE person SET username = NULL WHERE username = ? COLLATE NOCASE AND id != ?", username, id
+        )
     row = await store.row(
-        "INSERT INTO person (id, name, language) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
-        " SET name = excluded.name, language = excluded.language, blocked = 0 RETURNING *",
+        "INSERT INTO person (id, name, language, username) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET name = excluded.name, language = excluded.language, username = excluded.username, blocked = 0"
+        " RETURNING *",
         id,
         name,
         language,
+        username,
     )
     assert row is not None
     return _person(row)
@@ -69,6 +77,12 @@ async def get(store: Store, id: int) -> Person:
 async def find(store: Store, id: int) -> Person | None:
     """The person with this id, None if they are not known, or not any more."""
     row = await store.row("SELECT * FROM person WHERE id = ?", id)
+    return None if row is None else _person(row)
+
+
+async def by_username(store: Store, username: str) -> Person | None:
+    """Who had this @name when they wrote last, in any case of letters; None if nobody did."""
+    row = await store.row("SELECT * FROM person WHERE username = ? COLLATE NOCASE", username)
     return None if row is None else _person(row)
 
 

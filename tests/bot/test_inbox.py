@@ -36,6 +36,9 @@ class Desk:
         self.errors: dict[int, list[Exception]] = {}
         self.slow: dict[int, float] = {}
 
+    async def sift(self, updates: Sequence[Json]) -> Sequence[Json]:
+        return updates
+
     async def handle(self, update: Update) -> None:
         await asyncio.sleep(self.slow.get(update.update_id, 0))
         if self.errors.get(update.update_id):
@@ -61,7 +64,7 @@ async def desk() -> Desk:
 @pytest.fixture
 async def box(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
-    box = Inbox(bot=Bot("1:a"), store=store, handle=desk.handle, give_up=desk.give_up)
+    box = Inbox(bot=Bot("1:a"), store=store, sift=desk.sift, handle=desk.handle, give_up=desk.give_up)
     yield box
     await box._per_person.close()
 

@@ -35,7 +35,7 @@ async def test_updates_and_stickers_of_an_older_database_go_on(
     """What waited when the bot was updated waits still, and Telegram's repetition of it is recognised."""
     monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS[: MIGRATIONS.index(NOTHING_LOST)])
     old = await Store.open(tmp_path / "a.sqlite")
-    await people.see(old, id=7, name="Ada", language="en")
+    await old.change("INSERT INTO person (id, name, language) VALUES (7, 'Ada', 'en')")
     await old.change("INSERT INTO inbox (update_id, person, body, done_at) VALUES (1, 7, '', 5.0)")
     await old.change("INSERT INTO inbox (update_id, person, body) VALUES (2, 7, '{\"update_id\": 2}')")
     await old.change("INSERT INTO job (id, person, kind, origin) VALUES (1, 7, 'draw', 'x')")
