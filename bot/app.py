@@ -27,6 +27,7 @@ from bot.errors import ConfigError
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
 from bot.handlers import ROUTES
+from bot.imports import Imports
 from bot.inbox import Inbox
 from bot.intake import Intake
 from bot.outbox import Outbox
@@ -117,6 +118,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             notify=deliver.wake,
         )
         outbox = Outbox(store=store, sender=sender)
+        intake = Intake(store=store, blobs=blobs, sender=sender)
         admins = Admins(ids=config.access.admins, store=store, sender=sender, outbox=outbox)
         packs = Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs)
         access = Access(settings=config.access, store=store, sender=sender)
@@ -126,7 +128,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             store=store,
             blobs=blobs,
             sender=sender,
-            intake=Intake(store=store, blobs=blobs, sender=sender),
+            intake=intake,
             sample_replies=SampleReplies(store=store, sender=sender, settings=config.train),
             dispatch=dispatch,
             deliver=deliver,
@@ -136,6 +138,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             erasing=Erasing(store=store, blobs=blobs, sender=sender, dispatch=dispatch, packs=packs),
             example_prompt=example_prompt,
             access=access,
+            imports=Imports(store=store, blobs=blobs, sender=sender, intake=intake, settings=config.train),
         )
         inbox = Inbox(
             bot=bot,
@@ -150,6 +153,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await parts.outbox.resume()
             await parts.packs.resume()
             await parts.sample_replies.resume()
+            await parts.imports.resume()
             async with admins.listening():
                 yield parts, inbox
         finally:
@@ -157,6 +161,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await access.close()
             await parts.outbox.close()
             await parts.packs.close()
+            await parts.imports.close()
             await parts.sample_replies.close()
     finally:
         await bot.shutdown()

@@ -15,7 +15,11 @@ from bot.tables.samples import CaptionOrigin
 from lora.data import captions
 
 _LINK = re.compile(r"(?<!\S)(?:https?://|tg://|www\.|t\.me/|telegram\.me/)\S*", re.IGNORECASE)
-_PACK_LINK = re.compile(r"(?:t|telegram)\.me/addstickers/|tg://addstickers", re.IGNORECASE)
+_PACK_NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
+_PACK_LINK = re.compile(
+    rf"(?:t|telegram)\.me/addstickers/({_PACK_NAME})|tg://addstickers/?\?set=({_PACK_NAME})", re.IGNORECASE
+)
+MOST_PACKS = 5  # in one message
 
 
 class TooLong(Exception):
@@ -34,6 +38,17 @@ def without_links(text: str) -> str:
 def names_pack(text: str) -> bool:
     """Whether a text holds the link of a sticker pack."""
     return bool(_PACK_LINK.search(text))
+
+
+def pack_names(text: str) -> list[str]:
+    """The names of the packs whose links are in a text, at most ``MOST_PACKS``."""
+    found = [one or other for one, other in _PACK_LINK.findall(text)]
+    return list(dict.fromkeys(found))[:MOST_PACKS]
+
+
+def is_pack_name(text: str) -> bool:
+    """Whether a text has the form of a pack's name."""
+    return re.fullmatch(_PACK_NAME, text) is not None
 
 
 def finish(text: str, keyword: str, language: str) -> English:

@@ -17,6 +17,7 @@ from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import Buttons, UserError
 from bot.example_prompt import ExamplePrompt
+from bot.imports import Imports
 from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
@@ -50,6 +51,7 @@ class Parts:
     access: Access
     packs: Packs
     erasing: Erasing
+    imports: Imports
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
     helped: dict[tuple[int, str], float] = field(default_factory=dict)  # (person, text) -> when, monotonic
 

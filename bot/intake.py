@@ -46,6 +46,8 @@ class Offer:
     album: str | None = None
     caption: str | None = field(default=None, repr=False)
     draft: str | None = field(default=None, repr=False)
+    pack: str | None = None  # the name of the sticker set that it is from
+    emoji: str = ""
 
 
 class Intake:
@@ -101,6 +103,10 @@ class Intake:
             if "too big" in str(error).lower():
                 raise UserError("picture-too-many-bytes") from error
             raise
+        return await self.checked(data)
+
+    async def checked(self, data: bytes) -> bytes:
+        """The file, if it is a picture that can be used. Raises UserError."""
         async with self._decoding:
             try:
                 await asyncio.to_thread(pictures.open_rgba, data)
@@ -120,6 +126,8 @@ class Intake:
                 message_id=offer.message_id,
                 sent_at=offer.sent_at,
                 draft=offer.draft,
+                pack=offer.pack,
+                emoji=offer.emoji,
             )
             if offer.caption and not offer.album:
                 await captioning.give(

@@ -311,6 +311,41 @@ ALTER TABLE person ADD COLUMN username TEXT;                -- without the @, as
 CREATE INDEX person_username ON person (username COLLATE NOCASE);
 """
 
+IMPORTS = """
+CREATE TABLE import (                       -- asks for all pictures of a pack or a zip
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    origin TEXT NOT NULL,                   -- the message or button press that asked
+    kind TEXT NOT NULL,                     -- pack | zip
+    source TEXT NOT NULL,                   -- pack: its name; zip: Telegram's file_id
+    title TEXT NOT NULL,                    -- '' = not known yet
+    message_id INTEGER NOT NULL,            -- of the person
+    sent_at REAL NOT NULL,                  -- of that message: seconds since 1970
+    answer_id INTEGER,                      -- the bot's message that shows how it goes
+    state TEXT NOT NULL DEFAULT 'asked',    -- asked | taking | done | stopped | failed
+    error TEXT,                             -- failed: a key of the locales
+    params TEXT NOT NULL DEFAULT '{}',      -- JSON: what fills that text in
+    told INTEGER NOT NULL DEFAULT 0,        -- the end stands in the bot's message
+    UNIQUE (person, origin)
+) STRICT;
+CREATE INDEX import_untold ON import (person) WHERE told = 0;
+CREATE INDEX import_style ON import (style);
+CREATE TABLE import_item (                  -- its pictures, until the end is told
+    import INTEGER NOT NULL REFERENCES import ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    file_id TEXT NOT NULL,
+    file_unique_id TEXT NOT NULL,
+    moves TEXT NOT NULL,                    -- '' | video | animated
+    emoji TEXT NOT NULL,
+    caption TEXT,
+    outcome TEXT,                           -- new | again | same | full, or a refusal's key; NULL = not taken yet
+    PRIMARY KEY (import, position)
+) STRICT;
+ALTER TABLE sample ADD COLUMN pack TEXT;                        -- the sticker set that it is from
+ALTER TABLE sample ADD COLUMN emoji TEXT NOT NULL DEFAULT '';   -- the sticker's
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -324,4 +359,5 @@ MIGRATIONS = (
     UNDO,
     FORGETTING,
     ACCESS,
+    IMPORTS,
 )

@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 
-from telegram.error import Forbidden
+from telegram.error import Forbidden, TelegramError
 
 from bot.config import Train
+from bot.errors import Buttons
 from bot.per_person import PerPerson
 from bot.sample_words import refused, summary
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import inbox, people, refusals, samples, styles
+from bot.tables import imports, inbox, people, refusals, samples, styles
 from bot.tables.samples import Sample
 from bot.tables.styles import Style
-from bot.words import Words
+from bot.words import Words, clip
 
 QUIET_SECONDS = 1.0  # without a new picture, after which a burst is answered
 LONGEST_SECONDS = 5.0  # after which a burst is answered even if it goes on
+PACKS_OFFERED = 3  # by buttons below one answer
+PACKS_REMEMBERED = 100
 BURST_SECONDS = 10.0  # after an answer, during which more pictures edit it
 
 
@@ -37,6 +40,7 @@ class SampleReplies:
         self._repeats: dict[int, int] = {}
         self._bursts: dict[int, tuple[int, int, float]] = {}  # person -> (style, message id, when)
         self._refused: dict[int, tuple[int, float]] = {}  # person -> (message id, when)
+        self._packs: dict[str, tuple[str, int]] = {}  # name -> title, number of stickers
         self._per_person = PerPerson(self._serve)
 
     def poke(self, person: int, *, repeated: bool = False) -> None:
@@ -101,10 +105,38 @@ class SampleReplies:
         going_on = burst_style == style.id and time.monotonic() - at < BURST_SECONDS
         burst = [s for s in everything if going_on and s.answer_id == message_id] + fresh
         text, buttons = summary(words, style, everything, burst, self._settings, repeats)
+        buttons += await self._pack_offers(words, style, burst)
         if not going_on or not await self._sender.edit(style.person, message_id, text, buttons=buttons):
             message_id = await self._sender.text(style.person, text, buttons=buttons)
         await samples.report(self._store, [sample.id for sample in burst], message_id)
         self._bursts[style.person] = (style.id, message_id, time.monotonic())
+
+    async def _pack_offers(self, words: Words, style: Style, burst: list[Sample]) -> Buttons:
+        """A button for each pack that a sticker of the burst is from, at most ``PACKS_OFFERED``."""
+        newest = {sample.pack: sample for sample in burst if sample.pack}
+        buttons: Buttons = []
+        for name, sample in list(newest.items())[:PACKS_OFFERED]:
+            assert name is not None
+            if await imports.pack_taken(self._store, style.id, name):
+                continue
+            if (pack := await self._pack(style.person, name)) is not None:
+                label = words.plain("button-take-pack", n=pack[1], title=clip(pack[0], 24))
+                buttons.append([(label, f"takepack:{sample.id}")])
+        return buttons
+
+    async def _pack(self, person: int, name: str) -> tuple[str, int] | None:
+        """A pack's title and number of stickers; None if Telegram does not tell, or if there is one only."""
+        if name not in self._packs:
+            try:
+                found = await self._sender.sticker_set(person, name)
+            except Forbidden:
+                raise
+            except TelegramError:
+                return None
+            self._packs[name] = (found.title, len(found.stickers))
+            self._packs = dict(list(self._packs.items())[-PACKS_REMEMBERED:])
+        title, count = self._packs[name]
+        return (title, count) if count > 1 else None
 
     async def _tell_refusals(self, person: int) -> None:
         """Edit the burst's message about what was refused, or begin one."""

@@ -41,7 +41,15 @@ def summary(
         lines.append(called(words, burst[0]))
     if repeats:
         lines.append(words("samples-repeated", n=repeats))
-    lines += too_long(words, style, [sample for sample in burst if sample.refused_tokens])
+    more, buttons = details(words, style, everything, burst, settings)
+    return "\n".join(lines + more), buttons
+
+
+def details(
+    words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train
+) -> tuple[list[str], Buttons]:
+    """What is to say of new pictures' captions, and the next step."""
+    lines = too_long(words, style, [sample for sample in burst if sample.refused_tokens])
     drafts = [sample for sample in everything if sample.caption_from == CaptionOrigin.DRAFT]
     if drafts and not (len(burst) == 1 and drafts == burst):
         example = clip(drafts[-1].caption or "", 80)
@@ -54,7 +62,7 @@ def summary(
         lines.append(words("samples-lacking", numbers=numbers(missing), number=missing[-1].number))
     lines.append(next_step(words, len(everything), settings))
     buttons = words.buttons([[("button-keep-drafts", f"drafts:{style.id}")]]) if drafts else []
-    return "\n".join(lines), buttons
+    return lines, buttons
 
 
 def too_long(words: Words, style: Style, found: list[Sample]) -> list[str]:

@@ -13,6 +13,7 @@ from telegram import (
     LinkPreviewOptions,
     Message,
     ReplyParameters,
+    StickerSet,
 )
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
@@ -184,6 +185,14 @@ class Sender:
             return data
 
         return await self._paced.at_once(person, "getFile", fetch)
+
+    async def sticker_set(self, person: int, name: str) -> StickerSet:
+        """A sticker set by its name, whoever made it. Raises Held, and BadRequest if there is none."""
+
+        async def ask() -> StickerSet:
+            return await self._bot.get_sticker_set(name, read_timeout=SECONDS)
+
+        return await self._paced.at_once(person, "getStickerSet", ask)
 
     async def _edited(self, person: int, write: Callable[[], Awaitable[object]]) -> bool:
         try:

@@ -7,7 +7,7 @@ import time
 
 from bot.blobs import Blobs
 from bot.store import Store
-from bot.tables import access, changes, inbox, retention, trainings
+from bot.tables import access, changes, imports, inbox, retention, trainings
 
 DAY = 24 * 3600.0  # seconds
 
@@ -33,6 +33,7 @@ class Tidy:
         await retention.forget_old(self._store, time.time() - self._keep_days * DAY)
         await retention.forget_deleted_styles(self._store)
         await retention.forget_seen(self._store)
+        await imports.forget_told(self._store, time.time() - DAY)
         await changes.forget_before(self._store, time.time() - DAY)
         await access.forget_invites(self._store)
         await self._blobs.sweep_all()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from telegram.ext import filters
 
+from bot.captioning import names_pack
 from bot.handlers import (
     access,
     captions,
     check,
     checkpoints,
     corrections,
+    imports,
     jobs,
     language,
     packs,
@@ -36,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
     Command("train", train.train),
     Command("sticker", sticker.sticker),
     Command("packs", packs.show),
+    Command("pack", imports.pack),
     Command("status", jobs.status),
     Command("cancel", jobs.cancel),
     Command("language", language.ask),
@@ -47,6 +50,8 @@ ROUTES: tuple[Route, ...] = (
     Press("drafts", captions.keep_drafts),
     Press("samples", sample_pages.page),
     Press("remove", sample_pages.remove_pressed, r"(page:)?\d{1,15}"),
+    Press("takepack", imports.take_pack_pressed),
+    Press("stopimport", imports.stop_pressed),
     Press("undo", corrections.undo_pressed),
     Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
     Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
@@ -67,6 +72,7 @@ ROUTES: tuple[Route, ...] = (
     Press("ban", access.ban_pressed, admins_only=True),
     Press("revoke", access.revoke, admins_only=True),
     Edited(captions.edited),
+    Text(names_pack, imports.link),
     Text(is_undo, corrections.undo),
     Text(are_corrections, corrections.correct),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.

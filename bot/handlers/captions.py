@@ -30,8 +30,6 @@ async def text(context: Context) -> None:
         await _text_before_style(context, message.text)
         return
     await context.style()
-    if captioning.names_pack(message.text):
-        raise UserError("pack-link")
     if not (words := captioning.without_links(message.text)):
         raise UserError("link")
     done = await samples.captioned_by(context.parts.store, context.person.id, message.message_id)

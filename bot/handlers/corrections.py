@@ -10,7 +10,7 @@ from bot.errors import UserError
 from bot.handlers.captions import finished
 from bot.sample_lines import Corrections, corrections
 from bot.sample_words import called, numbers, undo_button
-from bot.tables import changes, samples
+from bot.tables import changes, imports, samples
 from bot.tables.changes import Full, Undone
 from bot.tables.samples import CaptionOrigin, Sample
 
@@ -86,6 +86,7 @@ async def _undo(context: Context, wanted: int | None) -> None:
         raise UserError("undo-nothing", keyword=style.keyword)
     if wanted not in (None, last):
         raise UserError("undo-not-last")
+    await imports.stop_of_change(parts.store, last)
     before = {sample.id: sample for sample in await samples.of_style(parts.store, style.id)}
     try:
         undone = await changes.undo(parts.store, last, context.origin, parts.config.train.max_samples)

@@ -11,6 +11,7 @@ from bot import captioning
 from bot.context import Context
 from bot.errors import KeepForLater, UserError
 from bot.handlers.captions import confirm
+from bot.handlers.imports import take_packs
 from bot.intake import Offer, Taken
 from bot.sample_words import KEPT
 from bot.tables import samples, styles
@@ -63,6 +64,8 @@ async def _take(
         album=message.media_group_id,
         caption=_words_of(message),
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
+        pack=found.set_name if isinstance(found, TelegramSticker) else None,
+        emoji=(found.emoji or "") if isinstance(found, TelegramSticker) else "",
     )
     try:
         taken = await parts.intake.take(style, offer, parts.config.train.max_samples)
@@ -70,7 +73,7 @@ async def _take(
         await _refuse(context, error)
         return
     if message.caption and captioning.names_pack(message.caption):
-        await context.say("pack-link", reply_to=message.message_id)
+        await take_packs(context, message.caption)
     if taken is Taken.RECAPTIONED:
         await _confirm_repeated(context, style)
         return

@@ -183,9 +183,19 @@ TEXTS = {
         "beside {keyword}."
     ),
     "pictures-refused": "{n:picture was|pictures were} not taken. {reason}",
-    "pack-link": (
-        "I cannot open a pack by its link. Send me its stickers: open the pack, and forward or send them one by one."
-    ),
+    "pack-usage": "Name the pack or send its link: /pack <i>Animals</i> or t.me/addstickers/Animals",
+    "pack-unknown": "There is no sticker pack called {name}. Open it in Telegram, press Share, and send me the link.",
+    "pack-empty": "The pack <b>{title}</b> has no stickers.",
+    "import-opening-pack": "Opening the pack …",
+    "import-taking": "Taking <b>{title}</b> into <b>{keyword}</b>: {done} of {n:picture|pictures} …",
+    "import-done": "✓ <b>{title}</b>: {n:new picture|new pictures} for <b>{keyword}</b>, {total} in all.",
+    "import-stopped": "Stopped. Of <b>{title}</b> I took {n:picture|pictures} into <b>{keyword}</b>, {total} in all.",
+    "import-full": "{n:picture was|pictures were} left out: a style can have {most}.",
+    "import-crashed": "Something went wrong on my side. What I had taken by then is kept; try the rest once more.",
+    "picture-gone": "Telegram does not have that file any more.",
+    "notice-import": "I take them one by one …",
+    "notice-stopping": "Stopping …",
+    "notice-import-over": "That one is over already.",
     "link": "A link is no caption. Say in a few words what is on the picture, like <i>a red fox waving</i>.",
     "caption-command": (
         "The caption of that picture is a command, so I did that. "
@@ -499,6 +509,8 @@ TEXTS = {
     "button-checkpoints": "🎨 Choose its look",
     "button-train-anyway": "Train anyway",
     "button-train-again": "🔁 Train again",
+    "button-take-pack": "➕ All {n} of “{title}”",
+    "button-stop-import": "✕ Stop",
     "button-undo": "↩ Undo",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 import secrets
 import time
@@ -10,12 +9,13 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.playground import content, limits, pictures
+from bot.playground import content, limits
 from bot.playground.account import menu
 from bot.playground.entities import stripped, with_automatic
 from bot.playground.limits import ApiError, bad_request
 from bot.playground.markup import callback_data
 from bot.playground.messages import without_reply
+from bot.playground.publish import publish, sticker_file
 from bot.playground.wire import Call, Json, Upload, read_call
 from bot.playground.world import World
 
@@ -50,6 +50,7 @@ class Chat:
             web.get("/chat/{person:[0-9]+}/packs", self.packs),
             web.post("/chat/{person:[0-9]+}/send", self.send),
             web.post("/chat/{person:[0-9]+}/edit", self.edit),
+            web.post("/chat/{person:[0-9]+}/publish", self.publish),
             web.post("/chat/{person:[0-9]+}/press", self.press),
             web.post("/chat/{person:[0-9]+}/block", self.block),
             web.get("/chat/packs/{name}", self.pack),
@@ -142,6 +143,14 @@ class Chat:
             self._world.updates.add("edited_message", new)
         return web.json_response(new)
 
+    async def publish(self, request: web.Request) -> web.Response:
+        """Make a pack that no bot has made: ``name``, ``title``, and files with ``items`` as in ``send``."""
+        person, call = self._person(request), await read_call(request, "publish")
+        name = call.text("name")
+        stickers = [(item.upload, item.emoji or "") for item in _items(call)]
+        await publish(self._world, person, name, call.text("title"), stickers)
+        return web.json_response(self._pack(name))
+
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""
         person, call = self._person(request), await read_call(request, "press")
@@ -206,8 +215,7 @@ class Chat:
 
     async def _body(self, item: Item) -> Json:
         if item.kind == "sticker":
-            picture = await asyncio.to_thread(pictures.made_sticker, item.upload.data)
-            file = self._world.files.add(content.sticker_content(picture))
+            file = self._world.files.add(await sticker_file(item.upload))
             return {"sticker": self._world.sets.sticker_json(file, item.emoji)}
         made = await content.MAKERS[item.kind](self._world, item.upload)
         return made | (_text("caption", "caption_entities", item.caption) if item.caption.strip() else {})

@@ -133,7 +133,10 @@ class Sets:
         """The Sticker of the Bot API. One that is in a set has that set's name and its first emoji."""
         row = self._db.execute("SELECT * FROM sticker WHERE file = ?", (file.id,)).fetchone()
         sticker = file.json() | {"type": "regular", "width": file.width, "height": file.height}
-        sticker |= {"is_animated": False, "is_video": False}
+        sticker |= {
+            "is_animated": file.mime == "application/x-tgsticker",
+            "is_video": file.mime == "video/webm",
+        }
         if row is not None:
             return sticker | {
                 "emoji": json.loads(row["emoji"])[0],

@@ -38,6 +38,8 @@ class Sample:
     caption_from: CaptionOrigin | None
     captioned_by: int | None
     refused_tokens: int | None
+    pack: str | None = None  # the name of the sticker set that it is from
+    emoji: str = field(default="", repr=False)  # the sticker's
 
 
 async def add(
@@ -50,17 +52,26 @@ async def add(
     message_id: int,
     sent_at: float,
     draft: str | None,
+    answer_id: int | None = None,
+    pack: str | None = None,
+    emoji: str = "",
 ) -> int:
-    """Store a picture, with a drafted caption if there is one; gives its id."""
+    """Store a picture, with a drafted caption if there is one; gives its id.
+
+    ``answer_id`` is the bot's message that tells of it already.
+    """
     row = await store.row(
-        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, caption, caption_from)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, answer_id, pack, emoji,"
+        " caption, caption_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         style,
         file_unique_id,
         blob,
         kind,
         message_id,
         sent_at,
+        answer_id,
+        pack,
+        emoji,
         draft,
         CaptionOrigin.DRAFT if draft else None,
     )

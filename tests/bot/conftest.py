@@ -61,6 +61,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A playground without a bot yet, and a person to be."""
     monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
+    monkeypatch.setattr("bot.imports.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.poll.POLL_SECONDS", 2)
     monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:

@@ -113,12 +113,12 @@ async def test_a_command_as_a_caption_is_a_command(stage: Stage, ada: Person) ->
 
 
 async def test_links_are_no_captions(stage: Stage, ada: Person) -> None:
-    """A pack's link is answered with what to do; words beside a link are the caption."""
+    """A pack's link is not its picture's caption; words beside a link are."""
     async with styled(stage, ada) as running:
         await ada.send_picture(picture(128, 128, 1), as_="document")
         await ada.wait_for("What is on picture 1?")
         await ada.send("https://t.me/addstickers/SomePack")
-        await ada.wait_for("Send me its stickers")
+        await ada.wait_for("no sticker pack called SomePack")
         await ada.send("look: www.example.org/x?y=1")
         await ada.wait_for("Picture 1: zuvix look:")
         await ada.send("http://example.org")

@@ -259,9 +259,9 @@ async def test_blobs_live_as_long_as_a_row_names_them(store: Store, tmp_path: Pa
     await blobs.sweep_all()
     assert [path.name for path in (tmp_path / "blobs").glob("*/*")] == [name]
     first, second = await samples.of_style(store, 1)
-    await samples.remove(store, 1, first, "a")
+    await store.change("DELETE FROM sample WHERE id = ?", first.id)
     await blobs.sweep([name])
     assert await blobs.read(name) == b"same"
-    await samples.remove(store, 1, second, "b")
+    await store.change("DELETE FROM sample WHERE id = ?", second.id)
     await blobs.sweep([name])
     assert not list((tmp_path / "blobs").glob("*/*"))

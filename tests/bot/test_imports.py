@@ -1,0 +1,213 @@
+"""Whole packs in the chat: by link, by command, by the button below a sticker; each picture once, whatever happens."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageDraw
+
+from bot.config import Train
+from bot.playground import Fault, Person, Picture
+from bot.playground.wire import Json
+from bot.same_picture import look, same_look
+from bot.tables import imports
+from tests.bot.conftest import Running, Stage
+from tests.bot.test_check_chat import drawing
+from tests.bot.test_samples import captions, kept, styled
+from tests.waiting import until_async
+
+LINK = "https://t.me/addstickers/Foxes"
+
+
+def sticker(seed: int, emoji: str = "🦊", name: str = "a.png") -> Picture:
+    return Picture(data=drawing(seed), name=name, as_="sticker", emoji=emoji)
+
+
+def moving(name: str) -> Picture:
+    return Picture(data=b"\x1aE\xdf\xa3 no picture", name=name, as_="sticker", emoji="🎬")
+
+
+async def publish(ada: Person, count: int, *more: Picture) -> Json:
+    return await ada.publish("Foxes", "All foxes", [*(sticker(n) for n in range(count)), *more])
+
+
+@pytest.mark.parametrize("text", [LINK, "look: tg://addstickers?set=Foxes", "/pack Foxes", f"/pack {LINK}"])
+async def test_a_pack_is_taken_as_a_whole(stage: Stage, ada: Person, text: str) -> None:
+    """Alpha and all, captions drafted from emoji, told in one message; what moves is counted and left out."""
+    async with styled(stage, ada) as running:
+        await publish(ada, 5, moving("a.webm"), moving("b.tgs"))
+        since = ada.seq
+        await ada.send(text)
+        told = await ada.wait_for("All foxes: 5 new pictures for zuvix, 5 in all")
+        assert "2 pictures were not taken. " in told.text
+        assert "5 captions are drafted from emoji, like zuvix fox" in told.text
+        assert len({message.id for message in ada.heard(since)}) == 1
+        assert await captions(running) == ["zuvix fox"] * 5
+        first = Image.open(io.BytesIO(await running.parts.blobs.read((await kept(running))[0].blob)))
+        assert (first.mode, first.size) == ("RGBA", (512, 512))
+        await ada.send("undo")
+        await ada.wait_for("Taken out again: 1, 2, 3, 4, 5. 0 pictures are left")
+
+
+async def test_the_button_below_a_sticker_takes_the_rest(stage: Stage, ada: Person) -> None:
+    """It says how many there are; what is here already comes no second time, sent another way neither."""
+    async with styled(stage, ada) as running:
+        pack = await publish(ada, 4)
+        await ada.send_sticker(pack["stickers"][2]["file_id"])
+        told = await ada.wait_for("1 in all")
+        assert told.button("All 4 of “All foxes”")
+        for number, side in ((0, 400), (1, 512)):
+            image = Image.open(io.BytesIO(drawing(number))).resize((side, side))
+            out = io.BytesIO()
+            image.save(out, "PNG")
+            await ada.send_picture(out.getvalue(), as_="photo" if number else "document", caption="a thing")
+        await ada.wait_for("3 in all")
+        await ada.press(told, "takepack:")
+        done = await ada.wait_for("All foxes: 1 new picture for zuvix, 4 in all")
+        assert "3 pictures were here before" in done.text
+        assert len(await kept(running)) == 4
+        sent = await ada.send_sticker(pack["stickers"][3]["file_id"])
+        again = await ada.wait_for("here before")
+        assert again.button("takepack") is None
+        assert sent
+
+
+async def test_a_style_that_is_full(stage: Stage, ada: Person) -> None:
+    """Up to its limit, and how many were left out."""
+    async with styled(stage, ada, train=Train(max_samples=3)) as running:
+        await publish(ada, 5)
+        await ada.send(LINK)
+        told = await ada.wait_for("3 in all")
+        assert "2 pictures were left out: a style can have 3." in told.text
+        assert len(await kept(running)) == 3
+
+
+async def test_a_kill_in_the_middle(stage: Stage, ada: Person) -> None:
+    """The next start goes on in the same message; nothing comes twice, and undo takes out all of it."""
+    slow = Fault(method="getFile", skip=2, times=1, slow_seconds=60)
+    async with styled(stage, ada) as running:
+        await publish(ada, 5)
+        stage.playground.faults.add(slow)
+        since = ada.seq
+        await ada.send(LINK)
+        await until_async(lambda: slow.done > 0)
+        assert len(await kept(running)) == 2
+    async with stage.bot() as running:
+        told = await ada.wait_for("5 new pictures for zuvix, 5 in all", since=since)
+        assert {message.id for message in ada.heard(since)} == {told.id}
+        assert len({sample.blob for sample in await kept(running)}) == 5
+        assert await running.parts.store.value("SELECT count(*) FROM import_item") == 0
+        await ada.press(told, "undo:")
+        await ada.wait_for("0 pictures are left")
+
+
+async def test_telegrams_wait_is_kept(stage: Stage, ada: Person) -> None:
+    """A 429 in the middle: no further call until it is over, then the rest."""
+    async with styled(stage, ada) as running:
+        await publish(ada, 4)
+        stage.playground.faults.add(Fault(method="getFile", skip=2, retry_after=2))
+        await ada.send(LINK)
+        await ada.wait_for("4 new pictures")
+        calls = [call for call in stage.playground.calls if call.method == "getfile"]
+        assert len(calls) == 5
+        assert len(await kept(running)) == 4
+
+
+async def test_what_cannot_be_opened_or_fetched(stage: Stage, ada: Person) -> None:
+    """A pack that is not there says how to get its link; a file that is lost is counted, the others come."""
+    async with styled(stage, ada):
+        await ada.send("t.me/addstickers/Nobody")
+        await ada.wait_for("no sticker pack called Nobody")
+        await ada.send("/pack")
+        await ada.wait_for("Name the pack or send its link")
+        await publish(ada, 3)
+        stage.playground.faults.add(Fault(method="getFile", error=(400, "Bad Request: wrong file_id")))
+        await ada.send(LINK)
+        told = await ada.wait_for("2 new pictures")
+        assert "1 picture was not taken. Telegram does not have that file any more." in told.text
+
+
+async def test_stop(stage: Stage, ada: Person) -> None:
+    """What was taken stays; the rest is not fetched. The old button explains itself."""
+    slow = Fault(method="getFile", skip=1, times=1, slow_seconds=1)
+    async with styled(stage, ada) as running:
+        await publish(ada, 6)
+        stage.playground.faults.add(slow)
+        await ada.send(LINK)
+        told = await ada.wait_for("of 6 pictures")
+        await until_async(lambda: slow.done > 0)
+        await ada.press(told, "stopimport:")
+        await ada.wait_for("Stopped. Of All foxes I took ")
+        assert len(await kept(running)) < 6
+
+
+async def test_a_link_before_the_first_style_waits_for_it(stage: Stage, ada: Person) -> None:
+    """As pictures do."""
+    async with stage.bot() as running:
+        await publish(ada, 2)
+        await ada.send(LINK)
+        told = await ada.wait_for("You have no style yet")
+        await ada.press(told, told.buttons[0].data or "")
+        await ada.wait_for("2 new pictures")
+        assert len(await kept(running)) == 2
+
+
+async def test_a_style_deleted_meanwhile(stage: Stage, ada: Person) -> None:
+    """Its import ends with it; the person's next one goes on."""
+    slow = Fault(method="getFile", skip=1, times=1, slow_seconds=1)
+    async with styled(stage, ada) as running:
+        await publish(ada, 4)
+        stage.playground.faults.add(slow)
+        await ada.send(LINK)
+        await until_async(lambda: slow.done > 0)
+        await ada.send("/delete")
+        await ada.press(await ada.wait_for("Delete style"), "delete:")
+        await ada.wait_for("is deleted")
+        await ada.send("/new plixo")
+        await ada.wait_for("plixo is open")
+        await ada.send(LINK)
+        await ada.wait_for("4 new pictures for plixo")
+        assert await _imports(running) == [("plixo", "done")]
+
+
+async def _imports(running: Running) -> list[tuple[str, str]]:
+    rows = await running.parts.store.rows(
+        "SELECT keyword, state FROM import JOIN style ON style.id = style ORDER BY import.id"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def test_in_russian(stage: Stage, ada: Person) -> None:
+    """Whole sentences with the right plurals."""
+    async with Person.join(stage.playground.address, "Лиза", language_code="ru") as liza, stage.bot():
+        await publish(liza, 2, moving("a.webm"))
+        await liza.send("/new zuvix")
+        await liza.wait_for("создан")
+        await liza.send(LINK)
+        told = await liza.wait_for("All foxes: 2 новые картинки в стиле zuvix, всего 2.")
+        assert "Не взял 1 картинку." in told.text
+        assert imports.Outcome.NEW == "new"
+
+
+def face(mouth: int = 300, side: int = 512, format: str = "PNG", flat: bool = False) -> bytes:
+    image = Image.new("RGBA", (512, 512))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((40, 40, 470, 470), fill="orange")
+    draw.ellipse((150, 150, 200, 220), fill="black")
+    draw.arc((200, mouth, 320, mouth + 60), 0, 180, fill="black", width=12)
+    if flat:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image).convert("RGB")
+    out = io.BytesIO()
+    image.resize((side, side)).save(out, format)
+    return out.getvalue()
+
+
+def test_looks() -> None:
+    """The same drawing in another size, format, or on white; another mouth is another drawing."""
+    one = look(face())
+    for other in (face(side=320), face(format="WEBP"), face(flat=True, format="JPEG"), face(side=1280)):
+        assert same_look(one, look(other))
+    for other in (face(mouth=340), drawing(1), face(mouth=340, flat=True, format="JPEG")):
+        assert not same_look(one, look(other))

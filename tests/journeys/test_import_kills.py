@@ -1,0 +1,36 @@
+"""Killed while it takes a pack, twice: every sticker is a sample exactly once, in one message."""
+
+from __future__ import annotations
+
+from bot.playground import Fault, Person, Picture, Playground
+from tests.bot.test_check_chat import drawing
+from tests.journeys.bot_process import BotProcess
+from tests.journeys.observing import rows, until
+from tests.journeys.visitor import PATIENCE
+
+
+async def test_taking_a_pack(bot: BotProcess, playground: Playground, ada: Person) -> None:
+    """Killed while it looks into the pack, and in the middle of fetching its stickers."""
+    count = 5
+    stickers = [Picture(data=drawing(n), as_="sticker", emoji="🦊") for n in range(count)]
+    await ada.publish("Foxes", "All foxes", stickers)
+    await ada.send("/new zuvix")
+    await ada.wait_for("zuvix is open", PATIENCE)
+    faults = [
+        Fault(method="getStickerSet", slow_seconds=60),
+        Fault(method="getFile", skip=2, slow_seconds=60),
+    ]
+    asked = ada.seq
+    await ada.send("t.me/addstickers/Foxes")
+    for fault in faults:
+        playground.faults.add(fault)
+        await until(lambda fault=fault: fault.done > 0)
+        await bot.kill()
+        await bot.start()
+    told = await ada.wait_for(f"{count} new pictures for zuvix, {count} in all", PATIENCE, since=asked)
+    assert len({message.id for message in ada.heard(asked)}) <= 2, "one more only if a kill hid the first"
+    found = rows(bot, "SELECT file_unique_id, blob FROM sample")
+    assert len({id for id, _ in found}) == len({blob for _, blob in found}) == len(found) == count
+    await ada.press(told, "undo:")
+    await ada.wait_for("0 pictures are left", PATIENCE)
+    await until(lambda: rows(bot, "SELECT count(*) FROM sample") == [(0,)])
