@@ -19,6 +19,7 @@ _OWNERS = {
     "job": _JOBS,
     "pack": "SELECT id FROM pack WHERE person = ?1",
     "drawing": f"SELECT id FROM drawing WHERE job IN ({_JOBS})",  # noqa: S608 - constants only
+    "import": "SELECT id FROM import WHERE person = ?1",
     "change": f"SELECT id FROM change WHERE style IN ({_STYLES})",  # noqa: S608 - constants only
     "sample": f"SELECT id FROM sample WHERE style IN ({_STYLES})",  # noqa: S608 - constants only
 }

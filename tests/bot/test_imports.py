@@ -13,8 +13,8 @@ from bot.playground.wire import Json
 from bot.same_picture import look, same_look
 from bot.tables import imports
 from tests.bot.conftest import Running, Stage
-from tests.bot.test_check_chat import drawing
-from tests.bot.test_samples import captions, kept, styled
+from tests.bot.sample_pictures import drawing
+from tests.bot.styled import captions, kept, styled
 from tests.waiting import until_async
 
 LINK = "https://t.me/addstickers/Foxes"

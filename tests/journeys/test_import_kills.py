@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.playground import Fault, Person, Picture, Playground
-from tests.bot.test_check_chat import drawing
+from tests.bot.sample_pictures import drawing
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows, until
 from tests.journeys.visitor import PATIENCE
