@@ -83,7 +83,12 @@ async def measure(folder: Path, *, count: int, seconds: float) -> dict[str, floa
     sender, estimates = CountingSender(), Estimates(store)
     await estimates.ready(
         Ready(
-            base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300), example_prompt="an owl"
+            worker="1",
+            base="b",
+            base_hash="h",
+            device="cpu",
+            defaults=TrainSettings(steps=300),
+            example_prompt="an owl",
         )
     )
     deliver = Deliver(

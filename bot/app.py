@@ -199,7 +199,7 @@ def _engine(config: Config) -> Engine:
     settings = EngineSettings(
         base=config.base.name,
         cache_dir=config.storage.dir / "cache",
-        device=config.engine.device,
+        devices=config.engine.devices,
         threads=config.engine.threads,
         compile=config.engine.compile,
         nice=config.engine.nice,

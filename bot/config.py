@@ -15,6 +15,7 @@ from lora.engine import ENGINES
 from lora.jobs import DrawOptions
 
 NAME_CHARACTERS = 64  # Telegram's limit of a bot's name
+RENAMED = {"key in [engine]": {"device": "devices"}}  # settings that have another name today
 CFG_RANGE = (1.0, 20.0)  # what config.toml and /sticker accept; 1 = no guidance
 
 
@@ -57,7 +58,7 @@ class Engine:
     """What runs the jobs."""
 
     name: str = "local"
-    device: str = "auto"
+    devices: tuple[str, ...] = ("auto",)
     threads: int = 0
     compile: bool = False
     nice: int = 10
@@ -138,7 +139,10 @@ ALLOWED: dict[str, Rule] = {
         "sticker-nano, sd-2.1, sd-2.1-base, or the path of a diffusers folder or .safetensors file",
     ),
     "engine.name": (lambda v: v in ENGINES, "one of the engines in lora/engine"),
-    "engine.device": (lambda v: v in ("auto", "cpu") or v.startswith("cuda"), "auto, cpu, cuda or cuda:N"),
+    "engine.devices": (
+        lambda v: v == ("auto",) or (v and all(re.fullmatch(r"cpu|cuda:\d+", one) for one in v)),
+        '"auto", "cpu" or a list like ["cuda:0", "cuda:1"]',
+    ),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
     "engine.compile": (lambda v: True, "true or false"),
     "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),
@@ -220,6 +224,10 @@ def _typed(kind: Any, found: Any) -> Any:
         return float(found)
     if kind is Path and isinstance(found, str):
         return Path(found)
+    if kind == tuple[str, ...]:
+        names = [found] if isinstance(found, str) else found
+        listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        return tuple(names) if listed else None
     if kind == tuple[int, int]:
         return tuple(found) if _is_list_of((int,), found) and len(found) == 2 else None
     if kind in (tuple[int, ...], tuple[int | str, ...]):
@@ -236,6 +244,8 @@ def _is_list_of(kinds: tuple[type, ...], found: Any) -> bool:
 def _refuse_unknown(found: dict[str, Any], known: set[str], *, where: str) -> None:
     for name in found:
         if name not in known:
+            if (today := RENAMED.get(where, {}).get(name)) is not None:
+                raise ConfigError(f"{where}: {name!r} is called {today!r} now, see config.toml")
             close = get_close_matches(name, known, n=1)
             meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
             raise ConfigError(f"unknown {where}: {name!r}; {meant}")

@@ -15,15 +15,15 @@ from bot.config import Config
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
 from bot.job_request import request
-from bot.next_job import next_job
+from bot.next_job import NextJob, Worker
 from bot.state_log import StateLog
 from bot.store import Store
 from bot.supervise import run_all
-from bot.tables import comparisons, drawings, findings, jobs, losses, trainings
+from bot.tables import comparisons, drawings, findings, jobs, line, losses, trainings
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
-from lora.engine import Engine
+from lora.engine import Engine, WorkerGone
 from lora.jobs import (
     Cancelled,
     Checkpoint,
@@ -34,6 +34,7 @@ from lora.jobs import (
     Findings,
     Finished,
     JobError,
+    LeftOut,
     Lost,
     Progress,
     Ready,
@@ -70,12 +71,13 @@ class Dispatch:
         self._notify = notify
         self._example_prompt = example_prompt
         self._wake = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._submitted: dict[int, float] = {}  # draws that are alone with the worker -> monotonic seconds
+        self._next = NextJob(attempts=config.limits.attempts)
+        self._newest = 0  # the highest id of a job that ``_next`` has been told of
+        self._submitted: dict[int, float] = {}  # draws that are alone with their worker -> monotonic seconds
         self._lost: list[float] = []  # when workers were lost lately, monotonic seconds
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
-        self.base: str | None = None  # hash of the worker's base; None until a worker has reported it
+        self.base: str | None = None  # hash of the workers' base; None until a worker has reported it
         self.estimates = estimates
 
     def wake(self) -> None:
@@ -83,7 +85,7 @@ class Dispatch:
         self._wake.set()
 
     def draws_on_other_base(self, base: str | None) -> bool:
-        """Whether the worker has another base than ``base`` (a hash); False if one of them is not known."""
+        """Whether the workers have another base than ``base`` (a hash); False if one of them is not known."""
         return None not in (base, self.base) and base != self.base
 
     async def run(self) -> None:
@@ -91,7 +93,8 @@ class Dispatch:
         await losses.count_hand_over(self._store, attempts=self._config.limits.attempts)
         if waiting := await jobs.requeue_all(self._store):
             log.info("%d interrupted jobs are queued again", waiting)
-        self._ready.clear()
+        self._next = NextJob(attempts=self._config.limits.attempts)
+        self._newest = 0
         await self._engine.start()
         try:
             await run_all({"hand over jobs": self._feed, "take events": self._listen})
@@ -109,29 +112,61 @@ class Dispatch:
         return job
 
     async def _feed(self) -> None:
-        while True:
-            await self._ready.wait()
-            await _until_it_works(self._feeding, self._hand_over_all)
-            await self._wake.wait()
-            self._wake.clear()
+        """Give every worker what it is to have. A large job that is on its way to one keeps no other waiting."""
+        async with asyncio.TaskGroup() as hand_overs:
+            while True:
+                await _until_it_works(self._feeding, partial(self._hand_over_all, hand_overs))
+                await self._wake.wait()
+                self._wake.clear()
 
-    async def _hand_over_all(self) -> None:
-        """Hand over waiting jobs, as many as the worker is to have."""
-        attempts = self._config.limits.attempts
-        while self._ready.is_set() and (waiting := await next_job(self._store, attempts=attempts)):
-            if (job := await jobs.claim(self._store, waiting.kind, only=waiting.id)) is not None:
-                await _until_it_works(self._feeding, partial(self._hand_over, job))
-                self._notify(job.person)
+    async def _hand_over_all(self, hand_overs: asyncio.TaskGroup) -> None:
+        for row in await line.read(self._store, after=self._newest):
+            self._newest = row.id
+            if not row.running:
+                self._next.wait(row)
+        while (placed := self._next.choose()) is not None:
+            job = await self._claim(placed.job)
+            if job is None:
+                placed.worker.receiving = False
+            else:
+                hand_overs.create_task(self._hand_over(job, placed.worker))
 
-    async def _hand_over(self, job: Job) -> None:
+    async def _claim(self, row: line.InLine) -> Job | None:
+        """The row as a running job; None if it does not wait any more."""
+        try:
+            job = await jobs.claim(self._store, row.kind, only=row.id)
+        except BaseException:
+            self._next.end(row.id)
+            self._next.wait(row, first=True)
+            raise
+        if job is None:
+            self._next.end(row.id)
+        return job
+
+    async def _hand_over(self, job: Job, worker: Worker) -> None:
+        try:
+            await _until_it_works(self._feeding, partial(self._submit, job, worker))
+        finally:
+            worker.receiving = False
+            self.wake()
+        self._notify(job.person)
+
+    async def _submit(self, job: Job, worker: Worker) -> None:
         """Hand a claimed job to the engine. A job whose own files cannot be read fails; no other does."""
         if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
-            return  # before this second try it was cancelled or put back
-        if job.kind == JobKind.DRAW and len(await jobs.running(self._store, JobKind.DRAW)) == 1:
+            await self._wait_again(job.id)  # before this second try it was cancelled or put back
+            return
+        if job.kind == JobKind.DRAW and len(worker.draws) == 1:
             self._submitted[job.id] = time.monotonic()
         try:
             steps = self._config.train.checkpoint_steps or None
-            await self._engine.submit(await request(self._store, self._blobs, job, checkpoint_steps=steps))
+            asked = await request(self._store, self._blobs, job, checkpoint_steps=steps)
+            await self._engine.submit(asked, worker.id)
+        except WorkerGone:
+            await jobs.put_back(self._store, job.id, job.attempt)
+            self._next.leave(worker.id)
+            await self._wait_again(job.id)
+            return
         except JobError as error:
             await self._end(job, JobState.FAILED, error.code)
             return
@@ -146,6 +181,13 @@ class Dispatch:
         if await jobs.handed_over(self._store, job.id, job.attempt) is None:
             await self._engine.cancel(job.id)  # the row was cancelled while the engine waited
 
+    async def _wait_again(self, id: int) -> None:
+        """A job that a worker had, or nearly had, waits at the front of the line if its row says that it waits."""
+        if (row := await line.waiting(self._store, id)) is not None:
+            self._next.end(id)
+            self._next.wait(row, first=True)
+            self.wake()
+
     async def _listen(self) -> None:
         async for event in self._engine.events():
             await _until_it_works(self._taking, partial(self._take_or_fail, event))
@@ -155,7 +197,7 @@ class Dispatch:
         try:
             await self._take(event)
         except Exception as error:
-            if waiting_helps(error) or isinstance(event, Ready | Lost):
+            if waiting_helps(error) or isinstance(event, Ready | Lost | LeftOut):
                 raise
             log.error("job %d: %s cannot be taken", event.job, type(event).__name__, exc_info=error)
             job = await jobs.running_attempt(self._store, event.job, event.attempt)
@@ -166,14 +208,20 @@ class Dispatch:
     async def _take(self, event: Event) -> None:
         match event:
             case Ready():
-                log.info("worker ready: %s on %s", event.base, event.device)
-                self.base = event.base_hash
-                await self.estimates.ready(event)
-                await self._example_prompt.take(event.example_prompt)
-                self._ready.set()
-                self.wake()
+                await self._join(event)
             case Lost():
                 await self._lose(event)
+            case LeftOut():
+                log.error(
+                    "worker %s on %s died %d times and is left out until the bot is started again",
+                    *(event.worker, event.device, event.deaths),
+                    extra=telling(
+                        "admin-worker-left-out",
+                        worker=event.worker,
+                        device=event.device,
+                        n=event.deaths,
+                    ),
+                )
             case _:
                 job = await jobs.running_attempt(self._store, event.job, event.attempt)
                 if job is not None:
@@ -193,7 +241,10 @@ class Dispatch:
                         self._store, job, step=event.step, adapter=adapter, state=state, base=self.base
                     )
                 await self._blobs.sweep(unused)
-                self.wake()  # the training is not a suspect any more
+                now = await jobs.get(self._store, job.id)
+                if now is not None and not now.suspect:
+                    self._next.cleared(job.id)
+                    self.wake()
             case Compared():
                 async with self._blobs.keep(event.sheet) as (sheet,):
                     unused = await comparisons.add(
@@ -222,17 +273,33 @@ class Dispatch:
             case Cancelled():  # only if the engine cancelled by itself: ``cancel`` ends the row first
                 await self._end(job, JobState.CANCELLED)
 
+    async def _join(self, event: Ready) -> None:
+        """A worker takes jobs, unless it has another base than the others: their adapters would not fit."""
+        if self._next.workers and event.base_hash != self.base:
+            log.error("worker %s has another base than the others and gets no jobs", event.worker)
+            return
+        log.info("worker %s ready: %s on %s", event.worker, event.base, event.device)
+        self.base = event.base_hash
+        await self.estimates.ready(event)
+        await self._example_prompt.take(event.example_prompt)
+        self._next.join(event.worker)
+        self.estimates.workers = len(self._next.workers)
+        self.wake()
+
     async def _lose(self, event: Lost) -> None:
-        """The worker is gone. ``next_job`` finds out which of its jobs it died of."""
-        self._ready.clear()
+        """A worker is gone. ``NextJob`` finds out which of its jobs it died of."""
+        self._next.leave(event.worker)
+        self.estimates.workers = max(1, len(self._next.workers))
         now = time.monotonic()
         self._lost = [at for at in self._lost if now - at < LOSSES_SECONDS] + [now]
         often = len(self._lost) >= LOSSES_TOLD
         extra = telling("admin-worker-lost", n=len(self._lost)) if often else None
-        log.warning("the worker was lost; it had %d jobs", len(event.jobs), extra=extra)
+        log.warning("worker %s was lost; it had %d jobs", event.worker, len(event.jobs), extra=extra)
         for job in await losses.lose(self._store, event.jobs, attempts=self._config.limits.attempts):
             await self._tidy(job)
             self._notify(job.person)
+        for id, _ in event.jobs:
+            await self._wait_again(id)
 
     async def _end(self, job: Job, state: JobState, error: str | None = None) -> None:
         if await jobs.end(self._store, job.id, job.attempt, state, error):
@@ -242,6 +309,7 @@ class Dispatch:
     async def _tidy(self, job: Job) -> None:
         """Delete what only a running job needs, and look for the next job."""
         self._submitted.pop(job.id, None)
+        self._next.end(job.id)
         await self.estimates.ended(job.id)
         now = await jobs.get(self._store, job.id)
         if job.kind == JobKind.TRAIN and now is not None and not now.active:

@@ -33,11 +33,13 @@ class Estimates:
         self._seconds: dict[JobKind, float] = {}  # per step; a step of a draw is one of one picture
         self._setting = ""  # the name under which they are stored
         self._train_steps: int | None = None  # the base's default
+        self.workers = 1  # that take jobs; a place in the line passes so many times as fast
         self.line = Line(store)
 
     async def ready(self, event: Ready) -> None:
         """A worker has started: load what was measured on its base and device before."""
-        self._setting = f"seconds per step, {event.base} on {event.device}"
+        kind = event.device.partition(":")[0]  # the GPUs of a machine are taken to be equally fast
+        self._setting = f"seconds per step, {event.base} on {kind}"
         stored = await settings.read(self._store, self._setting) or {}
         self._seconds = {JobKind(kind): seconds for kind, seconds in stored.items()}
         self._train_steps = event.defaults.steps
@@ -77,16 +79,16 @@ class Estimates:
     def _seconds_until_end(self, job: Job) -> float | None:
         """The seconds of all jobs that are served before this one, and of itself; None if not known.
 
-        Draws are served before trainings, jobs of one kind by age.
+        Draws are served before trainings. The jobs before are spread over the workers.
         """
         draws, trainings = self.line.queues[JobKind.DRAW], self.line.queues[JobKind.TRAIN]
-        if job.kind == JobKind.DRAW:
-            return self._seconds_of(JobKind.DRAW, draws.place(job.id) + 1)
-        parts = (
-            self._seconds_of(JobKind.DRAW, len(draws.ids)),
-            self._seconds_of(JobKind.TRAIN, trainings.place(job.id) + 1),
-        )
-        return None if None in parts else sum(part for part in parts if part is not None)
+        place = (draws if job.kind == JobKind.DRAW else trainings).place(job.id)
+        before = self._seconds_of(job.kind, place) if place >= self.workers else 0.0
+        with_it, without = self._seconds_of(job.kind, place + 1), self._seconds_of(job.kind, place)
+        drawing = 0.0 if job.kind == JobKind.DRAW else self._seconds_of(JobKind.DRAW, len(draws.ids))
+        if before is None or with_it is None or without is None or drawing is None:
+            return None
+        return (drawing + before) / self.workers + with_it - without
 
     def _seconds_of(self, kind: JobKind, count: int) -> float | None:
         """The seconds that the oldest ``count`` jobs of a kind still take.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 
 from bot.store import Store
 from bot.tables import line
@@ -16,22 +17,34 @@ LONGEST_AGE = 30.0  # seconds
 
 
 class Queue:
-    """The jobs of one kind, oldest first. ``steps`` and ``defaults`` are sums over the jobs before each place."""
+    """The jobs of one kind in their order: people take turns, so first everybody's oldest job, then the second ones.
+
+    ``steps`` and ``defaults`` are sums over the jobs before each place.
+    """
 
     def __init__(self) -> None:
         self.ids: list[int] = []
         self.steps: list[int] = [0]  # still to do, of jobs that say how many
         self.defaults: list[int] = [0]  # jobs that have as many steps as the base's default
+        self._jobs: list[tuple[int, int, InLine]] = []  # (older jobs of this person, id, job), in order
+        self._of_person: Counter[int] = Counter()
+        self._places: dict[int, int] = {}
 
-    def append(self, job: InLine) -> None:
-        """Add the newest job."""
-        self.ids.append(job.id)
-        self.steps.append(self.steps[-1] + (job.steps or 0) - job.step)
-        self.defaults.append(self.defaults[-1] + (job.steps is None))
+    def add(self, jobs: Iterable[InLine]) -> None:
+        """Add jobs that are younger than those that are here, oldest first."""
+        for job in jobs:
+            self._jobs.append((self._of_person[job.person], job.id, job))
+            self._of_person[job.person] += 1
+        self._jobs.sort()
+        self.ids = [id for _, id, _ in self._jobs]
+        self._places = {id: place for place, id in enumerate(self.ids)}
+        left = ((job.steps or 0) - job.step for _, _, job in self._jobs)
+        self.steps = list(accumulate(left, initial=0))
+        self.defaults = list(accumulate((job.steps is None for _, _, job in self._jobs), initial=0))
 
     def place(self, id: int) -> int:
-        """How many jobs are older than this one, which need not be here."""
-        return bisect_left(self.ids, id)
+        """How many jobs are before this one; of a job that is not here, how many are here."""
+        return self._places.get(id, len(self.ids))
 
 
 class Line:
@@ -41,6 +54,7 @@ class Line:
         self._store = store
         self._read_at = float("-inf")  # monotonic seconds
         self._signature: object = None
+        self._newest = 0  # the highest id in the copy
         self.jobs: dict[int, InLine] = {}
         self.queues = {kind: Queue() for kind in JobKind}
 
@@ -53,16 +67,18 @@ class Line:
         if signature != self._signature or age > LONGEST_AGE:
             self._signature, self._read_at = signature, time.monotonic()
             self.jobs, self.queues = {}, {kind: Queue() for kind in JobKind}
-            self._append(await line.read(self._store))
+            self._newest = 0
+            self._add(await line.read(self._store))
 
     async def include(self, id: int) -> None:
         """Make sure that a new job is in the copy."""
-        newest = max((queue.ids[-1] for queue in self.queues.values() if queue.ids), default=0)
-        if id > newest:
-            self._append(await line.read(self._store, after=newest))
+        if id > self._newest:
+            self._add(await line.read(self._store, after=self._newest))
 
-    def _append(self, rows: Iterable[InLine]) -> None:
-        for job in rows:
-            if job.id not in self.jobs:
-                self.jobs[job.id] = job
-                self.queues[job.kind].append(job)
+    def _add(self, rows: Iterable[InLine]) -> None:
+        new = [job for job in rows if job.id not in self.jobs]
+        self.jobs |= {job.id: job for job in new}
+        self._newest = max((job.id for job in new), default=self._newest)
+        for kind, queue in self.queues.items():
+            if of_kind := [job for job in new if job.kind == kind]:
+                queue.add(of_kind)

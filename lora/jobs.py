@@ -163,11 +163,14 @@ def _loaded(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """The worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get.
+    """A worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get.
 
     ``example_prompt`` is one that the base draws well, in English.
+
+    ``worker`` is its name with the engine. A worker that comes back after it was lost has the same one.
     """
 
+    worker: str
     base: str
     base_hash: str
     device: str
@@ -318,9 +321,19 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class Lost:
-    """The worker that ran these jobs is gone (killed, crashed, unplugged); they must be submitted again."""
+    """A worker is gone (killed, crashed, unplugged), and the jobs that it had must be submitted again."""
 
+    worker: str
     jobs: tuple[tuple[int, int], ...]  # (job id, attempt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A worker died so often that the engine does not start it again. The operator has to look at its device."""
+
+    worker: str
+    device: str
+    deaths: int
 
 
 Event = (
@@ -335,4 +348,5 @@ Event = (
     | Cancelled
     | Failed
     | Lost
+    | LeftOut
 )

@@ -368,6 +368,10 @@ TEXTS = {
         "End one of them, or ask @BotFather for another token."
     ),
     "admin-part-died": "{part} died of {error} and is started again. My log says more.",
+    "admin-worker-left-out": (
+        "Worker {worker} ({device}) died {n:time|times} within ten minutes. I use it no more until I am started again;"
+        " the other workers go on. Please look at its device and at my log."
+    ),
     "admin-worker-lost": "{n:worker was|workers were} lost in the last hour. My log says what happened before.",
     # training
     "too-few-samples": (

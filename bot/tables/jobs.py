@@ -241,12 +241,6 @@ async def handed_over(store: Store, id: int, attempt: int) -> Job | None:
     return None if row is None else of_row(row)
 
 
-async def running(store: Store, kind: JobKind) -> list[Job]:
-    """The running jobs of a kind."""
-    rows = await store.rows("SELECT * FROM job WHERE state = ? AND kind = ?", JobState.RUNNING, kind)
-    return [of_row(row) for row in rows]
-
-
 async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
     """The job if this attempt of it is running; None if it has ended or a later attempt is running."""
     row = await store.row(

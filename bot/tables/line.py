@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bot.store import Store
-from bot.tables import jobs
-from bot.tables.jobs import ACTIVE, Job, JobKind, JobState
+from bot.tables.jobs import ACTIVE, JobKind, JobState
 from lora.jobs import DrawOptions
 
 
@@ -20,20 +19,35 @@ class InLine(NamedTuple):  # made by the thousand: a dataclass takes twice as lo
     shown: bool  # a message in the chat shows it
     step: int
     steps: int | None  # of the whole job; None = the base's default
+    adapter: str | None = None  # of a draw
+    losses: int = 0  # workers that died with it, alone or with others
 
 
 async def read(store: Store, *, after: int = 0) -> list[InLine]:
     """All active jobs whose id is above ``after``, by id."""
+    return await _read(store, "state IN (?5, ?6) AND id > ?7 ORDER BY id", *ACTIVE, after)
+
+
+async def waiting(store: Store, id: int) -> InLine | None:
+    """This job if it waits."""
+    found = await _read(store, "state = ?5 AND id = ?6", JobState.QUEUED, id)
+    return found[0] if found else None
+
+
+async def _read(store: Store, where: str, *params: object) -> list[InLine]:
+    columns = (
+        "id, person, kind, state = ?1, message_id IS NOT NULL, step, iif(kind = ?2,"
+        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4), steps),"
+        " adapter, losses + shared_losses"
+    )
     rows = await store.rows(
-        "SELECT id, person, kind, state = ?1, message_id IS NOT NULL, step, iif(kind = ?2,"
-        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4), steps)"
-        " FROM job WHERE state IN (?5, ?6) AND id > ?7 ORDER BY id",
-        *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *ACTIVE, after),
+        f"SELECT {columns} FROM job WHERE {where}",  # noqa: S608 - constants only
+        *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *params),
     )
     kinds = {str(kind): kind for kind in JobKind}
     return [
-        InLine(id, person, kinds[kind], bool(running), bool(shown), step, steps)
-        for id, person, kind, running, shown, step, steps in rows
+        InLine(id, person, kinds[kind], bool(running), bool(shown), step, steps, adapter, losses)
+        for id, person, kind, running, shown, step, steps, adapter, losses in rows
     ]
 
 
@@ -46,11 +60,3 @@ async def signature(store: Store) -> tuple[object, ...]:
     )
     assert row is not None
     return tuple(row)
-
-
-async def next_waiting(store: Store, kind: JobKind) -> Job | None:
-    """The oldest waiting job of a kind, None if none waits."""
-    row = await store.row(
-        "SELECT * FROM job WHERE state = ? AND kind = ? ORDER BY id LIMIT 1", JobState.QUEUED, kind
-    )
-    return None if row is None else jobs.of_row(row)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.store import Store
 from bot.tables import jobs
-from bot.tables.jobs import Job, JobKind, JobState
+from bot.tables.jobs import Job, JobState
 
 
 async def lose(store: Store, lost: Sequence[tuple[int, int]], *, attempts: int) -> list[Job]:
@@ -53,13 +53,3 @@ async def count_hand_over(store: Store, *, attempts: int) -> None:
             "SELECT id FROM job WHERE state = ? AND handing_over = 1", JobState.RUNNING
         ):
             await _count_loss(store, id, attempts)
-
-
-async def oldest_suspect(store: Store) -> Job | None:
-    """The oldest waiting draw that may have killed a worker."""
-    row = await store.row(
-        "SELECT * FROM job WHERE state = ? AND kind = ? AND losses + shared_losses > 0 ORDER BY id LIMIT 1",
-        JobState.QUEUED,
-        JobKind.DRAW,
-    )
-    return None if row is None else jobs.of_row(row)

@@ -20,7 +20,7 @@ class EngineSettings:
 
     base: str  # a name, a diffusers folder or a single file (lora.models.sources); nothing is downloaded
     cache_dir: Path  # bundled weights are unpacked here
-    device: str = "auto"  # auto | cpu | cuda | cuda:N
+    devices: tuple[str, ...] = ("auto",)  # cpu, cuda:N: a worker for each; auto = every GPU, or else the CPU
     threads: int = 0  # CPU threads of a worker; 0 = all cores
     compile: bool = False  # on a GPU: compile before the worker takes jobs
     nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
@@ -28,24 +28,31 @@ class EngineSettings:
     stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long
 
 
+class WorkerGone(Exception):
+    """The worker that a job was submitted to is not there any more. The job has not been handed over."""
+
+
 class Engine(Protocol):
-    """Takes jobs and gives events. The caller stores all state, because an engine may be lost at any time."""
+    """Takes jobs and gives events. The caller stores all state, because an engine may be lost at any time.
+
+    Workers come and go: ``Ready`` names one that takes jobs, ``Lost`` one that does not any more.
+    """
 
     async def start(self) -> None:
         """Start the workers. Returns at once; a ``Ready`` event follows when a worker can take jobs."""
 
-    async def submit(self, job: Job) -> None:
-        """Hand over a job, whose bytes may be ``lora.jobs.FileContent``: those are read one at a time.
+    async def submit(self, job: Job, worker: str) -> None:
+        """Hand a job to a worker. Its bytes may be ``lora.jobs.FileContent``: those are read one at a time.
 
-        It may have to wait; draws go before trainings and between their steps. Raises OSError if a file cannot be
-        read: the job must be cancelled then. Raises JobError if the job is too large.
+        In a worker, draws go before trainings and between their steps. Raises OSError if a file cannot be read: the
+        job must be cancelled then. Raises JobError if the job is too large, and WorkerGone.
         """
 
     async def cancel(self, job_id: int) -> None:
         """Ask for a job to stop. ``Cancelled`` follows, or another last event if the job ended before."""
 
     def events(self) -> AsyncIterator[Event]:
-        """All events of the workers, for one reader. After ``Lost`` the engine restarts its worker itself."""
+        """All events of the workers, for one reader. After ``Lost`` the engine starts the worker again by itself."""
 
     async def close(self) -> None:
         """End the workers at once. A training saves no further checkpoint."""

@@ -37,6 +37,13 @@ class Heartbeat:
     idle: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Devices:
+    """The devices of the worker's machine that ``auto`` stands for, by name, its own first."""
+
+    names: tuple[str, ...]
+
+
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
@@ -48,6 +55,7 @@ KINDS: dict[str, type[Any]] = {
         jobs.TrainSettings,
         Cancel,
         Heartbeat,
+        Devices,
         jobs.Ready,
         jobs.Finding,
         jobs.Findings,

@@ -34,6 +34,7 @@ from lora.errors import BaseError
 from lora.jobs import Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
+from lora.models.device import every_device
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, which then closes stdin
     events, writing = _private_stdout(), threading.Lock()
 
-    def send(message: Event | wire.Heartbeat) -> None:
+    def send(message: Event | wire.Heartbeat | wire.Devices) -> None:
         frame = wire.pack(message)
         with writing:
             events.write(frame)
@@ -120,6 +121,7 @@ def main() -> None:
 
     heartbeat = HeartbeatThread(send)
     heartbeat.start()
+    send(wire.Devices(names=every_device()))
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     maker = StickerMaker(args.cache_dir)
@@ -136,6 +138,7 @@ def main() -> None:
         mixed_batches.compile_drawing(base)
     send(
         Ready(
+            worker="",  # the engine knows its name
             base=base.name,
             base_hash=base.hash,
             device=str(base.device),

@@ -9,6 +9,11 @@ from lora.errors import BaseError
 KNOWN = "auto, cpu, cuda and cuda:N are known"
 
 
+def every_device() -> tuple[str, ...]:
+    """The names of all GPUs that this process sees, or the CPU's if there is none."""
+    return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or ("cpu",)
+
+
 def pick_device(device: str) -> torch.device:
     """``auto`` is the first GPU if there is one, else the CPU. Raises BaseError."""
     if device == "auto":

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from PIL import Image
 
+from lora.engine import WorkerGone
 from lora.jobs import (
     Cancelled,
     Checkpoint,
@@ -32,11 +33,16 @@ STEPS = 4
 
 
 class FakeEngine:
-    """Runs each job in a task of its own. While ``go`` is not set, all wait; ``jobs`` lists what was submitted."""
+    """Runs each job in a task of its own. While ``go`` is not set, all wait; ``jobs`` lists what was submitted.
 
-    def __init__(self, *, base_hash: str = "0" * 64, compares: int | None = None) -> None:
+    ``where`` says which worker has each job. The workers are called "1", "2" and so on.
+    """
+
+    def __init__(self, *, base_hash: str = "0" * 64, compares: int | None = None, workers: int = 1) -> None:
         self.base_hash = base_hash
         self.compares = compares  # the step of the best checkpoint; None = sends no Compared
+        self.workers = [str(number + 1) for number in range(workers)]
+        self.where: dict[int, str] = {}
         self.jobs: list[Job] = []
         self.running: dict[int, asyncio.Task[None]] = {}
         self.go = asyncio.Event()
@@ -46,11 +52,13 @@ class FakeEngine:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def start(self) -> None:
-        self._events.put_nowait(self.ready())
+        for worker in self.workers:
+            self.say(self.ready(worker))
 
-    def ready(self) -> Ready:
+    def ready(self, worker: str = "1") -> Ready:
         defaults = TrainSettings(steps=STEPS, batch_size=1, learning_rate=1e-3, rank=4, checkpoint_steps=2)
         return Ready(
+            worker=worker,
             base="fake",
             base_hash=self.base_hash,
             device="cpu",
@@ -58,8 +66,11 @@ class FakeEngine:
             example_prompt="a fox drinking coffee",
         )
 
-    async def submit(self, job: Job) -> None:
+    async def submit(self, job: Job, worker: str) -> None:
+        if worker not in self.workers:
+            raise WorkerGone(worker)
         job = loaded(job)
+        self.where[job.id] = worker
         self.jobs.append(job)
         work = self._train(job) if isinstance(job, Train) else self._draw(job)
         self.running[job.id] = asyncio.create_task(work)
@@ -82,14 +93,24 @@ class FakeEngine:
     def say(self, event: Event) -> None:
         self._events.put_nowait(event)
 
-    async def die(self) -> None:
-        """As a SIGKILL of the worker: its jobs are lost, and another one starts."""
-        newest = {job.id: job for job in self.jobs if job.id in self.running}
+    async def die(self, worker: str = "1") -> None:
+        """As a SIGKILL of a worker: its jobs are lost, and another one starts in its place."""
+        self.go_away(worker)
+        self.come(worker)
+
+    def come(self, worker: str) -> None:
+        """A worker takes jobs."""
+        self.workers.append(worker)
+        self.say(self.ready(worker))
+
+    def go_away(self, worker: str) -> None:
+        """A worker is lost and does not come back."""
+        self.workers.remove(worker)
+        newest = {job.id: job for job in self.jobs if job.id in self.running and self.where[job.id] == worker}
         lost = [job for job in newest.values() if not self.running[job.id].done()]
         for job in lost:
             self.running.pop(job.id).cancel()
-        self.say(Lost(jobs=tuple((job.id, job.attempt) for job in lost)))
-        self.say(self.ready())
+        self.say(Lost(worker=worker, jobs=tuple((job.id, job.attempt) for job in lost)))
 
     async def _train(self, job: Train) -> None:
         await self.go.wait()

@@ -10,6 +10,7 @@ from lora.jobs import Finished, SavedCheckpoint, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine, held
 from tests.bot.trainings import CHECKPOINT, ready_to_train
+from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
 
 
@@ -63,10 +64,14 @@ async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person
 async def test_innocent_draws_outlive_a_deadly_one(stage: Stage, ada: Person) -> None:
     """Draws that were lost together are tried again one by one."""
     engine = held()
-    async with stage.bot(engine, limits=Limits(attempts=3)):
-        for number in range(3):
-            await ada.send(f"/sticker cat {number}")
-        await until(lambda: len(engine.jobs) == 3)
+    async with (
+        stage.bot(engine, limits=Limits(attempts=3)),
+        PatientPerson.join(stage.playground.address, "Ben") as ben,
+        PatientPerson.join(stage.playground.address, "Cy") as cy,
+    ):
+        for number, person in enumerate((ada, ben, cy), start=1):
+            await person.send("/sticker a cat")
+            await until(lambda number=number: len(engine.jobs) == number)
         await engine.die()
         await until(lambda: len(engine.jobs) == 4)
         await asyncio.sleep(0.2)
@@ -75,8 +80,10 @@ async def test_innocent_draws_outlive_a_deadly_one(stage: Stage, ada: Person) ->
         await until(lambda: len(engine.jobs) == 5)
         await engine.die()  # the first has failed now
         engine.go.set()
-        await ada.wait_for("cat 2 · CFG 5 · seed")
-        assert len([m for m in ada.messages if m.kind == "sticker"]) == 2
+        for person, drawn in ((ben, 1), (cy, 1), (ada, 0)):
+            if drawn:
+                await person.wait_for("a cat · CFG 5 · seed")
+            assert len([m for m in person.messages if m.kind == "sticker"]) == drawn
 
 
 async def test_a_draw_that_ends_without_a_picture_is_a_failure(stage: Stage, ada: Person) -> None:

@@ -15,7 +15,12 @@ from bot.tables.jobs import Job, JobKind, JobState
 from lora.jobs import DrawOptions, Progress, Ready, TrainSettings
 
 READY = Ready(
-    base="b", base_hash="h", device="cpu", defaults=TrainSettings(steps=300), example_prompt="an owl"
+    worker="1",
+    base="b",
+    base_hash="h",
+    device="cpu",
+    defaults=TrainSettings(steps=300),
+    example_prompt="an owl",
 )
 
 

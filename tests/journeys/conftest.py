@@ -32,7 +32,7 @@ def settings(tiny_folder: Path) -> Settings:
     """What ``config.toml`` says beside Telegram's address and the storage; tests change it before the bot starts."""
     return {
         "base": {"name": str(tiny_folder)},
-        "engine": {"device": "cpu", "threads": 1, "nice": 0},  # other tests run beside these
+        "engine": {"devices": "cpu", "threads": 1, "nice": 0},  # other tests run beside these
         "train": {"steps": 40, "checkpoint_steps": 10},
         "sticker": {"steps": 4},
     }

@@ -18,7 +18,7 @@ DEMO = ROOT / "data" / "demo"
 def settings() -> Settings:
     """The settings that ship, with a training of a few steps."""
     return {
-        "engine": {"device": "cpu"},
+        "engine": {"devices": "cpu"},
         "train": {"steps": 10, "checkpoint_steps": 10},
         "sticker": {"steps": 8},
     }

@@ -8,11 +8,11 @@ from contextlib import suppress
 import pytest
 
 from bot.config import Limits
-from bot.next_job import next_job
+from bot.next_job import NextJob
 from bot.playground import Person
 from bot.store import Store
-from bot.tables import jobs, losses, people, samples, styles, trainings
-from bot.tables.jobs import JobKind, JobState
+from bot.tables import jobs, line, losses, people, samples, styles, trainings
+from bot.tables.jobs import JobState
 from lora.jobs import DrawOptions, Job, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
@@ -30,13 +30,13 @@ class Deadly(FakeEngine):
         self.beside: asyncio.Event = asyncio.Event()
         self._dying: asyncio.Task[None] | None = None
 
-    async def submit(self, job: Job) -> None:
+    async def submit(self, job: Job, worker: str) -> None:
         training = any(isinstance(other, Train) and other.id in self.running for other in self.jobs)
         if isinstance(job, Train):
             self.go.clear()
             self.beside.clear()
             self._dying = asyncio.create_task(self._die_of_it())
-        await super().submit(job)
+        await super().submit(job, worker)
         if training:
             self.beside.set()
 
@@ -70,7 +70,7 @@ async def test_a_training_that_kills_is_found_while_draws_are_in_hand(stage: Sta
 
 
 @pytest.fixture
-async def line(store: Store) -> Store:
+async def rows(store: Store) -> Store:
     """A database with a style that can be trained."""
     await people.see(store, id=ADA, name="x", language="en")
     await styles.add(store, ADA, "zuvix")
@@ -80,10 +80,11 @@ async def line(store: Store) -> Store:
     return store
 
 
-async def ask_draw(store: Store, origin: str) -> None:
+async def ask_draw(store: Store, origin: str, person: int = ADA) -> None:
+    await people.see(store, id=person, name="x", language="en")
     await jobs.ask_draw(
         store,
-        person=ADA,
+        person=person,
         origin=origin,
         style=None,
         adapter=None,
@@ -98,85 +99,123 @@ async def ask_train(store: Store, origin: str) -> None:
     await jobs.ask_train(store, person=ADA, origin=origin, style=1, keyword="zuvix", steps=None, seed=0)
 
 
-async def hand_over(store: Store) -> jobs.Job:
-    """Claim what is next, as the dispatcher does."""
-    waiting = await next_job(store, attempts=3)
-    assert waiting is not None
-    job = await jobs.claim(store, waiting.kind, only=waiting.id)
-    assert job is not None
-    return job
+class Feeder:
+    """Does with rows and ``NextJob`` what the dispatcher does, for one worker."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.restart()
+
+    def restart(self) -> None:
+        """The bot and its worker begin anew."""
+        self.next, self.newest = NextJob(attempts=3), 0
+        self.next.join("1")
+
+    async def hand_over(self) -> jobs.Job | None:
+        """Claim what is next."""
+        for row in await line.read(self.store, after=self.newest):
+            self.newest = row.id
+            self.next.wait(row)
+        if (placed := self.next.choose()) is None:
+            return None
+        placed.worker.receiving = False
+        return await jobs.claim(self.store, placed.job.kind, only=placed.job.id)
+
+    async def take(self, id: int) -> jobs.Job:
+        """Claim what is next, which is this job."""
+        job = await self.hand_over()
+        assert job is not None
+        assert job.id == id
+        return job
+
+    async def end(self, job: jobs.Job) -> None:
+        await jobs.end(self.store, job.id, job.attempt, JobState.DONE)
+        self.next.end(job.id)
+
+    async def lose(self, *lost: jobs.Job) -> None:
+        """The worker dies with these jobs and comes back."""
+        self.next.leave("1")
+        await losses.lose(self.store, [(job.id, job.attempt) for job in lost], attempts=3)
+        for job in lost:
+            if (row := await line.waiting(self.store, job.id)) is not None:
+                self.next.wait(row, first=True)
+        self.next.join("1")
 
 
-async def lose(store: Store, *lost: jobs.Job) -> None:
-    await losses.lose(store, [(job.id, job.attempt) for job in lost], attempts=3)
+@pytest.fixture
+def feeder(rows: Store) -> Feeder:
+    return Feeder(rows)
 
 
-async def test_a_lost_draw_is_not_overtaken(line: Store) -> None:
+async def test_a_lost_draw_is_not_overtaken(rows: Store, feeder: Feeder) -> None:
     """200 younger ones wait until it has been drawn alone."""
-    await ask_draw(line, "old")
-    await ask_draw(line, "beside")
-    await lose(line, await hand_over(line), await hand_over(line))
+    await ask_draw(rows, "old", 2)
+    await ask_draw(rows, "beside", 3)
+    await feeder.lose(await feeder.take(1), await feeder.take(2))
     for number in range(200):
-        await ask_draw(line, str(number))
+        await ask_draw(rows, "younger", 10 + number)
     for id in (1, 2):
-        again = await hand_over(line)
-        assert again.id == id
-        assert await next_job(line, attempts=3) is None, "it is not alone"
-        await jobs.end(line, again.id, again.attempt, JobState.DONE)
-    assert [(await hand_over(line)).id for _ in range(4)] == [3, 4, 5, 6]
+        again = await feeder.take(id)
+        assert await feeder.hand_over() is None, "it is not alone"
+        await feeder.end(again)
+    for id in (3, 4, 5, 6):
+        await feeder.take(id)
+    assert await feeder.hand_over() is None
 
 
-async def test_a_training_is_tried_alone_before_it_fails(line: Store) -> None:
+async def test_a_training_is_tried_alone_before_it_fails(rows: Store, feeder: Feeder) -> None:
     """After two losses it waits for the draws before it, holds up those after it, and a checkpoint clears it."""
-    await ask_train(line, "t")
-    for number in range(2):
-        await ask_draw(line, f"beside {number}")
-        draw, train = await hand_over(line), await hand_over(line)
-        assert (draw.kind, train.kind) == (JobKind.DRAW, JobKind.TRAIN)
-        await lose(line, draw, train)
-        alone = await hand_over(line)
-        assert alone.id == draw.id
-        assert await next_job(line, attempts=3) is None
-        await jobs.end(line, alone.id, alone.attempt, JobState.DONE)
-    await ask_draw(line, "younger")
-    train = await hand_over(line)
-    assert train.kind == JobKind.TRAIN
-    assert await next_job(line, attempts=3) is None
-    await trainings.add_checkpoint(line, train, step=100, adapter="a", state="s")
-    assert (await hand_over(line)).origin == "younger"
+    await ask_train(rows, "t")
+    for number in (2, 3):
+        await ask_draw(rows, "beside", number)
+        draw, train = await feeder.take(number), await feeder.take(1)
+        await feeder.lose(draw, train)
+        alone = await feeder.take(draw.id)
+        assert await feeder.hand_over() is None
+        await feeder.end(alone)
+    await ask_draw(rows, "younger", 4)
+    train = await feeder.take(1)
+    assert await feeder.hand_over() is None
+    await trainings.add_checkpoint(rows, train, step=100, adapter="a", state="s")
+    feeder.next.cleared(train.id)
+    await feeder.take(4)
 
 
-async def test_a_checkpoint_that_is_sent_again_clears_nobody(line: Store) -> None:
+async def test_a_checkpoint_that_is_sent_again_clears_nobody(rows: Store, feeder: Feeder) -> None:
     """A training that dies behind its last checkpoint, as in the comparison, sends that one at each resume."""
-    await ask_train(line, "t")
+    await ask_train(rows, "t")
     for _ in range(3):
-        train = await hand_over(line)
-        await trainings.add_checkpoint(line, train, step=300, adapter="a", state="s")
-        await lose(line, train)
-    now = await jobs.get(line, 1)
+        train = await feeder.take(1)
+        await trainings.add_checkpoint(rows, train, step=300, adapter="a", state="s")
+        await feeder.lose(train)
+    now = await jobs.get(rows, 1)
     assert now is not None
     assert (now.state, now.error) == (JobState.FAILED, "internal")
 
 
-async def test_a_hand_over_that_kills_the_bot_is_counted(line: Store) -> None:
+async def test_a_hand_over_that_kills_the_bot_is_counted(rows: Store, feeder: Feeder) -> None:
     """At the third start the job fails, and the next one is taken; an orderly end counts nothing."""
-    await ask_train(line, "t")
-    await ask_draw(line, "d")
+    await ask_train(rows, "t")
+    await ask_draw(rows, "d")
     for _ in range(5):  # ended in order while it was handed over
-        await hand_over(line)
-        await jobs.requeue_all(line)
-    for number in range(3):
-        await losses.count_hand_over(line, attempts=3)
-        await jobs.requeue_all(line)
-        assert (await hand_over(line)).id == 2, number
-    await losses.count_hand_over(line, attempts=3)
-    await jobs.requeue_all(line)
-    failed = await jobs.get(line, 2)
+        await feeder.take(2)
+        await jobs.requeue_all(rows)
+        feeder.restart()
+    for _ in range(3):
+        await losses.count_hand_over(rows, attempts=3)
+        await jobs.requeue_all(rows)
+        feeder.restart()
+        await feeder.take(2)
+    await losses.count_hand_over(rows, attempts=3)
+    await jobs.requeue_all(rows)
+    feeder.restart()
+    failed = await jobs.get(rows, 2)
     assert failed is not None
     assert failed.state == JobState.FAILED
-    train = await hand_over(line)
-    assert (train.id, train.losses) == (1, 0)
-    await jobs.handed_over(line, train.id, train.attempt)
-    await losses.count_hand_over(line, attempts=3)  # it runs: a death of the bot is not its fault
-    await jobs.requeue_all(line)
-    assert (await hand_over(line)).losses == 0
+    train = await feeder.take(1)
+    assert train.losses == 0
+    await jobs.handed_over(rows, train.id, train.attempt)
+    await losses.count_hand_over(rows, attempts=3)  # it runs: a death of the bot is not its fault
+    await jobs.requeue_all(rows)
+    feeder.restart()
+    assert (await feeder.take(1)).losses == 0

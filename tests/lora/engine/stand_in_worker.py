@@ -27,7 +27,18 @@ def main() -> None:
 
     heartbeat = HeartbeatThread(send)
     heartbeat.start()
-    send(Ready(base="none", base_hash="0", device="cpu", defaults=TrainSettings(), example_prompt="an owl"))
+    send(wire.Devices(names=("cuda:0", "cuda:1", "cuda:2")))
+    device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+    send(
+        Ready(
+            worker="",
+            base="none",
+            base_hash="0",
+            device=device,
+            defaults=TrainSettings(),
+            example_prompt="an owl",
+        )
+    )
     heartbeat.mark(idle=True)
     while (job := wire.read(sys.stdin.buffer)) is not None:
         heartbeat.mark(idle=False)

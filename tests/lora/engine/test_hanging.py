@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from lora.engine import EngineSettings, local
-from lora.engine.local import LocalEngine
+from lora.engine import EngineSettings, local, worker_process
 from lora.engine.watchdog import Watchdog
 from lora.engine.wire import Heartbeat
+from lora.engine.worker_process import WorkerProcess
 from lora.jobs import (
     Checkpoint,
     Draw,
@@ -41,13 +41,15 @@ STAND_IN = [sys.executable, "-m", "tests.lora.engine.stand_in_worker"]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> EngineSettings:
-    return EngineSettings(base="none", cache_dir=tmp_path, silent_seconds=3, stuck_seconds=4)
+    return EngineSettings(
+        base="none", cache_dir=tmp_path, devices=("cpu",), silent_seconds=3, stuck_seconds=4
+    )
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are stand-ins without a model."""
-    monkeypatch.setattr(LocalEngine, "_command", lambda self: STAND_IN)
+    monkeypatch.setattr(WorkerProcess, "_command", lambda self: STAND_IN)
 
 
 def draw(id: int, prompt: str) -> Draw:
@@ -59,16 +61,17 @@ async def test_a_stopped_worker_is_replaced(
 ) -> None:
     """SIGSTOP in the middle of a training: its jobs are lost, as if it had died. It runs at a lower priority."""
     settings = EngineSettings(
-        base=str(tiny_folder), cache_dir=cache_dir, device="cpu", threads=1, silent_seconds=3
+        base=str(tiny_folder), cache_dir=cache_dir, devices=("cpu",), threads=1, silent_seconds=3
     )
     async with running(settings) as (engine, events):
-        await engine.submit(Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG))
+        await until(events, Ready)
+        await engine.submit(Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG), "1")
         await until(events, Progress)
-        first = psutil.Process(engine.pid)
+        first = psutil.Process(engine.pids[0])
         assert first.nice() == settings.nice > 0
         assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in first.threads()} == {settings.nice}
         os.kill(first.pid, signal.SIGSTOP)
-        assert await until(events, Lost) == Lost(jobs=((1, 1),))
+        assert await until(events, Lost) == Lost(worker="1", jobs=((1, 1),))
         assert not first.is_running()
     assert "has been silent" in caplog.text
 
@@ -79,15 +82,16 @@ async def test_a_main_loop_that_hangs_is_found(
     """Although the process sends heartbeats. A worker that waits for jobs longer than that is left alone."""
     async with running(settings) as (engine, events):
         await until(events, Ready)
-        first = engine.pid
+        first = engine.pids[0]
         idle = asyncio.create_task(until(events, Lost, Ready))
         await asyncio.wait([idle], timeout=settings.stuck_seconds + 2)
         assert not idle.done()
-        await engine.submit(draw(1, "hang"))
-        assert await idle == Lost(jobs=((1, 1),))
-        await engine.submit(draw(2, "finish"))
+        await engine.submit(draw(1, "hang"), "1")
+        assert await idle == Lost(worker="1", jobs=((1, 1),))
+        await until(events, Ready)
+        await engine.submit(draw(2, "finish"), "1")
         assert await until(events, Finished) == Finished(job=2, attempt=1)
-        assert engine.pid != first
+        assert engine.pids[0] != first
     assert "has made no progress" in caplog.text
 
 
@@ -115,7 +119,7 @@ async def test_a_fork_that_fails_is_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A dead worker cannot be replaced for a while: the job waits, one line is logged, then the job is done."""
-    monkeypatch.setattr(local, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(worker_process, "FIRST_PAUSE", 0.05)
     start, failures = asyncio.create_subprocess_exec, 4
 
     async def scarce(*args: Any, **options: Any) -> asyncio.subprocess.Process:
@@ -128,9 +132,10 @@ async def test_a_fork_that_fails_is_tried_again(
     async with running(settings) as (engine, events):
         await until(events, Ready)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
-        await engine.submit(draw(1, "die"))
+        await engine.submit(draw(1, "die"), "1")
         await until(events, Lost)
-        await engine.submit(draw(2, "finish"))
+        await until(events, Ready)
+        await engine.submit(draw(2, "finish"), "1")
         assert await until(events, Finished) == Finished(job=2, attempt=1)
     assert caplog.text.count("no worker can be started") == 1
 
@@ -139,7 +144,7 @@ async def test_events_that_nobody_takes_hold_the_worker_up(settings: EngineSetti
     """A bot on a full disk does not fill its memory with checkpoints, and does not blame the worker that waits."""
     async with running(settings) as (engine, events):
         await until(events, Ready)
-        await engine.submit(draw(1, "flood"))
+        await engine.submit(draw(1, "flood"), "1")
         await until_async(engine._events.full)
         await asyncio.sleep(settings.stuck_seconds + 1.5)
         assert engine._events.qsize() == local.MAX_WAITING_EVENTS
@@ -175,7 +180,7 @@ async def test_a_hand_over_reads_one_file_at_a_time(
         await until(events, Ready)
         tracemalloc.start()
         try:
-            await engine.submit(training(samples))
+            await engine.submit(training(samples), "1")
             failed = await until(events, Failed)
             assert tracemalloc.get_traced_memory()[1] < 40 << 20
         finally:
@@ -191,7 +196,7 @@ async def test_a_file_that_cannot_be_read_harms_no_other_job(
     contents = [os.urandom(100_000) for _ in range(3)]
     async with running(settings) as (engine, events):
         await until(events, Ready)
-        first = engine.pid
+        first = engine.pids[0]
         for harm in ("gone", "cut", ""):
             samples = files(tmp_path, contents)
             if harm == "gone":
@@ -200,15 +205,15 @@ async def test_a_file_that_cannot_be_read_harms_no_other_job(
                 (tmp_path / "1").write_bytes(contents[1][:500])
             if harm:
                 with pytest.raises(OSError, match=r"No such file|size has changed"):
-                    await engine.submit(training(samples))
+                    await engine.submit(training(samples), "1")
             else:
-                await engine.submit(training(samples))
+                await engine.submit(training(samples), "1")
             failed = await until(events, Failed)
             assert isinstance(failed, Failed)
-            await engine.submit(draw(2, "finish"))
+            await engine.submit(draw(2, "finish"), "1")
             await until(events, Finished)
         assert failed.detail == f"3 300000 {hashlib.sha256(b''.join(contents)).hexdigest()}"
-        assert engine.pid == first
+        assert engine.pids[0] == first
 
 
 async def test_a_job_that_is_too_large_is_refused(
@@ -221,7 +226,7 @@ async def test_a_job_that_is_too_large_is_refused(
     async with running(settings) as (engine, events):
         await until(events, Ready)
         with pytest.raises(JobError) as caught:
-            await engine.submit(training(samples))
+            await engine.submit(training(samples), "1")
         assert caught.value.code == "out-of-memory"
-        await engine.submit(draw(2, "finish"))
+        await engine.submit(draw(2, "finish"), "1")
         assert await until(events, Finished, Lost) == Finished(job=2, attempt=1)

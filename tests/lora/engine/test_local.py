@@ -10,13 +10,15 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from PIL import Image
 
-from lora.engine import ENGINES, EngineSettings, local, worker
-from lora.engine.local import LocalEngine, _environment
+from lora.engine import ENGINES, EngineSettings, WorkerGone, worker, worker_process
+from lora.engine.local import LocalEngine
+from lora.engine.worker_process import _environment
 from lora.jobs import (
     Cancelled,
     Checkpoint,
@@ -26,7 +28,6 @@ from lora.jobs import (
     Event,
     Finished,
     Lost,
-    Progress,
     Ready,
     Sample,
     Train,
@@ -40,7 +41,7 @@ LONG = TrainSettings(steps=100_000, batch_size=2, rank=2, checkpoint_steps=5)
 
 @pytest.fixture
 def settings(tiny_folder: Path, cache_dir: Path) -> EngineSettings:
-    return EngineSettings(base=str(tiny_folder), cache_dir=cache_dir, device="cpu", threads=1, nice=0)
+    return EngineSettings(base=str(tiny_folder), cache_dir=cache_dir, devices=("cpu",), threads=1, nice=0)
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +55,7 @@ async def running(settings: EngineSettings) -> AsyncIterator[tuple[LocalEngine, 
         await engine.close()
 
 
-async def until(events: AsyncIterator[Event], *kinds: type[Event]) -> Event:
+async def until(events: AsyncIterator[Event], *kinds: type[Any]) -> Any:
     """The next event of one of these kinds."""
     while not isinstance(event := await result_of(anext(events)), kinds):
         pass
@@ -70,25 +71,25 @@ async def test_a_killed_worker_loses_its_jobs_and_comes_back(
     """SIGKILL: Lost names its jobs, a new worker is Ready, and the training goes on from its checkpoint."""
     job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
     async with running(settings) as (engine, events):
-        await engine.submit(job)  # before it is ready: it waits in the worker
-        ready = await until(events, Ready, Progress)
+        ready = await until(events, Ready)
+        await engine.submit(job, "1")
         assert isinstance(ready, Ready)
         assert ready.base == "tiny"
         assert ready.device == "cpu"
         assert ready.defaults.steps is not None
         checkpoint = await until(events, Checkpoint)
         assert isinstance(checkpoint, Checkpoint)
-        first = engine.pid
+        first = engine.pids[0]
         os.kill(first, signal.SIGKILL)
-        assert await until(events, Lost) == Lost(jobs=((1, 1),))
-        await engine.submit(replace(job, attempt=2, resume=checkpoint.state))
+        assert await until(events, Lost) == Lost(worker="1", jobs=((1, 1),))
         assert await until(events, Ready) == ready
-        assert engine.pid != first
+        await engine.submit(replace(job, attempt=2, resume=checkpoint.state), "1")
+        assert engine.pids[0] != first
         again = await until(events, Checkpoint)
         assert isinstance(again, Checkpoint)
         assert (again.attempt, again.step) == (2, checkpoint.step + 5)
-        worker = engine.pid
-        monkeypatch.setattr(local, "SECONDS_TO_CLOSE", 600)
+        worker = engine.pids[0]
+        monkeypatch.setattr(worker_process, "SECONDS_TO_CLOSE", 600)
         began = time.monotonic()
     assert time.monotonic() - began < 600, "it did not end by itself"
     assert not psutil.pid_exists(worker)
@@ -101,19 +102,22 @@ async def test_a_worker_ends_with_its_parent(
     code = f"""
 import asyncio
 from pathlib import Path
+from typing import Any
 from lora.data.dataset import read_folder
 from lora.engine import EngineSettings
 from lora.engine.local import LocalEngine
-from lora.jobs import Progress, Train, TrainSettings
+from lora.jobs import Progress, Ready, Train, TrainSettings
 async def main():
     engine = LocalEngine(EngineSettings(base={settings.base!r}, cache_dir=Path({str(settings.cache_dir)!r}), threads=1))
     await engine.start()
     samples = tuple(read_folder(Path({str(tmp_path)!r})))
     settings = TrainSettings(steps=100000, checkpoint_steps=100000)
-    await engine.submit(Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings))
     async for event in engine.events():
+        if isinstance(event, Ready):
+            train = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings)
+            await engine.submit(train, "1")
         if isinstance(event, Progress):
-            print(engine.pid, flush=True)
+            print(engine.pids[0], flush=True)
 asyncio.run(main())
 """
     from tests.sample_folder import write_folder
@@ -150,7 +154,7 @@ async def test_a_base_that_cannot_be_loaded_is_logged(
 ) -> None:
     """The operator reads why; the engine tries again, for the folder may be put right meanwhile."""
     async with running(replace(settings, base=str(tmp_path))) as (_, events):
-        assert await until(events, Ready, Lost) == Lost(jobs=())
+        assert await until(events, Ready, Lost) == Lost(worker="1", jobs=())
     assert "no diffusers folder" in capfd.readouterr().err
 
 
@@ -169,10 +173,11 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
     """A draw asked for during a training is answered with finished stickers while the training goes on."""
     job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
     async with running(settings) as (engine, events):
-        await engine.submit(job)
+        await until(events, Ready)
+        await engine.submit(job, "1")
         await until(events, Checkpoint)
         await engine.submit(
-            Draw(id=2, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=4, count=2))
+            Draw(id=2, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=4, count=2)), "1"
         )
         drawn = [await until(events, Drawn), await until(events, Drawn)]
         await until(events, Finished)
@@ -188,11 +193,31 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
             assert image.mode == "RGBA"
 
 
-def test_the_workers_flags_are_the_settings(cache_dir: Path) -> None:
+async def test_the_workers_flags_are_the_settings(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine puts on the command line is what the worker's parser reads."""
-    plain = EngineSettings(base="tiny", cache_dir=cache_dir, threads=1, nice=3)
+    plain = EngineSettings(base="tiny", cache_dir=cache_dir, devices=("cpu",), threads=1, nice=3)
     for settings in (plain, replace(plain, compile=True)):
-        flags = LocalEngine(settings)._command()[3:]
+        async with running(settings) as (engine, _):
+            flags = engine._workers["1"]._command()[3:]
         read = worker._parser().parse_args(flags)
         assert (read.base, read.cache_dir, read.threads, read.nice) == ("tiny", cache_dir, 1, 3)
-        assert read.compile is settings.compile
+        assert (read.device, read.compile) == ("cpu", settings.compile)
+
+
+async def test_two_workers_share_the_jobs(settings: EngineSettings, samples: tuple[Sample, ...]) -> None:
+    """Each trains its own job. One is killed: only its job is lost, and it comes back under its name."""
+    async with running(replace(settings, devices=("cpu", "cpu"))) as (engine, events):
+        names = {(await until(events, Ready)).worker, (await until(events, Ready)).worker}
+        assert names == {"1", "2"}
+        for id in (1, 2):
+            job = Train(id=id, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
+            await engine.submit(job, str(id))
+        trained: set[int] = set()
+        while trained != {1, 2}:
+            trained.add((await until(events, Checkpoint)).job)
+        os.kill(engine.pids[1], signal.SIGKILL)
+        assert await until(events, Lost) == Lost(worker="2", jobs=((2, 1),))
+        with pytest.raises(WorkerGone):
+            await engine.submit(replace(job, attempt=2), "2")
+        assert (await until(events, Ready)).worker == "2"
+        assert (await until(events, Checkpoint)).job == 1

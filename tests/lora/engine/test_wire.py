@@ -42,6 +42,7 @@ MESSAGES: list[Any] = [
     Draw(id=3, attempt=1, prompt="a fox"),
     Cancel(job=9),
     Ready(
+        worker="1",
         base="b",
         base_hash="h",
         device="cpu",
@@ -56,7 +57,7 @@ MESSAGES: list[Any] = [
     Finished(job=1, attempt=1),
     Cancelled(job=1, attempt=1),
     Failed(job=1, attempt=1, code="internal", detail="x"),
-    Lost(jobs=((1, 1), (2, 3))),
+    Lost(worker="1", jobs=((1, 1), (2, 3))),
 ]
 
 

@@ -1,0 +1,250 @@
+"""One worker process on one device of this machine. When it dies, another one is started after a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import re
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lora.engine import EngineSettings, WorkerGone, wire
+from lora.engine.deaths import Deaths
+from lora.engine.watchdog import TICK_SECONDS, Watchdog
+from lora.jobs import (
+    Cancelled,
+    Event,
+    Failed,
+    FileContent,
+    Finished,
+    Job,
+    JobError,
+    LeftOut,
+    Lost,
+    Ready,
+    Trained,
+)
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a dead worker is replaced; doubled each time
+STEADY_AFTER = 60.0  # after a worker that lived this many seconds the first pause applies again
+SECONDS_TO_CLOSE = 5.0  # then a worker that is to end is killed
+
+
+class WorkerProcess:
+    """Keeps ``python -m lora.engine.worker`` running on a device.
+
+    Its events go to ``events``. ``found`` is called with the names of this machine's devices when the process has
+    seen them, ``others_work`` says whether another worker is ready.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        events: asyncio.Queue[Event],
+        *,
+        id: str,
+        device: str,
+        found: Callable[[tuple[str, ...]], None],
+        others_work: Callable[[], bool],
+    ) -> None:
+        self.id = id
+        self.ready = False  # it has loaded its base and lives
+        self._settings = settings
+        self._device = device
+        self._events = events
+        self._found = found
+        self._others_work = others_work
+        self._jobs: dict[int, int] = {}  # id -> attempt, of the jobs that the process has
+        self._process: Process | None = None
+        # A job is larger than a pipe's buffer, so two writers would mix their frames.
+        self._sending = asyncio.Lock()
+        self._deaths = Deaths()
+        self._keeper = asyncio.create_task(self._keep_running())
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while there is none."""
+        return self._process.pid if self._process else None
+
+    def has(self, job_id: int) -> bool:
+        """Whether the process has this job."""
+        return job_id in self._jobs
+
+    async def submit(self, job: Job) -> None:
+        """Hand over a job. Raises OSError, JobError, WorkerGone."""
+        if self._process is None:
+            raise WorkerGone(self.id)
+        self._jobs[job.id] = job.attempt
+        try:
+            await self._send(self._process, job)
+        except JobError:
+            self._jobs.pop(job.id, None)
+            raise
+
+    async def cancel(self, job_id: int) -> None:
+        """Send a Cancel."""
+        await self._send(self._process, wire.Cancel(job=job_id))
+
+    async def close(self) -> None:
+        """End the process by closing its stdin; kill it if that does not help."""
+        self._keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._keeper
+
+    async def _send(self, worker: Process | None, message: Job | wire.Cancel) -> None:
+        """Write one frame to this worker, file by file. If it dies meanwhile, Lost names the job.
+
+        Raises OSError if a file cannot be read. Zeros are sent in its place, so that the worker still finds the
+        beginning of the next frame.
+        """
+        if worker is None or worker.stdin is None:
+            return
+        line, parts = wire.split(message)
+        unreadable: OSError | None = None
+        async with self._sending:
+            with contextlib.suppress(ConnectionError):
+                worker.stdin.write(line)
+                for part in parts:
+                    try:
+                        worker.stdin.write(await _content(part))
+                    except OSError as error:
+                        if isinstance(error, ConnectionError) or isinstance(part, bytes):
+                            raise
+                        unreadable = unreadable or error
+                        worker.stdin.write(bytes(part.size))
+                    await worker.stdin.drain()
+                await worker.stdin.drain()
+        if unreadable is not None:
+            raise unreadable
+
+    async def _keep_running(self) -> None:
+        """Run one worker after the other. The pause between them doubles as long as they die soon.
+
+        Also if no process can be started, as without memory: then the jobs wait.
+        """
+        pause, logged = FIRST_PAUSE, ""
+        while True:
+            began = time.monotonic()
+            try:
+                worker = await asyncio.create_subprocess_exec(
+                    *self._command(), stdin=PIPE, stdout=PIPE, env=_environment(), limit=wire.MAX_HEADER
+                )
+            except (OSError, RuntimeError) as error:
+                # RuntimeError: no thread could be started that waits for the process.
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("no worker can be started, trying again: %s", error)
+            else:
+                logged = ""
+                await self._run(worker)
+                if self._deaths.too_many and self._others_work():
+                    log.error("worker %s died %d times and is left out", self.id, len(self._deaths))
+                    await self._events.put(
+                        LeftOut(worker=self.id, device=self._device, deaths=len(self._deaths))
+                    )
+                    return
+            if time.monotonic() - began > STEADY_AFTER:
+                pause = FIRST_PAUSE
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _run(self, worker: Process) -> None:
+        """Use one worker until it ends or has to be replaced, then report its jobs as lost."""
+        watchdog = Watchdog(
+            silent_seconds=self._settings.silent_seconds, stuck_seconds=self._settings.stuck_seconds
+        )
+        watching = asyncio.create_task(self._watch(worker, watchdog))
+        try:
+            self._process = worker
+            await self._read(worker, watchdog)
+        except Exception as error:
+            # A worker whose events cannot be read is of no use; the next one may be.
+            log.error("the worker's events cannot be read", exc_info=error)
+        finally:
+            self._process, self.ready = None, False
+            watching.cancel()
+            await _end(worker)
+        lost = tuple(self._jobs.items())
+        self._deaths.count(self._jobs)
+        self._jobs.clear()
+        log.error("worker %s ended with code %s, it had %d jobs", self.id, worker.returncode, len(lost))
+        await self._events.put(Lost(worker=self.id, jobs=lost))
+
+    async def _watch(self, worker: Process, watchdog: Watchdog) -> None:
+        """Kill the worker when the watchdog says so, which ends ``_read``."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._events.full():  # the worker may be waiting for whoever reads the events
+                watchdog.hear(None)
+            elif wrong := watchdog.tick():
+                log.error("worker %s %s and is replaced", self.id, wrong)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    worker.kill()
+                return
+
+    async def _read(self, worker: Process, watchdog: Watchdog) -> None:
+        """Pass events on until the worker's stdout is closed or holds something else than frames."""
+        assert worker.stdout is not None
+        try:
+            while (event := await wire.read_async(worker.stdout)) is not None:
+                watchdog.hear(event)
+                if isinstance(event, wire.Heartbeat):
+                    continue
+                if isinstance(event, wire.Devices):
+                    self._found(event.names)
+                    continue
+                if isinstance(event, Ready):
+                    self.ready, event = True, replace(event, worker=self.id)
+                if isinstance(event, Trained | Finished | Cancelled | Failed):
+                    self._jobs.pop(event.job, None)
+                await self._events.put(event)
+        except (wire.WireError, ValueError, asyncio.LimitOverrunError) as error:
+            log.error("the worker sent an invalid frame: %s", type(error).__name__)
+
+    def _command(self) -> list[str]:
+        one = self._settings
+        flags = ["--base", one.base, "--cache-dir", str(one.cache_dir), "--device", self._device]
+        flags += ["--threads", str(one.threads), "--nice", str(one.nice)]
+        flags += ["--compile"] if one.compile else []
+        return [sys.executable, "-m", "lora.engine.worker", *flags]
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without secrets, with ``lora`` on the path and the Hugging Face hub off.
+
+    By default OpenMP threads wait for each other in a busy loop. On a machine that also runs the bot this made a step
+    seven times slower, so they wait passively.
+    """
+    kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|SECRET|PASSWORD", name)}
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+
+
+async def _content(part: bytes | FileContent) -> bytes:
+    """The bytes of a part of a frame. Raises OSError, also if a file's size has changed."""
+    if isinstance(part, bytes):
+        return part
+    content = await asyncio.to_thread(part.path.read_bytes)
+    if len(content) != part.size:
+        raise OSError(errno.EIO, "its size has changed", str(part.path))
+    return content
+
+
+async def _end(worker: Process) -> None:
+    """Close the worker's stdin, which ends it; kill it if that does not."""
+    if worker.stdin is not None:
+        worker.stdin.close()
+    try:
+        await asyncio.wait_for(worker.wait(), SECONDS_TO_CLOSE)
+    except TimeoutError:
+        worker.kill()
+        await worker.wait()
