@@ -1,14 +1,27 @@
-"""Where an import's pictures come from: a sticker pack on Telegram."""
+"""Where an import's pictures come from: a sticker pack on Telegram, or a zip that a person has sent."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import emoji
 from telegram.error import BadRequest
 
 from bot.errors import UserError
 from bot.sender import Sender
 from bot.tables.imports import Import, Item
+from lora.data.zip_folder import ZipError, ZipFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is in an import. ``faults`` counts lines of a zip's tables that cannot be used."""
+
+    title: str = field(repr=False)
+    items: Sequence[Item] = field(repr=False)
+    faults: int = 0
 
 
 class PackSource:
@@ -18,7 +31,7 @@ class PackSource:
         self._sender = sender
         self._import = imported
 
-    async def contents(self) -> tuple[str, Sequence[Item]]:
+    async def contents(self) -> Contents:
         """The set's title and its stickers. Raises UserError if there is no such set."""
         try:
             found = await self._sender.sticker_set(self._import.person, self._import.source)
@@ -36,8 +49,56 @@ class PackSource:
         ]
         if not items:
             raise UserError("pack-empty", title=found.title)
-        return found.title, items
+        return Contents(title=found.title, items=items)
 
     async def picture(self, item: Item) -> bytes:
         """A sticker's file."""
         return await self._sender.download(self._import.person, item.file_id)
+
+
+class ZipSource:
+    """A zip that the person has sent. It is fetched once for each run of the import, and stays in memory."""
+
+    def __init__(self, sender: Sender, imported: Import) -> None:
+        self._sender = sender
+        self._import = imported
+        self._zip: ZipFolder | None = None
+
+    async def contents(self) -> Contents:
+        """The zip's pictures. Raises UserError for a zip that cannot be used or is not safe."""
+        folder = await self._opened()
+        try:
+            found = await asyncio.to_thread(folder.pictures)
+        except ZipError as error:
+            raise UserError(f"zip-{error.code}") from error
+        items = [
+            Item(
+                position=position,
+                file_id=str(picture.entry),
+                file_unique_id=f"zip {self._import.id}: {picture.entry}",
+                emoji="".join(one["emoji"] for one in emoji.emoji_list(picture.name)),
+                caption=picture.caption,
+            )
+            for position, picture in enumerate(found)
+        ]
+        return Contents(title=self._import.title, items=items, faults=folder.faults)
+
+    async def picture(self, item: Item) -> bytes:
+        """The bytes of one entry. Raises UserError."""
+        folder = await self._opened()
+        try:
+            return await asyncio.to_thread(folder.read, int(item.file_id))
+        except ZipError as error:
+            raise UserError("picture-damaged") from error
+
+    async def _opened(self) -> ZipFolder:
+        if self._zip is None:
+            try:
+                data = await self._sender.download(self._import.person, self._import.source)
+            except BadRequest as error:
+                raise UserError("picture-gone") from error
+            try:
+                self._zip = await asyncio.to_thread(ZipFolder, data)
+            except ZipError as error:
+                raise UserError(f"zip-{error.code}") from error
+        return self._zip

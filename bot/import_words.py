@@ -14,7 +14,7 @@ from bot.tables.styles import Style
 from bot.words import Html, Words, clip
 
 View = tuple[str, Buttons]  # HTML text, buttons
-OPENING = {ImportKind.PACK: "import-opening-pack"}
+OPENING = {ImportKind.PACK: "import-opening-pack", ImportKind.ZIP: "import-opening-zip"}
 
 
 def under_way(words: Words, imported: Import, style: Style, done: int, count: int) -> View:
@@ -43,6 +43,8 @@ def over(
     title = clip(imported.title or imported.source, 64)
     lines = [words(key, title=title, keyword=style.keyword, n=taken, total=len(everything))]
     lines += _left_out(words, counts, settings.max_samples)
+    if faults := imported.params.get("faults"):
+        lines.append(words("import-faults", n=faults))
     if imported.state == ImportState.FAILED:
         lines.append(words(imported.error or "import-crashed", **imported.params))
     mine = [sample for sample in everything if sample.answer_id == imported.answer_id]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from telegram.error import BadRequest, Forbidden
@@ -18,7 +18,7 @@ from bot import captioning, import_words
 from bot.blobs import Blobs
 from bot.config import Train
 from bot.errors import Buttons, UserError
-from bot.import_sources import PackSource
+from bot.import_sources import Contents, PackSource, ZipSource
 from bot.intake import Intake
 from bot.per_person import PerPerson
 from bot.rate_limit import Held
@@ -43,8 +43,8 @@ CRASHES = 3  # of one import, before it is given up
 class Source(Protocol):
     """Where the pictures of one import come from."""
 
-    async def contents(self) -> tuple[str, Sequence[Item]]:
-        """The title and the pictures. Raises UserError."""
+    async def contents(self) -> Contents:
+        """Its title and its pictures. Raises UserError."""
 
     async def picture(self, item: Item) -> bytes:
         """The file of one picture. Raises UserError."""
@@ -66,6 +66,7 @@ class Imports:
         self._per_person = PerPerson(self._serve, at_once=PEOPLE_AT_ONCE)
         self._sources: dict[ImportKind, Callable[[Import], Source]] = {
             ImportKind.PACK: lambda imported: PackSource(sender, imported),
+            ImportKind.ZIP: lambda imported: ZipSource(sender, imported),
         }
 
     def wake(self, person: int) -> None:
@@ -111,8 +112,10 @@ class Imports:
         await self._show(imported, done=0, count=0)
         source = self._sources[imported.kind](imported)
         if imported.state == ImportState.ASKED:
-            title, listed = await source.contents()
-            await imports.list_items(self._store, imported.id, title, listed)
+            found = await source.contents()
+            await imports.list_items(
+                self._store, imported.id, found.title, found.items, {"faults": found.faults}
+            )
         items = await imports.items_of(self._store, imported.id)
         looks = await self._looks(imported.style)
         for done, item in enumerate(items):

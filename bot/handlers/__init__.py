@@ -78,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
+    Kind(filters.Document.ZIP | filters.Document.FileExtension("zip"), imports.zip),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     Kind(filters.COMMAND, start.unknown),
     Kind(filters.TEXT & filters.FORWARDED, access.forwarded, admins_only=True),

@@ -1,4 +1,4 @@
-"""Imports: a pack by its link, by /pack, or by the button below one of its stickers; and stopping one."""
+"""Imports: a pack by its link, by /pack, or by the button below one of its stickers; a zip; and stopping one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from bot.errors import KeepForLater, UserError
 from bot.sample_words import KEPT
 from bot.tables import imports, samples, styles
 from bot.tables.imports import ImportKind
+from bot.words import clip
+from lora.data.pictures import MAX_BYTES
 
 
 async def link(context: Context) -> None:
@@ -30,7 +32,19 @@ async def take_packs(context: Context, text: str) -> None:
         await parts.sample_replies.refuse(context.person.id, message.message_id, KEPT)
         raise KeepForLater
     for name in captioning.pack_names(text):
-        await _ask(context, f"{context.origin} {name}", name)
+        await _ask(context, f"{context.origin} {name}", ImportKind.PACK, name)
+
+
+async def zip(context: Context) -> None:
+    """A zip of pictures: all of them are taken, with the captions that are in it."""
+    parts, message, found = context.parts, context.message, context.message.document
+    assert found is not None
+    if await styles.get(parts.store, context.person.id, context.person.style) is None:
+        await parts.sample_replies.refuse(context.person.id, message.message_id, KEPT)
+        raise KeepForLater
+    if (found.file_size or 0) > MAX_BYTES:
+        raise UserError("picture-too-many-bytes")
+    await _ask(context, context.origin, ImportKind.ZIP, found.file_id, clip(found.file_name or "zip", 64))
 
 
 async def take_pack_pressed(context: Context) -> None:
@@ -40,7 +54,7 @@ async def take_pack_pressed(context: Context) -> None:
     sample = next((sample for sample in found if sample.id == int(context.data[0])), None)
     if sample is None or sample.pack is None:
         raise UserError("sample-gone")
-    await _ask(context, context.origin, sample.pack)
+    await _ask(context, context.origin, ImportKind.PACK, sample.pack)
 
 
 async def stop_pressed(context: Context) -> None:
@@ -50,15 +64,16 @@ async def stop_pressed(context: Context) -> None:
     context.parts.imports.wake(context.person.id)
 
 
-async def _ask(context: Context, origin: str, name: str) -> None:
+async def _ask(context: Context, origin: str, kind: ImportKind, source: str, title: str = "") -> None:
     style = await context.style()
     await imports.ask(
         context.parts.store,
         person=context.person.id,
         style=style.id,
         origin=origin,
-        kind=ImportKind.PACK,
-        source=name,
+        kind=kind,
+        source=source,
+        title=title,
         message_id=context.message.message_id,
         sent_at=context.message.date.timestamp(),
     )

@@ -54,7 +54,7 @@ class Import:
     answer_id: int | None  # the bot's message that shows how it goes
     state: ImportState
     error: str | None  # a key of the locales
-    params: dict[str, Any]  # what fills the error's text in
+    params: dict[str, Any]  # what fills the error's text in; "faults": lines of a table that cannot be used
     told: bool  # its end stands in the bot's message
 
     @property
@@ -139,11 +139,16 @@ async def answered(store: Store, id: int, answer_id: int) -> None:
         await store.change("UPDATE import SET answer_id = ? WHERE id = ?", answer_id, id)
 
 
-async def list_items(store: Store, id: int, title: str, items: Sequence[Item]) -> None:
+async def list_items(
+    store: Store, id: int, title: str, items: Sequence[Item], params: dict[str, Any]
+) -> None:
     """Store what is in an import. From here on its pictures are taken."""
     async with store.transaction():
         changed = await store.change(
-            "UPDATE import SET title = ?, state = 'taking' WHERE id = ? AND state = 'asked'", title, id
+            "UPDATE import SET title = ?, params = ?, state = 'taking' WHERE id = ? AND state = 'asked'",
+            title,
+            json.dumps(params),
+            id,
         )
         if changed:
             await store.change_many(
@@ -187,7 +192,8 @@ async def end(
     """End an import that is not over; False if it is."""
     return bool(
         await store.change(
-            "UPDATE import SET state = ?, error = ?, params = ? WHERE id = ? AND state IN ('asked', 'taking')",
+            "UPDATE import SET state = ?, error = ?, params = json_patch(params, ?)"
+            " WHERE id = ? AND state IN ('asked', 'taking')",
             state,
             error,
             json.dumps(params or {}),

@@ -189,22 +189,40 @@ def find_table(folder: Path) -> Path | None:
 
 def rows(table: Path) -> Iterator[TableRow | Fault]:
     """The lines of a table; empty ones do not count. After a fault of the file as a whole nothing comes."""
-    text = _text(table)
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        yield _unreadable(table, error)
+        return
+    yield from rows_in(table, data)
+
+
+def rows_in(table: Path, data: bytes) -> Iterator[TableRow | Fault]:
+    """The lines of a table whose file holds ``data``; its name alone is looked at, and it need not exist."""
+    text = text_in(table, data)
     if isinstance(text, Fault):
         yield text
     else:
-        yield from _csv_rows(table, text) if table.suffix == ".csv" else _json_rows(table, text)
+        yield from _csv_rows(table, text) if table.suffix.lower() == ".csv" else _json_rows(table, text)
 
 
-def _text(path: Path) -> str | Fault:
+def text_in(path: Path, data: bytes) -> str | Fault:
     """A file's text. Spreadsheets and editors put a mark in front that says whether it is UTF-8 or UTF-16."""
     try:
-        data = path.read_bytes()
         return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
         return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8")
+
+
+def _text(path: Path) -> str | Fault:
+    try:
+        return text_in(path, path.read_bytes())
     except OSError as error:
-        return Fault(where=str(path), name=path.name, why=f"it cannot be read: {error.strerror}")
+        return _unreadable(path, error)
+
+
+def _unreadable(path: Path, error: OSError) -> Fault:
+    return Fault(where=str(path), name=path.name, why=f"it cannot be read: {error.strerror}")
 
 
 def _json_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:

@@ -14,6 +14,7 @@ from bot.locales import LANGUAGES
 from bot.routes import Command
 from bot.words import Html, Language, Words, clip
 from lora.data.pictures import PICTURE_ERRORS
+from lora.data.zip_folder import ZIP_ERRORS
 from lora.jobs import JOB_ERRORS
 
 BOT = Path(__file__).parents[2] / "bot"
@@ -38,6 +39,7 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     """No key is missing when it is needed, and none is left over."""
     texts = set(LANGUAGES[language].TEXTS)
     made = {f"error-{code}" for code in JOB_ERRORS} | {f"picture-{code}" for code in PICTURE_ERRORS}
+    made |= {f"zip-{code}" for code in ZIP_ERRORS}
     made |= {f"keyword-{code}" for code in KEYWORD_PROBLEMS} | {f"menu-{name}" for name in handlers.MENU}
     made |= {"option-seed", "option-n", "train-done", "train-cancelled", "draw-cancelled"}
     assert made <= texts

@@ -1,0 +1,105 @@
+"""Zips of pictures in the chat: taken whole with their captions in one message, or refused with a sentence."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bot.playground import Fault, Message, Person, Picture
+from tests.bot.conftest import Stage
+from tests.bot.fake_engine import picture, sticker
+from tests.bot.sample_pictures import drawing
+from tests.bot.styled import captions, kept, styled
+from tests.waiting import until_async
+
+
+def packed(files: dict[str, bytes | str]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as zip:
+        for name, content in files.items():
+            zip.writestr(name, content)
+    return out.getvalue()
+
+
+async def send(ada: Person, data: bytes, name: str = "set.zip") -> Message:
+    return (await ada.album([Picture(data=data, name=name, as_="document")]))[0]
+
+
+async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
+    """Captions are translated and get the keyword; what is no sample is counted; nothing else is said."""
+    table = "file_name,text\na.png,лиса пьёт кофе\nb.png,a cat\n,nothing\n"
+    files = {"t/metadata.csv": table, "t/a.png": drawing(1), "t/b.png": drawing(2), "t/🐟 c.png": drawing(3)}
+    files |= {"t/again.png": drawing(1), "t/small.png": picture(20, 20, 1), "t/d.gif": b"GIF89a"}
+    async with styled(stage, ada) as running:
+        since = ada.seq
+        await send(ada, packed(files))
+        told = await ada.wait_for("set.zip: 3 new pictures for zuvix, 3 in all")
+        assert "1 picture was here before" in told.text
+        assert "1 picture was not taken. That picture is too small" in told.text
+        assert "1 picture was not taken. I cannot read that file" in told.text
+        assert "1 line of its table was no use" in told.text
+        assert len({message.id for message in ada.heard(since)}) == 1
+        assert await captions(running) == ["zuvix a fox drinking coffee", "zuvix a cat", "zuvix fish"]
+        await ada.send("2: a tiger")
+        await ada.wait_for("zuvix a tiger")
+
+
+async def test_a_zip_is_taken_up_again_after_a_kill(stage: Stage, ada: Person, tmp_path: Path) -> None:
+    """It is fetched again, and nothing comes twice; no file on the disk has a name out of it."""
+    files: dict[str, bytes | str] = {f"secret-{n}.png": drawing(n) for n in range(4)}
+    files |= {f"secret-{n}.txt": f"fox number {n}" for n in range(4)}
+    slow = Fault(method="editMessageText", skip=1, slow_seconds=60)
+    async with styled(stage, ada) as running:
+        stage.playground.faults.add(slow)
+        since = ada.seq
+        await send(ada, packed(files))
+        await until_async(lambda: slow.done > 0)
+        assert len(await kept(running)) < 4
+    async with stage.bot() as running:
+        await ada.wait_for("4 new pictures for zuvix, 4 in all", since=since)
+        assert await captions(running) == [f"zuvix fox number {n}" for n in range(4)]
+    assert not list(tmp_path.rglob("*secret*"))
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"../a.png": b"1"}, "leads out of it"),
+        ({f"{n}.png": b"1" for n in range(201)}, "more than 200 entries"),
+        ({"a.txt": "a fox"}, "no pictures in that zip"),
+        (None, "That zip is damaged"),
+    ],
+)
+async def test_refused_with_a_sentence(
+    stage: Stage, ada: Person, files: dict[str, bytes | str] | None, told: str
+) -> None:
+    """Nothing of it is taken."""
+    async with styled(stage, ada) as running:
+        await send(ada, b"PK no zip" if files is None else packed(files))
+        await ada.wait_for(told)
+        assert await kept(running) == []
+
+
+async def test_a_zip_before_the_first_style_waits_for_it(stage: Stage, ada: Person) -> None:
+    """As pictures do."""
+    async with stage.bot() as running:
+        await send(ada, packed({"a.png": drawing(1)}))
+        await ada.wait_for("You have no style yet")
+        await ada.send("/new zuvix")
+        await ada.wait_for("set.zip: 1 new picture")
+        assert len(await kept(running)) == 1
+
+
+async def test_fifty_uploads_get_one_message(stage: Stage, ada: Person) -> None:
+    """It is edited while they come, also if they take longer than one answer waits."""
+    async with styled(stage, ada) as running:
+        stage.monkeypatch.setattr("bot.sample_replies.LONGEST_SECONDS", 0.5)
+        since = ada.seq
+        for number in range(50):
+            await ada.send_picture(sticker(number), as_="sticker", emoji="🦊")
+        await ada.wait_for("50 in all", since=since)
+        assert len({message.id for message in ada.heard(since)}) == 1
+        assert len(await kept(running)) == 50
