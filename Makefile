@@ -11,8 +11,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 BASE ?= sd-2.1
+READY_KEYWORD ?= bomux
 
-.PHONY: sd21-check demo run playground test test-all lint docs bench notebooks clean
+.PHONY: sd21-check demo run playground test test-all lint docs bench notebooks ready-style clean
 
 demo: $(VENV)/ready
 	$(BIN)/python -m bot playground --demo
@@ -44,6 +45,12 @@ bench: $(VENV)/ready-pretrain
 	$(BIN)/python -m lora.pretrain.drawings render
 	$(BIN)/python -m benchmarks.sticker_nano
 	$(BIN)/python -m benchmarks.cutout
+
+# The ready-made style of the bot: an adapter of rank 8 in float16, under 1 MB, trained on data/demo. Some minutes.
+ready-style: $(VENV)/ready
+	rm -rf data/ready-style
+	$(BIN)/python -m lora train --train_data_dir=data/demo --keyword=$(READY_KEYWORD) --rank=8 --output_dir=data/ready-style
+	$(BIN)/python -m lora export data/ready-style --format diffusers --half --out lora/bundled/ready-style.safetensors
 
 notebooks: $(VENV)/ready-dev  # runs them on the bundled base, some minutes, and keeps them with their output
 	rm -rf data/notebook-run

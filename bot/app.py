@@ -33,6 +33,7 @@ from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.rate_limit import RateLimiter
+from bot.ready_style import load
 from bot.request import Request
 from bot.sample_replies import SampleReplies
 from bot.secret import Token
@@ -135,10 +136,13 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             outbox=outbox,
             admins=admins,
             packs=packs,
-            erasing=Erasing(store=store, blobs=blobs, sender=sender, dispatch=dispatch, packs=packs),
             example_prompt=example_prompt,
             access=access,
             imports=Imports(store=store, blobs=blobs, sender=sender, intake=intake, settings=config.train),
+            erasing=Erasing(
+                store=store, blobs=blobs, sender=sender, outbox=outbox, dispatch=dispatch, packs=packs
+            ),
+            ready=await load(store, blobs),
         )
         inbox = Inbox(
             bot=bot,

@@ -26,6 +26,7 @@ COLUMNS = (
     ("checkpoint", "state"),
     ("drawing", "blob"),
     ("comparison", "sheet"),
+    ("ready_style", "adapter"),
 )
 
 

@@ -21,6 +21,7 @@ from bot.imports import Imports
 from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
+from bot.ready_style import ReadyStyle
 from bot.sample_replies import SampleReplies
 from bot.sender import Sender
 from bot.store import Store
@@ -52,6 +53,7 @@ class Parts:
     packs: Packs
     erasing: Erasing
     imports: Imports
+    ready: ReadyStyle | None
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
     helped: dict[tuple[int, str], float] = field(default_factory=dict)  # (person, text) -> when, monotonic
 
@@ -143,8 +145,9 @@ class Context:
             await self.parts.sender.answer(self.press.id, self.words.plain(key) if key else "")
 
     async def style(self) -> Style:
-        """The style that the person works on. Raises UserError if there is none."""
+        """The person's own style that they work on. Raises UserError if there is none, or one of somebody else."""
         found = await styles.get(self.parts.store, self.person.id, self.person.style)
         if found is None:
-            raise UserError("no-style")
+            lent = await styles.usable(self.parts.store, self.person.id, self.person.style)
+            raise UserError("style-lent", keyword=lent.keyword) if lent else UserError("no-style")
         return found

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -110,6 +110,13 @@ class Dispatch:
             await self._engine.cancel(id)
             await self._tidy(job)
         return job
+
+    async def stop(self, ended: Sequence[Job]) -> None:
+        """Let the worker stop jobs whose rows have been ended."""
+        for job in ended:
+            await self._engine.cancel(job.id)
+            await self._tidy(job)
+            self._notify(job.person)
 
     async def _feed(self) -> None:
         """Give every worker what it is to have. A large job that is on its way to one keeps no other waiting."""

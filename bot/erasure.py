@@ -9,14 +9,16 @@ import time
 
 from telegram.error import BadRequest, Forbidden
 
+from bot import sharing
 from bot.blobs import Blobs
 from bot.dispatch import Dispatch
+from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.per_person import PerPerson
 from bot.rate_limit import Held
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import erasures, jobs
+from bot.tables import erasures, jobs, styles
 from bot.tables.erasures import Erasure
 from bot.words import Words
 
@@ -27,11 +29,19 @@ class Erasing:
     """``begin`` deletes what is on this machine, in the order of the person's messages; the rest follows."""
 
     def __init__(
-        self, *, store: Store, blobs: Blobs, sender: Sender, dispatch: Dispatch, packs: Packs
+        self,
+        *,
+        store: Store,
+        blobs: Blobs,
+        sender: Sender,
+        outbox: Outbox,
+        dispatch: Dispatch,
+        packs: Packs,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._sender = sender
+        self._outbox = outbox
         self._dispatch = dispatch
         self._packs = packs
         self._per_person = PerPerson(self._serve)
@@ -42,6 +52,8 @@ class Erasing:
         if asked is not None and asked.sets is None:
             for job in await jobs.active_of(self._store, person):
                 await self._dispatch.cancel(person, job.id)
+            for style in await styles.all_of(self._store, person):
+                await sharing.end(self._store, self._dispatch, self._outbox, style)
             await erasures.delete_rows(self._store, asked)
             await self._blobs.sweep_all()
         self._per_person.wake(person)

@@ -6,6 +6,7 @@ from bot.blobs import Blobs
 from bot.store import Store
 from bot.tables import trainings
 from bot.tables.jobs import Job, JobKind
+from lora.data import captions
 from lora.jobs import Draw, Sample, SavedCheckpoint, Train, TrainSettings
 
 
@@ -20,7 +21,7 @@ async def _draw(blobs: Blobs, job: Job) -> Draw:
     return Draw(
         id=job.id,
         attempt=job.attempt,
-        prompt=job.prompt,
+        prompt=captions.with_keyword(job.prompt, job.lent_keyword) if job.lent_keyword else job.prompt,
         adapter=await blobs.content(job.adapter) if job.adapter else None,
         options=job.options,
     )

@@ -346,6 +346,27 @@ ALTER TABLE sample ADD COLUMN pack TEXT;                        -- the sticker s
 ALTER TABLE sample ADD COLUMN emoji TEXT NOT NULL DEFAULT '';   -- the sticker's
 """
 
+STYLES_FOR_OTHERS = """
+CREATE TABLE share (                        -- the link by which others draw in a style
+    style INTEGER PRIMARY KEY REFERENCES style ON DELETE CASCADE,
+    token TEXT NOT NULL UNIQUE,             -- random; kept as it is, so that /share shows the same link again
+    made_at REAL NOT NULL                   -- seconds since 1970
+) STRICT;
+CREATE TABLE guest (                        -- who draws in a style by its link
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    person INTEGER NOT NULL REFERENCES person,
+    joined_at REAL NOT NULL,
+    PRIMARY KEY (style, person)
+) STRICT;
+CREATE INDEX guest_person ON guest (person);
+CREATE TABLE ready_style (                  -- the ready-made style: one row, which keeps its blob
+    keyword TEXT NOT NULL,
+    adapter TEXT NOT NULL
+) STRICT;
+ALTER TABLE job ADD COLUMN lent_keyword TEXT NOT NULL DEFAULT '';   -- draw: put before the prompt in the worker only
+ALTER TABLE style ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;   -- 1: made of an adapter file
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -360,4 +381,5 @@ MIGRATIONS = (
     FORGETTING,
     ACCESS,
     IMPORTS,
+    STYLES_FOR_OTHERS,
 )

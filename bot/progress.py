@@ -21,7 +21,7 @@ def under_way(words: Words, job: Job, estimate: Estimate, config: Config) -> Vie
         least, most = config.train.advised_samples
         lines.append(words("train-advice", n=job.samples, least=least, most=most))
     if job.note:
-        lines.append(words(job.note, keyword=job.keyword))
+        lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
     return "\n".join(lines), words.buttons([[("button-cancel", f"cancel:{job.id}")]])
 
 
@@ -29,6 +29,10 @@ def over(words: Words, job: Job, drawings: list[Drawing]) -> View:
     """The message of a job that has ended."""
     if job.kind == JobKind.DRAW and drawings:
         return _drawn(words, job, drawings)
+    if job.error == "share-ended":
+        return f"{_headline(words, job)}\n{words('error-share-ended')}", []
+    if job.error == "other-base" and job.lent_keyword:
+        return f"{_headline(words, job)}\n{words('error-other-base-lent')}", []
     if job.error == "other-base" and job.style is not None:
         again = [[("button-train-again", f"train:again:{job.style}")]]
         return f"{_headline(words, job)}\n{words('error-other-base')}", words.buttons(again)
@@ -86,7 +90,7 @@ def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
     lines = [words("draw-done", prompt=clip(job.prompt), cfg=cfg, seeds=_seeds(drawings))]
     lines += _own_words(words, job, "drawn-unknown")
     if job.note:
-        lines.append(words(job.note, keyword=job.keyword))
+        lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
     buttons = [[("button-add-all", f"addall:{job.id}")]] if len(drawings) > 1 else []
     return "\n".join(lines), words.buttons(buttons)
 

@@ -107,6 +107,11 @@ def translated(words: Words, burst: list[Sample]) -> list[str]:
     return lines
 
 
+def none_of(style: Style) -> str:
+    """The text about a style without samples."""
+    return "imported-no-samples" if style.imported else "samples-none"
+
+
 def lacking(found: list[Sample]) -> list[Sample]:
     """The samples without any caption."""
     return [sample for sample in found if sample.caption is None]

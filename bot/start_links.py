@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 INVITE = "i"  # an admin's invite
+STYLE = "s"  # a style that somebody shares
 
 
 def link(bot_name: str, prefix: str, token: str) -> str:

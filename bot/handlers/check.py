@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import advice
 from bot.context import Context
 from bot.errors import UserError
+from bot.sample_words import none_of
 from bot.tables import findings, samples
 
 
@@ -13,7 +14,7 @@ async def check(context: Context) -> None:
     store, style = context.parts.store, await context.style()
     found = await samples.of_style(store, style.id)
     if not found:
-        raise UserError("samples-none", keyword=style.keyword)
+        raise UserError(none_of(style), keyword=style.keyword, min=context.parts.config.train.min_samples)
     quick = await advice.find(context.parts.blobs, found, style.keyword)
     seen = await findings.of_style(store, style.id)
     lines = [f"• {line}" for line in advice.worded(context.words, [*quick, *seen])]

@@ -56,7 +56,8 @@ async def _end(context: Context, id: int) -> None:
 async def _style_line(context: Context) -> str:
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
     if style is None:
-        return context.words("no-style")
+        lent = await styles.usable(context.parts.store, context.person.id, context.person.style)
+        return context.words("status-lent", keyword=lent.keyword) if lent else context.words("no-style")
     state = context.words.plain("style-ready" if style.adapter else "style-untrained")
     return context.words("status-style", keyword=style.keyword, n=style.samples, state=state)
 

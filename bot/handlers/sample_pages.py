@@ -7,7 +7,7 @@ import re
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.sample_words import undo_button
+from bot.sample_words import none_of, undo_button
 from bot.tables import changes, samples
 from bot.tables.samples import Sample
 from bot.words import clip
@@ -66,7 +66,7 @@ async def _send_page(context: Context, number: int) -> None:
     found = await samples.of_style(context.parts.store, style.id)
     shown = found[number * PAGE :][:PAGE]
     if not shown:
-        raise UserError("samples-none", keyword=style.keyword)
+        raise UserError(none_of(style), keyword=style.keyword, min=context.parts.config.train.min_samples)
     entries = [
         Entry(number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?")
         for s in shown

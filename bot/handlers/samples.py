@@ -51,6 +51,9 @@ async def _take(
     """Store a picture. ``SampleReplies`` answers all that arrive together with one message."""
     parts, message = context.parts, context.message
     if (style := await styles.get(parts.store, context.person.id, context.person.style)) is None:
+        if lent := await styles.usable(parts.store, context.person.id, context.person.style):
+            await _refuse(context, UserError("style-lent", keyword=lent.keyword))
+            return
         await parts.sample_replies.refuse(context.person.id, message.message_id, KEPT)
         raise KeepForLater
     offer = Offer(

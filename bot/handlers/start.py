@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from bot import start_links
 from bot.context import Context
+from bot.handlers import sharing
 from bot.tables import styles
 
 
@@ -52,4 +53,7 @@ async def other(context: Context) -> None:
 
 
 # What a link does, by its prefix; any other /start is a welcome.
-LINKS: dict[str, Callable[[Context, str], Awaitable[None]]] = {start_links.INVITE: _welcome_by_link}
+LINKS: dict[str, Callable[[Context, str], Awaitable[None]]] = {
+    start_links.INVITE: _welcome_by_link,
+    start_links.STYLE: sharing.open_link,
+}

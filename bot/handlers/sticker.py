@@ -10,6 +10,7 @@ from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
 from bot.limit import check_room
+from bot.looks import look_of
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
@@ -24,7 +25,7 @@ async def sticker(context: Context) -> None:
     """Draw the prompt in the current style."""
     settings = context.parts.config.sticker
     request = sticker_options.read(context.argument, settings, seed=_random_seed())
-    style = await styles.get(context.parts.store, context.person.id, context.person.style)
+    style = await styles.usable(context.parts.store, context.person.id, context.person.style)
     prompt = in_english(request.prompt, style.keyword if style else "", context.person.writes_in)
     if nothing_known(request.prompt, prompt):
         raise UserError("prompt-unknown", words=clip(prompt.unknown))
@@ -46,52 +47,43 @@ async def other_cfg(context: Context) -> None:
 
 async def _ask_again(context: Context, job: Job, options: DrawOptions) -> None:
     """Ask for the prompt of a job with other options, in the style of the job as it is now."""
-    style = await styles.get(context.parts.store, context.person.id, job.style)
+    style = await styles.usable(context.parts.store, context.person.id, job.style)
+    if style is None and job.style is not None:
+        raise UserError("style-gone")
     await context.answer("notice-drawing")
     prompt = English(text=job.prompt, original=job.prompt_original, unknown=job.prompt_unknown)
     await _ask(context, prompt, options, style)
 
 
 async def _ask(context: Context, english: English, options: DrawOptions, style: Style | None) -> None:
-    """Insert the draw. Without a trained style it is drawn with the base alone, and a note says so."""
+    """Insert the draw. ``bot/looks.py`` says with what it is drawn, and a note tells it."""
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, context.origin):
         return  # this message was handled before, and then the bot was killed
-    trained = style if style and style.adapter else None
+    look = look_of(context, style)
     prompt = captions.normalise(english.text)
-    length = captions.length(prompt, trained.keyword if trained else "")
+    length = captions.length(prompt, look.word)
     if not length.fits:
         raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)
-    if trained:
-        prompt = captions.with_keyword(prompt, trained.keyword)
-    if trained and context.parts.dispatch.draws_on_other_base(trained.base):
-        again = [[("button-train-again", f"train:again:{trained.id}")]]
-        raise UserError("other-base", keyword=trained.keyword, buttons=again)
+    if look.keyword:
+        prompt = captions.with_keyword(prompt, look.word)
     await check_room(context)
     await jobs.ask_draw(
         store,
         person=context.person.id,
         origin=context.origin,
-        style=trained.id if trained else None,
-        adapter=trained.adapter if trained else None,
-        keyword=trained.keyword if trained else "",
+        style=look.style,
+        adapter=look.adapter,
+        keyword=look.keyword,
         prompt=prompt,
         prompt_original=english.original,
         prompt_unknown=english.unknown,
+        lent_keyword=look.lent_keyword,
         options=options,
-        note=_note(style),
+        note=look.note,
     )
     context.parts.dispatch.wake()
     context.parts.deliver.wake(context.person.id)
-
-
-def _note(style: Style | None) -> str | None:
-    """The text that says with what it is drawn, if not with a finished training of the style."""
-    if style is None:
-        return "note-no-style"
-    if style.adapter is None:
-        return "note-untrained"
-    return None if style.finished else "note-unfinished"
 
 
 def _random_seed() -> int:

@@ -1,10 +1,12 @@
-"""/new, /styles, /delete: a person's styles."""
+"""/new, /styles, /rename, /delete: a person's styles, and those that are shared with them."""
 
 from __future__ import annotations
 
+from bot import renaming, sharing
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.tables import comparisons, inbox, jobs, styles
+from bot.looks import ready_look
+from bot.tables import comparisons, inbox, jobs, people, shares, styles
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
@@ -28,21 +30,46 @@ async def new_pressed(context: Context) -> None:
 
 async def show(context: Context) -> None:
     """All styles, with a button for each."""
-    found = await styles.all_of(context.parts.store, context.person.id)
-    if not found:
+    store, words = context.parts.store, context.words
+    own, lent = await styles.all_of(store, context.person.id), await styles.lent_to(store, context.person.id)
+    ready = ready_look(context)
+    if not own and not lent and ready is None:
         raise UserError("no-style")
-    lines = [context.words("styles")] + [_line(context, style) for style in found]
-    buttons = [await _row(context, style) for style in found]
+    lines = [words("styles" if own or lent else "no-style")]
+    lines += [_line(context, style) + await _shared_with(context, style) for style in own]
+    lines += [_lent_line(context, style) for style in lent]
+    if ready is not None:
+        lines.append(words("style-line-ready", keyword=ready.word))
+    buttons = [await _row(context, style) for style in own]
+    buttons += [[(f"🔗 {style.keyword}", f"style:{style.id}"), _leave(context, style)] for style in lent]
     await context.send("\n".join(lines), buttons=buttons)
 
 
 async def switch(context: Context) -> None:
     """Work on another style."""
-    style = await _pressed(context)
-    async with context.parts.store.transaction():
-        await styles.add(context.parts.store, context.person.id, style.keyword)
-        await inbox.release(context.parts.store, context.person.id)
-    await context.say("style-switched", keyword=style.keyword, n=style.samples)
+    store = context.parts.store
+    style = await styles.usable(store, context.person.id, int(context.data[0]))
+    if style is None:
+        raise UserError("style-gone")
+    own = style.person == context.person.id
+    async with store.transaction():
+        await people.work_on(store, context.person.id, style.id)
+        if own:
+            await inbox.release(store, context.person.id)
+    key = "style-switched" if own else "style-switched-lent"
+    await context.say(key, keyword=style.keyword, n=style.samples)
+
+
+async def rename(context: Context) -> None:
+    """Give the current style another keyword, in its captions too."""
+    style, word = await context.style(), context.argument.strip().lower()
+    if not word:
+        raise UserError("rename-usage", keyword=style.keyword)
+    if (problem := captions.keyword_problem(word)) is not None:
+        raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
+    if word != style.keyword:
+        await renaming.rename(context.parts.store, style, word)
+    await context.say("renamed", old=style.keyword, keyword=word)
 
 
 async def delete(context: Context) -> None:
@@ -54,7 +81,8 @@ async def delete(context: Context) -> None:
 
 async def delete_pressed(context: Context) -> None:
     """Delete a style with its samples and adapters; its packs stay on Telegram."""
-    style, store = await _pressed(context), context.parts.store
+    style, store, parts = await _pressed(context), context.parts.store, context.parts
+    await sharing.end(store, parts.dispatch, parts.outbox, style)
     for job in await jobs.active_of(store, context.person.id):
         if job.style == style.id:
             await context.parts.dispatch.cancel(context.person.id, job.id)
@@ -95,6 +123,25 @@ async def _row(context: Context, style: Style) -> list[tuple[str, str]]:
     if await comparisons.of_style(context.parts.store, style.id):
         row.append((context.words.plain("button-checkpoints"), f"looks:{style.id}"))
     return row
+
+
+async def _shared_with(context: Context, style: Style) -> str:
+    """How many people draw in a style by its link, if it has one."""
+    if not await shares.shared(context.parts.store, style.id):
+        return ""
+    return context.words("style-line-shared", n=len(await shares.guests(context.parts.store, style.id)))
+
+
+def _lent_line(context: Context, style: Style) -> str:
+    """One style of somebody else: no pictures are told of it."""
+    current = "▸" if style.id == context.person.style else "•"
+    outdated = context.parts.dispatch.draws_on_other_base(style.base)
+    state = context.words.plain("style-outdated-lent" if outdated else "style-ready")
+    return context.words("style-line-lent", mark=current, keyword=style.keyword, state=state)
+
+
+def _leave(context: Context, style: Style) -> tuple[str, str]:
+    return context.words.plain("button-leave"), f"leave:{style.id}"
 
 
 def _line(context: Context, style: Style) -> str:

@@ -9,7 +9,7 @@ from bot import advice
 from bot.context import Context
 from bot.errors import UserError
 from bot.limit import check_room
-from bot.sample_words import lacking, numbers
+from bot.sample_words import lacking, none_of, numbers
 from bot.sticker_options import MAX_SEED
 from bot.store import Clash
 from bot.tables import jobs, people, samples, styles
@@ -48,6 +48,8 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
         return  # this message was handled before, and then the bot was killed
     found = await samples.of_style(store, style.id)
     least, most = config.train.advised_samples
+    if style.imported and not found:
+        raise UserError(none_of(style), keyword=style.keyword, min=config.train.min_samples)
     if len(found) < config.train.min_samples:
         raise UserError("too-few-samples", n=len(found), min=config.train.min_samples, least=least, most=most)
     if (missing := lacking(found)) and not bare:

@@ -51,7 +51,9 @@ TEXTS = {
         "The buttons below a sticker put it into your pack or draw it another way. /packs lists "
         "your packs.\n\n"
         "<b>Keep an eye on things</b>\n"
-        "/status · /cancel · /styles to switch · /delete to remove a style · /language\n\n"
+        "/status · /cancel · /language\n\n"
+        "<b>Your styles</b>\n"
+        "/styles to switch · /rename · /share lets others draw in a style · /delete\n\n"
         "<b>Your data</b>\n"
         "/privacy tells what I keep · /forgetme deletes everything"
     ),
@@ -94,14 +96,16 @@ TEXTS = {
         "them. Messages: until I have answered them.\n\n"
         "<b>Who sees it</b>\n"
         "Whoever runs this bot can, because it is all on their machine. It goes to nobody else: I learn and draw "
-        "there, too. Other people see nothing of yours. What you put into a pack is public on Telegram.\n\n"
+        "there, too. If you share a style, others draw in it and see neither its pictures nor its captions. "
+        "What you put into a pack is public on Telegram.\n\n"
         "<b>How to delete it</b>\n"
         "/samples removes single pictures, /delete a style with all that belongs to it, "
         "/forgetme everything at once."
     ),
     "forget-sure": (
         "Delete everything that I keep about you? Your styles, their pictures and captions, what I learned from them, "
-        "your stickers, prompts and settings. What is going on is stopped. This cannot be undone.\n\n"
+        "your stickers, prompts and settings. What is going on is stopped, and who draws in a style of yours "
+        "loses it. This cannot be undone.\n\n"
         "Packs on Telegram stay unless you say otherwise."
     ),
     "forget-late": "That button is from an earlier time. If you still want everything deleted, send /forgetme again.",
@@ -136,6 +140,49 @@ TEXTS = {
     "style-ready": "ready to draw",
     "style-untrained": "not trained yet",
     "style-outdated": "to be trained again for my new drawing model",
+    "style-outdated-lent": "learned on an earlier drawing model; its owner has to train it again",
+    "style-line-shared": "; shared, {n:person draws|people draw} in it",
+    "style-line-lent": "{mark} 🔗 <b>{keyword}</b>: shared with you by link, {state}",
+    "style-line-ready": (
+        "✨ <b>{keyword}</b>: ready-made for everybody. I draw in it while you have no style of your own."
+    ),
+    "style-switched-lent": (
+        "You draw in <b>{keyword}</b> now, which is shared with you: /sticker <i>{example_prompt}</i>"
+    ),
+    "style-lent": (
+        "You are in <b>{keyword}</b>, which is shared with you by link: /sticker draws in it, and only its owner sees "
+        "and changes the rest. /styles takes you back to a style of your own, /new starts one."
+    ),
+    "status-lent": "Style <b>{keyword}</b>, shared with you by link.",
+    "rename-usage": "How shall <b>{keyword}</b> be called? Like this: /rename <i>keyword</i>",
+    "renamed": "<b>{old}</b> is called <b>{keyword}</b> now, in its captions too. It draws as before.",
+    "rename-taken": "You have a style <b>{keyword}</b> already. Take another word.",
+    "rename-too-long": (
+        "With <b>{keyword}</b> in front, the caption of picture {number} gets too long. Take a shorter word."
+    ),
+    "imported-no-samples": (
+        "<b>{keyword}</b> came as a file, without pictures. It draws as it is: /sticker. "
+        "If you send me {min} or more pictures with captions, /train makes a new look of them in its place."
+    ),
+    # sharing
+    "share": (
+        "Whoever opens this link can draw in <b>{keyword}</b>. They see neither your pictures nor your captions.\n"
+        "{link}\n\n"
+        "{n:person draws|people draw} in it now."
+    ),
+    "share-untrained": "<b>{keyword}</b> is not trained yet, so nobody could draw in it. /train first, then /share.",
+    "share-over": "<b>{keyword}</b> is not shared any more: {n:person has|people have} lost it.",
+    "share-over-already": "<b>{keyword}</b> is not shared. /share gives a link.",
+    "share-unknown": "That link does not work any more. Ask for a new one.",
+    "share-own": "That link leads to your own style. Send it to somebody else.",
+    "share-joined": (
+        "Hello {name}! You can draw in the style <b>{keyword}</b> now; somebody shares it with you.\n"
+        "Try /sticker <i>{example_prompt}</i>. /new starts a style of your own."
+    ),
+    "share-left": "<b>{keyword}</b> is not among your styles any more.",
+    "share-ended": (
+        "<b>{keyword}</b> is not shared with you any more. The stickers that you have drawn in it are yours."
+    ),
     "delete-sure": (
         "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "
         "This cannot be undone. Packs on Telegram stay."
@@ -426,6 +473,11 @@ TEXTS = {
         "I have a new drawing model, and <b>{keyword}</b> was learned on the one before. "
         "Your pictures are all still here: one tap, and I learn it again."
     ),
+    "other-base-lent": (
+        "<b>{keyword}</b> was learned on an earlier drawing model. It is shared with you, so only its owner can "
+        "have it "
+        "learned again. /styles shows what else you can draw in."
+    ),
     "train-failed": "I could not learn <b>{keyword}</b>. Your pictures are all still here.",
     # the line
     "queue-place": "You are {place:ordinal} in line{about}.",
@@ -460,6 +512,9 @@ TEXTS = {
     "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",
     "note-no-style": "Drawn without a style: you have none yet. /new starts one.",
     "note-untrained": "Drawn without your style: it is not trained yet. Send pictures, then /train.",
+    "note-lent": "In <b>{keyword}</b>, which is shared with you.",
+    "note-lent-untrained": "Drawn without a style: the one that is shared with you is not trained any more.",
+    "note-ready": "In the ready-made style. /new teaches me yours.",
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
     # packs
@@ -499,6 +554,8 @@ TEXTS = {
         "I have a new drawing model, and this style was learned on the one before. "
         "Your pictures are all still here: /train teaches it to me again."
     ),
+    "error-other-base-lent": "This style was learned on another drawing model, so I cannot draw in it now.",
+    "error-share-ended": "This style is not shared with you any more, so I have stopped.",
     "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
     "error-too-many-steps": "My base model cannot draw in so many steps. Please tell whoever runs me.",
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
@@ -527,6 +584,9 @@ TEXTS = {
     "button-undo": "↩ Undo",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",
+    "button-leave": "✕ Remove",
+    "button-share-renew": "🔄 New link",
+    "button-share-end": "✕ End sharing",
     "button-forget": "Delete everything, keep my packs",
     "button-forget-packs": "Delete everything and my packs",
 }

@@ -54,6 +54,11 @@ async def delete_rows(store: Store, asked: Erasure) -> None:
     async with store.transaction():
         names = await store.rows("SELECT name FROM pack WHERE person = ? AND state != 'gone'", asked.person)
         sets = [row["name"] for row in names] if asked.with_packs else []
+        await store.change(  # what others have drawn in these styles is theirs; the look is not
+            "UPDATE job SET adapter = NULL, lent_keyword = ''"
+            " WHERE person != ?1 AND style IN (SELECT id FROM style WHERE person = ?1)",
+            asked.person,
+        )
         await held.delete(store, asked.person)
         await store.change("UPDATE erasure SET sets = ? WHERE person = ?", json.dumps(sets), asked.person)
 

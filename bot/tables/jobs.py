@@ -33,7 +33,10 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 # Parts of statements: constants, never anybody's text.
 # options may hold words, too
-FORGET_WORDS = "prompt = '', prompt_original = NULL, prompt_unknown = '', adapter = NULL, options = '{}'"
+FORGET_WORDS = (
+    "prompt = '', prompt_original = NULL, prompt_unknown = '',"
+    " lent_keyword = '', adapter = NULL, options = '{}'"
+)
 OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
 
@@ -63,6 +66,7 @@ class Job:
     prompt: str = field(repr=False)
     prompt_original: str | None = field(repr=False)
     prompt_unknown: str = field(repr=False)
+    lent_keyword: str = field(repr=False)
     options: DrawOptions
     steps: int | None
     seed: int
@@ -118,13 +122,15 @@ async def ask_draw(
     prompt: str,
     prompt_original: str | None = None,
     prompt_unknown: str = "",
+    lent_keyword: str = "",
     options: DrawOptions,
     note: str | None,
 ) -> None:
     """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
         "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
-        " options, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (person, origin) DO NOTHING",
+        " lent_keyword, options, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (person, origin) DO NOTHING",
         JobKind.DRAW,
         person,
         origin,
@@ -134,6 +140,7 @@ async def ask_draw(
         prompt,
         prompt_original,
         prompt_unknown,
+        lent_keyword,
         json.dumps(asdict(options)),
         note,
     )
@@ -294,6 +301,19 @@ async def cancel(store: Store, person: int, id: int) -> Job | None:
         *ACTIVE,
     )
     return None if row is None else of_row(row)
+
+
+async def end_lent(store: Store, style: int) -> list[Job]:
+    """End the open jobs of all who draw in this style and do not own it; gives them. No worker is told here."""
+    rows = await store.rows(
+        "UPDATE job SET state = ?, error = 'share-ended', handing_over = 0, ended_at = ?"
+        " WHERE style = ? AND lent_keyword != '' AND state IN (?, ?) RETURNING *",
+        JobState.FAILED,
+        time.time(),
+        style,
+        *ACTIVE,
+    )
+    return [of_row(row) for row in rows]
 
 
 async def mark_told(store: Store, id: int) -> None:

@@ -148,6 +148,11 @@ async def caption(
     )
 
 
+async def reword(store: Store, id: int, caption: str) -> None:
+    """Change the words of a caption and nothing else about it."""
+    await store.change("UPDATE sample SET caption = ? WHERE id = ?", caption, id)
+
+
 async def captioned_by(store: Store, person: int, message_id: int) -> list[Sample]:
     """The samples that a message has captioned already."""
     rows = await store.rows(

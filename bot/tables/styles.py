@@ -15,7 +15,8 @@ class Style:
     """A style. ``samples`` is the number of its pictures, ``adapter`` the blob that draws it, if any.
 
     ``adapter_step`` is the training step of that adapter, ``base`` the hash of the base that it was trained on (None =
-    not known), ``finished`` whether its training is done.
+    not known), ``finished`` whether its training is done. ``imported``: made of an adapter file. ``trained_as`` is
+    the keyword that the adapter was trained with: the old one if the style was renamed since.
     """
 
     id: int
@@ -26,13 +27,16 @@ class Style:
     adapter_step: int | None
     base: str | None
     finished: bool
+    imported: bool
+    trained_as: str | None
 
 
 # The adapter is that of the newest training that is done; if there is none, of the newest one with a checkpoint. Of
 # its checkpoints it is the one that the person has chosen (used), else the last one.
 _STYLE = f"""
 SELECT style.*, (SELECT count(*) FROM sample WHERE sample.style = style.id) AS samples,
-    newest.adapter, newest.step AS adapter_step, newest.base, coalesce(job.state = '{JobState.DONE}', 0) AS finished
+    newest.adapter, newest.step AS adapter_step, newest.base, coalesce(job.state = '{JobState.DONE}', 0) AS finished,
+    job.keyword AS trained_as
 FROM style
 LEFT JOIN checkpoint AS newest ON newest.id = (
     SELECT checkpoint.id FROM checkpoint JOIN job ON job.id = checkpoint.job
@@ -40,10 +44,11 @@ LEFT JOIN checkpoint AS newest ON newest.id = (
     ORDER BY job.state = '{JobState.DONE}' DESC, job.id DESC, checkpoint.used DESC, checkpoint.step DESC LIMIT 1)
 LEFT JOIN job ON job.id = newest.job
 """  # noqa: S608 - a constant of ours
+_MAY_DRAW = "(style.person = ?2 OR style.id IN (SELECT style FROM guest WHERE person = ?2))"
 
 
 def _style(row: sqlite3.Row) -> Style:
-    return Style(**(dict(row) | {"finished": bool(row["finished"])}))
+    return Style(**(dict(row) | {"finished": bool(row["finished"]), "imported": bool(row["imported"])}))
 
 
 async def add(store: Store, person: int, keyword: str) -> bool:
@@ -67,10 +72,51 @@ async def get(store: Store, person: int, id: int | None) -> Style | None:
     return None if row is None else _style(row)
 
 
+async def usable(store: Store, person: int, id: int | None) -> Style | None:
+    """A style that this person may draw in: their own, or one that is shared with them."""
+    row = await store.row(f"{_STYLE} WHERE style.id = ?1 AND {_MAY_DRAW}", id, person)
+    return None if row is None else _style(row)
+
+
+async def lent_to(store: Store, person: int) -> list[Style]:
+    """The styles of others that are shared with this person, in the order in which they came."""
+    rows = await store.rows(
+        f"{_STYLE} JOIN guest ON guest.style = style.id AND guest.person = ? ORDER BY joined_at", person
+    )
+    return [_style(row) for row in rows]
+
+
+async def by_keyword(store: Store, person: int, keyword: str) -> Style | None:
+    """A style that this person may draw in, by its keyword; of several, their own."""
+    row = await store.row(
+        f"{_STYLE} WHERE style.keyword = ?1 AND {_MAY_DRAW} ORDER BY style.person = ?2 DESC, style.id LIMIT 1",
+        keyword,
+        person,
+    )
+    return None if row is None else _style(row)
+
+
 async def all_of(store: Store, person: int) -> list[Style]:
     """A person's styles, oldest first."""
     rows = await store.rows(f"{_STYLE} WHERE style.person = ? ORDER BY style.id", person)
     return [_style(row) for row in rows]
+
+
+async def rename(store: Store, style: Style, keyword: str) -> None:
+    """Give a style another keyword, by which its packs are found. Raises Clash if the person has one so named.
+
+    Changes of its samples cannot be undone any more: they would bring captions with the old keyword back.
+    """
+    async with store.transaction():
+        await store.change("UPDATE style SET keyword = ? WHERE id = ?", keyword, style.id)
+        named = (keyword, style.person, style.keyword)
+        await store.change("UPDATE pack SET keyword = ? WHERE person = ? AND keyword = ?", *named)
+        await store.change(
+            "UPDATE job SET keyword = ? WHERE style = ? AND kind = 'draw' AND lent_keyword = ''",
+            keyword,
+            style.id,
+        )
+        await store.change("DELETE FROM change WHERE style = ?", style.id)
 
 
 async def remove(store: Store, style: Style) -> list[str]:
@@ -98,7 +144,7 @@ async def remove(store: Store, style: Style) -> list[str]:
         await store.change(
             "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id
         )
-        await store.change("UPDATE job SET adapter = NULL WHERE style = ?", style.id)
+        await store.change("UPDATE job SET adapter = NULL, lent_keyword = '' WHERE style = ?", style.id)
         await store.change("DELETE FROM style WHERE id = ?", style.id)
         drawn = await retention.forget_deleted_styles(store)
     return [row[0] for row in names] + drawn

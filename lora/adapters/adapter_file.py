@@ -104,7 +104,7 @@ def read_layers(data: bytes) -> Layers:
     """
     settings = peft_settings.read(read_header(data))
     parts: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in _load(data).items():
+    for key, tensor in load_tensors(data).items():
         path, part = layer_names.parse(key)
         if part in parts.setdefault(path, {}):
             raise JobError("bad-adapter", f"it holds the layer {path} twice")
@@ -120,7 +120,8 @@ def settings_of(layers: Layers) -> dict[str, Any]:
     return peft_settings.write(known, targets=sorted(layers))
 
 
-def _load(data: bytes) -> dict[str, Tensor]:
+def load_tensors(data: bytes) -> dict[str, Tensor]:
+    """All tensors of a file by their names. Raises JobError bad-adapter."""
     try:
         return dict(load(data))
     except Exception as error:  # besides its own error, the library raises many kinds

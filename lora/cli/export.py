@@ -14,19 +14,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("adapter", type=Path, help="a LoRA file; a run's folder (its best, or else its last); a checkpoint's")
     add("--format", choices=["diffusers", "kohya"], required=True, help="kohya: also for A1111 and ComfyUI")
+    add("--half", action="store_true", help="weights in float16: half the size")
+    add("--title", help="the name in the file's header; default: the name of --out")
     add("--out", type=Path, required=True, help="the .safetensors file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read the adapter and write it in the other format."""
-    from lora.adapters.export import FORMATS
+    from lora.adapters.export import FORMATS, in_half
     from lora.files import write_whole
 
     if args.out.suffix != ".safetensors":
         raise UsageError(f"{args.out}: must end with .safetensors, which is what is written")
     adapter = _file(args.adapter)
     with about_adapter(adapter):
-        exported = FORMATS[args.format](read_adapter(adapter), args.out.stem)
+        exported = FORMATS[args.format](read_adapter(adapter), args.title or args.out.stem)
+        exported = in_half(exported) if args.half else exported
     write_whole(args.out, exported)
     say(f"wrote {args.out} for {args.format}, from {adapter}")
 

@@ -13,7 +13,7 @@ from tests.bot.fake_engine import FakeEngine
 from tests.bot.marked import MARKS, files_with_marks, stored_files, visit, words_in
 from tests.waiting import until_async
 
-IMPERSONAL = {"setting", "admin_notice", "invite", "member_name"}  # hold nothing of anybody
+IMPERSONAL = {"setting", "admin_notice", "invite", "member_name", "ready_style"}  # hold nothing of anybody
 ADMINS_OWN = {"ban", "member"}  # ids that admins have written down: who may use the bot
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.playground import Message, Person
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.bot.marked import stored_files
 from tests.bot.trainings import drawn_with, ready_to_train, trained
 
 
@@ -61,7 +62,7 @@ async def test_an_older_sheet_changes_nothing(stage: Stage, ada: Person) -> None
         await ada.wait_for("Style zuvix is deleted")
         await ada.press(first, "after 4 steps")
         await ada.wait_for("not here any more")
-        assert not [p for p in (stage.config.storage.dir / "blobs").glob("*/*") if p.is_file()]
+        assert stored_files(stage) == []
 
 
 async def test_the_choice_is_offered_again(stage: Stage, ada: Person) -> None:

@@ -8,6 +8,7 @@ from bot.playground import Person
 from bot.tables import styles
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.bot.marked import stored_files
 from tests.bot.trainings import ready_to_train
 from tests.waiting import until_async as until
 
@@ -70,5 +71,5 @@ async def test_deleting_a_style_ends_its_training(stage: Stage, ada: Person) -> 
         await ada.press(await ada.wait_for("cannot be undone"), "delete:")
         await ada.wait_for("Style zuvix is deleted")
         await ada.wait_for("Learning zuvix was cancelled", since=0)
-        assert not [p for p in (stage.config.storage.dir / "blobs").glob("*/*") if p.is_file()]
+        assert stored_files(stage) == []
         assert await styles.all_of(running.parts.store, ada.id) == []

@@ -1,0 +1,82 @@
+"""The ready-made style: small, named as such, for whoever has none, and never one of theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot import ready_style
+from bot.blobs import Blobs
+from bot.playground import Person
+from bot.ready_style import FILE, MAX_BYTES
+from bot.store import Store
+from tests.bot.conftest import Stage
+from tests.bot.fake_engine import FakeEngine
+from tests.waiting import until_async
+
+
+async def test_what_ships_is_small_and_says_its_base(store: Store, tmp_path: Path) -> None:
+    """At most a megabyte; a second start keeps one row and one blob; the daily tidy leaves it."""
+    assert FILE.stat().st_size <= MAX_BYTES
+    blobs = Blobs(tmp_path / "blobs", store)
+    for _ in range(2):
+        found = await ready_style.load(store, blobs)
+    assert found is not None
+    await blobs.sweep_all()
+    assert await blobs.read(found.adapter) == FILE.read_bytes()
+    assert await store.value("SELECT count(*) FROM ready_style") == 1
+    assert found.fits(found.base, "anything")
+    assert found.fits(None, "sticker-nano")
+    assert not found.fits(None, "sd-2.1")
+    assert not found.fits("0" * 64, "sticker-nano")
+
+
+async def test_a_file_that_is_no_adapter_is_no_style(store: Store, tmp_path: Path) -> None:
+    """The bot starts without it."""
+    (tmp_path / "x").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
+    assert await ready_style.load(store, Blobs(tmp_path / "blobs", store), tmp_path / "x") is None
+
+
+async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
+    """Told in one line; the person's words stay theirs; it is in no pack of a style and none of their styles."""
+    base = (await _about(stage)).base
+    async with stage.bot(FakeEngine(base_hash=base)) as running:
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+        await ada.send("/sticker a red fox --seed 1")
+        told = await ada.wait_for("seed 1")
+        assert told.text.startswith("a red fox")
+        assert "In the ready-made style. /new teaches me yours." in told.text
+        assert running.engine.jobs[0].prompt == "bomux a red fox"
+        assert running.engine.jobs[0].adapter == FILE.read_bytes()
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "again:")
+        await ada.wait_for(lambda message: "ready-made" in message.text and "seed 1" not in message.text)
+        await ada.send("/styles")
+        assert "✨ bomux: ready-made for everybody" in (await ada.wait_for("no style yet")).text
+        await ada.send("/new bomux")
+        await ada.wait_for("bomux is open")
+        await ada.send("/sticker a red fox --seed 2")
+        assert "your style: it is not trained yet" in (await ada.wait_for("seed 2")).text
+        assert running.engine.jobs[-1].adapter is None
+        assert await running.parts.store.value("SELECT count(*) FROM style") == 1
+
+
+async def test_on_another_base_there_is_none(stage: Stage, ada: Person) -> None:
+    """It was trained on the bundled base; elsewhere people draw without it and read so."""
+    async with stage.bot() as running:
+        await until_async(lambda: running.parts.dispatch.base)
+        await ada.send("/sticker a red fox --seed 1")
+        told = await ada.wait_for("seed 1")
+        assert "Drawn without a style" in told.text
+        assert running.engine.jobs[0].adapter is None
+        await ada.send("/styles")
+        assert "✨" not in (await ada.wait_for("no style yet")).text
+
+
+async def _about(stage: Stage) -> ready_style.ReadyStyle:
+    store = await Store.open(stage.config.storage.dir / "bot.sqlite")
+    try:
+        found = await ready_style.load(store, Blobs(stage.config.storage.dir / "blobs", store))
+    finally:
+        await store.close()
+    assert found is not None
+    return found
