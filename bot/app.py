@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from telegram import Bot
 from bot.access import Access
 from bot.admins import Admins
 from bot.blobs import Blobs
+from bot.bursts import Bursts
 from bot.config import Config
 from bot.connect import connect
 from bot.context import Parts
@@ -33,6 +34,7 @@ from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.rate_limit import RateLimiter
+from bot.reading import Json
 from bot.ready_style import load
 from bot.request import Request
 from bot.sample_replies import SampleReplies
@@ -119,7 +121,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             notify=deliver.wake,
         )
         outbox = Outbox(store=store, sender=sender)
-        intake = Intake(store=store, blobs=blobs, sender=sender)
+        intake = Intake(store=store, blobs=blobs, sender=sender, limits_of=config.limits_of)
         admins = Admins(ids=config.access.admins, store=store, sender=sender, outbox=outbox)
         packs = Packs(bot=bot, rate_limiter=rate_limiter, sender=sender, store=store, blobs=blobs)
         access = Access(settings=config.access, store=store, sender=sender)
@@ -144,10 +146,16 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             ),
             ready=await load(store, blobs),
         )
+        bursts = Bursts(limits_of=config.limits_of, store=store, sender=sender)
+        await bursts.load()
+
+        async def sift(updates: Sequence[Json]) -> Sequence[Json]:
+            return await bursts.sift(await access.sift(updates))
+
         inbox = Inbox(
             bot=bot,
             store=store,
-            sift=access.sift,
+            sift=sift,
             handle=partial(serve, parts, ROUTES),
             give_up=partial(apologise, parts),
         )

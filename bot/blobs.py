@@ -6,7 +6,7 @@ import asyncio
 import errno
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,6 +47,10 @@ class Blobs:
     async def read(self, name: str) -> bytes:
         """The content of a blob. Raises OSError."""
         return await asyncio.to_thread(self._path(name).read_bytes)
+
+    async def size(self, names: Sequence[str]) -> int:
+        """What these files take together, in bytes; one that is not there takes none."""
+        return await asyncio.to_thread(lambda: sum(_size(self._folder / n[:2] / n) for n in names if n))
 
     async def content(self, name: str) -> bytes:
         """The content for a job that is handed to an engine, which reads the file when it sends it.
@@ -91,6 +95,13 @@ class Blobs:
         if not name:
             raise FileNotFoundError(errno.ENOENT, "it was deleted")
         return self._folder / name[:2] / name
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _checked_size(path: Path) -> int:

@@ -88,11 +88,37 @@ class Sticker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The most active jobs of a person, and the most attempts of a job."""
+class Quotas:
+    """What one person may take. 0 = no limit."""
+
+    jobs_per_person: int = 0
+    trainings_per_day: int = 0
+    pictures_per_day: int = 0
+    styles: int = 0
+    samples: int = 0
+    megabytes: int = 0
+    updates_per_minute: int = 0
+    uploads_per_minute: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Quotas):
+    """What one person may take who is no admin, and the most attempts of a job."""
 
     jobs_per_person: int = 3
+    trainings_per_day: int = 10
+    pictures_per_day: int = 300
+    styles: int = 30
+    samples: int = 1000
+    megabytes: int = 1000
+    updates_per_minute: int = 300
+    uploads_per_minute: int = 150
     attempts: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminLimits(Quotas):
+    """What one admin may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +133,11 @@ class Config:
     train: Train = field(default_factory=Train)
     sticker: Sticker = field(default_factory=Sticker)
     limits: Limits = field(default_factory=Limits)
+    admin_limits: AdminLimits = field(default_factory=AdminLimits)
+
+    def limits_of(self, person: int) -> Quotas:
+        """What this person may take."""
+        return self.admin_limits if person in self.access.admins else self.limits
 
 
 def _is_person(entry: int | str) -> bool:
@@ -157,7 +188,11 @@ ALLOWED: dict[str, Rule] = {
     "sticker.steps": (lambda v: 1 <= v <= 1000, "1 to 1000"),
     "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
     "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
-    "limits.jobs_per_person": (lambda v: v >= 1, "1 or more"),
+    **{
+        f"{table}.{key.name}": (lambda v: v >= 0, "0 (no limit) or more")
+        for table in ("limits", "admin_limits")
+        for key in fields(Quotas)
+    },
     "limits.attempts": (lambda v: v >= 1, "1 or more"),
 }
 

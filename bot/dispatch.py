@@ -245,7 +245,13 @@ class Dispatch:
             case Checkpoint():
                 async with self._blobs.keep(event.adapter, event.state) as (adapter, state):
                     unused = await trainings.add_checkpoint(
-                        self._store, job, step=event.step, adapter=adapter, state=state, base=self.base
+                        self._store,
+                        job,
+                        step=event.step,
+                        adapter=adapter,
+                        state=state,
+                        base=self.base,
+                        bytes=len(event.adapter),
                     )
                 await self._blobs.sweep(unused)
                 now = await jobs.get(self._store, job.id)

@@ -143,6 +143,7 @@ class Imports:
         if style.samples >= self._settings.max_samples:
             await imports.settle(self._store, imported.id, item.position, Outcome.FULL)
             return
+        await self._intake.check_room(imported.person)
         try:
             data = await self._fetch(item, source)
         except UserError as error:
@@ -184,6 +185,7 @@ class Imports:
                 pack=imported.source if imported.kind == ImportKind.PACK else None,
                 emoji=item.emoji,
                 draft=captions.with_keyword(draft, style.keyword) if draft else None,
+                bytes=len(data),
             )
             if item.caption:
                 await captioning.give(

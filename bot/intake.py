@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from telegram.error import BadRequest
 
-from bot import captioning
+from bot import captioning, quotas
 from bot.blobs import Blobs
+from bot.config import Quotas
 from bot.errors import UserError
 from bot.sender import Sender
 from bot.slots import without_slot
@@ -53,7 +55,10 @@ class Offer:
 class Intake:
     """Makes samples of offers. Doing it twice for one message changes nothing."""
 
-    def __init__(self, *, store: Store, blobs: Blobs, sender: Sender) -> None:
+    def __init__(
+        self, *, store: Store, blobs: Blobs, sender: Sender, limits_of: Callable[[int], Quotas]
+    ) -> None:
+        self._limits_of = limits_of
         self._store = store
         self._blobs = blobs
         self._sender = sender
@@ -72,11 +77,16 @@ class Intake:
         if known is None:
             if style.samples >= most:
                 raise UserError("too-many-samples", most=most)
+            await self.check_room(style.person, offer.bytes)
             async with without_slot(), self._fetching:
                 await self._keep(style, offer, await self._fetch(style.person, offer))
         if offer.album:
             await captioning.deal_out(self._store, style.person, offer.album, style.keyword)
         return Taken.NEW
+
+    async def check_room(self, person: int, bytes: int = 0) -> None:
+        """Raise UserError if no more of this person's pictures may be kept."""
+        await quotas.check_sample(self._store, self._limits_of(person), person, bytes)
 
     async def _again(self, style: Style, offer: Offer, known: Sample) -> Taken:
         """The same file again: it stays one sample and gets the new caption, if there is one."""
@@ -128,6 +138,7 @@ class Intake:
                 draft=offer.draft,
                 pack=offer.pack,
                 emoji=offer.emoji,
+                bytes=len(data),
             )
             if offer.caption and not offer.album:
                 await captioning.give(

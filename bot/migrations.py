@@ -367,6 +367,39 @@ ALTER TABLE job ADD COLUMN lent_keyword TEXT NOT NULL DEFAULT '';   -- draw: put
 ALTER TABLE style ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;   -- 1: made of an adapter file
 """
 
+QUOTAS = """
+ALTER TABLE inbox ADD COLUMN upload INTEGER NOT NULL DEFAULT 0;     -- 1: a message with a file
+CREATE INDEX inbox_received ON inbox (received_at);
+ALTER TABLE sample ADD COLUMN bytes INTEGER;                        -- of its file; NULL = not known yet
+ALTER TABLE checkpoint ADD COLUMN bytes INTEGER;                    -- of its adapter; NULL = not known yet
+CREATE INDEX checkpoint_of_style ON checkpoint (style);
+ALTER TABLE job ADD COLUMN asked_at REAL;                           -- seconds since 1970; NULL = before this column
+ALTER TABLE job ADD COLUMN started_at REAL;                         -- its first attempt
+
+CREATE TABLE usage (                        -- what was asked for on a day; "id" and not "person": outlasts /forgetme
+    id INTEGER NOT NULL,                    -- of the person
+    kind TEXT NOT NULL,                     -- of the jobs
+    day INTEGER NOT NULL,                   -- days since 1970, UTC
+    used INTEGER NOT NULL,                  -- trainings; pictures
+    PRIMARY KEY (id, kind, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER job_asked AFTER INSERT ON job BEGIN
+    UPDATE job SET asked_at = (julianday('now') - 2440587.5) * 86400.0 WHERE id = new.id;
+    INSERT INTO usage (id, kind, day, used) VALUES (new.person, new.kind, unixepoch() / 86400,
+        iif(new.kind = 'draw', coalesce(json_extract(new.options, '$.count'), 1), 1))
+        ON CONFLICT (id, kind, day) DO UPDATE SET used = used + excluded.used;
+END;
+CREATE TRIGGER job_started AFTER UPDATE OF state ON job WHEN new.state = 'running' AND new.started_at IS NULL BEGIN
+    UPDATE job SET started_at = (julianday('now') - 2440587.5) * 86400.0 WHERE id = new.id;
+END;
+CREATE TRIGGER job_counted_back AFTER UPDATE OF state ON job
+    WHEN old.state != new.state AND (new.state = 'failed' OR (new.state = 'cancelled' AND new.attempt = 0)) BEGIN
+    UPDATE usage SET used = used - iif(new.kind = 'draw', coalesce(json_extract(new.options, '$.count'), 1), 1)
+        WHERE id = new.person AND kind = new.kind AND day = CAST(new.asked_at / 86400 AS INTEGER);
+END;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -382,4 +415,5 @@ MIGRATIONS = (
     ACCESS,
     IMPORTS,
     STYLES_FOR_OTHERS,
+    QUOTAS,
 )

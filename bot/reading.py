@@ -21,6 +21,9 @@ class Author:
     private: bool
 
 
+FILES = frozenset(
+    ["animation", "audio", "document", "paid_media", "photo", "sticker", "video", "video_note", "voice"]
+)
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 
 
@@ -64,6 +67,12 @@ def author(update: Json) -> Author | None:
             private=isinstance(part.get("chat"), dict) and _id(part["chat"]) == id,
         )
     return None
+
+
+def has_file(update: Json) -> bool:
+    """Whether it is a new message with a file: a picture, a sticker, a document, a video or the like."""
+    message = update.get("message")
+    return isinstance(message, dict) and not FILES.isdisjoint(message)
 
 
 def _id(part: object) -> int | None:

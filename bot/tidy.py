@@ -7,7 +7,7 @@ import time
 
 from bot.blobs import Blobs
 from bot.store import Store
-from bot.tables import access, changes, imports, inbox, retention, trainings
+from bot.tables import access, changes, imports, inbox, retention, trainings, usage
 
 DAY = 24 * 3600.0  # seconds
 
@@ -26,6 +26,11 @@ class Tidy:
             await self.tidy()
             await asyncio.sleep(DAY)
 
+    async def _measure(self) -> None:
+        """Store the sizes of files that are not known: of rows from before there was such a column."""
+        for table, id, names in await usage.without_size(self._store):
+            await usage.store_size(self._store, table, id, await self._blobs.size(names))
+
     async def tidy(self) -> None:
         """Delete rows first, then the files that no row names any more, then what the database's log still holds."""
         await trainings.tidy_ended(self._store)
@@ -36,5 +41,7 @@ class Tidy:
         await imports.forget_told(self._store, time.time() - DAY)
         await changes.forget_before(self._store, time.time() - DAY)
         await access.forget_invites(self._store)
+        await usage.forget_old(self._store)
+        await self._measure()
         await self._blobs.sweep_all()
         await self._store.empty_log()

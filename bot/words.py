@@ -87,6 +87,14 @@ class Words:
             return self("minutes", n=max(1, round(seconds / 60)))
         return self("hours", n=round(seconds / 3600))
 
+    def relative(self, seconds: float) -> str:
+        """When something will be: in 40 seconds, in 6 minutes, in 2 hours."""
+        if seconds < 55:
+            return self("in-seconds", n=max(5, -int(-seconds // 5) * 5))
+        if seconds < 90 * 60:
+            return self("in-minutes", n=max(1, round(seconds / 60)))
+        return self("in-hours", n=round(seconds / 3600))
+
 
 def clip(text: str, length: int = 200) -> str:
     """A text cut to a length that a message has room for."""

@@ -9,8 +9,8 @@ from bot import sticker_options
 from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
-from bot.limit import check_room
 from bot.looks import look_of
+from bot.quotas import check_drawing
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
@@ -67,7 +67,7 @@ async def _ask(context: Context, english: English, options: DrawOptions, style: 
         raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)
     if look.keyword:
         prompt = captions.with_keyword(prompt, look.word)
-    await check_room(context)
+    await check_drawing(context, options.count)
     await jobs.ask_draw(
         store,
         person=context.person.id,

@@ -6,6 +6,7 @@ from bot import renaming, sharing
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.looks import ready_look
+from bot.quotas import check_style
 from bot.tables import comparisons, inbox, jobs, people, shares, styles
 from bot.tables.styles import Style
 from bot.words import clip
@@ -94,6 +95,9 @@ async def make(context: Context, word: str) -> None:
     """Make a style, or switch to the one with that keyword. Updates that waited for a style are released."""
     if (problem := captions.keyword_problem(word)) is not None:
         raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
+    known = await styles.all_of(context.parts.store, context.person.id)
+    if word not in [style.keyword for style in known]:
+        await check_style(context)
     async with context.parts.store.transaction():
         made = await styles.add(context.parts.store, context.person.id, word)
         await inbox.release(context.parts.store, context.person.id)
@@ -101,7 +105,7 @@ async def make(context: Context, word: str) -> None:
     if made:
         await context.say("new-made", keyword=word, least=least, most=most)
         return
-    found = next(s for s in await styles.all_of(context.parts.store, context.person.id) if s.keyword == word)
+    found = next(style for style in known if style.keyword == word)
     await context.say("style-switched", keyword=word, n=found.samples)
 
 

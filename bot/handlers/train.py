@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot import advice
 from bot.context import Context
 from bot.errors import UserError
-from bot.limit import check_room
+from bot.quotas import check_training
 from bot.sample_words import lacking, none_of, numbers
 from bot.sticker_options import MAX_SEED
 from bot.store import Clash
@@ -61,7 +61,7 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
             keyword=style.keyword,
             buttons=[[("button-train-bare", "train:bare")]],
         )
-    await check_room(context)
+    await check_training(context)
     if warn:
         await _warn(context, found, style)
     try:

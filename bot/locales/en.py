@@ -89,8 +89,9 @@ TEXTS = {
     # data and privacy
     "privacy": (
         "<b>What I keep</b>\n"
-        "Your Telegram id, first name and language. The pictures you send, their captions, and what I learned from "
-        "them. Your prompts and the stickers I drew. Which packs I made for you.\n\n"
+        "Your Telegram id, first name, @name and language. The pictures you send, their captions, and what I learned "
+        "from them. Your prompts and the stickers I drew. Which packs I made for you. "
+        "How much I drew and learned for you today, until the day is over.\n\n"
         "<b>How long</b>\n"
         "Prompts, and stickers that are in no pack: {days} days. Your styles and their pictures: until you delete "
         "them. Messages: until I have answered them.\n\n"
@@ -439,6 +440,35 @@ TEXTS = {
     ),
     "already-training": "I am learning <b>{keyword}</b> already. /status tells how far I am.",
     "too-many-jobs": "You have {most} things going on already. Let one end first, or /cancel one.",
+    "too-many-jobs-until": (
+        "You have {most} things going on already, the most at one time. The next one ends about {when}; or /cancel one."
+    ),
+    # what one person may take
+    "limit-trainings": "{most:training is|trainings are} the most for one day. The next one can start {when}.",
+    "limit-pictures": "{most:picture is|pictures are} the most for one day. I draw more for you {when}.",
+    "limit-pictures-left": (
+        "{most:picture is|pictures are} the most for one day, and you have {left} left. Ask for fewer; more {when}."
+    ),
+    "limit-styles": "{most:style is|styles are} the most that I keep for one person. /delete makes room at once.",
+    "limit-samples": (
+        "{most:picture is|pictures are} the most that I keep for one person. "
+        "/samples or /delete makes room at once."
+    ),
+    "limit-bytes": (
+        "Your pictures and styles take {most} MB, the most that I keep for one person. "
+        "/samples or /delete makes room at once."
+    ),
+    "limit-updates": (
+        "That is too fast for me: {most:message|messages} a minute are the most. "
+        "I did not read what came after; send it again {when}."
+    ),
+    "limit-uploads": (
+        "That is too fast for me: {most:picture|pictures} a minute are the most. "
+        "I did not take what came after; send it again {when}."
+    ),
+    "in-seconds": "in {n:second|seconds}",
+    "in-minutes": "in {n:minute|minutes}",
+    "in-hours": "in {n:hour|hours}",
     "train-headline": "Learning <b>{keyword}</b> from {n:picture|pictures}",
     "train-advice": "With {least}–{most} pictures I learn a look much better than with {n}.",
     "train-bar": "{bar}\nStep {step} of {steps}{left}{loss}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from bot.reading import has_file
 from bot.store import Store
 
 DAY = 24 * 3600.0  # seconds
@@ -39,6 +40,7 @@ class Letter:
     tries: int
     received_at: float
     done_at: float | None
+    upload: int  # 1: a message with a file
 
 
 async def put(store: Store, updates: Sequence[tuple[int, dict[str, Any]]]) -> None:
@@ -50,13 +52,21 @@ async def put(store: Store, updates: Sequence[tuple[int, dict[str, Any]]]) -> No
         except RecursionError:  # nested too deeply for Python: put aside later
             body = ""
         digest = hashlib.sha256(body.encode()).hexdigest()
-        rows.append((update["update_id"], digest, person, body, now))
+        rows.append((update["update_id"], digest, person, body, now, has_file(update)))
     # '' is the digest of rows from before there were digests
     await store.change_many(
-        "INSERT INTO inbox (update_id, digest, person, body, received_at) SELECT ?1, ?2, ?3, ?4, ?5"
+        "INSERT INTO inbox (update_id, digest, person, body, received_at, upload) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
         " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE update_id = ?1 AND digest IN (?2, ''))",
         rows,
     )
+
+
+async def since(store: Store, after: float) -> list[tuple[int, float, bool]]:
+    """(person, received_at, whether it had a file) of what came after this time (seconds since 1970), oldest first."""
+    rows = await store.rows(
+        "SELECT person, received_at, upload FROM inbox WHERE received_at > ? ORDER BY received_at", after
+    )
+    return [(row["person"], row["received_at"], bool(row["upload"])) for row in rows]
 
 
 async def claim(store: Store, person: int) -> Letter | None:

@@ -61,6 +61,8 @@ class Job:
     shared_losses: int
     handing_over: bool
     ended_at: float | None
+    asked_at: float | None = None
+    started_at: float | None = None
     adapter: str | None
     keyword: str
     prompt: str = field(repr=False)

@@ -40,6 +40,7 @@ class Sample:
     refused_tokens: int | None
     pack: str | None = None  # the name of the sticker set that it is from
     emoji: str = field(default="", repr=False)  # the sticker's
+    bytes: int | None = None
 
 
 async def add(
@@ -55,6 +56,7 @@ async def add(
     answer_id: int | None = None,
     pack: str | None = None,
     emoji: str = "",
+    bytes: int | None = None,
 ) -> int:
     """Store a picture, with a drafted caption if there is one; gives its id.
 
@@ -62,7 +64,7 @@ async def add(
     """
     row = await store.row(
         "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, answer_id, pack, emoji,"
-        " caption, caption_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " caption, caption_from, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         style,
         file_unique_id,
         blob,
@@ -74,6 +76,7 @@ async def add(
         emoji,
         draft,
         CaptionOrigin.DRAFT if draft else None,
+        bytes,
     )
     assert row is not None
     return int(row["id"])

@@ -34,7 +34,14 @@ async def checkpoints(store: Store, job: int) -> list[tuple[int, str]]:
 
 
 async def add_checkpoint(
-    store: Store, job: Job, *, step: int, adapter: str, state: str, base: str | None = None
+    store: Store,
+    job: Job,
+    *,
+    step: int,
+    adapter: str,
+    state: str,
+    base: str | None = None,
+    bytes: int | None = None,
 ) -> list[str]:
     """Store a checkpoint and drop the state of the one before. Gives the blobs that may be unused now.
 
@@ -47,15 +54,16 @@ async def add_checkpoint(
         old = await store.rows("SELECT state FROM checkpoint WHERE job = ? AND state IS NOT NULL", job.id)
         await store.change("UPDATE checkpoint SET state = NULL WHERE job = ?", job.id)
         await store.change(
-            "INSERT INTO checkpoint (job, style, step, adapter, state, base) VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO checkpoint (job, style, step, adapter, state, base, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (job, step) DO UPDATE SET adapter = excluded.adapter, state = excluded.state,"
-            " base = excluded.base",
+            " base = excluded.base, bytes = excluded.bytes",
             job.id,
             job.style,
             step,
             adapter,
             state,
             base,
+            bytes,
         )
         await store.change(
             "UPDATE job SET step = ?1, losses = 0, shared_losses = 0 WHERE id = ?2 AND step < ?1",
