@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import emoji
+from telegram import Sticker
 from telegram.error import BadRequest
 
 from bot.errors import UserError
@@ -22,6 +23,11 @@ class Contents:
     title: str = field(repr=False)
     items: Sequence[Item] = field(repr=False)
     faults: int = 0
+
+
+def moves(sticker: Sticker) -> str:
+    """How a sticker moves, as ``bot.moving.still`` takes it; "" if it does not."""
+    return "animated" if sticker.is_animated else "video" if sticker.is_video else ""
 
 
 class PackSource:
@@ -42,7 +48,7 @@ class PackSource:
                 position=position,
                 file_id=sticker.file_id,
                 file_unique_id=sticker.file_unique_id,
-                moves="animated" if sticker.is_animated else "video" if sticker.is_video else "",
+                moves=moves(sticker),
                 emoji=sticker.emoji or "",
             )
             for position, sticker in enumerate(found.stickers)

@@ -157,13 +157,11 @@ class Imports:
         looks.append(seen)
 
     async def _fetch(self, item: Item, source: Source) -> bytes:
-        if item.moves:
-            raise UserError("sticker-moves")
         try:
             data = await source.picture(item)
         except BadRequest as error:
             raise UserError("picture-gone") from error
-        return await self._intake.checked(data)
+        return await self._intake.checked(data, item.moves)
 
     async def _keep(self, imported: Import, style: Style, item: Item, data: bytes) -> None:
         """The sample, its caption, what takes it back, and the outcome: together or not at all."""

@@ -13,6 +13,7 @@ from bot import captioning, quotas
 from bot.blobs import Blobs
 from bot.config import Quotas
 from bot.errors import UserError
+from bot.moving import still
 from bot.sender import Sender
 from bot.slots import without_slot
 from bot.store import Store
@@ -50,6 +51,7 @@ class Offer:
     draft: str | None = field(default=None, repr=False)
     pack: str | None = None  # the name of the sticker set that it is from
     emoji: str = ""
+    moves: str = ""  # "video" or "animated": a sticker that moves
 
 
 class Intake:
@@ -113,11 +115,12 @@ class Intake:
             if "too big" in str(error).lower():
                 raise UserError("picture-too-many-bytes") from error
             raise
-        return await self.checked(data)
+        return await self.checked(data, offer.moves)
 
-    async def checked(self, data: bytes) -> bytes:
-        """The file, if it is a picture that can be used. Raises UserError."""
+    async def checked(self, data: bytes, moves: str = "") -> bytes:
+        """The file, if it is a picture that can be used; of one that moves, a still picture. Raises UserError."""
         async with self._decoding:
+            data = await still(data, moves) if moves else data
             try:
                 await asyncio.to_thread(pictures.open_rgba, data)
             except PictureError as error:

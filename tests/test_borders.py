@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "diffusers", "rapidocr", "cv2", "rembg", "transformers", "peft", "onnxruntime", "numba")
+HEAVY = (
+    *("torch", "diffusers", "rapidocr", "cv2", "rembg", "transformers", "peft", "onnxruntime", "numba"),
+    "thorvg_cython",
+)
 # What the bot may know of lora/: names, matched exactly. lora.engine is the protocol and its table of engines.
 LIGHT_HALF = {
     "lora",

@@ -12,6 +12,7 @@ from bot.context import Context
 from bot.errors import KeepForLater, UserError
 from bot.handlers.captions import confirm
 from bot.handlers.imports import take_packs
+from bot.import_sources import moves
 from bot.intake import Offer, Taken
 from bot.sample_words import KEPT
 from bot.tables import samples, styles
@@ -20,12 +21,9 @@ from lora.data import captions
 
 
 async def sticker(context: Context) -> None:
-    """A forwarded sticker is a sample; its emoji drafts the caption."""
+    """A forwarded sticker is a sample, of one that moves a still picture; its emoji drafts the caption."""
     found = context.message.sticker
     assert found is not None
-    if found.is_animated or found.is_video:
-        await _refuse(context, UserError("sticker-moves"))
-        return
     await _take(context, found, kind="sticker", draft=captions.draft_from_emoji(found.emoji or ""))
 
 
@@ -68,6 +66,7 @@ async def _take(
         caption=_words_of(message),
         draft=captions.with_keyword(draft, style.keyword) if draft else None,
         pack=found.set_name if isinstance(found, TelegramSticker) else None,
+        moves=moves(found) if isinstance(found, TelegramSticker) else "",
         emoji=(found.emoji or "") if isinstance(found, TelegramSticker) else "",
     )
     try:

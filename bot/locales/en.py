@@ -302,7 +302,8 @@ TEXTS = {
     "too-many-samples": (
         "A style can have {most} pictures, and yours is full. /samples lets you remove some."
     ),
-    "sticker-moves": "That one moves. I can only learn from still stickers and pictures.",
+    "sticker-no-still": "That one moves, and I could not take a still picture out of it.",
+    "sticker-moves": "That one moves. I can only learn from still pictures and stickers.",
     "picture-empty": "That file is empty.",
     "picture-too-many-bytes": "That file is over 20 MB, which is more than Telegram lets me fetch.",
     "picture-format": "I cannot read that file. I need PNG, WebP or JPEG pictures.",

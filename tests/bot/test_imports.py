@@ -15,6 +15,7 @@ from bot.tables import imports
 from tests.bot.conftest import Running, Stage
 from tests.bot.sample_pictures import drawing
 from tests.bot.styled import captions, kept, styled
+from tests.moving import VIDEO, animated
 from tests.waiting import until_async
 
 LINK = "https://t.me/addstickers/Foxes"
@@ -24,8 +25,8 @@ def sticker(seed: int, emoji: str = "🦊", name: str = "a.png") -> Picture:
     return Picture(data=drawing(seed), name=name, as_="sticker", emoji=emoji)
 
 
-def moving(name: str) -> Picture:
-    return Picture(data=b"\x1aE\xdf\xa3 no picture", name=name, as_="sticker", emoji="🎬")
+def moving(name: str, data: bytes = b"\x1aE\xdf\xa3 no picture") -> Picture:
+    return Picture(data=data, name=name, as_="sticker", emoji="🎬")
 
 
 async def publish(ada: Person, count: int, *more: Picture) -> Json:
@@ -34,7 +35,7 @@ async def publish(ada: Person, count: int, *more: Picture) -> Json:
 
 @pytest.mark.parametrize("text", [LINK, "look: tg://addstickers?set=Foxes", "/pack Foxes", f"/pack {LINK}"])
 async def test_a_pack_is_taken_as_a_whole(stage: Stage, ada: Person, text: str) -> None:
-    """Alpha and all, captions drafted from emoji, told in one message; what moves is counted and left out."""
+    """Alpha and all, captions drafted from emoji, told in one message; what cannot be read is counted."""
     async with styled(stage, ada) as running:
         await publish(ada, 5, moving("a.webm"), moving("b.tgs"))
         since = ada.seq
@@ -48,6 +49,23 @@ async def test_a_pack_is_taken_as_a_whole(stage: Stage, ada: Person, text: str) 
         assert (first.mode, first.size) == ("RGBA", (512, 512))
         await ada.send("undo")
         await ada.wait_for("Taken out again: 1, 2, 3, 4, 5. 0 pictures are left")
+
+
+async def test_stickers_that_move_give_a_still_picture(stage: Stage, ada: Person) -> None:
+    """In a pack, and sent singly; as PNG with transparency."""
+    pytest.importorskip("thorvg_cython")
+    async with styled(stage, ada) as running:
+        pack = await publish(ada, 1, moving("a.webm", VIDEO), moving("b.tgs", animated()))
+        await ada.send_sticker(pack["stickers"][1]["file_id"])
+        told = await ada.wait_for("1 in all")
+        await ada.press(told, "takepack:")
+        done = await ada.wait_for("All foxes: 2 new pictures for zuvix, 3 in all")
+        assert "1 picture was here before" in done.text
+        stills = [Image.open(io.BytesIO(await running.parts.blobs.read(s.blob))) for s in await kept(running)]
+        assert [(image.mode, image.size) for image in stills] == [("RGBA", (512, 512))] * 3
+        assert [image.format for image in stills] == ["PNG", "WEBP", "PNG"]
+        await ada.send_picture(b"\x1aE\xdf\xa3 no picture", as_="sticker", name="c.webm")
+        await ada.wait_for("could not take a still picture out of it")
 
 
 async def test_the_button_below_a_sticker_takes_the_rest(stage: Stage, ada: Person) -> None:
