@@ -21,7 +21,7 @@ from lora.jobs import Finding
 
 SIDE_PX = 512  # the size at which the rule was measured
 LEAST_SCORE = 0.8
-SHORT_SCORE = 0.95  # for two characters: circles and strokes are often read as OO or to
+SHORT_SCORE = 0.98  # for two characters: circles and strokes are often read as OO, OR or to
 GREY = (128, 128, 128)  # a background on which white and black lettering can both be read
 
 _SHORT, _LONG = re.compile(r"[A-Za-z0-9]{2}"), re.compile(r"[A-Za-z0-9]{3}")

@@ -39,7 +39,6 @@ SUBJECTS = {
     "laptop": "a laptop",
     "magic wand": "a magic wand",
     "medal": "a medal with ribbons",
-    "mobile phone": "a mobile phone",
     "musical keyboard": "the keys of a piano",
     "red heart": "a heart",
     "school": "a school",
@@ -48,6 +47,7 @@ SUBJECTS = {
     "t-shirt": "a t-shirt",
     "taxi": "a taxi",
     "telescope": "a telescope",
+    "wrench": "a wrench",
 }
 
 

@@ -38,7 +38,7 @@ SETS = {
     "twemoji": ("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0"),
     "emojione": ("@iconify-json/emojione", "1.2.3", "CC-BY-4.0"),
 }
-# In no training. fxemoji is the style of the demo; measurements train adapters on all four.
+# In no training. Streamline Stickies is the style of the demo; measurements train adapters on all four.
 UNSEEN = {
     "fxemoji": ("@iconify-json/fxemoji", "1.2.2", "Apache-2.0"),
     "flat color icons": ("@iconify-json/flat-color-icons", "1.2.3", "MIT"),

@@ -21,7 +21,7 @@ def test_detail_that_a_vae_loses() -> None:
     for _ in range(400):
         x, y = rng.randrange(60, 440), rng.randrange(60, 440)
         draw.line((x, y, x + rng.randrange(-60, 60), y + rng.randrange(-60, 60)), fill=(20, 20, 30, 255))
-    good = Image.open(DEMO / "fish.png").convert("RGBA")
+    good = Image.open(DEMO / "bug.png").convert("RGBA")
     found = [finding for finding in detail.check(base, [good, fine]) if finding]
     assert codes(found) == {"fine-detail": [(2,)]}
     assert 10 < float(found[0].detail) < detail.LEAST_DB

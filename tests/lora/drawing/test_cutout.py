@@ -169,7 +169,7 @@ def test_nothing_left_is_told() -> None:
 def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> None:
     """The bundled network finds a real sample on a background that no key could remove."""
     art = Image.new("RGBA", (256, 256))
-    with Image.open(Path(__file__).parents[3] / "data" / "demo" / "strawberry.png") as file:
+    with Image.open(Path(__file__).parents[3] / "data" / "demo" / "backpack.png") as file:
         art.paste(file.convert("RGBA").resize((200, 200)), (28, 28))
     ramp = np.linspace(30, 220, 256).astype(np.uint8)
     background = Image.fromarray(

@@ -242,10 +242,10 @@ def test_a_decoder_that_does_not_fit_is_not_packed(
 
 def test_detail_is_looked_for_at_the_samples_own_size(fine: Base) -> None:
     """The fine decoder's average loses as much as the plain one, at any size that a training may ask for."""
-    fish = Image.open(DEMO / "fish.png").convert("RGBA")
+    bug = Image.open(DEMO / "bug.png").convert("RGBA")
     usual = replace(fine, vae=AutoencoderKL.from_pretrained(fine.folder / "vae"))
     for side_px in (256, 128):
-        found, wanted = (round_trip_db(one, fish, WHITE, side_px) for one in (fine, usual))
+        found, wanted = (round_trip_db(one, bug, WHITE, side_px) for one in (fine, usual))
         assert found == pytest.approx(wanted, abs=0.2)
 
 
