@@ -27,6 +27,7 @@ from bot.erasure import Erasing
 from bot.errors import ConfigError
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
+from bot.exports import Exports
 from bot.handlers import ROUTES
 from bot.imports import Imports
 from bot.inbox import Inbox
@@ -145,6 +146,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
                 store=store, blobs=blobs, sender=sender, outbox=outbox, dispatch=dispatch, packs=packs
             ),
             ready=await load(store, blobs),
+            exports=Exports(store=store, blobs=blobs, sender=sender, folder=config.storage.dir / "outgoing"),
         )
         bursts = Bursts(limits_of=config.limits_of, store=store, sender=sender)
         await bursts.load()
@@ -166,10 +168,12 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await parts.packs.resume()
             await parts.sample_replies.resume()
             await parts.imports.resume()
+            await parts.exports.resume()
             async with admins.listening():
                 yield parts, inbox
         finally:
             await parts.erasing.close()
+            await parts.exports.close()
             await access.close()
             await parts.outbox.close()
             await parts.packs.close()

@@ -83,6 +83,11 @@ class Blobs:
                 return True
         return False
 
+    def path_of(self, name: str) -> Path | None:
+        """The file of a blob that is to be copied, None if it is gone."""
+        path = self._path(name) if name else None
+        return path if path is not None and path.is_file() else None
+
     def _write(self, content: bytes) -> str:
         name = hashlib.sha256(content).hexdigest()
         if not self._path(name).exists():

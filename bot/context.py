@@ -17,6 +17,7 @@ from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import Buttons, UserError
 from bot.example_prompt import ExamplePrompt
+from bot.exports import Exports
 from bot.imports import Imports
 from bot.intake import Intake
 from bot.outbox import Outbox
@@ -54,6 +55,7 @@ class Parts:
     erasing: Erasing
     imports: Imports
     ready: ReadyStyle | None
+    exports: Exports
     declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
     helped: dict[tuple[int, str], float] = field(default_factory=dict)  # (person, text) -> when, monotonic
 

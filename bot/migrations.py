@@ -400,6 +400,16 @@ CREATE TRIGGER job_counted_back AFTER UPDATE OF state ON job
 END;
 """
 
+EXPORTS = """
+CREATE TABLE export (                       -- files that a person asked for: deleted when they have been sent
+    person INTEGER NOT NULL REFERENCES person,
+    kind TEXT NOT NULL,                     -- an ExportKind
+    style INTEGER NOT NULL,                 -- 0 = everything; else of this style, if it is still there
+    message_id INTEGER,                     -- the bot's message that shows how it goes
+    PRIMARY KEY (person, kind, style)
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -416,4 +426,5 @@ MIGRATIONS = (
     IMPORTS,
     STYLES_FOR_OTHERS,
     QUOTAS,
+    EXPORTS,
 )

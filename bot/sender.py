@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from telegram import (
     Bot,
@@ -109,6 +110,22 @@ class Sender:
             file = InputFile(data, filename="looks.png")
             return await self._captioned(self._bot.send_document, person, file, caption, buttons)
         return await self.photo(person, data, caption, buttons=buttons)
+
+    async def document(self, person: int, path: Path, name: str) -> int:
+        """Send a file of at most 50 MB, read from the disk while it is sent."""
+
+        async def write() -> int:
+            with path.open("rb") as file:
+                sent = await self._bot.send_document(
+                    person,
+                    InputFile(file, filename=name, read_file_handle=False),
+                    disable_content_type_detection=True,
+                    write_timeout=SECONDS,
+                    read_timeout=SECONDS,
+                )
+            return sent.message_id
+
+        return await self._paced(person, write)
 
     async def _captioned(
         self,

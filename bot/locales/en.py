@@ -53,9 +53,9 @@ TEXTS = {
         "<b>Keep an eye on things</b>\n"
         "/status · /cancel · /language\n\n"
         "<b>Your styles</b>\n"
-        "/styles to switch · /rename · /share lets others draw in a style · /delete\n\n"
+        "/styles to switch · /rename · /share lets others draw in a style · /export · /delete\n\n"
         "<b>Your data</b>\n"
-        "/privacy tells what I keep · /forgetme deletes everything"
+        "/privacy tells what I keep · /mydata sends it · /forgetme deletes everything"
     ),
     "unknown-command": "I do not know that command. /help lists what I can do.",
     "unknown-command-meant": "I do not know that command. Did you mean /{meant}? /help lists what I can do.",
@@ -100,9 +100,19 @@ TEXTS = {
         "there, too. If you share a style, others draw in it and see neither its pictures nor its captions. "
         "What you put into a pack is public on Telegram.\n\n"
         "<b>How to delete it</b>\n"
-        "/samples removes single pictures, /delete a style with all that belongs to it, "
+        "/mydata sends you all of it. /samples removes single pictures, /delete a style with all that belongs to it, "
         "/forgetme everything at once."
     ),
+    "export": "What of <b>{keyword}</b> shall I send you?",
+    "export-nothing": "<b>{keyword}</b> has no pictures and is not trained yet, so there is nothing to send.",
+    "export-begins": "I am getting your files ready …",
+    "export-sent": "{n:file|files} sent.",
+    "export-too-large": (
+        "{n:file is|files are} too large for Telegram (50 MB): {names}. Whoever runs me can give you these."
+    ),
+    "export-lost": "{n:file|files} of yours cannot be found on my disk any more.",
+    "export-failed": "I could not make that file. Please tell whoever runs me.",
+    "notice-exporting": "Getting your files ready …",
     "forget-sure": (
         "Delete everything that I keep about you? Your styles, their pictures and captions, what I learned from them, "
         "your stickers, prompts and settings. What is going on is stopped, and who draws in a style of yours "
@@ -618,6 +628,9 @@ TEXTS = {
     "button-leave": "✕ Remove",
     "button-share-renew": "🔄 New link",
     "button-share-end": "✕ End sharing",
+    "button-export-diffusers": "For diffusers (.safetensors)",
+    "button-export-kohya": "For A1111 and ComfyUI (.safetensors)",
+    "button-export-samples": "Pictures and captions (zip)",
     "button-forget": "Delete everything, keep my packs",
     "button-forget-packs": "Delete everything and my packs",
 }
