@@ -101,7 +101,8 @@ TEXTS = {
         "What you put into a pack is public on Telegram.\n\n"
         "<b>How to delete it</b>\n"
         "/mydata sends you all of it. /samples removes single pictures, /delete a style with all that belongs to it, "
-        "/forgetme everything at once."
+        "/forgetme everything at once. Only the number of your trainings and drawings of today stays until tomorrow, "
+        "for the daily limits."
     ),
     "export": "What of <b>{keyword}</b> shall I send you?",
     "export-nothing": "<b>{keyword}</b> has no pictures and is not trained yet, so there is nothing to send.",
