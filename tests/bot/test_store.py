@@ -140,7 +140,7 @@ async def test_statements_that_wait_together_are_committed_together(store: Store
         nonlocal commits
         commits += statement == "COMMIT"
 
-    await store._db.set_trace_callback(count)
+    store._db.set_trace_callback(count)
     insert = "INSERT INTO setting VALUES (?, 'x')"
     work = [asyncio.create_task(store.change(insert, str(number))) for number in (*range(100), 7)]
     await asyncio.sleep(0)
@@ -198,7 +198,7 @@ async def test_a_file_that_takes_no_writes_is_waited_for(
     if how == "locked":
         other.execute("BEGIN IMMEDIATE")
     else:
-        await store._db.execute(switch[how])
+        store._db.execute(switch[how])
 
     async def write(id: int) -> None:
         await people.see(store, id=id, name="x" * 9000, language="en")
@@ -212,7 +212,7 @@ async def test_a_file_that_takes_no_writes_is_waited_for(
     if how == "locked":
         other.execute("ROLLBACK")
     else:
-        await store._db.execute(back[how])
+        store._db.execute(back[how])
     await result_of(work)
     assert await store.value("SELECT count(*) FROM person") == 8
     assert caplog.text.count("cannot be written") == 1
