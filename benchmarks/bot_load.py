@@ -1,9 +1,9 @@
 """How fast the chat half answers: commands of many people at a steady rate, and a backlog after a downtime.
 
-A small Bot API server runs in a process of its own. It hands out /help commands and notes when each chat gets
-its answer; the times are the server's. The bot runs in this process, without an engine.
+``load_server.py`` stands for Telegram and for the people, in a process of its own; the times are its times. The bot
+runs in this process, without an engine. What its processor time is does not depend on what else the machine does.
 
-    python -m benchmarks.bot_load --people 1000 --rate 300 --seconds 20
+    python -m benchmarks.bot_load --people 1000 --rate 300 --seconds 20 [--training]
     python -m benchmarks.bot_load --backlog 10000 --people 500
 """
 
@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
+import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
-from aiohttp import web
 
+from benchmarks.load_server import Found, Load, serve
 from bot import app
 from bot.config import Config, Engine, Storage, Telegram
 from bot.rate_limit import RateLimiter
@@ -33,91 +34,7 @@ from lora.engine import ENGINES
 from lora.jobs import Event, Job
 
 TOKEN = "7000000001:benchmark"
-BATCH = 100  # updates in one answer to getUpdates, as Telegram gives
-
-
-@dataclass(kw_only=True)
-class Server:
-    """Updates that wait, and the seconds from an update's arrival to its answer."""
-
-    people: int
-    rate: float  # updates a second; 0 = all at once
-    total: int
-    waiting: deque[tuple[int, float]] = field(default_factory=deque)  # (update id, arrival)
-    asked: dict[int, deque[float]] = field(default_factory=dict)  # chat -> arrivals without an answer
-    seconds: list[float] = field(default_factory=list)
-    began: float = 0.0
-    stored: float = 0.0  # when the last update was confirmed
-    more: asyncio.Event = field(default_factory=asyncio.Event)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def arrive(self) -> None:
-        """Let the updates come."""
-        self.began = time.monotonic()
-        for number in range(self.total):
-            if self.rate:
-                await asyncio.sleep(max(0.0, self.began + number / self.rate - time.monotonic()))
-            now = time.monotonic()
-            self.waiting.append((number + 1, now))
-            self.asked.setdefault(1 + number % self.people, deque()).append(now)
-            self.more.set()
-
-    async def method(self, request: web.Request) -> web.Response:
-        """The few methods that the bot needs."""
-        name = request.match_info["method"].lower()
-        if name == "getupdates":
-            return _ok(await self._updates(int(request.query.get("offset", "0"))))
-        if name == "getme":
-            return _ok({"id": 7_000_000_001, "is_bot": True, "first_name": "x", "username": "x_bot"})
-        if name != "sendmessage":
-            return _ok(True)
-        chat = int((await request.post())["chat_id"])  # type: ignore[arg-type]
-        self.seconds.append(time.monotonic() - self.asked[chat].popleft())
-        if len(self.seconds) == self.total:
-            self.done.set()
-        return _ok({"message_id": 1, "date": 1, "chat": {"id": chat, "type": "private"}})
-
-    async def _updates(self, offset: int) -> list[object]:
-        while self.waiting and self.waiting[0][0] < offset:
-            self.waiting.popleft()
-        if offset > self.total:
-            self.stored = self.stored or time.monotonic()
-        if not self.waiting:
-            self.more.clear()
-            try:
-                await asyncio.wait_for(self.more.wait(), 20)
-            except TimeoutError:
-                return []
-        return [_update(number, 1 + (number - 1) % self.people) for number, _ in list(self.waiting)[:BATCH]]
-
-
-def _update(number: int, person: int) -> object:
-    chat = {"id": person, "type": "private", "first_name": "x"}
-    user = {"id": person, "is_bot": False, "first_name": "x", "language_code": "en"}
-    message = {"message_id": number, "date": 1, "chat": chat, "from": user, "text": "/help"}
-    return {"update_id": number, "message": message}
-
-
-def _ok(result: object) -> web.Response:
-    return web.Response(text=json.dumps({"ok": True, "result": result}), content_type="application/json")
-
-
-def serve(pipe: Connection, people: int, rate: float, total: int) -> None:
-    """The server's process: gives its port, then what it has measured."""
-    asyncio.run(_serve(pipe, Server(people=people, rate=rate, total=total)))
-
-
-async def _serve(pipe: Connection, server: Server) -> None:
-    application = web.Application()
-    application.router.add_route("*", "/bot{token}/{method}", server.method)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    pipe.send(runner.addresses[0][1])
-    await server.arrive()
-    await asyncio.wait_for(server.done.wait(), 600)
-    ended = time.monotonic()
-    pipe.send((server.seconds, server.stored - server.began, ended - server.began))
+SAMPLES = Path(__file__).parents[1] / "data" / "demo"
 
 
 class NoEngine:
@@ -141,14 +58,38 @@ class NoEngine:
         """Nothing to end."""
 
 
-async def measure(people: int, rate: float, total: int) -> dict[str, float]:
+@contextlib.contextmanager
+def training(folder: Path) -> Iterator[None]:
+    """A training of the bundled base beside it: one thread, of the priority that a worker has."""
+    flags = [f"--train_data_dir={SAMPLES}", "--keyword=bomux", f"--output_dir={folder}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["nice", "-n", "10", sys.executable, "-m", "lora", "train", *flags, "--max_train_steps=100000"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        while b"step" not in log.read_bytes():  # until it trains
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def measure(load: Load) -> dict[str, float]:
     """Run the bot against the server until each command has its answer."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, people, rate, total))
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=serve, args=(theirs, load))
     process.start()
     port = await asyncio.to_thread(ours.recv)
     ENGINES["none"] = lambda settings: NoEngine()
-    app.RateLimiter = lambda: RateLimiter(per_second=1e6, burst=10**6)  # type: ignore[assignment,misc]
+    app.RateLimiter = lambda: RateLimiter(per_second=1e6, burst=10**6)  # type: ignore[assignment,misc,attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         url = f"http://127.0.0.1:{port}"
         config = Config(
@@ -157,19 +98,26 @@ async def measure(people: int, rate: float, total: int) -> dict[str, float]:
             engine=Engine(name="none"),
         )
         work = asyncio.create_task(app.run(config, Token(TOKEN)))
-        seconds, stored, ended = await asyncio.to_thread(ours.recv)
+        await asyncio.to_thread(ours.recv)
+        cpu = time.process_time()
+        found: Found = await asyncio.to_thread(ours.recv)
+        cpu = time.process_time() - cpu
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
     process.join()
-    used = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "answers": len(seconds),
-        "p50_seconds": float(np.percentile(seconds, 50)),
-        "p99_seconds": float(np.percentile(seconds, 99)),
-        "stored_seconds": stored,
-        "done_seconds": ended,
-        "cpu_seconds": used.ru_utime + used.ru_stime,
-        "peak_mib": used.ru_maxrss / 1024,
+        "answers": len(found.answers),
+        "lost": load.total - len(found.answers),
+        "unasked": found.unasked,
+        "p50_seconds": float(np.percentile(found.answers, 50)),
+        "p99_seconds": float(np.percentile(found.answers, 99)),
+        "stored_seconds": found.stored,
+        "done_seconds": found.done,
+        "cpu_ms_per_update": 1000 * cpu / load.total,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "server_late_seconds": found.late,
+        "server_cpu_seconds": found.cpu,
+        "cpu_load_before": os.getloadavg()[0],
     }
 
 
@@ -182,10 +130,19 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="commands a second")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--backlog", type=int, default=0, help="all of these at once, in place of a rate")
+    parser.add_argument("--commands", nargs="+", default=["/help"], help="in turn; one answer each")
+    parser.add_argument("--training", action="store_true", help="beside a training on the other core")
     chosen = parser.parse_args()
-    rate = 0.0 if chosen.backlog else chosen.rate
-    total = chosen.backlog or round(chosen.rate * chosen.seconds)
-    found = asyncio.run(measure(chosen.people, rate, total))
+    load = Load(
+        people=chosen.people,
+        rate=0.0 if chosen.backlog else chosen.rate,
+        total=chosen.backlog or round(chosen.rate * chosen.seconds),
+        commands=chosen.commands,
+    )
+    with contextlib.ExitStack() as beside:
+        if chosen.training:
+            beside.enter_context(training(Path(beside.enter_context(tempfile.TemporaryDirectory()))))
+        found = asyncio.run(measure(load))
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))
 
 
