@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 PEOPLE_AT_ONCE = 32
 CRASHES = 3  # of one update while others succeed, before it is given up
 MOST_CRASHES = 10  # of one update, whatever happens to others
-TRIES = 20  # with those that a kill has ended: an update that kills the process must not do so for ever
+TRIES = 20  # begun before, with those that a kill has ended: an update that kills the process must not do so for ever
 LONGEST_PAUSE = 30.0  # seconds
 TIDY_SECONDS = 3600.0
 
@@ -61,6 +61,8 @@ class Inbox:
         self._give_up = give_up
         self._per_person = PerPerson(self._work_off, at_once=PEOPLE_AT_ONCE)
         self._state = StateLog(log, "updates are worked off again")
+        self._old = float("inf")  # row ids up to this one are from before the first batch
+        self._begun: set[int] = set()  # rows whose try is under way, or broke off
         self._done = 0
         self._crashing: set[int] = set()  # updates whose last try crashed
         self._unreadable, self._unreadable_logged = 0, float("-inf")
@@ -80,6 +82,8 @@ class Inbox:
 
         What ``sift`` leaves out, the updates of strangers, is not stored: nothing of it is to be done later.
         """
+        if self._old == float("inf"):
+            self._old = await inbox.newest(self._store)
         letters = [(owner(update), update) for update in await self._sift(updates)]
         if not letters:
             return
@@ -110,9 +114,17 @@ class Inbox:
                 number += 1
 
     async def _work_off(self, person: int) -> None:
-        while letter := await inbox.claim(self._store, person):
+        while letter := await inbox.oldest(self._store, person):
+            await self._count_try(letter)
             await self._work_on(letter)
+            self._begun.discard(letter.id)
             self._done += 1
+
+    async def _count_try(self, letter: Letter) -> None:
+        """Before it begins, so that an update that kills the process counts. The first was counted in ``put``."""
+        if letter.id <= self._old or letter.id in self._begun:
+            await inbox.count(self._store, letter, 1)
+        self._begun.add(letter.id)
 
     async def _work_on(self, letter: Letter) -> None:
         """Try until it is done, kept for later, put aside or given up."""
@@ -121,7 +133,7 @@ class Inbox:
             await inbox.end(self._store, letter, LetterState.UNREADABLE)
             self._log_unreadable()
             return
-        if letter.tries > TRIES:
+        if letter.tries >= TRIES:
             await self._surrender(letter, update, None)
             return
         try:

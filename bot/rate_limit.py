@@ -63,7 +63,8 @@ class RateLimiter:
         """
         bucket = self._bucket(person, CHAT)
         async with without_slot(), bucket.lock:
-            await asyncio.sleep(bucket.take(self._per_second, self._burst))
+            if (pause := bucket.take(self._per_second, self._burst)) > 0:
+                await asyncio.sleep(pause)
             return await self._patiently(person, write, PAUSES if retry else ())
 
     async def at_once(
@@ -122,7 +123,9 @@ class RateLimiter:
             raise Held(until)
 
     def _bucket(self, person: int, kind: str) -> _Bucket:
-        return self._buckets.setdefault((person, kind), _Bucket(self._burst))
+        if (bucket := self._buckets.get((person, kind))) is None:
+            bucket = self._buckets[person, kind] = _Bucket(self._burst)
+        return bucket
 
 
 class _Bucket:

@@ -106,6 +106,8 @@ def fitted(text: str, most: int = 4096) -> str:
 
     Whole lines are left out from the end; a tag of our texts never spans lines.
     """
+    if 2 * len(text) <= most:  # a character is at most two units
+        return text
     lines = text.split("\n")
     ends = list(itertools.accumulate(_length(line) + 1 for line in lines))  # with their line ends
     if ends[-1] - 1 > most and len(lines) > 1:

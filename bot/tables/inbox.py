@@ -29,7 +29,10 @@ class LetterState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One stored update. ``tries`` counts how often its work was begun, except for what was waited out."""
+    """One stored update. ``tries`` counts how often its work was begun, except for what was waited out.
+
+    It is 1 from the start: a kill before the first try makes it one too many.
+    """
 
     id: int
     update_id: int
@@ -44,7 +47,10 @@ class Letter:
 
 
 async def put(store: Store, updates: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    """Store (person, update) all at once; what is there already stays as it is."""
+    """Store (person, update) all at once; what is there already stays as it is.
+
+    The first try of each is counted now, so that beginning it is no change of its own.
+    """
     now, rows = time.time(), []
     for person, update in updates:
         try:
@@ -55,7 +61,8 @@ async def put(store: Store, updates: Sequence[tuple[int, dict[str, Any]]]) -> No
         rows.append((update["update_id"], digest, person, body, now, has_file(update)))
     # '' is the digest of rows from before there were digests
     await store.change_many(
-        "INSERT INTO inbox (update_id, digest, person, body, received_at, upload) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+        "INSERT INTO inbox (update_id, digest, person, body, received_at, upload, tries)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, 1"
         " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE update_id = ?1 AND digest IN (?2, ''))",
         rows,
     )
@@ -69,14 +76,17 @@ async def since(store: Store, after: float) -> list[tuple[int, float, bool]]:
     return [(row["person"], row["received_at"], bool(row["upload"])) for row in rows]
 
 
-async def claim(store: Store, person: int) -> Letter | None:
-    """The person's oldest waiting update. Its try is counted first, so one that kills the process counts."""
+async def oldest(store: Store, person: int) -> Letter | None:
+    """The person's oldest waiting update."""
     row = await store.row(
-        "UPDATE inbox SET tries = tries + 1 WHERE id = (SELECT id FROM inbox"
-        " WHERE person = ? AND state = 'waiting' ORDER BY id LIMIT 1) RETURNING *",
-        person,
+        "SELECT * FROM inbox WHERE person = ? AND state = 'waiting' ORDER BY id LIMIT 1", person
     )
     return None if row is None else Letter(**dict(row) | {"state": LetterState(row["state"])})
+
+
+async def newest(store: Store) -> int:
+    """The id of the newest row, 0 if there is none."""
+    return int(await store.value("SELECT max(id) FROM inbox") or 0)
 
 
 async def count(store: Store, letter: Letter, tries: int) -> None:

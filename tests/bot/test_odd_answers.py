@@ -146,7 +146,11 @@ async def test_documented_messages_that_the_library_cannot_turn_back_into_json(
             stage.playground.world.updates.add("message", service(ada, **content))
         await ada.send("/help")
         await ada.wait_for("Teach me a look")
-        assert await inbox.waiting(running.parts.store, ada.id) == 0
+
+        async def nothing_waits() -> bool:
+            return await inbox.waiting(running.parts.store, ada.id) == 0
+
+        await until(nothing_waits)
 
 
 async def test_what_cannot_be_read_is_put_aside_and_counted(

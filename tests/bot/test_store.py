@@ -48,7 +48,7 @@ async def test_updates_and_stickers_of_an_older_database_go_on(
     store = await Store.open(tmp_path / "a.sqlite")
     await inbox.put(store, [(7, {"update_id": 2}), (7, {"update_id": 3})])
     assert await inbox.waiting(store, 7) == 2
-    found = await inbox.claim(store, 7)
+    found = await inbox.oldest(store, 7)
     assert found is not None
     assert found.update_id == 2
     (sticker,) = await packs.open_of(store, 7)
