@@ -26,7 +26,7 @@ playground: $(VENV)/ready
 
 # Two files at a time, each on one core: they wait for processes and networks as much as they work.
 test: $(VENV)/ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 test-all: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -q -m "slow or not slow"

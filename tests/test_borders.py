@@ -101,13 +101,13 @@ def test_the_bot_imports_only_the_light_half_of_lora() -> None:
 
 
 def test_every_package_of_lora_is_in_the_table() -> None:
-    """A new package says where it stands."""
+    """Each package of lora/ is in the table of layers."""
     found = {path.parent.name for path in (ROOT / "lora").glob("*/__init__.py")}
     assert found == set(LAYERS)
 
 
 def test_the_table_is_in_layers() -> None:
-    """Whoever reads it from the top meets every package before it is used, so there is no cycle."""
+    """Each package imports only packages above it in the table, so there is no cycle."""
     met: set[str] = set()
     for name, allowed in LAYERS.items():
         assert allowed <= met, f"{name} imports {allowed - met}, which come later"
@@ -142,7 +142,7 @@ def test_each_package_says_what_lives_there() -> None:
 
 
 def test_no_folder_of_lora_is_crowded() -> None:
-    """A reader takes in twenty names at once, not more."""
+    """Each folder has at most twenty files and folders."""
     for folder in (path for path in (ROOT / "lora").rglob("*") if path.is_dir()):
         names = [path.name for path in folder.iterdir() if not path.name.startswith(("__pycache__", "."))]
         assert len(names) <= MOST_SIBLINGS, f"{folder.relative_to(ROOT)} has {len(names)}"

@@ -83,7 +83,7 @@ def module_file(module: str) -> Path:
 
 
 def test_the_readme_is_short() -> None:
-    """One page: who wants more follows a link."""
+    """The README has at most 130 lines."""
     assert len(text_of("README.md").splitlines()) <= README_LINES
 
 
@@ -168,7 +168,7 @@ def test_the_list_of_files_is_generated() -> None:
 
 
 def test_every_folder_of_code_is_in_the_readmes_tree() -> None:
-    """A new package gets its line."""
+    """The tree in the README has a line for each package."""
     rows = set(re.findall(r"^\| \[([\w/]+)/\]", text_of("README.md"), flags=re.MULTILINE))
     packages = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "lora").glob("*/__init__.py")}
     packages |= {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "bot").glob("*/__init__.py")}

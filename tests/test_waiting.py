@@ -83,7 +83,7 @@ def test_endless_progress_ends_too() -> None:
 
 
 def test_a_test_without_a_core_loses_no_patience() -> None:
-    """The machine was away for an hour between two looks: that is no silence of the process."""
+    """A gap of an hour between two looks counts as two seconds without progress at most."""
     clock = Clock()
     patience = Patience(lambda: 1, seconds=10, clock=clock)
     clock.pass_seconds(patience, 5)
@@ -95,7 +95,7 @@ def test_a_test_without_a_core_loses_no_patience() -> None:
 
 
 def test_a_stopped_process_is_stuck() -> None:
-    """SIGSTOP: it computed before and would after, but now it does nothing. It is killed."""
+    """A process that is stopped by SIGSTOP makes no progress, and is killed."""
     with started(BUSY.format(seconds=3600)) as process:
         until(lambda: cpu_seconds(process.pid, whole=0.1)())
         process.send_signal(signal.SIGSTOP)

@@ -27,7 +27,7 @@ from tests import tiny_base
 
 
 def test_the_held_out_words_are_sixty_and_each_asks_for_another_concept() -> None:
-    """Two words for one concept would be one question asked twice."""
+    """No concept has two of the words, so no question is asked twice."""
     assert len(SYNONYMS) == len(set(SYNONYMS.values())) == 60
     assert not set(SYNONYMS) & set(SYNONYMS.values())
 

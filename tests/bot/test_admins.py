@@ -53,7 +53,7 @@ async def test_each_kind_is_told_once_an_hour(stage: Stage, ada: Person, boss: P
 
 
 async def test_a_notice_survives_a_kill(stage: Stage, ada: Person) -> None:
-    """It is a row before it is sent."""
+    """It is stored before it is sent, so the next start sends it."""
     async with stage.bot(access=access(ada)) as running:
         await ada.send("/start")
         await ada.wait_for("/new")
@@ -78,7 +78,7 @@ async def test_what_is_logged_is_told(stage: Stage, ada: Person) -> None:
 
 
 async def test_a_full_disk_is_told(stage: Stage, ada: Person) -> None:
-    """While results wait for it."""
+    """Admins are told of a full disk while results wait to be stored."""
     async with stage.bot(access=access(ada)):
         stage.monkeypatch.setattr(blobs, "write_whole", failing(blobs.write_whole, full_disk(), 4))
         await ada.send("/sticker a fox --seed 1")

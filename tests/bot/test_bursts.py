@@ -26,7 +26,7 @@ async def test_a_full_style_refuses_a_burst_once(stage: Stage, ada: Person) -> N
 
 
 async def test_many_captions_that_are_too_long_are_one_line(stage: Stage, ada: Person) -> None:
-    """However many, the answer fits into a message."""
+    """The answer fits into one message, however many there are."""
     async with styled(stage, ada) as running:
         since = ada.seq
         await ada.album([item(number, "quite a long tale " * 40) for number in range(40)])
@@ -49,7 +49,7 @@ async def test_different_refusals_of_a_burst_are_one_message(stage: Stage, ada: 
 
 
 async def test_refusals_survive_a_kill(stage: Stage, ada: Person) -> None:
-    """They are rows until they are told."""
+    """They are stored until they are told."""
     async with styled(stage, ada):
         fault = stage.playground.faults.add(Fault(method="sendMessage", error=(502, "x"), times=999))
         await ada.send_picture(b"no picture at all", as_="document")
@@ -79,7 +79,7 @@ async def test_pictures_before_a_style_are_kept(stage: Stage, ada: Person) -> No
 
 
 async def test_the_keyword_can_be_the_answer(stage: Stage, ada: Person) -> None:
-    """Asked how it shall be called, people just write the name."""
+    """When the bot asks for a keyword, a text that is one word is the keyword."""
     async with stage.bot() as running:
         await ada.send_picture(sticker(1), as_="sticker", emoji="🦊")
         await ada.wait_for("How shall it be called?")

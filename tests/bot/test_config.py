@@ -1,4 +1,4 @@
-"""Settings are strict, and config.toml tells the truth about them."""
+"""Settings are strict, and config.toml lists all of them."""
 
 from __future__ import annotations
 
@@ -77,6 +77,6 @@ def test_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """A mistyped --config does not silently mean the defaults."""
+    """A mistyped --config is an error; the defaults are not used in its place."""
     with pytest.raises(ConfigError, match=r"cannot read .*gone\.toml"):
         config.load(tmp_path / "gone.toml")

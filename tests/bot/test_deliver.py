@@ -15,7 +15,7 @@ from tests.waiting import until_async as until
 
 
 async def test_a_training_is_one_message_and_its_end_another(stage: Stage, ada: Person) -> None:
-    """Edited with a bar, steps and time left; the end rings."""
+    """The message is edited with a bar, steps and time left; the end is a new message, so the app notifies."""
     engine = held()
     async with ready_to_train(stage, ada, engine):
         since = ada.seq
@@ -57,7 +57,7 @@ async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> Non
 
 @pytest.mark.parametrize("code", JOB_ERRORS)
 async def test_every_failure_of_a_job_is_told(stage: Stage, ada: Person, code: str) -> None:
-    """In words about what to do, and the next job is served."""
+    """The message says what to do, and the next job is done."""
     engine = held()
     async with stage.bot(engine):
         await ada.send("/sticker a fox")
@@ -71,7 +71,7 @@ async def test_every_failure_of_a_job_is_told(stage: Stage, ada: Person, code: s
 
 
 async def test_stickers_drawn_before_a_kill_are_delivered_after_it(stage: Stage, ada: Person) -> None:
-    """Stored is enough; Telegram may be away meanwhile."""
+    """Stored drawings are sent after the next start, when Telegram answers again."""
     async with stage.bot() as running:
         await ada.send("/start")
         await ada.wait_for("/new")
@@ -87,7 +87,7 @@ async def test_stickers_drawn_before_a_kill_are_delivered_after_it(stage: Stage,
 
 
 async def test_who_has_blocked_the_bot_gets_it_later(stage: Stage, ada: Person) -> None:
-    """Nothing is tried in vain meanwhile, and nothing is lost."""
+    """Nothing is sent while the bot is blocked, and everything is sent afterwards."""
     engine = held()
     async with stage.bot(engine) as running:
         await ada.send("/sticker a fox --seed 1")

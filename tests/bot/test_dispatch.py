@@ -32,7 +32,7 @@ async def test_a_training_goes_on_at_its_checkpoint_after_a_restart(stage: Stage
 
 
 async def test_a_dead_worker_costs_only_the_steps_since_the_checkpoint(stage: Stage, ada: Person) -> None:
-    """Lost, queued again, resumed; the person sees one training."""
+    """The job is queued again and resumed from its checkpoint; the person sees one training."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
     async with ready_to_train(stage, ada, engine) as running:
@@ -45,7 +45,7 @@ async def test_a_dead_worker_costs_only_the_steps_since_the_checkpoint(stage: St
 
 
 async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person) -> None:
-    """After so many tries; the training beside it is not blamed."""
+    """It fails after ``limits.attempts`` tries; the training beside it is done."""
     engine = held()
     async with ready_to_train(stage, ada, engine, limits=Limits(attempts=3)):
         await ada.send("/train")
@@ -61,7 +61,7 @@ async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person
         await ada.wait_for("Your style zuvix is ready", since=since)
 
 
-async def test_innocent_draws_outlive_a_deadly_one(stage: Stage, ada: Person) -> None:
+async def test_draws_beside_one_that_kills_the_worker_are_done(stage: Stage, ada: Person) -> None:
     """Draws that were lost together are tried again one by one."""
     engine = held()
     async with (
@@ -87,7 +87,7 @@ async def test_innocent_draws_outlive_a_deadly_one(stage: Stage, ada: Person) ->
 
 
 async def test_a_draw_that_ends_without_a_picture_is_a_failure(stage: Stage, ada: Person) -> None:
-    """Nobody is told that nothing is done."""
+    """The person reads that something went wrong, not that the drawing is done."""
     engine = held()
     async with stage.bot(engine):
         await ada.send("/sticker a fox")
@@ -97,7 +97,7 @@ async def test_a_draw_that_ends_without_a_picture_is_a_failure(stage: Stage, ada
 
 
 async def test_a_training_that_goes_on_hands_its_checkpoints_back(stage: Stage, ada: Person) -> None:
-    """So that the comparison has them all."""
+    """The next attempt gets all earlier checkpoints, so that the comparison has them all."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
     async with ready_to_train(stage, ada, engine) as running:

@@ -94,7 +94,7 @@ async def test_an_update_that_comes_twice_is_worked_off_once(box: Inbox, store: 
 
 
 async def test_what_a_person_wrote_is_forgotten_when_done(box: Inbox, store: Store) -> None:
-    """The inbox is no chat log."""
+    """Done updates keep no text."""
     await box.take_in((letter(1, text="a secret"),))
     await settled(store)
     assert [row["body"] for row in await store.rows("SELECT body FROM inbox")] == [""]
@@ -110,7 +110,7 @@ async def test_a_crash_is_tried_again_then_told(box: Inbox, store: Store, desk: 
 
 
 async def test_a_broken_connection_is_waited_for(box: Inbox, store: Store, desk: Desk) -> None:
-    """Telegram's absence is not the update's fault; a refusal is."""
+    """A broken connection counts as no try of the update; a refusal does."""
     desk.errors = {1: [TimedOut()] * 6, 2: [BadRequest("no")] * 3, 3: [Forbidden("blocked")]}
     await box.take_in((letter(1), letter(2), letter(3)))
     await settled(store)
@@ -118,9 +118,7 @@ async def test_a_broken_connection_is_waited_for(box: Inbox, store: Store, desk:
     assert desk.given_up == [2]
 
 
-async def test_an_update_that_kills_the_process_does_not_do_so_for_ever(
-    box: Inbox, store: Store, desk: Desk
-) -> None:
+async def test_an_update_that_kills_the_process_is_given_up(box: Inbox, store: Store, desk: Desk) -> None:
     """Tries are counted before they begin, over restarts."""
     await inbox.put(store, [(1, letter(1)), (1, letter(2))])
     poison = await inbox.oldest(store, 1)

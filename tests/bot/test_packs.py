@@ -298,7 +298,7 @@ def test_the_same_picture_saved_anew_is_the_same(quality: int) -> None:
 
 
 async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> None:
-    """A button's number is not a key."""
+    """The number in a button's data does not give access to other people's jobs."""
     async with drawn(stage, ada, 1) as running, PatientPerson.join(stage.playground.address, "Ben") as ben:
         await ben.send("/start")
         await ben.wait_for("/new")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from telegram import Update
 
@@ -12,6 +10,7 @@ from bot.handlers import start
 from bot.playground import Fault, Person
 from bot.serve import serve
 from tests.bot.conftest import Stage
+from tests.waiting import until_async as until
 
 
 async def test_a_crash_is_told_with_a_number_and_logged_without_words(
@@ -39,9 +38,11 @@ async def test_a_refused_answer_does_not_stop_the_next(
     async with stage.bot():
         await ada.send("/start")
         await ada.wait_for("Hello")
-        stage.playground.faults.add(Fault(method="sendMessage", error=(400, "Bad Request: odd"), times=4))
+        refusal = Fault(method="sendMessage", error=(400, "Bad Request: odd"), times=99)
+        stage.playground.faults.add(refusal)
         await ada.send("/help")
-        await asyncio.sleep(1.5)
+        await until(lambda: refusal.times < 99)
+        stage.playground.faults.clear()
         await ada.send("/start")
         await ada.wait_for("Hello")
 

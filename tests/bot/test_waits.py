@@ -26,36 +26,36 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.pack_news.TOLD_SECONDS", 2.0)
 
 
-async def help_seconds(person: Person) -> float:
-    """How long /help takes: the shortest of three, because the machine may be busy with other tests."""
-    found = []
-    for _ in range(3):
-        asked = time.monotonic()
-        await person.send("/help")
-        await person.wait_for("Teach me a look")
-        found.append(time.monotonic() - asked)
-    return min(found)
+async def ask_for_help(person: Person) -> None:
+    """/help is answered. A person gives up after a minute without progress, long before the waits of others end."""
+    await person.send("/help")
+    await person.wait_for("Teach me a look")
 
 
 async def test_a_429_on_a_sticker_set_holds_nothing_else(stage: Stage, ada: Person) -> None:
     """The pack waits, without a call, across a restart; /help is answered at once; one message says until when."""
     async with drawn(stage, ada, 2):
         first, second = [m for m in ada.messages if m.kind == "sticker"]
-        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=6))
+        stage.playground.faults.add(Fault(method="createNewStickerSet", retry_after=10))
         began, since = time.monotonic(), ada.seq
         await ada.press(first, "add:")
         told = await ada.wait_for("Telegram makes your pack wait", since=since)
         assert "UTC" in told.text
         await ada.press(second, "add:")
-        assert await help_seconds(ada) < 1.0
+        await ask_for_help(ada)
+        assert made(stage) == 1, "the pack waits still"
     async with stage.bot():
         await ada.wait_for("2 stickers added", since=since)
-        assert time.monotonic() - began > 6
-    calls = [call.method for call in stage.playground.calls]
-    assert calls.count("createnewstickerset") == 2
+        assert time.monotonic() - began > 10
+    assert made(stage) == 2
     assert len([m for m in ada.messages if "makes your pack wait" in m.text]) == 1
     (pack,) = await ada.packs()
     assert len(pack["stickers"]) == 2
+
+
+def made(stage: Stage) -> int:
+    """How often the bot has asked Telegram to make a pack."""
+    return [call.method for call in stage.playground.calls].count("createnewstickerset")
 
 
 async def test_a_hold_survives_the_process(store: Store) -> None:
@@ -98,7 +98,7 @@ async def crowd(stage: Stage) -> AsyncIterator[list[Person]]:
 
 
 async def test_people_who_wait_hold_no_slot(stage: Stage, crowd: list[Person]) -> None:
-    """32 people flood-waited, one group with 60 commands: the next person's /help is answered within a second."""
+    """32 people flood-waited, one group with 60 commands: the next person's /help is answered."""
     *waiting, last = crowd
     async with stage.bot():
         flood = stage.playground.faults.add(Fault(method="sendMessage", retry_after=600, times=33))
@@ -109,12 +109,12 @@ async def test_people_who_wait_hold_no_slot(stage: Stage, crowd: list[Person]) -
             message = {"message_id": number + 1, "date": 1, "chat": group, "from": waiting[0].user}
             stage.playground.world.updates.add("message", message | {"text": "/help"})
         await until(lambda: not flood.times)
-        assert await help_seconds(last) < 1.0
+        await ask_for_help(last)
 
 
 async def test_a_backlog_holds_no_slot(stage: Stage, crowd: list[Person]) -> None:
     """32 people with 10 commands each, at Telegram's pace: the next person is not behind all of them."""
-    stage.monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=1, burst=3))
+    stage.monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=0.1, burst=3))
     *busy, last = crowd
     for person in busy:
         for _ in range(10):
@@ -122,5 +122,5 @@ async def test_a_backlog_holds_no_slot(stage: Stage, crowd: list[Person]) -> Non
     async with stage.bot() as running:
         await until(lambda: stage.playground.world.updates.waiting() <= 100)
         await asyncio.sleep(1.0)
-        assert await help_seconds(last) < 1.0
+        await ask_for_help(last)
         assert await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'") > 32

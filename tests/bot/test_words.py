@@ -172,7 +172,7 @@ def test_numbers_have_the_decimal_mark_of_the_language() -> None:
 
 
 def test_values_cannot_become_markup() -> None:
-    """A name like <b> is shown, not obeyed; only what the bot itself has made as HTML passes."""
+    """A value like <b> is shown as text; only HTML that the bot itself has made is used as markup."""
     words = Words("en")
     assert "&lt;b&gt;&amp;" in words("sample-called", number=1, caption="<b>&")
     assert "<b>" in words("cancel-draw", prompt=Html("<b>"), cfg="5")
@@ -198,7 +198,7 @@ def test_durations(seconds: float, told: str) -> None:
 
 
 def test_an_unknown_language_is_english() -> None:
-    """Nobody gets keys instead of texts."""
+    """An unknown language code gets English texts, not their keys."""
     assert Words("tlh")("cancelled") == Words("en-GB")("cancelled") == "Cancelled."
     assert Words("uk")("cancelled") == Words("")("cancelled") == "Cancelled."
     assert Words("RU_ru")("cancelled") == "Отменено."

@@ -12,6 +12,7 @@ import pytest
 from bot.playground import Person, Playground, serve
 from tests import waiting
 from tests.journeys.bot_process import QUIET, ROOT, BotProcess, running
+from tests.made_once import made_once
 from tests.patient_person import PatientPerson
 
 Settings = dict[str, dict[str, object]]
@@ -20,11 +21,13 @@ Settings = dict[str, dict[str, object]]
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny base as a diffusers folder, made in a process of its own: this one needs no torch."""
-    folder = tmp_path_factory.mktemp("bases") / "tiny"
-    command = [sys.executable, "-m", "tests.tiny_base", str(folder)]
-    made = waiting.run(command, cwd=ROOT, env=os.environ | QUIET)
-    assert made.returncode == 0, made.stderr
-    return folder
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.tiny_base", str(folder)]
+        made = waiting.run(command, cwd=ROOT, env=os.environ | QUIET)
+        assert made.returncode == 0, made.stderr
+
+    return made_once(tmp_path_factory, "tiny", make)
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def settings(tiny_folder: Path) -> Settings:
     return {
         "base": {"name": str(tiny_folder)},
         "engine": {"devices": "cpu", "threads": 1, "nice": 0},  # other tests run beside these
-        "train": {"steps": 40, "checkpoint_steps": 10},
+        "train": {"steps": 20, "checkpoint_steps": 10},  # two checkpoints: each more costs eight drawings
         "sticker": {"steps": 4},
     }
 

@@ -1,4 +1,4 @@
-"""Looking at the processes from beside them: until something happens, and at the bot's rows."""
+"""Waits until something happens in the processes, and reads the bot's database from another process."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class TestLongTraining:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
         """As everywhere, but a training takes a while."""
-        return settings | {"train": {"steps": 500, "checkpoint_steps": 50}}
+        return settings | {"train": {"steps": 500, "checkpoint_steps": 200}}
 
     async def test_a_sticker_during_a_training(self, bot: BotProcess, ada: Person) -> None:
         """Whoever asks for a sticker gets it between two steps, long before the training ends; then that ends too."""

@@ -1,4 +1,4 @@
-"""What nobody should send, sent: each time a clear answer, nothing lost, and no word of it in the log."""
+"""Bad files and texts: each gets a clear answer, nothing is lost, and no word of them is in the log."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def bad_files() -> list[tuple[str, bytes, str]]:
     ]
 
 
-async def test_bad_files(bot: BotProcess, playground: Playground) -> None:
+async def test_bad_files(bot: BotProcess, playground: Playground, ada: Person) -> None:
     """Each is refused with its reason, as a reply to it; the pictures before and after it are there."""
 
     async def offer(name: str, data: bytes, answer: str) -> None:
@@ -74,11 +74,11 @@ async def test_bad_files(bot: BotProcess, playground: Playground) -> None:
             assert refusal.raw["reply_to_message"]["message_id"] == bad.id, name
             assert await captions_in_order(person) == [f"zuvix ball number {n}" for n in range(4)], name
 
-    await all_of(offer(*file) for file in bad_files())
+    await all_of([*(offer(*file) for file in bad_files()), an_empty_file(ada)])
     assert "Traceback" not in bot.log
 
 
-async def test_an_empty_file(bot: BotProcess, ada: Person) -> None:
+async def an_empty_file(ada: Person) -> None:
     """Telegram itself takes no file of 0 bytes; the pictures around it are there."""
     await arrive(ada)
     await collect(ada, 1)

@@ -1,4 +1,4 @@
-"""Killed while it draws, delivers and fills a pack, or unheard: each sticker is in the pack exactly once."""
+"""The bot is killed while it draws, delivers and fills a pack, or answers are lost: each sticker is packed once."""
 
 from __future__ import annotations
 

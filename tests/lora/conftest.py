@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from lora.jobs import Sample
 from lora.models import base_model
 from tests import tiny_base
+from tests.made_once import made_once
 from tests.sample_folder import write_folder
 
 
@@ -23,7 +24,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base as a diffusers folder."""
-    return tiny_base.make(tmp_path_factory.mktemp("bases") / "tiny")
+    return made_once(tmp_path_factory, "tiny", tiny_base.make)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from tests.bot.trainings import fill
 
 
 async def test_good_samples(stage: Stage, ada: Person) -> None:
-    """Praised in a sentence, with what is only seen later; the training is not held up."""
+    """The answer praises them and says what is checked later, during the training. /train begins at once."""
     async with stage.bot():
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
@@ -27,7 +27,7 @@ async def test_good_samples(stage: Stage, ada: Person) -> None:
 
 
 async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
-    """What is wrong, with which pictures, and what to do; those that belong together stand together."""
+    """The answer names each fault, the numbers of its pictures, and what to do; equal pictures are one group."""
     async with stage.bot():
         await fill(
             ada, [*GOOD[:8], (resized(GOOD[2][0], 400), "a fox again"), (resized(drawing(99), 200), "cat")]

@@ -27,7 +27,7 @@ async def test_the_end_of_a_training_brings_the_sheet(stage: Stage, ada: Person)
 
 
 async def test_a_choice_lasts(stage: Stage, ada: Person) -> None:
-    """The pressed one draws, again after a restart; the tick moves; a second press changes nothing."""
+    """The pressed checkpoint draws, also after a restart. The tick moves to it. A second press changes nothing."""
     async with ready_to_train(stage, ada, FakeEngine(compares=2)) as running:
         told = await trained(ada)
         for _ in range(2):
@@ -48,7 +48,7 @@ async def until_labelled(ada: Person, told: Message, wanted: list[str]) -> None:
 
 
 async def test_an_older_sheet_changes_nothing(stage: Stage, ada: Person) -> None:
-    """After another training, and after the style is deleted: told so; old files are gone."""
+    """After another training, or after /delete, a press on it is answered with the reason; the old files are gone."""
     async with ready_to_train(stage, ada, FakeEngine(compares=2)) as running:
         first = await trained(ada)
         await trained(ada)

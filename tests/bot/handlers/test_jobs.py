@@ -36,7 +36,7 @@ async def test_cancelling(stage: Stage, ada: Person) -> None:
 
 
 async def test_a_cancelled_training_frees_its_worker(stage: Stage, ada: Person) -> None:
-    """And what its worker still says about it is not heard."""
+    """Events that the worker still sends about it change nothing."""
     engine = held()
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/train")

@@ -7,7 +7,7 @@ from tests.bot.conftest import Stage
 
 
 async def test_a_press_on_something_gone_is_answered(stage: Stage, ada: Person) -> None:
-    """Buttons of an earlier database find nothing, and say so."""
+    """A button whose drawing is not in the database gets an answer that says so."""
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("seed 1")

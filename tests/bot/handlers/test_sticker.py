@@ -12,7 +12,7 @@ from tests.waiting import until_async as until
 
 
 async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
-    """Without a style, untrained, in the middle of the first training, trained."""
+    """The message says what a sticker is drawn with: no style, an untrained one, or the newest checkpoint."""
     engine = FakeEngine()
     engine.hold_after_checkpoint = True
     async with stage.bot() as running:
@@ -60,7 +60,7 @@ async def test_the_buttons_below_a_sticker(stage: Stage, ada: Person) -> None:
 
 
 async def test_a_prompt_that_is_too_long(stage: Stage, ada: Person) -> None:
-    """Refused with the count."""
+    """The answer has the number of tokens and the limit."""
     async with stage.bot():
         await ada.send("/sticker " + "fox " * 200)
         await ada.wait_for("200 tokens, and there is room for 69")
@@ -81,7 +81,7 @@ async def test_a_new_base_asks_for_a_new_training(stage: Stage, ada: Person) -> 
 
 
 async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada: Person) -> None:
-    """Where the bot could not know: an adapter whose base was never written down."""
+    """The row of the checkpoint names no base, so the worker finds out; its refusal offers a new training."""
     engine = FakeEngine()
     async with ready_to_train(stage, ada, engine) as running:
         await trained(ada)

@@ -114,7 +114,7 @@ async def test_people_do_not_hear_each_other(playground: Playground, ptb: telegr
 
 
 async def test_waiting_is_for_what_comes_after_the_deed(ptb: telegram.Bot, ada: Person) -> None:
-    """An old answer does not count as the answer to a new question; none in time is an error."""
+    """``wait_for`` ignores messages that came before the last deed, and raises TimeoutError when none comes."""
     await ptb.send_message(ada.id, "answer 1")
     await ada.wait_for("answer")
     await ada.send("again?")
@@ -149,7 +149,7 @@ async def test_other_websites_are_kept_out(
 
 
 async def test_the_server_listens_on_this_machine_only(playground: Playground) -> None:
-    """Nothing but loopback is bound."""
+    """The server listens on loopback addresses only."""
     assert playground.address.startswith("http://127.0.0.1:")
 
 

@@ -32,7 +32,7 @@ async def test_a_method_is_rate_limited_so_many_times(
 async def test_a_lost_answer_leaves_the_work_done(
     playground: Playground, ptb: telegram.Bot, ada: Person
 ) -> None:
-    """The bot sees a broken connection, the person sees the message."""
+    """The bot sees a broken connection; the message is in the person's chat."""
     playground.faults.add(Fault(method="sendMessage", drop=True))
     with pytest.raises(NetworkError):
         await ptb.send_message(ada.id, "it happened")
@@ -64,7 +64,7 @@ async def test_faults_over_http(playground: Playground, ptb: telegram.Bot, ada: 
 
 
 async def test_control_needs_the_flag(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Without the flag nobody makes anything go wrong over HTTP."""
+    """Without the flag, faults over HTTP are refused."""
     async with serve(tmp_path_factory.mktemp("state")) as playground, httpx.AsyncClient() as http:
         assert (await http.post(f"{playground.address}/faults", json={})).status_code == 404
 

@@ -165,7 +165,7 @@ async def test_losing_workers_is_forgiven_after_a_checkpoint(store: Store) -> No
 
 
 async def test_nobody_cancels_anothers_job(store: Store) -> None:
-    """A button's number is not a key."""
+    """The number in a button's data does not give access to other people's jobs."""
     await draw(store, "d")
     assert await jobs.cancel(store, BEN, 1) is None
     assert await jobs.cancel(store, ADA, 1) is not None

@@ -64,6 +64,27 @@ def trained(trained_once: Path, run: Path) -> Path:
     return shutil.copytree(trained_once, run)
 
 
+@pytest.fixture(scope="module")
+def used_once(
+    samples: tuple[Sample, ...], tiny_folder: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run with all that train, compare and demo can leave in it, for all tests to copy."""
+    folder = tmp_path_factory.mktemp("used")
+    write_folder(folder / "data", samples)
+    run, machine = folder / "run", [f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1", "--steps=2"]
+    flags = given_flags(folder / "data", run, tiny_folder, cache_dir)
+    assert main(["train", *flags, "--validation_prompt=a cat", "--num_validation_images=1"]) == 0
+    assert main(["compare", str(run), "--num_prompts=2", *machine]) == 0
+    assert main(["demo", str(run), "--cfg=5", *machine]) == 0
+    return run
+
+
+@pytest.fixture
+def used(used_once: Path, run: Path) -> Path:
+    """``run`` as it is after a training, a comparison and a demo."""
+    return shutil.copytree(used_once, run)
+
+
 def fails(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command, which must end with exit code 2 and one line on stderr; returns it."""
     capsys.readouterr()
@@ -95,11 +116,9 @@ def test_two_trainings_never_share_a_folder(
     assert "no state.safetensors to go on from" in said
 
 
-def test_overwriting_leaves_nothing_of_the_old_run(flags: list[str], run: Path, machine: list[str]) -> None:
+def test_overwriting_leaves_nothing_of_the_old_run(flags: list[str], used: Path) -> None:
     """Checkpoints, pictures, figures, comparison and demo of the old one go, and no other file; once it begins."""
-    assert main(["train", *flags, "--validation_prompt=a cat", "--num_validation_images=1"]) == 0
-    assert main(["compare", str(run), "--num_prompts=2", *machine]) == 0
-    assert main(["demo", str(run), "--cfg=5", *machine]) == 0
+    run = used
     (run / "mine.safetensors").write_bytes(b"exported")
     again = ["train", *flags, "--overwrite_output_dir", "--max_train_steps=3", "--checkpointing_steps=3"]
     before = files(run)
@@ -119,12 +138,10 @@ def test_overwriting_leaves_nothing_of_the_old_run(flags: list[str], run: Path, 
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-def test_clear_leaves_nothing_of_a_run(flags: list[str], run: Path, machine: list[str]) -> None:
+def test_clear_leaves_nothing_of_a_run(used: Path, machine: list[str]) -> None:
     """After train, compare, demo and a choice every file is known to ``clear``; files of other kinds stay."""
-    assert main(["train", *flags, "--validation_prompt=a cat", "--num_validation_images=1"]) == 0
-    assert main(["compare", str(run), "--num_prompts=2", *machine]) == 0
+    run = used
     assert main(["compare", str(run), "--choose=2", *machine]) == 0
-    assert main(["demo", str(run), "--cfg=5", *machine]) == 0
     left = {"mine.png", "compared/mine.png", "validation/mine.png", "logs/mine.txt"}
     for name in left:
         (run / name).touch()
@@ -213,7 +230,7 @@ def test_compare_and_demo_need_nothing_but_the_run(
 def test_a_relative_folder_is_remembered_as_given(
     flags: list[str], run: Path, data: Path, machine: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that a project can be moved whole."""
+    """run.json keeps a relative path, so a project can be moved as a whole."""
     monkeypatch.chdir(data.parent)
     assert main(["train", *flags, "--train_data_dir=data", "--max_train_samples=5"]) == 0
     origin = json.loads((run / "run.json").read_text())
@@ -311,7 +328,7 @@ def test_logs_outside_of_the_folder_stay(flags: list[str], tmp_path: Path) -> No
 
 
 def test_what_is_left_is_named_in_its_order(tmp_path: Path) -> None:
-    """By steps, not by letters."""
+    """Checkpoints are sorted by their steps as numbers."""
     for step in (100, 20):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()

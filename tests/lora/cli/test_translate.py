@@ -22,7 +22,7 @@ def test_one_english_prompt_a_line(prompts: Path, capsys: pytest.CaptureFixture[
 
 
 def test_json_says_what_was_not_known(prompts: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One object a line."""
+    """Each line of the output is a JSON object."""
     assert main(["translate", str(prompts), "--from", "ru", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == {

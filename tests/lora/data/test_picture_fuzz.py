@@ -68,7 +68,7 @@ def test_mutated_pictures() -> None:
     rng, files, taken = random.Random(7), seeds(), 0
     for number in range(CASES):
         data = mutated(files[number % len(files)], rng)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             check(data)
             image = open_rgba(data)
@@ -76,7 +76,7 @@ def test_mutated_pictures() -> None:
         except PictureError:
             continue
         finally:
-            assert time.perf_counter() - began < MOST_SECONDS, number
+            assert time.process_time() - began < MOST_SECONDS, number
         taken += 1
         assert image.mode == "RGBA"
     assert CASES / 10 < taken < CASES * 9 / 10  # the mutations are neither harmless nor all deadly

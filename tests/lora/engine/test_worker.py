@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from lora.checks.examine import examine
+from lora.engine import train_and_compare
 from lora.engine.wire import Cancel
 from lora.engine.worker import Worker
+from lora.evaluation.compare import CompareSettings
 from lora.jobs import (
     Cancelled,
     Checkpoint,
@@ -94,11 +96,25 @@ class Desk:
         return self.events
 
 
+@pytest.fixture(autouse=True)
+def small_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are compared by two drawings of two steps."""
+    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings(count=2, steps=2))
+
+
 @pytest.fixture
-def desk(base: Base) -> Iterator[Desk]:
+def reading_desk(base: Base) -> Iterator[Desk]:
+    """A worker that looks for lettering on samples, which takes seconds."""
     desk = Desk(base)
     yield desk
     desk._worker.close()
+
+
+@pytest.fixture
+def desk(reading_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A worker that reads no lettering."""
+    monkeypatch.setattr("lora.checks.lettering.check", lambda images: iter([None] * len(images)))
+    return reading_desk
 
 
 def training(samples: tuple[Sample, ...], **changes: object) -> Train:
@@ -263,8 +279,11 @@ def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.L
     assert "cat" not in caplog.text
 
 
-def test_a_training_begins_with_a_look_at_its_samples(desk: Desk, samples: tuple[Sample, ...]) -> None:
+def test_a_training_begins_with_a_look_at_its_samples(
+    reading_desk: Desk, samples: tuple[Sample, ...]
+) -> None:
     """Said once, before any checkpoint, and by sample number; a training that goes on is not looked at again."""
+    desk = reading_desk
     events = desk.run(training(samples), ends=1)
     (found,) = [event for event in events if isinstance(event, Findings)]
     assert events.index(found) < next(i for i, e in enumerate(events) if isinstance(e, Checkpoint))
@@ -298,10 +317,10 @@ def test_a_training_that_an_update_interrupted_is_begun_anew(
 
 
 def test_lettering_is_not_mirrored(
-    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+    reading_desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen on one sample, nothing of that training is mirrored, also when it goes on; other trainings are."""
-    seen = iter([True] + [False] * 11)
+    desk, seen = reading_desk, iter([True] + [False] * 11)
     monkeypatch.setattr("lora.checks.lettering.LetteringDetector.has_lettering", lambda *_: next(seen))
     desk.run(training(samples), ends=1)
     halfway = next(event.state for event in desk.events if isinstance(event, Checkpoint))
@@ -331,11 +350,14 @@ def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
     assert isinstance(rest[-1], Findings)
 
 
-def test_checkpoints_are_compared_before_the_end(desk: Desk, samples: tuple[Sample, ...]) -> None:
+def test_checkpoints_are_compared_before_the_end(
+    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Earlier attempts' checkpoints too: each has a score, one is chosen, and the sheet can be sent as it is."""
     first = desk.run(training(samples), ends=1)
     old = next(event for event in first if isinstance(event, Checkpoint))
     desk.events.clear()
+    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings())
     job = training(
         samples, attempt=2, resume=old.state, earlier=(SavedCheckpoint(step=old.step, adapter=old.adapter),)
     )

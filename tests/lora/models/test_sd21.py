@@ -102,9 +102,7 @@ def test_what_it_predicts_is_read_from_its_scheduler(sd: Base, edition: str) -> 
     assert sd.tokenizer.pad_token_id == 0
 
 
-@pytest.mark.parametrize("targets", ["attention+ff", "attention+ff+conv"])
 def test_trained_adapters_draw_the_same_in_diffusers(
-    targets: str,
     sd: Base,
     edition: str,
     folders: dict[str, Path],
@@ -112,6 +110,7 @@ def test_trained_adapters_draw_the_same_in_diffusers(
     tmp_path: Path,
 ) -> None:
     """Trained here, then loaded by load_lora_weights as it is, and as both exports: three times the same picture."""
+    targets = "attention+ff+conv" if edition == sd21.V_768 else "attention+ff"
     adapter, losses = learned(sd, samples, targets=targets)
     assert np.isfinite(losses).all()
     picture = ours(sd, adapter)

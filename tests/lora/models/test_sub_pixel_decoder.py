@@ -290,7 +290,7 @@ def test_an_eye_compares_like_with_like(tiny_fine: Base, samples: tuple[Sample, 
 
 
 def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
-    """Two pictures that differ only within pixels are one to it."""
+    """Two pictures whose averages over 2 x 2 pixels are equal get equal embeddings."""
     use_file(tiny_fine, None)
     chance = np.random.default_rng(1)
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))

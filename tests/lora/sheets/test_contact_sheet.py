@@ -40,7 +40,7 @@ def opened(png: bytes) -> Image.Image:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_has_its_letters(script: str) -> None:
-    """No letter is a box or a code point: no two of them look alike."""
+    """No two letters are drawn alike, so none is drawn as a box or as a code point."""
     text = SCRIPTS[script]
     assert "[U+" not in "".join(part for part, _ in fonts._runs(text))
     letters = {letter for letter in text if not letter.isspace() and not fonts._is_mark(letter)}

@@ -103,7 +103,7 @@ def test_what_is_no_number_changes_nothing(
 def test_the_base_may_be_used_between_steps(
     base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else's drawing between two steps changes nothing."""
+    """A drawing with another adapter between two steps changes nothing."""
     what = job(samples)
     how = make_plan(base, what.settings, samples=len(samples))
     alone, _ = run(base, what, how, monkeypatch, fast=True)
