@@ -78,6 +78,7 @@ class Dispatch:
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
         self.base: str | None = None  # hash of the workers' base; None until a worker has reported it
+        self.layers: dict[str, tuple[int, ...]] = {}  # shapes of the base's layers by path; empty until then
         self.estimates = estimates
 
     def wake(self) -> None:
@@ -293,6 +294,7 @@ class Dispatch:
             return
         log.info("worker %s ready: %s on %s", event.worker, event.base, event.device)
         self.base = event.base_hash
+        self.layers = dict(event.layers)
         await self.estimates.ready(event)
         await self._example_prompt.take(event.example_prompt)
         self._next.join(event.worker)

@@ -59,6 +59,11 @@ async def check_sample(store: Store, limits: Quotas, person: int, bytes: int = 0
     await _check_bytes(store, limits, person, bytes)
 
 
+async def check_adapter(context: Context, bytes: int) -> None:
+    """Whether one more adapter of so many bytes may be kept."""
+    await _check_bytes(context.parts.store, limits_of(context), context.person.id, bytes)
+
+
 async def _check_room(context: Context) -> None:
     """Whether the person may have one more job that waits or runs."""
     most = limits_of(context).jobs_per_person

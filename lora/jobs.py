@@ -165,7 +165,8 @@ def _loaded(value: Any) -> Any:
 class Ready:
     """A worker has loaded its base and can take jobs. ``defaults`` are the values that ``None`` settings get.
 
-    ``example_prompt`` is one that the base draws well, in English.
+    ``example_prompt`` is one that the base draws well, in English. ``layers`` are the paths of the denoiser's layers
+    and the shapes of their weights: an adapter must fit these.
 
     ``worker`` is its name with the engine. A worker that comes back after it was lost has the same one.
     """
@@ -176,6 +177,7 @@ class Ready:
     device: str
     defaults: TrainSettings
     example_prompt: str
+    layers: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,9 @@ HEAVY = (
 # What the bot may know of lora/: names, matched exactly. lora.engine is the protocol and its table of engines.
 LIGHT_HALF = {
     "lora",
+    "lora.adapters",
+    "lora.adapters.fit",
+    "lora.adapters.layer_names",
     "lora.checks",
     "lora.checks.captions",
     "lora.checks.pictures",

@@ -7,6 +7,7 @@ from telegram.ext import filters
 from bot.captioning import names_pack
 from bot.handlers import (
     access,
+    adapter_files,
     captions,
     check,
     checkpoints,
@@ -87,6 +88,8 @@ ROUTES: tuple[Route, ...] = (
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
+    Kind(filters.Document.FileExtension("safetensors"), adapter_files.take),
+    *(Kind(filters.Document.FileExtension(ending), adapter_files.pickle) for ending in adapter_files.PICKLES),
     Kind(filters.Document.ZIP | filters.Document.FileExtension("zip"), imports.zip),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     Kind(filters.COMMAND, start.unknown),

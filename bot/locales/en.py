@@ -176,6 +176,34 @@ TEXTS = {
         "<b>{keyword}</b> came as a file, without pictures. It draws as it is: /sticker. "
         "If you send me {min} or more pictures with captions, /train makes a new look of them in its place."
     ),
+    # adapter files
+    "adapter-taken": (
+        "Your file is the style <b>{keyword}</b> now, and it is the current one: /sticker <i>{example_prompt}</i>\n"
+        "/rename gives it another name."
+    ),
+    "adapter-later": "I am just starting and cannot look at that file yet. Please send it again in a minute.",
+    "adapter-too-many-bytes": (
+        "That file is over 20 MB, which is more than Telegram lets me fetch. "
+        "A LoRA of a lower rank, or in float16, is smaller."
+    ),
+    "adapter-pickle": (
+        "I do not open files like that: they can hold programs. Save the LoRA as .safetensors and send it again."
+    ),
+    "adapter-no-safetensors": "That is no safetensors file, or it is cut off. Please send it again.",
+    "adapter-damaged": "That file is damaged: its parts do not belong together.",
+    "adapter-text-encoder": (
+        "That LoRA also changes the text encoder, and mine stays as it is. Train it for the UNet alone and send "
+        "it again."
+    ),
+    "adapter-other-method": "That is no plain LoRA but DoRA, LoHa, LoKr, OFT or the like. I can only use plain LoRA.",
+    "adapter-other-names": (
+        "I do not find the layers of a LoRA in that file. Is it a whole model, or for another program?"
+    ),
+    "adapter-other-base": (
+        "That LoRA is for another model than the one that I draw with: their layers differ. "
+        "It has to be trained on the same one."
+    ),
+    "adapter-numbers": "The numbers in that file are in a form that I do not read. Save it in float16 or float32.",
     # sharing
     "share": (
         "Whoever opens this link can draw in <b>{keyword}</b>. They see neither your pictures nor your captions.\n"

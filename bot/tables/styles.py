@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import dataclass
 
 from bot.store import Store
-from bot.tables import retention
+from bot.tables import retention, usage
 from bot.tables.jobs import JobState
 
 
@@ -100,6 +101,34 @@ async def all_of(store: Store, person: int) -> list[Style]:
     """A person's styles, oldest first."""
     rows = await store.rows(f"{_STYLE} WHERE style.person = ? ORDER BY style.id", person)
     return [_style(row) for row in rows]
+
+
+async def take_in(
+    store: Store,
+    *,
+    person: int,
+    keyword: str,
+    trained_as: str,
+    adapter: str,
+    bytes: int,
+    base: str | None,
+    origin: str,
+) -> None:
+    """Make a style of an adapter (a blob) and make it the current one. Its row of a job is a training that is over."""
+    async with store.transaction():
+        await add(store, person, keyword)
+        style = await store.value("SELECT style FROM person WHERE id = ?", person)
+        await store.change("UPDATE style SET imported = 1 WHERE id = ?", style)
+        job = await store.value(
+            "INSERT INTO job (person, kind, origin, style, keyword, state, told, ended_at)"
+            " VALUES (?, 'train', ?, ?, ?, ?, 1, ?) RETURNING id",
+            *(person, origin, style, trained_as, JobState.DONE, time.time()),
+        )
+        await usage.count_back(store, job)
+        await store.change(
+            "INSERT INTO checkpoint (job, style, step, adapter, bytes, base) VALUES (?, ?, 0, ?, ?, ?)",
+            *(job, style, adapter, bytes, base),
+        )
 
 
 async def rename(store: Store, style: Style, keyword: str) -> None:

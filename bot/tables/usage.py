@@ -22,6 +22,15 @@ async def used_today(store: Store, person: int, kind: JobKind) -> int:
     return int(found or 0)
 
 
+async def count_back(store: Store, job: int) -> None:
+    """A row that is written as a training, and that nobody has to train, does not count."""
+    await store.change(
+        "UPDATE usage SET used = used - 1 WHERE (id, kind, day) IN"
+        " (SELECT person, kind, CAST(asked_at / 86400 AS INTEGER) FROM job WHERE id = ?)",
+        job,
+    )
+
+
 def seconds_until_tomorrow() -> float:
     """The seconds until the next day begins (UTC)."""
     return DAY - time.time() % DAY

@@ -18,6 +18,15 @@ from lora.jobs import JobError
 
 DOWN, UP, ALPHA = "down", "up", "alpha"
 KOHYA = "lora_unet_"
+REASONS = (
+    "no-safetensors",
+    "damaged",
+    "text-encoder",
+    "other-method",
+    "other-names",
+    "other-base",
+    "numbers",
+)
 _PREFIXES = ("base_model.model.", "unet.")  # a name may have both
 _TEXT_ENCODER = ("text_encoder", "lora_te")  # diffusers, kohya; a second or third one has a number after it
 _FIRST = (
@@ -45,23 +54,36 @@ _WORD = re.compile(
 )
 
 
+class BadAdapter(JobError):
+    """A file that cannot be drawn with. ``reason`` is a key of ``REASONS``."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        assert reason in REASONS, reason
+        super().__init__("bad-adapter", detail)
+        self.reason = reason
+
+
 def parse(key: str) -> tuple[str, str]:
     """(the layer's path in the denoiser, DOWN or UP or ALPHA) of a tensor's name. Raises JobError bad-adapter."""
     name = key
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
     if name.startswith(_TEXT_ENCODER):
-        raise JobError("bad-adapter", "it also changes the text encoder; only LoRAs of the denoiser are used")
+        raise BadAdapter(
+            "text-encoder", "it also changes the text encoder; only LoRAs of the denoiser are used"
+        )
     for word, method in _OTHER_METHODS.items():
         if word in name:
-            raise JobError("bad-adapter", f"it is made by another method, {method}; only plain LoRA is used")
+            raise BadAdapter(
+                "other-method", f"it is made by another method, {method}; only plain LoRA is used"
+            )
     name = _OLD_PROCESSOR.sub(_modern, name)
     path, part = _split(name)
     if path.startswith(KOHYA):
         path = ".".join(_WORD.findall(path.removeprefix(KOHYA)))
     if not part or not path.startswith(_FIRST):
-        raise JobError(
-            "bad-adapter", f"it holds {key[:80]!r}, which belongs to no LoRA layer of the denoiser"
+        raise BadAdapter(
+            "other-names", f"it holds {key[:80]!r}, which belongs to no LoRA layer of the denoiser"
         )
     return path, part
 

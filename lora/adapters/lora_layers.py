@@ -172,6 +172,16 @@ def _fitted(base: Base, path: str, weights: LayerWeights) -> LayerWeights:
     return LayerWeights(down, up, alpha)
 
 
+def shapes(base: Base) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """(path, shape of the weight) of each layer that an adapter can change; without LoRA layers on it."""
+    layers = (
+        (path, module)
+        for path, module in base.unet.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    )
+    return tuple((path, tuple(module.weight.shape)) for path, module in layers)
+
+
 def _layer(base: Base, path: str) -> nn.Linear | nn.Conv2d | None:
     """The plain layer of the denoiser at a path, with or without LoRA layers around it."""
     try:

@@ -24,6 +24,7 @@ from typing import BinaryIO, Protocol
 
 import torch
 
+from lora.adapters import lora_layers
 from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
@@ -144,6 +145,7 @@ def main() -> None:
             device=str(base.device),
             defaults=base.profile.defaults(USUAL_SAMPLES),
             example_prompt=base.profile.example_prompt,
+            layers=lora_layers.shapes(base),
         )
     )
     Worker(base, inbox, send, maker, heartbeat.mark).run()

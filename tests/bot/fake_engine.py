@@ -42,6 +42,7 @@ class FakeEngine:
         self.base_hash = base_hash
         self.compares = compares  # the step of the best checkpoint; None = sends no Compared
         self.workers = [str(number + 1) for number in range(workers)]
+        self.layers: tuple[tuple[str, tuple[int, ...]], ...] = ()
         self.where: dict[int, str] = {}
         self.jobs: list[Job] = []
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -64,6 +65,7 @@ class FakeEngine:
             device="cpu",
             defaults=defaults,
             example_prompt="a fox drinking coffee",
+            layers=self.layers,
         )
 
     async def submit(self, job: Job, worker: str) -> None:

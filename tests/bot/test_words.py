@@ -13,6 +13,7 @@ from bot import handlers
 from bot.locales import LANGUAGES
 from bot.routes import Command
 from bot.words import Html, Language, Words, clip
+from lora.adapters import layer_names
 from lora.data.pictures import PICTURE_ERRORS
 from lora.data.zip_folder import ZIP_ERRORS
 from lora.jobs import JOB_ERRORS
@@ -40,6 +41,7 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     texts = set(LANGUAGES[language].TEXTS)
     made = {f"error-{code}" for code in JOB_ERRORS} | {f"picture-{code}" for code in PICTURE_ERRORS}
     made |= {f"zip-{code}" for code in ZIP_ERRORS}
+    made |= {f"adapter-{reason}" for reason in layer_names.REASONS}
     made |= {f"keyword-{code}" for code in KEYWORD_PROBLEMS} | {f"menu-{name}" for name in handlers.MENU}
     made |= {"option-seed", "option-n", "train-done", "train-cancelled", "draw-cancelled"}
     assert made <= texts

@@ -74,6 +74,7 @@ async def test_a_killed_worker_loses_its_jobs_and_comes_back(
         ready = await until(events, Ready)
         await engine.submit(job, "1")
         assert isinstance(ready, Ready)
+        assert len(ready.layers) > 50
         assert ready.base == "tiny"
         assert ready.device == "cpu"
         assert ready.defaults.steps is not None
