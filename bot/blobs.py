@@ -27,6 +27,10 @@ COLUMNS = (
     ("drawing", "blob"),
     ("comparison", "sheet"),
     ("ready_style", "adapter"),
+    ("pack_sticker", "blob"),
+    ("pack_item", "blob"),
+    ("pack_change", "blob"),
+    ("pack_change", "old_blob"),
 )
 
 

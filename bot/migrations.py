@@ -410,6 +410,89 @@ CREATE TABLE export (                       -- files that a person asked for: de
 ) STRICT;
 """
 
+PACKS_CHANGED = """
+ALTER TABLE pack ADD COLUMN kind TEXT NOT NULL DEFAULT 'regular';   -- regular | custom_emoji
+ALTER TABLE pack ADD COLUMN copy_of INTEGER REFERENCES pack;        -- the pack that these emoji are copies of
+ALTER TABLE pack ADD COLUMN own INTEGER NOT NULL DEFAULT 0;         -- 1: made by its person, with a title of theirs
+ALTER TABLE pack ADD COLUMN chosen INTEGER NOT NULL DEFAULT 0;      -- 1: new stickers of all styles go into it
+
+CREATE TABLE pack_change (                  -- what people change in packs, each once, and how to undo it
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    origin TEXT NOT NULL,                   -- the message or button press that asked: the same one asks once
+    pack INTEGER REFERENCES pack,           -- NULL = an addition whose pack is not known yet
+    kind TEXT NOT NULL,                     -- a ChangeKind
+    state TEXT NOT NULL DEFAULT 'wanted',   -- a ChangeState
+    item TEXT,                              -- unique file id of the sticker
+    sticker INTEGER REFERENCES pack_sticker ON DELETE SET NULL,     -- or how the bot added it
+    value TEXT NOT NULL DEFAULT 'null',     -- JSON: a position, emoji, keywords, or a title
+    blob TEXT,                              -- a new thumbnail
+    old TEXT,                               -- JSON: what was there before
+    old_blob TEXT,                          -- the picture that was there before
+    problem TEXT,                           -- a key of the locales: why it failed
+    undoes INTEGER REFERENCES pack_change ON DELETE SET NULL,
+    undone TEXT,                            -- the message or press that took it back; NULL = it stands
+    view INTEGER,                           -- the bot's message that shows the pack
+    told INTEGER NOT NULL DEFAULT 0,
+    at REAL NOT NULL,                       -- seconds since 1970
+    UNIQUE (person, origin)
+) STRICT;
+CREATE INDEX pack_change_person ON pack_change (person);
+CREATE INDEX pack_change_untold ON pack_change (person) WHERE told = 0;
+CREATE INDEX pack_change_blob ON pack_change (blob) WHERE blob IS NOT NULL;
+CREATE INDEX pack_change_old_blob ON pack_change (old_blob) WHERE old_blob IS NOT NULL;
+
+CREATE TABLE pack_sticker_new (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person INTEGER NOT NULL REFERENCES person,
+    drawing INTEGER UNIQUE REFERENCES drawing,  -- NULL = blob is the picture
+    pack INTEGER REFERENCES pack,
+    state TEXT NOT NULL DEFAULT 'wanted',   -- a StickerState
+    file_id TEXT,                           -- of the uploaded file: adding it again changes nothing
+    told INTEGER NOT NULL DEFAULT 0,
+    before TEXT,                            -- JSON: unique file ids in the pack before this one was added
+    refusals INTEGER NOT NULL DEFAULT 0,    -- of packs' names and of its file
+    blob TEXT,                              -- the picture, if it is no drawing
+    target INTEGER REFERENCES pack,         -- the pack that it must go into; NULL = the current one
+    replaces TEXT,                          -- unique file id of the sticker whose place it takes
+    emoji TEXT,                             -- JSON; NULL = those of the drawing's prompt
+    keywords TEXT,                          -- JSON, as emoji
+    copy_of TEXT,                           -- unique file id of the sticker that this emoji is a copy of
+    change INTEGER REFERENCES pack_change ON DELETE SET NULL    -- the change that it belongs to
+) STRICT;
+INSERT INTO pack_sticker_new (id, person, drawing, pack, state, file_id, told, before, refusals)
+    SELECT id, person, drawing, pack, state, file_id, told, before, refusals FROM pack_sticker;
+DROP TABLE pack_sticker;
+ALTER TABLE pack_sticker_new RENAME TO pack_sticker;
+CREATE INDEX pack_sticker_open ON pack_sticker (person, told);
+CREATE INDEX pack_sticker_pack ON pack_sticker (pack);
+CREATE INDEX pack_sticker_blob ON pack_sticker (blob) WHERE blob IS NOT NULL;
+CREATE UNIQUE INDEX pack_sticker_copy ON pack_sticker (person, copy_of) WHERE copy_of IS NOT NULL;
+
+CREATE TABLE pack_item (                    -- the stickers of packs, as Telegram showed them last
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pack INTEGER NOT NULL REFERENCES pack ON DELETE CASCADE,
+    unique_id TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    position INTEGER NOT NULL,              -- from 0
+    emoji TEXT NOT NULL,                    -- JSON; Telegram shows only the first
+    keywords TEXT,                          -- JSON; NULL = not known, for Telegram does not show them
+    sticker INTEGER UNIQUE REFERENCES pack_sticker ON DELETE SET NULL,  -- how the bot added it
+    blob TEXT,                              -- the picture, if it was fetched
+    UNIQUE (pack, unique_id)
+) STRICT;
+CREATE INDEX pack_item_blob ON pack_item (blob) WHERE blob IS NOT NULL;
+
+CREATE TABLE pack_question (                -- what a person is asked, and their next text answers
+    person INTEGER PRIMARY KEY REFERENCES person,
+    kind TEXT NOT NULL,                     -- new | title | emoji | keywords | move
+    id INTEGER NOT NULL,                    -- of the pack, or of the pack_item
+    message_id INTEGER NOT NULL,            -- the bot's message that asks
+    view INTEGER,                           -- the bot's message that shows the pack
+    at REAL NOT NULL                        -- seconds since 1970
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -427,4 +510,5 @@ MIGRATIONS = (
     STYLES_FOR_OTHERS,
     QUOTAS,
     EXPORTS,
+    PACKS_CHANGED,
 )

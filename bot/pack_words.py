@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import emoji
 from telegram.constants import StickerLimit
 
 from lora.data import captions
@@ -11,7 +12,8 @@ from lora.data.translation import emoji_words
 
 MAX_NAME = 64  # characters of a name, and of a title
 DEFAULT_EMOJI = ["🎨"]
-MAX_EMOJI = 3
+MAX_EMOJI = 3  # that the bot gives by itself
+MOST_EMOJI = int(StickerLimit.MAX_STICKER_EMOJI)
 
 
 def set_name(keyword: str, person: int, number: int, username: str) -> str:
@@ -29,6 +31,31 @@ def set_title(owner: str, called: str, number: int) -> str:
     """What people read on the pack: ``called`` is the style's keyword or a word for stickers; 64 characters at most."""
     end = f" · {called}{f' {number}' if number > 1 else ''}"
     return owner.strip()[: MAX_NAME - len(end)] + end
+
+
+def next_title(title: str) -> str:
+    """The title of the pack that follows a full one: the same with the next number."""
+    found = re.fullmatch(r"(.*\S) (\d{1,3})", title)
+    start, number = (found[1], int(found[2])) if found else (title, 1)
+    end = f" {number + 1}"
+    return start[: MAX_NAME - len(end)] + end
+
+
+def emoji_in(text: str) -> list[str]:
+    """The emoji in a text, each a whole one, without repeats; at most 20."""
+    found = dict.fromkeys(match["emoji"] for match in emoji.emoji_list(text))
+    return list(found)[:MOST_EMOJI]
+
+
+def keywords_in(text: str) -> list[str]:
+    """Search words as a person writes them, with commas or spaces between; as many as Telegram takes."""
+    parts = text.split(",") if "," in text else text.split()
+    found: list[str] = []
+    for word in dict.fromkeys(" ".join(part.split()).lower() for part in parts):
+        fits = sum(map(len, found)) + len(word) <= StickerLimit.MAX_KEYWORD_LENGTH
+        if word and fits and len(found) < StickerLimit.MAX_SEARCH_KEYWORDS:
+            found.append(word)
+    return found
 
 
 def emoji_for(prompt: str, language: str) -> list[str]:

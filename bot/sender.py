@@ -11,6 +11,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
+    InputMediaPhoto,
     LinkPreviewOptions,
     Message,
     ReplyParameters,
@@ -161,6 +162,24 @@ class Sender:
                 caption=caption,
                 parse_mode=ParseMode.HTML,
                 reply_markup=keyboard(buttons),
+            )
+
+        return await self._edited(person, write)
+
+    async def edit_photo(
+        self, person: int, message_id: int, data: bytes, caption: str, *, buttons: Buttons | None = None
+    ) -> bool:
+        """Put another picture and caption in a photo's place; False if it cannot be edited any more."""
+
+        async def write() -> object:
+            file = InputFile(data, filename="picture.jpg", attach=True)
+            return await self._bot.edit_message_media(
+                InputMediaPhoto(file, caption, parse_mode=ParseMode.HTML),
+                chat_id=person,
+                message_id=message_id,
+                reply_markup=keyboard(buttons),
+                write_timeout=SECONDS,
+                read_timeout=SECONDS,
             )
 
         return await self._edited(person, write)

@@ -13,7 +13,7 @@ from telegram.constants import ChatType
 from bot.context import Context, Parts
 from bot.errors import UserError
 from bot.routes import Command, Kind, Route, command_of
-from bot.tables import outbox, people
+from bot.tables import outbox, pack_questions, people
 from bot.telling import telling
 from bot.words import Words
 
@@ -39,6 +39,8 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     may_use = [route for route in routes if context.is_admin or not route.admins_only]
     route = next((route for route in may_use if route.matches(update)), None)
     try:
+        if isinstance(route, Command):
+            await pack_questions.forget(parts.store, context.person.id)
         if route is not None:
             await route.handler(context)
         elif context.press is not None:

@@ -36,6 +36,7 @@ class Tidy:
         await trainings.tidy_ended(self._store)
         await inbox.forget_old(self._store)
         await retention.forget_old(self._store, time.time() - self._keep_days * DAY)
+        await retention.forget_changes(self._store, time.time() - self._keep_days * DAY)
         await retention.forget_deleted_styles(self._store)
         await retention.forget_seen(self._store)
         await imports.forget_told(self._store, time.time() - DAY)

@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from bot import start_links
 from bot.context import Context
 from bot.handlers import sharing
-from bot.tables import styles
+from bot.tables import pack_stickers, styles
 
 
 async def start(context: Context) -> None:
     """/start, alone or with what a link has put behind it."""
+    if await pack_stickers.started(context.parts.store, context.person.id):
+        context.parts.packs.wake(context.person.id)
     found = start_links.read(context.argument)
     come_in = LINKS.get(found[0], _welcome_by_link) if found else _welcome_by_link
     await come_in(context, found[1] if found else "")

@@ -48,8 +48,8 @@ TEXTS = {
         "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
         "<code>--seed 42</code> draws the same again\n"
         "<code>--n 3</code> draws several at once (up to {count})\n"
-        "The buttons below a sticker put it into your pack or draw it another way. /packs lists "
-        "your packs.\n\n"
+        "The buttons below a sticker put it into your pack or draw it another way. /packs shows "
+        "and changes your packs, /undo takes the last change back.\n\n"
         "<b>Keep an eye on things</b>\n"
         "/status · /cancel · /language\n\n"
         "<b>Your styles</b>\n"
@@ -70,6 +70,7 @@ TEXTS = {
     "menu-train": "Learn this style",
     "menu-sticker": "Draw: /sticker and what it shows",
     "menu-packs": "Your sticker packs",
+    "menu-undo": "Take the last change back",
     "menu-styles": "Switch between styles",
     "menu-status": "What is going on",
     "menu-cancel": "Stop what is going on",
@@ -607,6 +608,92 @@ TEXTS = {
     "packs": "Your packs:",
     "pack-title": "stickers",
     "pack-line": "{title}: {n:sticker|stickers}",
+    "pack-emoji-title": "emoji",
+    "packs-line": "{mark} <b>{title}</b>: {n:sticker|stickers}",
+    "packs-line-planned": "{mark} <b>{title}</b>: waits for its first sticker",
+    "packs-hint": (
+        "Press one to see and change it. ▸ takes all new stickers; without it, each style has a pack of "
+        "its own."
+    ),
+    "pack-head": '<a href="{link}">{title}</a>, {n:sticker|stickers}',
+    "pack-takes-new": "▸ New stickers go into this pack.",
+    "pack-hint": (
+        "Press a number, or reply with <i>delete 3</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 "
+        "fox, tea</i>, <i>cover 3</i> or <i>title My foxes</i>. /undo takes the last change back."
+    ),
+    "pack-view-empty": "It is empty. The next sticker that you add goes in.",
+    "pack-item": "<b>{title}</b>, sticker {number} of {total}: {emoji}",
+    "pack-item-words": "Found by: {words}",
+    "pack-item-words-unknown": "I do not know its search words: I did not add it, or it is long ago.",
+    "pack-is-gone": "That pack is not on Telegram any more. /packs lists yours.",
+    "sticker-not-in-pack": (
+        "That sticker is not in the pack any more, so I changed nothing. /packs shows what is there."
+    ),
+    "sticker-not-replaced": (
+        "That sticker could not be replaced: it is not in the pack any more, or Telegram refused the new "
+        "one. Nothing is lost; /packs shows what is there."
+    ),
+    "pack-change-failed": "Telegram refused that change of <b>{title}</b>, so nothing has changed.",
+    "pack-emoji-refused": "Telegram does not know one of these emoji, so I changed nothing. Try others.",
+    "pack-undone": "↩ Undone: <b>{title}</b> is as it was.",
+    "pack-done-delete": "✓ Sticker {number} is out of <b>{title}</b>. /undo brings it back.",
+    "pack-done-replace": "✓ Sticker {number} of <b>{title}</b> is replaced. /undo brings the old one back.",
+    "pack-done-move": "✓ Sticker {was} is number {number} now. /undo takes it back.",
+    "pack-done-emoji": "✓ Telegram suggests sticker {number} for {value} now. /undo takes it back.",
+    "pack-done-keywords": "✓ Sticker {number} is found by these words now: {value}. /undo takes it back.",
+    "pack-done-title": "✓ The pack is called <b>{title}</b> now. /undo takes it back.",
+    "pack-done-thumbnail": "✓ Sticker {number} is the cover of <b>{title}</b> now. /undo takes it back.",
+    "pack-done-drop": "✓ The pack <b>{title}</b> is deleted from Telegram.",
+    "pack-title-length": "A title has 1–{most} characters. Try another: /packs",
+    "pack-planned": (
+        "All new stickers go into <b>{title}</b> from now on. Telegram makes it with its first one: draw "
+        "with /sticker and press “Add to pack”."
+    ),
+    "pack-ask-new": "How shall the new pack be called? Write its title.",
+    "pack-ask-title": "How shall <b>{title}</b> be called from now on? Write the new title.",
+    "pack-ask-emoji": "Which emoji shall Telegram suggest sticker {number} for? Send them in one message.",
+    "pack-ask-words": (
+        "By which words shall sticker {number} be found? Write them with commas, like <i>fox, tea</i>; "
+        "64 characters in all."
+    ),
+    "pack-copying": (
+        "I make {n:custom emoji|custom emoji} of these stickers, 100 pixels large. Everybody can add "
+        "them; sending them needs Telegram Premium."
+    ),
+    "pack-copied-before": "All of these stickers are custom emoji already, or on their way. /packs lists them.",
+    "pack-drop-sure": (
+        "Delete the pack <b>{title}</b> with its {n:sticker|stickers} from Telegram? Nobody has it any "
+        "more then, and it cannot be undone. The drawings in this chat stay."
+    ),
+    "sticker-there-already": "Sticker {number} is there already.",
+    "sticker-no-emoji": "I see no emoji in that. Send one or several, like 🦊☕",
+    "sticker-no-words": "I see no words in that. Write some, like <i>fox, tea</i>.",
+    "pack-replace-which": (
+        "Which sticker of <b>{title}</b> shall go, to make place for the new one? Press its number."
+    ),
+    "pack-replace-by-which": (
+        "By which drawing shall sticker {number} be replaced? These are your newest that are in no pack."
+    ),
+    "pack-nothing-drawn": "There is no drawing that is not in a pack. Draw one with /sticker first.",
+    "pack-order-usage": (
+        "Like this: /packs <i>delete 3</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 fox, "
+        "tea</i>, <i>cover 3</i>, <i>title My foxes</i>. /packs shows the numbers."
+    ),
+    "pack-words-delete": "delete remove",
+    "pack-words-move": "move",
+    "pack-words-to": "to before",
+    "pack-words-emoji": "emoji emojis",
+    "pack-words-keywords": "words keywords",
+    "pack-words-cover": "cover thumbnail",
+    "pack-words-title": "title rename",
+    "pack-number": "There is no sticker {number}; the pack has {n:sticker|stickers}. /packs shows them.",
+    "undo-nothing-left": "There is nothing to take back.",
+    "undo-withdrawn": "Taken back before it was done.",
+    "undo-later": "That is being done this moment. Try again in a few seconds.",
+    "undo-words-unknown": "I do not know which search words were there before, so I cannot bring them back.",
+    "notice-pack-changing": "Changing your pack …",
+    "notice-pack-chosen": "New stickers go into this pack.",
+    "notice-pack-auto": "Each style fills its own pack again.",
     # status and cancelling
     "status-style": "Style <b>{keyword}</b>: {n:picture|pictures}, {state}.",
     "status-idle": "Nothing is going on. /sticker draws, /train learns.",
@@ -642,6 +729,24 @@ TEXTS = {
     "button-cfg": "CFG {cfg}",
     "button-cfg-current": "• CFG {cfg} •",
     "button-open-pack": "Open the pack",
+    "button-packs": "All packs",
+    "button-pack-new": "➕ New pack",
+    "button-pack-show": "Show the pack",
+    "button-pack-back": "‹ The whole pack",
+    "button-pack-title": "✎ Title",
+    "button-pack-use": "▸ New stickers here",
+    "button-pack-auto": "A pack for each style",
+    "button-pack-copy": "✨ As custom emoji",
+    "button-pack-drop": "✕ Delete the pack",
+    "button-pack-drop-sure": "Delete it from Telegram",
+    "button-item-first": "⏮ First",
+    "button-item-earlier": "◀ Earlier",
+    "button-item-later": "Later ▶",
+    "button-item-emoji": "🙂 Emoji",
+    "button-item-words": "🔎 Search words",
+    "button-item-cover": "🖼 Cover of the pack",
+    "button-item-replace": "🔁 Replace",
+    "button-item-delete": "✕ Delete",
     "button-keep-drafts": "✓ Keep the drafts",
     "button-train-bare": "Train with the keyword only",
     "button-checkpoint": "after {step} steps",

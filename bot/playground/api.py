@@ -50,6 +50,8 @@ _ALL: tuple[Method, ...] = (
     stickers.set_sticker_keywords,
     stickers.set_sticker_set_title,
     stickers.set_sticker_set_thumbnail,
+    stickers.set_custom_emoji_sticker_set_thumbnail,
+    stickers.get_custom_emoji_stickers,
     stickers.delete_sticker_set,
 )
 

@@ -51,6 +51,22 @@ def static_sticker(data: bytes) -> Picture:
     return picture if picture.format == "WEBP" else _webp(picture.data)
 
 
+def emoji(data: bytes) -> Picture:
+    """A bot's PNG or WebP as the WebP of a custom emoji: exactly 100 x 100 px."""
+    if len(data) > limits.EMOJI_BYTES:
+        raise bad_request("file is too big")
+    picture = _still(data)
+    if (picture.width, picture.height) != (limits.EMOJI_SIDE, limits.EMOJI_SIDE):
+        raise bad_request("STICKER_PNG_DIMENSIONS")
+    return picture if picture.format == "WEBP" else _webp(picture.data)
+
+
+def sticker_or_emoji(data: bytes) -> Picture:
+    """A file that a set of either type takes: which one is not known when it is uploaded."""
+    side = (limits.EMOJI_SIDE, limits.EMOJI_SIDE)
+    return emoji(data) if size_of(data) == side else static_sticker(data)
+
+
 def thumbnail(data: bytes) -> Picture:
     """A set's thumbnail as WebP: exactly 100 x 100 px."""
     if len(data) > limits.THUMBNAIL_BYTES:

@@ -33,7 +33,7 @@ async def publish(
     suffix = f"_by_{world.bot.username}".lower()
     if world.sets.exists(name) or name.lower().endswith(suffix):
         raise bad_request("sticker set name is already occupied")
-    if not 1 <= len(stickers) <= limits.SET_STICKERS:
+    if not 1 <= len(stickers) <= limits.SET_STICKERS["regular"]:
         raise bad_request("STICKERS_TOO_MUCH")
     made = [(await sticker_file(upload), emoji) for upload, emoji in stickers]
     with world.change():

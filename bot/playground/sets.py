@@ -23,11 +23,14 @@ class Sets:
         """Whether the name is taken, in upper or lower case."""
         return self._db.execute("SELECT 1 FROM sticker_set WHERE name = ?", (name,)).fetchone() is not None
 
-    def create(self, name: str, owner: int, title: str) -> None:
-        """A new empty set."""
-        self._db.execute(
-            "INSERT INTO sticker_set VALUES (?, ?, ?)", (name, owner, json.dumps({"title": title}))
-        )
+    def create(self, name: str, owner: int, title: str, type: str = "regular") -> None:
+        """A new empty set. ``type`` is "regular" or "custom_emoji"."""
+        body = json.dumps({"title": title, "type": type})
+        self._db.execute("INSERT INTO sticker_set VALUES (?, ?, ?)", (name, owner, body))
+
+    def type(self, name: str) -> str:
+        """The type of a set's stickers. Raises ApiError STICKERSET_INVALID."""
+        return str(json.loads(self._row(name)["body"]).get("type", "regular"))
 
     def owner(self, name: str) -> int:
         """The owner of a set. Raises ApiError STICKERSET_INVALID."""
@@ -46,7 +49,7 @@ class Sets:
         found: Json = {
             "name": row["name"],
             "title": body["title"],
-            "sticker_type": "regular",
+            "sticker_type": self.type(name),
             "stickers": stickers,
         }
         if thumbnail := body.get("thumbnail"):
@@ -124,6 +127,14 @@ class Sets:
                 "UPDATE sticker SET keywords = ? WHERE file = ?", (json.dumps(keywords), file.id)
             )
 
+    def by_emoji_id(self, wanted: str) -> File | None:
+        """The custom emoji with this id."""
+        rows = self._db.execute("SELECT file, set_name FROM sticker")
+        found = next((row for row in rows if emoji_id(row["file"]) == wanted), None)
+        if found is None or self.type(found["set_name"]) != "custom_emoji":
+            return None
+        return self._files.by_row(found["file"])
+
     def details(self, name: str) -> list[Json]:
         """All emoji and keywords of each sticker: the page shows them, no bot can read them."""
         rows = self._db.execute("SELECT * FROM sticker WHERE set_name = ? ORDER BY position", (name,))
@@ -138,10 +149,13 @@ class Sets:
             "is_video": file.mime == "video/webm",
         }
         if row is not None:
-            return sticker | {
+            sticker |= {
                 "emoji": json.loads(row["emoji"])[0],
                 "set_name": self._row(row["set_name"])["name"],
             }
+            if self.type(row["set_name"]) == "custom_emoji":
+                sticker |= {"type": "custom_emoji", "custom_emoji_id": emoji_id(file.id)}
+            return sticker
         return sticker | ({"emoji": emoji} if emoji else {})
 
     def _row(self, name: str) -> sqlite3.Row:
@@ -158,3 +172,8 @@ class Sets:
         with transaction(self._db):
             for position, file in enumerate(files):
                 self._db.execute("UPDATE sticker SET position = ? WHERE file = ?", (position, file))
+
+
+def emoji_id(file: int) -> str:
+    """The custom_emoji_id of a sticker: as on Telegram a text of 19 digits."""
+    return str(5_000_000_000_000_000_000 + file)

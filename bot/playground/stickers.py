@@ -51,18 +51,19 @@ async def create_new_sticker_set(world: World, call: Call) -> bool:
     """A new set of 1-50 stickers owned by a person who has talked to the bot."""
     owner, name, title = _check_owner(world, call), call.text("name"), _title(call)
     _check_name(world, name)
-    if call.text("sticker_type", "regular") != "regular":
-        raise bad_request("the playground makes regular sticker sets only")
+    kind = call.text("sticker_type", "regular")
+    if kind not in limits.SET_STICKERS:
+        raise bad_request("the playground makes regular and custom emoji sticker sets only")
     items = call.objects("stickers")
     if not items:
         raise bad_request("STICKERS_EMPTY")
     if len(items) > limits.SET_STICKERS_AT_CREATION:
         raise bad_request("Too many stickers specified")
-    stickers = [await _new_sticker(world, call, item) for item in items]
+    stickers = [await _new_sticker(world, call, item, kind) for item in items]
     with world.change():
         if world.sets.exists(name):
             raise bad_request("sticker set name is already occupied")
-        world.sets.create(name, owner, title)
+        world.sets.create(name, owner, title, kind)
         for sticker in stickers:
             _append(world, name, sticker)
     _tell(world, name)
@@ -72,12 +73,13 @@ async def create_new_sticker_set(world: World, call: Call) -> bool:
 async def add_sticker_to_set(world: World, call: Call) -> bool:
     """One more sticker at the end. The very same file again changes nothing, and is True all the same."""
     name = _set_of(world, call)
-    sticker = await _new_sticker(world, call, call.json("sticker"))
+    kind = world.sets.type(name)
+    sticker = await _new_sticker(world, call, call.json("sticker"), kind)
     with world.change():
         world.sets.owner(name)  # it may have been deleted while the picture was looked at
         if world.sets.has(name, sticker.source):
             return True
-        if len(world.sets.stickers(name)) >= limits.SET_STICKERS:
+        if len(world.sets.stickers(name)) >= limits.SET_STICKERS[kind]:
             raise bad_request("STICKERS_TOO_MUCH")
         _append(world, name, sticker)
     _tell(world, name)
@@ -90,8 +92,10 @@ async def replace_sticker_in_set(world: World, call: Call) -> bool:
     old = _sticker(world, call.text("old_sticker"))
     if world.sets.set_of(old) != name:
         raise bad_request("STICKERSET_INVALID")
-    sticker = await _new_sticker(world, call, call.json("sticker"))
+    sticker = await _new_sticker(world, call, call.json("sticker"), world.sets.type(name))
     with world.change():
+        if world.sets.set_of(old) != name:  # it may have been deleted while the picture was looked at
+            raise bad_request("STICKERSET_INVALID")
         position = world.sets.stickers(name).index(old.id)
         world.sets.remove(old)
         world.sets.move(_append(world, name, sticker), position)
@@ -161,6 +165,28 @@ async def set_sticker_set_thumbnail(world: World, call: Call) -> bool:
     return True
 
 
+async def set_custom_emoji_sticker_set_thumbnail(world: World, call: Call) -> bool:
+    """One of a custom-emoji set's own stickers as its thumbnail; none makes it the first one."""
+    name, wanted = call.text("name"), call.text("custom_emoji_id", "")
+    if world.sets.type(name) != "custom_emoji":
+        raise bad_request("STICKERSET_INVALID")
+    found = world.sets.by_emoji_id(wanted) if wanted else None
+    if wanted and (found is None or world.sets.set_of(found) != name):
+        raise bad_request("STICKER_INVALID")
+    world.sets.update(name, thumbnail=found.id if found else None)
+    _tell(world, name)
+    return True
+
+
+async def get_custom_emoji_stickers(world: World, call: Call) -> list[Json]:
+    """Custom emoji by their ids; those that do not exist are left out."""
+    ids = call.strings("custom_emoji_ids")
+    if len(ids) > limits.CUSTOM_EMOJI_IDS:
+        raise bad_request("too many custom emoji identifiers specified")
+    found = [file for file in map(world.sets.by_emoji_id, ids) if file is not None]
+    return [world.sets.sticker_json(file) for file in found]
+
+
 async def delete_sticker_set(world: World, call: Call) -> bool:
     """Deletes a set that the bot has made."""
     name = call.text("name")
@@ -170,7 +196,7 @@ async def delete_sticker_set(world: World, call: Call) -> bool:
     return True
 
 
-async def _new_sticker(world: World, call: Call, item: object) -> NewSticker:
+async def _new_sticker(world: World, call: Call, item: object, kind: str) -> NewSticker:
     if not isinstance(item, dict):
         raise bad_request("can't parse InputSticker: expected an Object")
     fields = Call(method=call.method, params=item)
@@ -181,6 +207,7 @@ async def _new_sticker(world: World, call: Call, item: object) -> NewSticker:
     except ApiError:
         raise bad_request("can't parse InputSticker: sticker not found") from None
     file = await _stored(world, reference) if isinstance(reference, Upload) else _sticker(world, reference)
+    _check_size(file, kind)
     return NewSticker(file=file, source=file.unique_id, emoji=emoji_list, keywords=keywords)
 
 
@@ -192,7 +219,7 @@ def _append(world: World, name: str, sticker: NewSticker) -> File:
 
 
 async def _stored(world: World, upload: Upload) -> File:
-    picture = await asyncio.to_thread(pictures.static_sticker, upload.data)
+    picture = await asyncio.to_thread(pictures.sticker_or_emoji, upload.data)
     return world.files.add(content.sticker_content(picture))
 
 
@@ -201,6 +228,13 @@ def _sticker(world: World, file_id: str) -> File:
     if file.kind != "sticker":
         raise bad_request("STICKER_FILE_INVALID")
     return file
+
+
+def _check_size(file: File, kind: str) -> None:
+    """A custom emoji has 100 x 100 px, any other sticker one side of 512."""
+    small = (file.width, file.height) == (limits.EMOJI_SIDE, limits.EMOJI_SIDE)
+    if small != (kind == "custom_emoji"):
+        raise bad_request("STICKER_PNG_DIMENSIONS")
 
 
 def _check_owner(world: World, call: Call) -> int:

@@ -71,6 +71,13 @@ async def last(store: Store, style: int) -> int | None:
     return None if found is None else int(found)
 
 
+async def last_at(store: Store, style: int, origin: str) -> float | None:
+    """When the newest change of a style was made that ``origin`` can take back, or has taken back."""
+    query = "SELECT max(made_at) FROM change WHERE style = ? AND (undone IS NULL OR undone = ?)"
+    found = await store.value(query, style, origin)
+    return None if found is None else float(found)
+
+
 async def undone_by(store: Store, style: int, origin: str) -> bool:
     """Whether this message or press has taken back a change before."""
     return await store.row("SELECT 1 FROM change WHERE style = ? AND undone = ?", style, origin) is not None

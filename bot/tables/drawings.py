@@ -61,3 +61,14 @@ async def get(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
 async def sent(store: Store, drawing: int, message_id: int) -> None:
     """Remember that a sticker has been sent."""
     await store.change("UPDATE drawing SET message_id = ? WHERE id = ?", message_id, drawing)
+
+
+async def not_in_packs(store: Store, person: int, most: int) -> list[Drawing]:
+    """The newest stickers of a person that are in no pack and not on their way into one."""
+    rows = await store.rows(
+        "SELECT drawing.* FROM drawing JOIN job ON job.id = drawing.job WHERE job.person = ? AND blob != ''"
+        " AND drawing.id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL"
+        " AND state NOT IN ('failed', 'removed')) ORDER BY drawing.id DESC LIMIT ?",
+        *(person, most),
+    )
+    return [Drawing(**dict(row)) for row in rows]

@@ -1,15 +1,15 @@
-"""Packs, and the stickers on their way into them."""
+"""Packs: Telegram's sticker sets that the bot has made for people, or the plans of some."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.store import Store
+
+# Not about to be deleted: what is added now must not be deleted with it.
+_STAYS = "id NOT IN (SELECT pack FROM pack_change WHERE kind = 'drop' AND state IN ('wanted', 'calling'))"
 
 
 class PackState(StrEnum):
@@ -21,19 +21,16 @@ class PackState(StrEnum):
     GONE = "gone"  # deleted by its owner, or its name belongs to another set
 
 
-class StickerState(StrEnum):
-    """How far a sticker is on its way into a pack."""
+class PackKind(StrEnum):
+    """Telegram's ``sticker_type``: its values are those of the Bot API."""
 
-    WANTED = "wanted"  # its person asked for it
-    UPLOADED = "uploaded"  # Telegram has the file; it is in no pack
-    ADDING = "adding"  # a call may have put it into its pack: look before the next call
-    ADDED = "added"  # in its pack
-    FAILED = "failed"  # refused; the person may ask again
+    REGULAR = "regular"
+    EMOJI = "custom_emoji"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """A Telegram sticker set of a person, or the plan of one."""
+    """A Telegram sticker set of a person, or the plan of one. ``name`` is full, whatever the bot is called now."""
 
     id: int
     person: int
@@ -42,135 +39,15 @@ class Pack:
     title: str
     state: PackState
     made_at: float  # seconds since 1970: when its making was asked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackSticker:
-    """A sticker that its person wants in a pack."""
-
-    id: int
-    person: int
-    drawing: int
-    pack: int | None
-    state: StickerState
-    file_id: str | None
-    told: int
-    before: str | None  # JSON: unique file ids of the pack's stickers before this one was added
-    refusals: int
+    kind: PackKind = PackKind.REGULAR
+    copy_of: int | None = None  # the pack that these custom emoji are copies of
+    own: bool = False  # made by its person, with a title of theirs: takes stickers only while it is chosen
+    chosen: bool = False  # new stickers of all styles go into it
 
     @property
-    def ids_before(self) -> frozenset[str]:
-        """The unique file ids that were in the pack before; empty where that is not known."""
-        return frozenset(json.loads(self.before or "[]"))
-
-
-async def want(store: Store, person: int, drawing: int) -> bool:
-    """Ask for a sticker to be added; False if it was asked for before. One that failed is tried again."""
-    changed = await store.change(
-        "INSERT INTO pack_sticker (person, drawing) VALUES (?, ?) ON CONFLICT (drawing)"
-        " DO UPDATE SET state = iif(file_id IS NULL, 'wanted', 'uploaded'), told = 0, refusals = 0"
-        " WHERE state = 'failed'",
-        person,
-        drawing,
-    )
-    return bool(changed)
-
-
-async def open_of(store: Store, person: int) -> list[PackSticker]:
-    """A person's stickers that are not in yet, oldest first."""
-    rows = await store.rows(
-        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('wanted', 'uploaded', 'adding')"
-        " ORDER BY id",
-        person,
-    )
-    return [_sticker(row) for row in rows]
-
-
-async def untold_of(store: Store, person: int) -> list[PackSticker]:
-    """A person's stickers whose end, added or failed, has not been told."""
-    rows = await store.rows(
-        "SELECT * FROM pack_sticker WHERE person = ? AND state IN ('added', 'failed') AND told = 0"
-        " ORDER BY id",
-        person,
-    )
-    return [_sticker(row) for row in rows]
-
-
-async def people_waiting(store: Store) -> list[int]:
-    """Who has stickers on their way, or news of them to hear."""
-    rows = await store.rows(
-        "SELECT DISTINCT person FROM pack_sticker JOIN person ON person.id = person"
-        " WHERE told = 0 AND NOT blocked"
-    )
-    return [row[0] for row in rows]
-
-
-async def by_id(store: Store, id: int) -> PackSticker:
-    """The sticker with this id."""
-    row = await store.row("SELECT * FROM pack_sticker WHERE id = ?", id)
-    assert row is not None
-    return _sticker(row)
-
-
-async def uploaded(store: Store, id: int, file_id: str) -> None:
-    """The file is on Telegram's side; adding this very file twice changes nothing there."""
-    await store.change("UPDATE pack_sticker SET state = 'uploaded', file_id = ? WHERE id = ?", file_id, id)
-
-
-async def adding(store: Store, id: int, pack: int, before: Sequence[str]) -> None:
-    """From here on the sticker may be in the pack. ``before``: the unique file ids that are in it now."""
-    async with store.transaction():
-        await store.change(
-            "UPDATE pack_sticker SET state = 'adding', pack = ?, before = ? WHERE id = ?",
-            pack,
-            json.dumps(sorted(before)),
-            id,
-        )
-        await store.change("UPDATE pack SET made_at = ? WHERE id = ? AND made_at = 0", time.time(), pack)
-
-
-async def uncertain(store: Store, pack: int) -> bool:
-    """Whether a call for this pack may have been heard or not."""
-    query = "SELECT 1 FROM pack_sticker WHERE pack = ? AND state = 'adding' LIMIT 1"
-    return await store.row(query, pack) is not None
-
-
-async def not_added(store: Store, id: int) -> None:
-    """It is certain that the sticker is in no pack."""
-    await store.change("UPDATE pack_sticker SET state = 'uploaded', pack = NULL WHERE id = ?", id)
-
-
-async def refused(store: Store, id: int) -> int:
-    """A pack's name, or the uploaded file, was refused; gives how often that has happened."""
-    row = await store.row(
-        "UPDATE pack_sticker SET refusals = refusals + 1 WHERE id = ? RETURNING refusals", id
-    )
-    assert row is not None
-    return int(row[0])
-
-
-async def upload_again(store: Store, id: int) -> None:
-    """Telegram does not know the uploaded file any more."""
-    await store.change(
-        "UPDATE pack_sticker SET state = 'wanted', pack = NULL, file_id = NULL WHERE id = ?", id
-    )
-
-
-async def added(store: Store, id: int, pack: int) -> None:
-    """The sticker is in, and so its pack exists."""
-    async with store.transaction():
-        await store.change("UPDATE pack_sticker SET state = 'added' WHERE id = ?", id)
-        await store.change("UPDATE pack SET state = 'live' WHERE id = ? AND state = 'new'", pack)
-
-
-async def failed(store: Store, id: int) -> None:
-    """Telegram refuses the sticker for good."""
-    await store.change("UPDATE pack_sticker SET state = 'failed' WHERE id = ?", id)
-
-
-async def tell(store: Store, ids: list[int]) -> None:
-    """The person has been told how it ended."""
-    await store.change_many("UPDATE pack_sticker SET told = 1 WHERE id = ?", [(id,) for id in ids])
+    def link(self) -> str:
+        """Where people open and install it."""
+        return f"https://t.me/{'addemoji' if self.kind == PackKind.EMOJI else 'addstickers'}/{self.name}"
 
 
 async def get(store: Store, id: int) -> Pack:
@@ -180,13 +57,56 @@ async def get(store: Store, id: int) -> Pack:
     return _pack(row)
 
 
+async def of_person(store: Store, person: int, id: int) -> Pack | None:
+    """The pack with this id if it is this person's and there; the plan of one counts."""
+    row = await store.row("SELECT * FROM pack WHERE id = ? AND person = ? AND state != 'gone'", id, person)
+    return None if row is None else _pack(row)
+
+
 async def current(store: Store, person: int, keyword: str) -> Pack | None:
-    """The pack that a style's next sticker goes into, None if one has to be made."""
+    """The pack that a style's next sticker goes into: the chosen one, else the style's. None if one has to be made."""
+    mine = await chosen(store, person)
+    if mine is not None:
+        return None if mine.state == PackState.FULL else mine
     row = await store.row(
-        "SELECT * FROM pack WHERE person = ? AND keyword = ? AND state IN ('new', 'live')"
-        " ORDER BY id DESC LIMIT 1",
+        "SELECT * FROM pack WHERE person = ? AND keyword = ? AND kind = 'regular' AND NOT own"  # noqa: S608 - constants
+        f" AND state IN ('new', 'live') AND {_STAYS} ORDER BY id DESC LIMIT 1",
         person,
         keyword,
+    )
+    return None if row is None else _pack(row)
+
+
+async def chosen(store: Store, person: int) -> Pack | None:
+    """The pack that the person has chosen for all new stickers, unless it is gone."""
+    row = await store.row(
+        f"SELECT * FROM pack WHERE person = ? AND chosen AND state != 'gone' AND {_STAYS}",  # noqa: S608 - constants only
+        person,
+    )
+    return None if row is None else _pack(row)
+
+
+async def with_title(store: Store, person: int, title: str) -> Pack | None:
+    """The person's planned pack of this title."""
+    query = "SELECT * FROM pack WHERE person = ? AND title = ? AND state = 'new' AND own"
+    row = await store.row(query, person, title)
+    return None if row is None else _pack(row)
+
+
+async def choose(store: Store, person: int, id: int | None) -> None:
+    """New stickers go into this pack; None: into the pack of their style."""
+    await store.change("UPDATE pack SET chosen = (id IS ?) WHERE person = ?", id, person)
+
+
+async def unchoose(store: Store, id: int) -> None:
+    """This pack is not the chosen one any more."""
+    await store.change("UPDATE pack SET chosen = 0 WHERE id = ?", id)
+
+
+async def emoji_of(store: Store, pack: int) -> Pack | None:
+    """The custom-emoji copies of a pack: the newest set of them that takes more."""
+    row = await store.row(
+        "SELECT * FROM pack WHERE copy_of = ? AND state IN ('new', 'live') ORDER BY id DESC LIMIT 1", pack
     )
     return None if row is None else _pack(row)
 
@@ -198,42 +118,63 @@ async def how_many(store: Store, person: int, keyword: str) -> int:
     )
 
 
-async def plan(store: Store, person: int, keyword: str, name: str, title: str) -> Pack:
-    """Write down a pack that is about to be made."""
-    row = await store.row(
-        "INSERT INTO pack (person, keyword, name, title, state) VALUES (?, ?, ?, ?, 'new') RETURNING *",
-        person,
-        keyword,
-        name,
-        title,
-    )
+async def plan(store: Store, pack: Pack) -> Pack:
+    """Write down a pack that is about to be made; its id is given here. If it is chosen, no other one is any more."""
+    async with store.transaction():
+        if pack.chosen:
+            await choose(store, pack.person, None)
+        row = await store.row(
+            "INSERT INTO pack (person, keyword, name, title, state, kind, copy_of, own, chosen)"
+            " VALUES (?, ?, ?, ?, 'new', ?, ?, ?, ?) RETURNING *",
+            *(pack.person, pack.keyword, pack.name, pack.title),
+            *(pack.kind, pack.copy_of, pack.own, pack.chosen),
+        )
     assert row is not None
     return _pack(row)
 
 
+async def retarget(store: Store, old: int, new: int) -> None:
+    """Stickers that must go into one pack go into another, which takes its place."""
+    await store.change("UPDATE pack_sticker SET target = ? WHERE target = ?", new, old)
+
+
 async def mark(store: Store, id: int, state: PackState) -> None:
-    """A pack turned out to be full or gone."""
-    await store.change("UPDATE pack SET state = ? WHERE id = ?", state, id)
+    """A pack turned out to be full, not full any more, or gone."""
+    await store.change("UPDATE pack SET state = ? WHERE id = ? AND state != ?", state, id, state)
+
+
+async def retitle(store: Store, id: int, title: str) -> None:
+    """The pack is called so on Telegram."""
+    await store.change("UPDATE pack SET title = ? WHERE id = ? AND title != ?", title, id, title)
 
 
 async def all_of(store: Store, person: int) -> list[tuple[Pack, int]]:
-    """A person's packs with how many stickers the bot has put into each."""
+    """A person's packs that are on Telegram, with how many stickers are in each as far as the bot knows."""
+    return [
+        (pack, await how_many_in(store, pack.id))
+        for pack in await planned_too(store, person)
+        if pack.state != PackState.NEW
+    ]
+
+
+async def planned_too(store: Store, person: int) -> list[Pack]:
+    """A person's packs that are on Telegram, and those with a title of their own that wait for a sticker."""
     rows = await store.rows(
-        "SELECT * FROM pack WHERE person = ? AND state IN ('live', 'full') ORDER BY id", person
+        "SELECT * FROM pack WHERE person = ? AND (state IN ('live', 'full') OR (state = 'new' AND own))"
+        " ORDER BY id",
+        person,
     )
-    found = [_pack(row) for row in rows]
-    return [(pack, await how_many_in(store, pack.id)) for pack in found]
+    return [_pack(row) for row in rows]
 
 
 async def how_many_in(store: Store, pack: int) -> int:
-    """How many stickers the bot has put into a pack."""
-    counted = "SELECT count(*) FROM pack_sticker WHERE pack = ? AND state = 'added'"
-    return int(await store.value(counted, pack))
+    """How many stickers are in a pack: as Telegram showed it last, or as many as the bot has added."""
+    shown = await store.value("SELECT count(*) FROM pack_item WHERE pack = ?", pack)
+    added = await store.value("SELECT count(*) FROM pack_sticker WHERE pack = ? AND state = 'added'", pack)
+    return max(int(shown), int(added))
 
 
 def _pack(row: sqlite3.Row) -> Pack:
-    return Pack(**dict(row) | {"state": PackState(row["state"])})
-
-
-def _sticker(row: sqlite3.Row) -> PackSticker:
-    return PackSticker(**dict(row) | {"state": StickerState(row["state"])})
+    values = dict(row)
+    values |= {"state": PackState(row["state"]), "kind": PackKind(row["kind"])}
+    return Pack(**values | {"own": bool(row["own"]), "chosen": bool(row["chosen"])})

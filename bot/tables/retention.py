@@ -12,9 +12,16 @@ from bot.tables.jobs import FORGET_WORDS, OF_DELETED_STYLE
 
 _OLD = "SELECT id FROM job WHERE ended_at < ?"
 _OF_DELETED_STYLES = f"SELECT id FROM job WHERE {OF_DELETED_STYLE} AND told = 1"  # noqa: S608 - constants only
-_SETTLED = "SELECT drawing FROM pack_sticker WHERE state = 'failed' AND told = 1"
+_SETTLED = "SELECT drawing FROM pack_sticker WHERE state IN ('failed', 'removed', 'unstarted') AND told = 1"
 _IN_A_PACK = "SELECT drawing FROM pack_sticker WHERE state = 'added' AND told = 1"
-_ON_ITS_WAY = "SELECT drawing FROM pack_sticker WHERE state NOT IN ('added', 'failed') OR told = 0"
+_ON_ITS_WAY = (
+    "SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL"
+    " AND (state IN ('wanted', 'uploaded', 'adding') OR told = 0)"
+)
+_ADDED = (  # the stickers in packs that were drawn by these jobs
+    "SELECT pack_sticker.id FROM pack_sticker JOIN drawing ON drawing.id = drawing"
+    " WHERE state NOT IN ('wanted', 'uploaded', 'adding') AND told = 1 AND job IN"
+)
 _SEEN = "newest rows at the last tidy"
 
 
@@ -33,6 +40,23 @@ async def forget_old(store: Store, before: float) -> None:
         )
 
 
+async def forget_changes(store: Store, before: float) -> None:
+    """Forget changes of packs that are older than ``before``, and pictures that Telegram has, too.
+
+    The blobs are the caller's to sweep.
+    """
+    async with store.transaction():
+        await _delete_changes(store, "at < ?", before)
+        await store.change("UPDATE pack_item SET blob = NULL WHERE blob IS NOT NULL")
+        await store.change(
+            "UPDATE pack_sticker SET blob = NULL WHERE state = 'added' AND told = 1"
+            " AND id IN (SELECT sticker FROM pack_item)"
+        )
+        await store.change(
+            "DELETE FROM pack_sticker WHERE drawing IS NULL AND state IN ('failed', 'removed') AND told = 1"
+        )
+
+
 async def forget_deleted_styles(store: Store) -> list[str]:
     """Delete what the draws of deleted styles have left; gives the blobs that may be unused now.
 
@@ -46,6 +70,12 @@ async def forget_deleted_styles(store: Store) -> list[str]:
         )
         await store.change(
             f"UPDATE drawing SET blob = '' WHERE job IN ({_OF_DELETED_STYLES}) AND id IN ({_IN_A_PACK})"  # noqa: S608
+        )
+        added = f"{_ADDED} ({_OF_DELETED_STYLES})"
+        await _delete_changes(
+            store,
+            f"coalesce(sticker, json_extract(old, '$.sticker')) IN ({added})"  # noqa: S608 - constants only
+            f" OR item IN (SELECT unique_id FROM pack_item WHERE sticker IN ({added}))",
         )
         await _forget_words(store, _OF_DELETED_STYLES)
     return names + [row["blob"] for row in packed]
@@ -72,10 +102,17 @@ async def _delete_drawings(store: Store, jobs: str, *params: object) -> list[str
     )
     rows = await store.rows(
         f"DELETE FROM drawing WHERE id IN ({of_jobs})"  # noqa: S608 - constants only
-        " AND id NOT IN (SELECT drawing FROM pack_sticker) RETURNING blob",
+        " AND id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL) RETURNING blob",
         *params,
     )
     return [row["blob"] for row in rows]
+
+
+async def _delete_changes(store: Store, which: str, *params: object) -> None:
+    """Delete changes of packs that have ended, and what has undone them."""
+    ended = f"SELECT id FROM pack_change WHERE ({which}) AND state IN ('done', 'failed')"  # noqa: S608 - constants
+    await store.change(f"DELETE FROM pack_change WHERE undoes IN ({ended})", *params)  # noqa: S608 - constants only
+    await store.change(f"DELETE FROM pack_change WHERE id IN ({ended})", *params)  # noqa: S608 - constants only
 
 
 async def _forget_words(store: Store, jobs: str, *params: object) -> None:
@@ -85,3 +122,6 @@ async def _forget_words(store: Store, jobs: str, *params: object) -> None:
         f" AND id NOT IN (SELECT job FROM drawing WHERE id IN ({_ON_ITS_WAY}))",
         *params,
     )
+    added = f"{_ADDED} ({jobs})"
+    await store.change(f"UPDATE pack_sticker SET keywords = NULL WHERE id IN ({added})", *params)  # noqa: S608
+    await store.change(f"UPDATE pack_item SET keywords = NULL WHERE sticker IN ({added})", *params)  # noqa: S608

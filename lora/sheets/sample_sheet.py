@@ -26,7 +26,7 @@ class Entry:
 
 def sample_sheet(entries: Sequence[Entry]) -> bytes:
     """The sheet as a JPEG, four pictures a row. It decodes all pictures, so call it in a thread."""
-    rows = -(-len(entries) // COLUMNS)
+    rows = max(1, -(-len(entries) // COLUMNS))
     size = (GAP + COLUMNS * (CELL + GAP), GAP + rows * (CELL + LABEL + GAP))
     sheet = Image.new("RGB", size, PAPER)
     for place, entry in enumerate(entries):

@@ -208,14 +208,14 @@ async def test_telegram_shows_the_bot_in_each_language(stage: Stage, liza: Perso
         described = {entry["command"]: entry["description"] for entry in ours["commands"]}
         assert described["language"] == "Твой язык"
         assert [entry["command"] for entry in theirs["commands"]] == list(described)
-        bot = running.parts.packs._bot
+        bot = running.parts.packs.record.bot
         assert (await bot.get_my_short_description(language_code="ru")).short_description.startswith("Учусь")
         name = (await bot.get_my_name()).name
     again = [Fault(method=method, times=1, error=(400, "Bad Request: again")) for method in SETTERS]
     for one in again:
         stage.playground.faults.add(one)
     async with stage.bot() as running:
-        assert (await running.parts.packs._bot.get_my_name()).name == name
+        assert (await running.parts.packs.record.bot.get_my_name()).name == name
     assert [one.times for one in again] == [1] * len(SETTERS)
 
 
@@ -223,9 +223,9 @@ async def test_the_name_is_the_owners_unless_the_settings_have_one(stage: Stage)
     """Set once for all languages."""
     before = stage.config.telegram
     async with stage.bot(telegram=replace(before, name="Наклейкин")) as running:
-        assert (await running.parts.packs._bot.get_my_name()).name == "Наклейкин"
+        assert (await running.parts.packs.record.bot.get_my_name()).name == "Наклейкин"
     async with stage.bot() as running:
-        assert (await running.parts.packs._bot.get_my_name()).name == "Наклейкин"
+        assert (await running.parts.packs.record.bot.get_my_name()).name == "Наклейкин"
 
 
 SETTERS = ("setMyCommands", "setMyDescription", "setMyShortDescription", "setMyName")

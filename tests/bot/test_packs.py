@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 from telegram import InputSticker
 
-from bot import packs, per_person, rate_limit
+from bot import pack_record, pack_words, per_person, rate_limit
 from bot.pack_news import MOST_REFUSALS
 from bot.playground import Fault, Person
 from bot.same_picture import same_picture
 from bot.tables import drawings, styles
-from bot.tables import packs as rows
+from bot.tables import pack_stickers as rows
+from bot.tables import packs as pack_rows
+from bot.tables.pack_stickers import Wanted
+from bot.tables.packs import Pack, PackState
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import sticker
 from tests.patient_person import PatientPerson
@@ -26,9 +29,9 @@ from tests.waiting import until_async as until
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(packs, "LAG", (0.02, 0.02))
-    monkeypatch.setattr(packs, "SLOW_SECONDS", 0.5)
-    monkeypatch.setattr(packs, "LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(pack_record, "LAG", (0.02, 0.02))
+    monkeypatch.setattr(pack_record, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(pack_record, "LOOK_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
@@ -98,19 +101,22 @@ async def test_no_failure_adds_twice_or_loses_one(stage: Stage, ada: Person, met
 async def test_a_kill_after_each_state_adds_once(stage: Stage, ada: Person) -> None:
     """Whatever state the rows were left in, and whether Telegram had heard the call or not."""
     async with drawn(stage, ada, 2) as running:
-        store, bot = running.parts.store, running.parts.packs._bot
+        store, bot = running.parts.store, running.parts.packs.record.bot
         file = await bot.upload_sticker_file(ada.id, sticker(1), "static")
-        assert await rows.want(store, ada.id, 1)
+        assert await rows.want(store, Wanted(person=ada.id, drawing=1))
         await rows.uploaded(store, 1, file.file_id)
-        plan = await rows.plan(store, ada.id, "", f"stickers_x_1_by_{bot.username}", "x")
+        name = f"stickers_x_1_by_{bot.username}"
+        new = Pack(id=0, person=ada.id, keyword="", name=name, title="x", state=PackState.NEW, made_at=0)
+        plan = await pack_rows.plan(store, new)
         await rows.adding(store, 1, plan.id, [])  # killed here, the call was heard:
-        await running.parts.packs._call(plan, InputSticker(file.file_id, packs.DEFAULT_EMOJI, "static"))
+        one = InputSticker(file.file_id, pack_words.DEFAULT_EMOJI, "static")
+        await bot.create_new_sticker_set(ada.id, plan.name, plan.title, [one])
     async with stage.bot() as running:
         await ada.wait_for("added to your pack")
         (pack,) = await ada.packs()
         assert len(pack["stickers"]) == 1
         store = running.parts.store
-        assert await rows.want(store, ada.id, 2)
+        assert await rows.want(store, Wanted(person=ada.id, drawing=2))
         await rows.uploaded(store, 2, file.file_id)
         inside = [sticker["file_unique_id"] for sticker in pack["stickers"]]
         await rows.adding(store, 2, plan.id, inside)  # killed here, the call was not heard
@@ -125,7 +131,7 @@ async def test_a_full_pack_is_followed_by_the_next(
     stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """120 is Telegram's limit; here two."""
-    monkeypatch.setattr(packs, "MAX_STICKERS", 2)
+    monkeypatch.setattr(pack_record, "MAX_STICKERS", 2)
     async with drawn(stage, ada):
         await ada.press(next(m for m in ada.messages if m.button("addall")), "addall")
         await ada.wait_for("1 sticker added")
@@ -139,7 +145,7 @@ async def test_a_pack_deleted_on_telegram_is_made_anew(stage: Stage, ada: Person
         await ada.press(first, "add:")
         await ada.wait_for("1 sticker added")
         (pack,) = await ada.packs()
-        await running.parts.packs._bot.delete_sticker_set(pack["name"])
+        await running.parts.packs.record.bot.delete_sticker_set(pack["name"])
         await ada.press(second, "add:")
         await ada.wait_for("1 sticker added")
         (new,) = await ada.packs()
@@ -150,9 +156,9 @@ async def test_a_pack_deleted_on_telegram_is_made_anew(stage: Stage, ada: Person
 async def test_an_occupied_name_is_left_alone(stage: Stage, ada: Person) -> None:
     """A set from an earlier database keeps its stickers; ours takes the next name."""
     async with drawn(stage, ada, 1) as running:
-        bot = running.parts.packs._bot
-        taken = packs.set_name("", ada.id, 1, bot.username)
-        one = packs.InputSticker(sticker(99), ["🎨"], "static")
+        bot = running.parts.packs.record.bot
+        taken = pack_words.set_name("", ada.id, 1, bot.username)
+        one = InputSticker(sticker(99), ["🎨"], "static")
         await bot.create_new_sticker_set(ada.id, taken, "old", [one])
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
         await ada.wait_for("1 sticker added")
@@ -168,7 +174,7 @@ async def test_emoji_that_telegram_does_not_know(stage: Stage, ada: Person) -> N
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
         await ada.wait_for("1 sticker added")
         (pack,) = await ada.packs()
-        assert (await ada.pack(pack["name"]))["stickers"][0]["emoji_list"] == packs.DEFAULT_EMOJI
+        assert (await ada.pack(pack["name"]))["stickers"][0]["emoji_list"] == pack_words.DEFAULT_EMOJI
 
 
 async def test_a_sticker_refused_for_good_is_told_and_can_be_tried_again(stage: Stage, ada: Person) -> None:
@@ -199,7 +205,7 @@ async def test_names_that_are_always_refused_end_with_a_word(stage: Stage, ada: 
 
 async def test_a_pack_that_appears_late_is_not_made_twice(stage: Stage, ada: Person) -> None:
     """The answer to its making was lost, and for a while nobody sees it."""
-    stage.monkeypatch.setattr(packs, "SLOW_SECONDS", 60.0)
+    stage.monkeypatch.setattr(pack_record, "SLOW_SECONDS", 60.0)
     async with drawn(stage, ada, 2) as running:
         first, second = [m for m in ada.messages if m.kind == "sticker"]
         stage.playground.faults.add(Fault(method="createNewStickerSet", drop=True))
@@ -219,7 +225,7 @@ async def test_a_pack_that_appears_late_is_not_made_twice(stage: Stage, ada: Per
 
 async def test_a_new_pack_that_cannot_be_seen_yet_gets_the_next_sticker(stage: Stage, ada: Person) -> None:
     """Its making was confirmed, so it is waited for."""
-    stage.monkeypatch.setattr(packs, "SLOW_SECONDS", 60.0)
+    stage.monkeypatch.setattr(pack_record, "SLOW_SECONDS", 60.0)
     async with drawn(stage, ada, 2):
         first, second = [m for m in ada.messages if m.kind == "sticker"]
         await ada.press(first, "add:")
@@ -245,8 +251,8 @@ async def test_what_the_owner_adds_meanwhile_is_no_proof(stage: Stage, ada: Pers
         stage.monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.6)
         await ada.press(second, "add:")
         await until(lambda: fault.times == 0)
-        theirs = packs.InputSticker(sticker(77), ["🎨"], "static")
-        await running.parts.packs._bot.add_sticker_to_set(ada.id, pack["name"], theirs)
+        theirs = InputSticker(sticker(77), ["🎨"], "static")
+        await running.parts.packs.record.bot.add_sticker_to_set(ada.id, pack["name"], theirs)
         await ada.wait_for("1 sticker added")
         found = (await ada.pack(pack["name"]))["stickers"]
         assert len(found) == 3
@@ -267,7 +273,7 @@ async def test_an_unheard_addition_is_found_by_its_picture(stage: Stage, ada: Pe
         await ada.press(second, "add:")
         await until(lambda: fault.done == 1)
         inside = (await ada.pack(pack["name"]))["stickers"]
-        await running.parts.packs._bot.set_sticker_position_in_set(inside[1]["file_id"], 0)
+        await running.parts.packs.record.bot.set_sticker_position_in_set(inside[1]["file_id"], 0)
         await ada.wait_for("1 sticker added")
         assert [call.method for call in stage.playground.calls].count("addstickertoset") == 1
         assert len((await ada.pack(pack["name"]))["stickers"]) == 2
@@ -314,33 +320,33 @@ async def test_anothers_sticker_cannot_be_added(stage: Stage, ada: Person) -> No
 def test_every_name_obeys_the_rules(username: str, person: int, keyword: str) -> None:
     """1-64 characters, starts with a letter, no double underscore, the bot's suffix whole."""
     for number in (1, 999):
-        name = packs.set_name(keyword, person, number, username)
+        name = pack_words.set_name(keyword, person, number, username)
         assert re.fullmatch(r"[a-z][a-zA-Z0-9_]{0,63}", name)
         assert "__" not in name
         assert name.endswith(f"_by_{username}")
-        assert 1 <= len(packs.set_title("👩" * 70, keyword, number)) <= 64
+        assert 1 <= len(pack_words.set_title("👩" * 70, keyword, number)) <= 64
 
 
 def test_names_of_two_people_differ() -> None:
     """Names are global on Telegram."""
-    names = {packs.set_name("zuvix", person, n, "x_bot") for person in range(1, 50) for n in range(1, 9)}
+    names = {pack_words.set_name("zuvix", person, n, "x_bot") for person in range(1, 50) for n in range(1, 9)}
     assert len(names) == 49 * 8
 
 
 def test_keywords_obey_the_limits() -> None:
     """At most 20, at most 64 characters in all, no small words, none twice; the style's keyword is the first."""
-    found = packs.keywords_for("a red fox, a red fox & the coffee", "zuvix", "en")
+    found = pack_words.keywords_for("a red fox, a red fox & the coffee", "zuvix", "en")
     assert found[0] == "zuvix"
     assert {"red", "fox", "coffee"} <= set(found)
     assert not {"a", "the"} & set(found)
-    many = packs.keywords_for(" ".join(f"word{n}" for n in range(60)), "z" * 20, "en")
+    many = pack_words.keywords_for(" ".join(f"word{n}" for n in range(60)), "z" * 20, "en")
     assert len(many) <= 20
     assert sum(map(len, many)) <= 64
-    assert packs.emoji_for("xyzzy plugh", "en") == packs.DEFAULT_EMOJI
+    assert pack_words.emoji_for("xyzzy plugh", "en") == pack_words.DEFAULT_EMOJI
 
 
 def test_emoji_and_keywords_of_a_prompt_in_another_language() -> None:
     """A car is a car; the person's words and the English ones."""
-    assert packs.emoji_for("a car", "en")[0] == "🚗"
-    assert packs.emoji_for("лиса пьёт кофе", "ru")[:2] == ["🦊", "☕"]
-    assert {"лиса", "fox", "кофе", "coffee"} <= set(packs.keywords_for("лиса пьёт кофе", "", "ru"))
+    assert pack_words.emoji_for("a car", "en")[0] == "🚗"
+    assert pack_words.emoji_for("лиса пьёт кофе", "ru")[:2] == ["🦊", "☕"]
+    assert {"лиса", "fox", "кофе", "coffee"} <= set(pack_words.keywords_for("лиса пьёт кофе", "", "ru"))

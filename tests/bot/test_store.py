@@ -12,7 +12,7 @@ from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
 from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE
 from bot.store import PRAGMAS, Store
-from bot.tables import inbox, jobs, packs, people, samples, styles
+from bot.tables import inbox, jobs, pack_stickers, people, samples, styles
 from tests.waiting import result_of
 
 
@@ -51,8 +51,8 @@ async def test_updates_and_stickers_of_an_older_database_go_on(
     found = await inbox.oldest(store, 7)
     assert found is not None
     assert found.update_id == 2
-    (sticker,) = await packs.open_of(store, 7)
-    assert sticker.state is packs.StickerState.ADDING
+    (sticker,) = await pack_stickers.open_of(store, 7)
+    assert sticker.state is pack_stickers.StickerState.ADDING
     assert sticker.ids_before == frozenset()
     await store.close()
 
@@ -228,7 +228,10 @@ async def test_every_column_that_names_a_blob_is_known_to_the_sweep(store: Store
     found = set()
     for table in tables:
         for column in await store.rows(f"PRAGMA table_info({table['name']})"):
-            if column["name"] in ("blob", "adapter", "sheet") or (table["name"], column["name"]) == (
+            if column["name"] in ("blob", "old_blob", "adapter", "sheet") or (
+                table["name"],
+                column["name"],
+            ) == (
                 "checkpoint",
                 "state",
             ):

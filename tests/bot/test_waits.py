@@ -22,7 +22,7 @@ from tests.waiting import until_async as until
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr("bot.packs.LAG", (0.02, 0.02))
+    monkeypatch.setattr("bot.pack_record.LAG", (0.02, 0.02))
     monkeypatch.setattr("bot.pack_news.TOLD_SECONDS", 2.0)
 
 

@@ -4,7 +4,7 @@ import {fileUrl, get} from "./http.js";
 import {make} from "./messages.js";
 
 const $ = (id) => document.getElementById(id);
-const FULL = 120;
+const FULL = {regular: 120, custom_emoji: 200};
 
 // ``pick`` gets the file_id of a sticker that was clicked.
 export async function showPacks(person, pick) {
@@ -17,7 +17,7 @@ function nothing() {
 }
 
 function packElement(pack, pick) {
-  const count = make("span", "count", `${pack.stickers.length} of ${FULL}`);
+  const count = make("span", "count", `${pack.stickers.length} of ${FULL[pack.sticker_type]}`);
   const head = make("header", "", make("h3", "", pack.title), count);
   const name = make("p", "name", pack.name);
   const grid = make("div", "grid", ...pack.stickers.map((sticker) => stickerButton(sticker, pick)));
@@ -49,7 +49,7 @@ export function setUpPanel() {
   $("packs-close").addEventListener("click", () => toggle(false));
   // Links to a pack would lead to Telegram, where the playground's packs are not.
   document.addEventListener("click", (event) => {
-    if (!event.target.closest?.('a[href^="https://t.me/addstickers/"]')) return;
+    if (!event.target.closest?.('a[href^="https://t.me/addstickers/"], a[href^="https://t.me/addemoji/"]')) return;
     event.preventDefault();
     toggle(true);
   });

@@ -242,3 +242,63 @@ async def test_send_sticker_takes_webp_only(ptb: telegram.Bot, ada: Person, draw
     sent = await ptb.send_sticker(ada.id, sticker.file_id)
     assert sent.sticker is not None
     assert (sent.sticker.set_name, sent.sticker.emoji) == (name, "🐙")
+
+
+async def test_custom_emoji_are_100_px_and_have_ids(
+    aio: aiogram.Bot, ptb: telegram.Bot, ada: Person, drawing: Drawing
+) -> None:
+    """A set of custom emoji takes 100 x 100 px only, a regular one never; its thumbnail is one of its own."""
+    name = f"emoji_by_{(await ptb.get_me()).username}"
+    small = static(drawing(100, 100), "🔴")
+    with pytest.raises(BadRequest, match=r"(?i)sticker_png_dimensions"):
+        await ptb.create_new_sticker_set(
+            ada.id, name, "Emoji", [static(drawing())], sticker_type="custom_emoji"
+        )
+    uploaded = await ptb.upload_sticker_file(ada.id, drawing(100, 100, colour="blue"), "static")
+    await ptb.create_new_sticker_set(ada.id, name, "Emoji", [small], sticker_type="custom_emoji")
+    assert await ptb.add_sticker_to_set(ada.id, name, static(uploaded.file_id, "🔵"))
+    pack = await aio.get_sticker_set(name)
+    check_known(pack)
+    assert pack.sticker_type == "custom_emoji"
+    assert {one.type for one in pack.stickers} == {"custom_emoji"}
+    ids = [str(one.custom_emoji_id) for one in pack.stickers]
+    found = await aio.get_custom_emoji_stickers([ids[1], "12345"])
+    assert [one.file_unique_id for one in found] == [pack.stickers[1].file_unique_id]
+    assert await aio.set_custom_emoji_sticker_set_thumbnail(name, custom_emoji_id=ids[1])
+    assert (await aio.get_sticker_set(name)).thumbnail is not None
+    assert await aio.set_custom_emoji_sticker_set_thumbnail(name)
+    assert (await aio.get_sticker_set(name)).thumbnail is None
+    regular = await make(ptb, ada.id, static(drawing()), name="regular")
+    with pytest.raises(BadRequest, match=r"(?i)sticker_png_dimensions"):
+        await ptb.add_sticker_to_set(ada.id, regular, small)
+    with pytest.raises(BadRequest, match=r"(?i)stickerset_invalid"):
+        await ptb.set_custom_emoji_sticker_set_thumbnail(regular, ids[0])
+
+
+async def test_a_replaced_sticker_gives_its_place(ptb: telegram.Bot, ada: Person, drawing: Drawing) -> None:
+    """The new one stands where the old one stood, with ids and emoji of its own; the old one is in no set."""
+    name = await make(ptb, ada.id, static(drawing(colour="red")), static(drawing(colour="blue")))
+    red, blue = (await ptb.get_sticker_set(name)).stickers
+    assert await ptb.replace_sticker_in_set(ada.id, name, red.file_id, static(drawing(colour="green"), "🟢"))
+    green, other = (await ptb.get_sticker_set(name)).stickers
+    assert other.file_unique_id == blue.file_unique_id
+    assert green.emoji == "🟢"
+    assert green.file_unique_id != red.file_unique_id
+    for call in (ptb.delete_sticker_from_set(red.file_id), ptb.set_sticker_position_in_set(red.file_id, 0)):
+        with pytest.raises(BadRequest, match=r"(?i)stickerset_invalid"):
+            await call
+
+
+async def test_titles_positions_and_thumbnails_have_limits(
+    ptb: telegram.Bot, ada: Person, drawing: Drawing
+) -> None:
+    """1-64 characters, a place in the set, exactly 100 x 100 px."""
+    name = await make(ptb, ada.id, static(drawing()))
+    (one,) = (await ptb.get_sticker_set(name)).stickers
+    for title in ("", "x" * 65):
+        with pytest.raises(BadRequest, match=r"(?i)title"):
+            await ptb.set_sticker_set_title(name, title)
+    with pytest.raises(BadRequest, match=r"(?i)position"):
+        await ptb.set_sticker_position_in_set(one.file_id, 1)
+    with pytest.raises(BadRequest, match=r"(?i)thumb"):
+        await ptb.set_sticker_set_thumbnail(name, ada.id, "static", drawing(99, 100))

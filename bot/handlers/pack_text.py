@@ -1,0 +1,164 @@
+"""Packs in plain words: /packs delete 3, the same words in reply to a shown pack, and answers to questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from telegram import Message
+from telegram.ext import filters
+
+from bot.context import Context
+from bot.errors import UserError
+from bot.handlers import captions, pack_stickers
+from bot.handlers import packs as pack_handlers
+from bot.locales import LANGUAGES
+from bot.tables import pack_items, pack_questions
+from bot.tables import packs as pack_rows
+from bot.tables.pack_items import Item
+from bot.tables.pack_questions import Question
+from bot.tables.packs import Pack, PackKind
+
+Deed = Callable[[Context, Item, str], Awaitable[None]]
+
+
+def _said(key: str) -> str:
+    """A pattern of the words for something, in all languages of the bot."""
+    return "|".join(word for language in LANGUAGES.values() for word in language.TEXTS[key].split())
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words that begin an order: a key of the locales. ``rest`` is a pattern of what follows the number."""
+
+    key: str
+    deed: Deed
+    rest: str = r"(?P<rest>)"
+
+    def match(self, text: str) -> re.Match[str] | None:
+        """The order in a text, with its ``number`` and ``rest``."""
+        pattern = rf"(?:{_said(self.key)})\s+#?(?P<number>\d{{1,3}}){self.rest}"
+        return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
+
+
+async def _delete(context: Context, item: Item, _rest: str) -> None:
+    await pack_stickers.delete(context, item)
+
+
+async def _cover(context: Context, item: Item, _rest: str) -> None:
+    await pack_stickers.cover(context, item)
+
+
+async def _move(context: Context, item: Item, rest: str) -> None:
+    await pack_stickers.move(context, item, int(rest))
+
+
+PHRASES = (
+    Phrase("pack-words-delete", _delete),
+    Phrase("pack-words-move", _move, rf"\s+(?:(?:{_said('pack-words-to')})\s+)?#?(?P<rest>\d{{1,3}})"),
+    Phrase("pack-words-emoji", pack_stickers.emoji, r"[\s:]+(?P<rest>\S.*)"),
+    Phrase("pack-words-keywords", pack_stickers.keywords, r"[\s:]+(?P<rest>\S.*)"),
+    Phrase("pack-words-cover", _cover),
+)
+_TITLE = re.compile(rf"(?:{_said('pack-words-title')})[\s:]+(\S.*)", re.IGNORECASE | re.DOTALL)
+
+
+async def packs(context: Context) -> None:
+    """/packs lists them, /packs new TITLE makes one, /packs delete 3 and the like change the current one."""
+    if found := re.fullmatch(r"new\s+(\S.*)", context.argument.strip(), re.IGNORECASE | re.DOTALL):
+        await pack_handlers.make(context, found[1])
+    elif context.argument.strip():
+        await _obey(context, await _current(context), context.argument)
+    else:
+        await pack_handlers.show(context)
+
+
+async def order(context: Context) -> None:
+    """A text in reply to a shown pack."""
+    replied = context.message.reply_to_message
+    id = _shown_pack(replied)
+    assert id is not None
+    await _obey(context, await pack_handlers.mine(context, id), context.message.text or "")
+
+
+async def text(context: Context) -> None:
+    """A text: the answer to a question about packs, else a caption."""
+    message, store = context.message, context.parts.store
+    replied = message.reply_to_message
+    asked = await pack_questions.get(store, context.person.id, replied.message_id if replied else None)
+    if asked is None:
+        await captions.text(context)
+        return
+    await _answer(context, asked, message.text or "")
+    await pack_questions.forget(store, context.person.id)
+
+
+async def _answer(context: Context, asked: Question, text: str) -> None:
+    if asked.kind == "new":
+        await pack_handlers.make(context, text)
+        return
+    if asked.kind == "title":
+        await pack_handlers.retitle(context, await pack_handlers.mine(context, asked.id), text, asked.view)
+        return
+    item = await pack_items.get(context.parts.store, context.person.id, asked.id)
+    if item is None:
+        raise UserError("sticker-not-in-pack")
+    deed = pack_stickers.emoji if asked.kind == "emoji" else pack_stickers.keywords
+    await deed(context, item, text, asked.view)
+
+
+async def _obey(context: Context, pack: Pack, text: str) -> None:
+    """Do what the words say. Numbers are those that the person has seen last."""
+    text = text.strip()
+    if found := _TITLE.fullmatch(text):
+        await pack_handlers.retitle(context, pack, found[1], None)
+        return
+    if found := re.fullmatch(r"[-−–]\s*#?(\d{1,3})", text):
+        await pack_stickers.delete(context, await _numbered(context, pack, int(found[1])))
+        return
+    for phrase in PHRASES:
+        if match := phrase.match(text):
+            await phrase.deed(context, await _numbered(context, pack, int(match["number"])), match["rest"])
+            return
+    raise UserError("pack-order-usage")
+
+
+async def _numbered(context: Context, pack: Pack, number: int) -> Item:
+    """The sticker that the person has seen last under this number."""
+    items = await pack_items.of_pack(context.parts.store, pack.id)
+    if number > len(items) or await pack_items.behind(context.parts.store, pack.id):
+        await pack_handlers.look_or_gone(context, pack)
+        items = await pack_items.of_pack(context.parts.store, pack.id)
+    if not 1 <= number <= len(items):
+        raise UserError("pack-number", number=number, n=len(items))
+    return items[number - 1]
+
+
+async def _current(context: Context) -> Pack:
+    """The chosen pack, else the newest."""
+    found = [pack for pack, _ in await pack_rows.all_of(context.parts.store, context.person.id)]
+    regular = [pack for pack in found if pack.kind == PackKind.REGULAR] or found
+    if not regular:
+        raise UserError("no-packs")
+    return max(regular, key=lambda pack: (pack.chosen, pack.id))
+
+
+class _ToPack(filters.MessageFilter):
+    """A text in reply to a message that shows a pack."""
+
+    def filter(self, message: Message) -> bool:
+        return message.text is not None and _shown_pack(message.reply_to_message) is not None
+
+
+TO_PACK = _ToPack()
+
+
+def _shown_pack(message: Message | None) -> int | None:
+    """The pack that a message shows, by the data of its buttons."""
+    keyboard = message.reply_markup if message else None
+    for button in (one for row in (keyboard.inline_keyboard if keyboard else ()) for one in row):
+        data = button.callback_data
+        if isinstance(data, str) and (found := re.match(r"pack:(\d{1,15}):", data)):
+            return int(found[1])
+    return None
