@@ -62,17 +62,22 @@ async def draw(person: Person, wish: str, done: str = "seed ") -> list[Message]:
 
 
 async def captions_in_order(person: Person) -> list[str]:
-    """The captions that /samples lists, page after page, without their numbers, which must count from 1."""
+    """The captions that /samples lists page after page, without their numbers, which must count from 1."""
     await person.send("/samples")
     shown = await person.wait_for(lambda message: message.kind == "photo", PATIENCE)
-    lines = shown.text.splitlines()[1:]
+    lines = numbered_lines(shown)
     while shown.button("›"):
         await person.press(shown, "›")
         shown = await person.wait_for(lambda message: message.kind == "photo", PATIENCE)
-        lines += shown.text.splitlines()[1:]
+        lines += numbered_lines(shown)
     numbers = [line.partition(". ")[0] for line in lines]
     assert numbers == [str(number) for number in range(1, len(lines) + 1)]
     return [line.partition(". ")[2] for line in lines]
+
+
+def numbered_lines(message: Message) -> list[str]:
+    """The lines of a page of samples, without its heading and its hint."""
+    return [line for line in message.text.splitlines() if line.partition(". ")[0].isdigit()]
 
 
 async def packed(person: Person) -> list[str]:
