@@ -22,6 +22,7 @@ from bot.config import Config
 from bot.connect import connect
 from bot.context import Parts
 from bot.deliver import Deliver
+from bot.disk import Disk
 from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import ConfigError
@@ -77,13 +78,14 @@ async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> No
     async with build(config, token) as (parts, inbox):
         started.set()
         log.info("the bot is running")
-        tidy = Tidy(store=parts.store, blobs=parts.blobs, keep_days=config.storage.keep_days)
+        tidy = Tidy(store=parts.store, blobs=parts.blobs, storage=config.storage)
         await run_all(
             {
                 "updates": inbox.run,
                 "jobs": partial(keep_running, "the part that runs jobs", parts.dispatch.run),
                 "messages": partial(keep_running, "the part that tells of jobs", parts.deliver.run),
                 "tidy": partial(keep_running, "the tidy", tidy.run),
+                "disk": partial(keep_running, "the look at the disk", parts.disk.run),
             }
         )
 
@@ -141,6 +143,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             packs=packs,
             example_prompt=example_prompt,
             access=access,
+            disk=Disk(folder=config.storage.dir, max_gb=config.storage.max_gb, blobs=blobs),
             imports=Imports(store=store, blobs=blobs, sender=sender, intake=intake, settings=config.train),
             erasing=Erasing(
                 store=store, blobs=blobs, sender=sender, outbox=outbox, dispatch=dispatch, packs=packs

@@ -41,6 +41,7 @@ class Blobs:
         self._folder = folder
         self._store = store
         self._lock = asyncio.Lock()
+        self._bytes: int | None = None  # of all files; None = not measured since the last sweep
 
     @asynccontextmanager
     async def keep(self, *contents: bytes) -> AsyncIterator[list[str]]:
@@ -51,6 +52,12 @@ class Blobs:
     async def read(self, name: str) -> bytes:
         """The content of a blob. Raises OSError."""
         return await asyncio.to_thread(self._path(name).read_bytes)
+
+    async def total(self) -> int:
+        """What all files take together."""
+        if self._bytes is None:
+            self._bytes = await asyncio.to_thread(lambda: sum(map(_size, self._folder.glob("??/*"))))
+        return self._bytes
 
     async def size(self, names: Sequence[str]) -> int:
         """What these files take together, in bytes; one that is not there takes none."""
@@ -69,7 +76,7 @@ class Blobs:
         async with self._lock:
             for name in set(names):
                 if not await self._wanted(name):
-                    _delete(self._path(name))
+                    self._count(-_delete(self._path(name)))
 
     async def sweep_all(self) -> None:
         """Delete every blob that is in no row, and half-written files: what a killed process has left."""
@@ -79,6 +86,7 @@ class Blobs:
             wanted = {row[0] for row in await self._store.rows(query)}
             unused = [path for path in found if path.name not in wanted]
             await asyncio.to_thread(_delete, *unused)
+            self._bytes = None
 
     async def _wanted(self, name: str) -> bool:
         for table, column in COLUMNS:
@@ -97,7 +105,12 @@ class Blobs:
         if not self._path(name).exists():
             write_whole(self._path(name), content)
             self._path(name).chmod(0o600)
+            self._count(len(content))
         return name
+
+    def _count(self, bytes: int) -> None:
+        if self._bytes is not None:
+            self._bytes += bytes
 
     def _path(self, name: str) -> Path:
         """Raises FileNotFoundError for the empty name, which stands for a file that was deleted on purpose."""
@@ -122,13 +135,18 @@ def _checked_size(path: Path) -> int:
         return file.tell()
 
 
-def _delete(*paths: Path) -> None:
+def _delete(*paths: Path) -> int:
+    """Delete files; gives the bytes that they took."""
+    freed = 0
     failed: dict[str, int] = {}
     for path in paths:
         try:
+            size = _size(path)
             path.unlink(missing_ok=True)
+            freed += size
         except OSError as error:
             why = error.strerror or type(error).__name__
             failed[why] = failed.get(why, 0) + 1
     for why, count in failed.items():
         log.warning("%d files that are not needed any more cannot be deleted yet: %s", count, why)
+    return freed

@@ -30,10 +30,14 @@ class Telegram:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """The folder of the database, blobs and unpacked weights, and for how long ended jobs are kept."""
+    """The folder of the database, blobs and unpacked weights, how large it may get, and what is kept how long."""
 
     dir: Path = Path("data")
+    max_gb: float = 0.0
     keep_days: int = 30
+    inbox_days: int = 7
+    waiting_days: int = 30
+    tidy_hour: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +158,14 @@ ALLOWED: dict[str, Rule] = {
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
     "storage.dir": (lambda v: True, "the path of a folder"),
+    "storage.max_gb": (lambda v: v >= 0, "0 (all of the disk) or more"),
     "storage.keep_days": (lambda v: v >= 1, "1 or more"),
+    "storage.inbox_days": (
+        lambda v: v >= 2,
+        "2 or more, because Telegram may send an update again for a day",
+    ),
+    "storage.waiting_days": (lambda v: v >= 1, "1 or more"),
+    "storage.tidy_hour": (lambda v: 0 <= v <= 23, "0 to 23"),
     "access.admins": (lambda v: all(id > 0 for id in v), "a list of people's ids, such as [123456789]"),
     "access.mode": (lambda v: v in ("open", "list", "invite"), "open, list or invite"),
     "access.allow": (

@@ -13,6 +13,7 @@ from bot.admins import Admins
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.deliver import Deliver
+from bot.disk import Disk
 from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import Buttons, UserError
@@ -51,6 +52,7 @@ class Parts:
     admins: Admins
     example_prompt: ExamplePrompt
     access: Access
+    disk: Disk
     packs: Packs
     erasing: Erasing
     imports: Imports

@@ -35,7 +35,6 @@ CRASHES = 3  # of one update while others succeed, before it is given up
 MOST_CRASHES = 10  # of one update, whatever happens to others
 TRIES = 20  # begun before, with those that a kill has ended: an update that kills the process must not do so for ever
 LONGEST_PAUSE = 30.0  # seconds
-TIDY_SECONDS = 3600.0
 
 
 class Inbox:
@@ -92,11 +91,7 @@ class Inbox:
             self._per_person.wake(person)
 
     async def _fetch(self) -> None:
-        tidied = float("-inf")
         while True:
-            if time.monotonic() - tidied > TIDY_SECONDS:
-                tidied = time.monotonic()
-                await inbox.forget_old(self._store)
             if updates := await self._poll.next():
                 await self._store_surely(updates)
 

@@ -26,6 +26,8 @@ def limits_of(context: Context) -> Quotas:
 
 async def check_training(context: Context) -> None:
     """Whether one more training may be asked for."""
+    if not await context.parts.disk.has_room():
+        raise UserError("disk-nearly-full")
     await _check_room(context)
     await _check_bytes(context.parts.store, limits_of(context), context.person.id)
     most = limits_of(context).trainings_per_day

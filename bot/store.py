@@ -26,9 +26,16 @@ from bot.waiting import file_is_busy
 log = logging.getLogger(__name__)
 
 Clash = sqlite3.IntegrityError  # a row that may exist only once exists already
-PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 1000")
 READER_PRAGMAS = ("query_only = ON", "busy_timeout = 0")  # the loop must not wait inside SQLite
 QUERIES_IN_A_ROW = 16  # then other tasks have a turn, also if one task does nothing but ask
+# auto_vacuum counts for a new file only, and must be set before anything is written to it: see bot/database_file.py
+PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "busy_timeout = 1000",
+)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between tries while the file takes no writes, doubling
 
 Result = TypeVar("Result")
@@ -148,15 +155,18 @@ class Store:
     async def empty_log(self) -> None:
         """Write the log (WAL) into the file and empty it, so that neither holds what was deleted.
 
-        SQLite refuses that inside a transaction, so it is not run together with other statements. Nothing is done
-        while another program uses the file.
+        Nothing is done while another program uses the file.
         """
+        try:
+            await self.alone("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if not file_is_busy(error):
+                raise
+
+    async def alone(self, sql: str) -> None:
+        """Run a statement that SQLite refuses inside a transaction, once: not together with others that wait."""
         async with self._lock:
-            try:
-                await self._in_thread(_execute("PRAGMA wal_checkpoint(TRUNCATE)"), self._db)
-            except sqlite3.OperationalError as error:
-                if not file_is_busy(error):
-                    raise
+            await self._in_thread(_execute(sql), self._db)
 
     async def _query(self, sql: str, params: Sequence[object]) -> list[sqlite3.Row]:
         """All rows of a query, as of the last commit. A file that cannot be read just now is waited for.

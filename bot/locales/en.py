@@ -456,6 +456,17 @@ TEXTS = {
     "admin-database-locked": (
         "Another program locks my database. I wait for it, and go on by myself when it is free."
     ),
+    "admin-disk-80": (
+        "My data takes {share} % of the room that it may have: {used} of {budget} GB. "
+        "At 95 % I begin no more trainings. Deleting styles helps, or a larger storage.max_gb."
+    ),
+    "admin-disk-95": (
+        "My data takes {share} % of the room that it may have: {used} of {budget} GB. "
+        "I begin no more trainings until there is more; everything else goes on."
+    ),
+    "admin-database-damaged": (
+        "My database is damaged; my log says where. Please stop me and restore a backup before more is lost."
+    ),
     "admin-unreadable": (
         "{n:message|messages} from Telegram could not be read, and I have put them aside. "
         "A newer version of python-telegram-bot may read them."
@@ -485,6 +496,10 @@ TEXTS = {
         "You have {most} things going on already, the most at one time. The next one ends about {when}; or /cancel one."
     ),
     # what one person may take
+    "disk-nearly-full": (
+        "My disk is nearly full, so I cannot learn for now. My operator knows. "
+        "Your pictures are safe, and I can still draw."
+    ),
     "limit-trainings": "{most:training is|trainings are} the most for one day. The next one can start {when}.",
     "limit-pictures": "{most:picture is|pictures are} the most for one day. I draw more for you {when}.",
     "limit-pictures-left": (

@@ -14,8 +14,6 @@ from bot.reading import has_file
 from bot.store import Store
 
 DAY = 24 * 3600.0  # seconds
-KEEP_SECONDS = 7 * DAY  # so long a done update that Telegram sends again is recognised
-KEPT_SECONDS = 30 * DAY  # so long a picture waits for a style
 
 
 class LetterState(StrEnum):
@@ -128,12 +126,15 @@ async def people_waiting(store: Store) -> list[int]:
     return [row[0] for row in await store.rows("SELECT DISTINCT person FROM inbox WHERE state = 'waiting'")]
 
 
-async def forget_old(store: Store) -> None:
-    """Delete what was done long ago, and what was kept too long."""
+async def forget_old(store: Store, *, done_days: float, kept_days: float) -> None:
+    """Delete what was done so long ago, and what was kept for later so long.
+
+    As long as a done update is there, it is recognised if Telegram sends it again.
+    """
     now = time.time()
     await store.change(
         "DELETE FROM inbox WHERE (state IN ('done', 'unreadable') AND done_at < ?)"
         " OR (state = 'kept' AND received_at < ?)",
-        now - KEEP_SECONDS,
-        now - KEPT_SECONDS,
+        now - done_days * DAY,
+        now - kept_days * DAY,
     )

@@ -130,16 +130,15 @@ async def test_an_update_that_kills_the_process_is_given_up(box: Inbox, store: S
     assert desk.handled == [2]
 
 
-async def test_old_updates_are_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_updates_are_forgotten(store: Store) -> None:
     """Done ones are kept only as long as Telegram may send them again."""
     await inbox.put(store, [(1, letter(1)), (2, letter(2, person=2))])
     first = await inbox.oldest(store, 1)
     assert first is not None
     await inbox.end(store, first, LetterState.DONE)
-    await inbox.forget_old(store)
+    await inbox.forget_old(store, done_days=1, kept_days=1)
     assert await store.value("SELECT count(*) FROM inbox") == 2
-    monkeypatch.setattr(inbox, "KEEP_SECONDS", -1)
-    await inbox.forget_old(store)
+    await inbox.forget_old(store, done_days=-1, kept_days=1)
     assert [row["update_id"] for row in await store.rows("SELECT * FROM inbox")] == [2]
 
 

@@ -98,7 +98,7 @@ async def test_what_is_kept(stage: Stage, ada: Person) -> None:
         size = sum(len(picture(64, 64, number)) for number in range(2))
         assert await usage.kept_bytes(running.parts.store, ada.id) == size
         await running.parts.store.change("UPDATE sample SET bytes = NULL")
-        await Tidy(store=running.parts.store, blobs=running.parts.blobs, keep_days=30).tidy()
+        await Tidy(store=running.parts.store, blobs=running.parts.blobs, storage=stage.config.storage).tidy()
         assert await usage.kept_bytes(running.parts.store, ada.id) == size
         await running.parts.store.change("UPDATE sample SET bytes = 1000000000")
     async with stage.bot(limits=Limits(megabytes=1000)):

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from bot.blobs import Blobs
+from bot.config import Storage
 from bot.playground import Person
 from bot.store import Store
 from bot.tables import jobs, people, retention, styles, trainings
@@ -19,8 +20,9 @@ from tests.waiting import until_async
 async def tidy(stage: Stage, running: Running, keep_days: int = 30) -> None:
     parts = running.parts
     await until_quiet(parts.store)
+    storage = Storage(dir=stage.config.storage.dir, keep_days=keep_days)
     for _ in range(2):  # notes without a time go at the second tidy
-        await Tidy(store=parts.store, blobs=parts.blobs, keep_days=keep_days).tidy()
+        await Tidy(store=parts.store, blobs=parts.blobs, storage=storage).tidy()
 
 
 async def until_quiet(store: Store) -> None:
@@ -109,7 +111,7 @@ async def test_notes_without_a_time_go_after_a_day(store: Store) -> None:
 
 async def test_the_tidy_holds_nobody_up(store: Store, tmp_path: Path) -> None:
     """Other statements, which are committed together, go on beside it."""
-    tidy = Tidy(store=store, blobs=Blobs(tmp_path / "blobs", store), keep_days=30)
+    tidy = Tidy(store=store, blobs=Blobs(tmp_path / "blobs", store), storage=Storage(dir=tmp_path))
     tidied = 0
 
     async def write(id: int) -> None:

@@ -30,6 +30,7 @@ class BotProcess:
     playground: Playground
     folder: Path
     settings: dict[str, dict[str, object]]
+    prefix: tuple[str, ...] = ()  # a command that runs the bot's
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -41,6 +42,7 @@ class BotProcess:
         with self._log.open("ab") as log:
             self.processes.append(
                 await asyncio.create_subprocess_exec(
+                    *self.prefix,
                     *(sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml")),
                     cwd=ROOT,
                     env=os.environ | QUIET | secret,
@@ -103,10 +105,13 @@ class BotProcess:
 
 @asynccontextmanager
 async def running(
-    playground: Playground, folder: Path, settings: dict[str, dict[str, object]]
+    playground: Playground,
+    folder: Path,
+    settings: dict[str, dict[str, object]],
+    prefix: tuple[str, ...] = (),
 ) -> AsyncIterator[BotProcess]:
     """The bot for as long as the block lasts. Whatever the block did, its log has told nothing."""
-    bot = BotProcess(playground=playground, folder=folder, settings=settings)
+    bot = BotProcess(playground=playground, folder=folder, settings=settings, prefix=prefix)
     await bot.start()
     try:
         yield bot

@@ -1,0 +1,89 @@
+"""How full the data folder is: a budget, warnings to the admins, and no new trainings when it is nearly used up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.blobs import Blobs
+from bot.state_log import StateLog
+from bot.telling import telling
+
+log = logging.getLogger(__name__)
+
+GIGABYTE = 1_000_000_000
+WARN, FULL = 0.80, 0.95  # shares of the budget
+LOOK_SECONDS = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """Bytes that the data folder takes, and how many it may take."""
+
+    used: int
+    budget: int
+
+    @property
+    def share(self) -> float:
+        """The used part of the budget."""
+        return self.used / max(1, self.budget)
+
+
+class Disk:
+    """The data folder. Its budget is ``max_gb``, and never more than what is free on the disk; 0 = only that."""
+
+    def __init__(self, *, folder: Path, max_gb: float, blobs: Blobs) -> None:
+        self._folder = folder
+        self._max_bytes = int(max_gb * GIGABYTE)
+        self._blobs = blobs
+        self._state = StateLog(log, "there is room on the disk again")
+
+    async def run(self) -> None:
+        """Look every ten minutes until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> Use:
+        """Measure, and log and tell when little room is left."""
+        use = await self.use()
+        values = {"share": round(100 * use.share), "used": _gb(use.used), "budget": _gb(use.budget)}
+        text = "the data takes {share} % of its budget: {used} of {budget} GB".format(**values)
+        if use.share >= FULL:
+            self._state.fails("full", f"{text}; no new trainings", extra=telling("admin-disk-95", **values))
+        elif use.share >= WARN:
+            self._state.fails("warn", text, extra=telling("admin-disk-80", **values))
+        else:
+            self._state.works()
+        return use
+
+    async def has_room(self) -> bool:
+        """Whether a new training may begin."""
+        return (await self.look()).share < FULL
+
+    async def use(self) -> Use:
+        """What is taken now. Blobs are counted as they come and go, other files are few."""
+        used = await self._blobs.total() + await asyncio.to_thread(_other_bytes, self._folder)
+        free = shutil.disk_usage(self._folder).free
+        budget = used + free
+        return Use(used=used, budget=min(budget, self._max_bytes) if self._max_bytes else budget)
+
+
+def _gb(bytes: int) -> str:
+    return f"{bytes / GIGABYTE:.2f}"
+
+
+def _other_bytes(folder: Path) -> int:
+    """All files but the blobs."""
+    total = 0
+    for path in folder.iterdir():
+        files = [path] if path.is_file() else path.rglob("*") if path.name != "blobs" else []
+        for file in files:
+            try:
+                total += file.stat().st_size if file.is_file() else 0
+            except FileNotFoundError:
+                continue  # it went meanwhile
+    return total
