@@ -142,6 +142,30 @@ async def test_old_updates_are_forgotten(store: Store) -> None:
     assert [row["update_id"] for row in await store.rows("SELECT * FROM inbox")] == [2]
 
 
+async def test_an_update_costs_the_same_after_a_busy_week(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is asked for each update looks at the rows of all others."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    rows = Store.rows
+
+    async def noted(self: Store, sql: str, *params: object) -> list[sqlite3.Row]:
+        asked.append((sql, params))
+        return await rows(self, sql, *params)
+
+    monkeypatch.setattr(Store, "rows", noted)
+    await inbox.oldest(store, 1)
+    await inbox.kept(store, 1)
+    await inbox.waiting(store, 1)
+    await inbox.people_waiting(store)
+    monkeypatch.undo()
+    for sql, params in asked:
+        (plan,) = await store.rows(f"EXPLAIN QUERY PLAN {sql}", *params)
+        assert (
+            "USING INDEX inbox_waiting" in plan["detail"] or "COVERING INDEX inbox_waiting" in plan["detail"]
+        )
+
+
 async def test_updates_survive_the_way_through_the_store(store: Store) -> None:
     """What comes out of the inbox is what Telegram sent."""
     update = letter(7, text="ünïcödé <b> \U0001f98a")
@@ -200,7 +224,7 @@ async def test_a_full_disk_loses_no_picture(
     stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file cannot be written for a while; nobody is told of an error, the picture is taken."""
-    full = True
+    full = False
 
     def write(self: Blobs, content: bytes) -> str:
         if full:
@@ -213,6 +237,7 @@ async def test_a_full_disk_loses_no_picture(
     async with stage.bot():
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
+        full = True
         await ada.send_picture(picture(128, 128, 1), as_="document", caption="a red kite")
         await asyncio.sleep(1.0)
         full = False
