@@ -72,7 +72,7 @@ def training(folder: Path) -> Iterator[None]:
             stderr=output,
         )
     try:
-        while b"step" not in log.read_bytes():  # until it trains
+        while b"\nstep " not in log.read_bytes():  # until it trains
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
         yield
