@@ -20,11 +20,11 @@ from bot.errors import Buttons
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
 from bot.per_person import PerPerson
-from bot.progress import number, over, under_way
+from bot.progress import cut_out_over, number, over, under_way
 from bot.schedule import Schedule
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import comparisons, drawings, findings, jobs, packs, people
+from bot.tables import comparisons, cutouts, drawings, findings, jobs, packs, people
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.waiting import waiting_helps
@@ -133,7 +133,10 @@ class Deliver:
 
     async def _end(self, words: Words, job: Job) -> None:
         """Edit the message for the last time. A training's end is a new message too: edits do not notify."""
-        text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
+        if job.kind == JobKind.CUT_OUT:
+            text, buttons = cut_out_over(words, job, *await cutouts.done(self._store, job))
+        else:
+            text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
         await self._put(job, text + await self._advice(words, job), buttons)
         if job.kind == JobKind.TRAIN and job.state in (JobState.DONE, JobState.FAILED):
             await self._announce(words, job)

@@ -19,7 +19,7 @@ from bot.next_job import NextJob, Worker
 from bot.state_log import StateLog
 from bot.store import Store
 from bot.supervise import run_all
-from bot.tables import comparisons, drawings, findings, jobs, line, losses, trainings
+from bot.tables import comparisons, cutouts, drawings, findings, jobs, line, losses, trainings
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
@@ -28,6 +28,7 @@ from lora.jobs import (
     Cancelled,
     Checkpoint,
     Compared,
+    CutPicture,
     Drawn,
     Event,
     Failed,
@@ -275,6 +276,9 @@ class Dispatch:
                     await drawings.add(
                         self._store, job.id, job.attempt, position=event.index, seed=event.seed, blob=sticker
                     )
+            case CutPicture() if event.picture:
+                async with self._blobs.keep(event.picture) as (cut,):
+                    await cutouts.take(self._store, job, event.index, cut, len(event.picture))
             case Trained():
                 await self._end(job, JobState.DONE)
             case Finished():
@@ -327,7 +331,7 @@ class Dispatch:
         self._next.end(job.id)
         await self.estimates.ended(job.id)
         now = await jobs.get(self._store, job.id)
-        if job.kind == JobKind.TRAIN and now is not None and not now.active:
+        if job.kind != JobKind.DRAW and now is not None and not now.active:
             unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(
                 self._store, job.id
             )

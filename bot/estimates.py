@@ -72,7 +72,7 @@ class Estimates:
                 loss=progress.loss,
             )
         await self.line.include(job.id)
-        place = 0 if job.state == JobState.RUNNING else 1 + self.line.queues[job.kind].place(job.id)
+        place = 0 if job.state == JobState.RUNNING else 1 + self.line.queues[job.kind.lane].place(job.id)
         seconds = self._seconds_until_end(job)
         return Estimate(place=place, seconds=seconds, step=job.step, steps=self._steps(job), loss=None)
 
@@ -82,10 +82,10 @@ class Estimates:
         Draws are served before trainings. The jobs before are spread over the workers.
         """
         draws, trainings = self.line.queues[JobKind.DRAW], self.line.queues[JobKind.TRAIN]
-        place = (draws if job.kind == JobKind.DRAW else trainings).place(job.id)
-        before = self._seconds_of(job.kind, place) if place >= self.workers else 0.0
-        with_it, without = self._seconds_of(job.kind, place + 1), self._seconds_of(job.kind, place)
-        drawing = 0.0 if job.kind == JobKind.DRAW else self._seconds_of(JobKind.DRAW, len(draws.ids))
+        place = (draws if job.kind.lane == JobKind.DRAW else trainings).place(job.id)
+        before = self._seconds_of(job.kind.lane, place) if place >= self.workers else 0.0
+        with_it, without = self._seconds_of(job.kind.lane, place + 1), self._seconds_of(job.kind.lane, place)
+        drawing = 0.0 if job.kind.lane == JobKind.DRAW else self._seconds_of(JobKind.DRAW, len(draws.ids))
         if before is None or with_it is None or without is None or drawing is None:
             return None
         return (drawing + before) / self.workers + with_it - without

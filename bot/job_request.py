@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from bot.blobs import Blobs
 from bot.store import Store
-from bot.tables import trainings
+from bot.tables import cutouts, trainings
 from bot.tables.jobs import Job, JobKind
 from lora.data import captions
-from lora.jobs import Draw, Sample, SavedCheckpoint, Train, TrainSettings
+from lora.jobs import CutOut, Draw, Sample, SavedCheckpoint, Train, TrainSettings
+from lora.jobs import Job as EngineJob
 
 
-async def request(store: Store, blobs: Blobs, job: Job, *, checkpoint_steps: int | None) -> Draw | Train:
+async def request(store: Store, blobs: Blobs, job: Job, *, checkpoint_steps: int | None) -> EngineJob:
     """The request for a job. Raises OSError if one of its files cannot be read or is damaged."""
     if job.kind == JobKind.DRAW:
         return await _draw(blobs, job)
+    if job.kind == JobKind.CUT_OUT:
+        names = await cutouts.pictures(store, job.id)
+        return CutOut(
+            id=job.id, attempt=job.attempt, pictures=tuple([await blobs.content(name) for name in names])
+        )
     return await _train(store, blobs, job, checkpoint_steps)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.config import Config
 from bot.errors import Buttons
 from bot.estimates import Estimate
+from bot.sample_words import undo_button
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.words import Html, Words, clip
@@ -39,10 +40,22 @@ def over(words: Words, job: Job, drawings: list[Drawing]) -> View:
     if job.state == JobState.FAILED or (job.kind == JobKind.DRAW and job.state == JobState.DONE):
         why = words(f"error-{job.error or 'internal'}")
         return f"{_headline(words, job)}\n{why}", []
-    return words(f"{job.kind}-{job.state}", keyword=job.keyword, prompt=clip(job.prompt)), []
+    return words(f"{job.kind}-{job.state}", keyword=job.keyword, prompt=clip(job.prompt), n=job.samples), []
+
+
+def cut_out_over(words: Words, job: Job, change: int | None, n: int) -> View:
+    """The message of a cut-out that has ended, with how many pictures have lost their backgrounds."""
+    text, _ = over(words, job, [])
+    if job.state == JobState.DONE:
+        text = words("cutout-done", n=n, keyword=job.keyword)
+        if n < job.samples:
+            text += "\n" + words("cutout-left", n=job.samples - n)
+    return text, undo_button(words, change) if n else []
 
 
 def _headline(words: Words, job: Job) -> str:
+    if job.kind == JobKind.CUT_OUT:
+        return words("cutout-headline", keyword=job.keyword, n=job.samples)
     if job.kind == JobKind.TRAIN:
         return words("train-headline", keyword=job.keyword, n=job.samples)
     headline = words("draw-headline", prompt=clip(job.prompt), cfg=words.number(job.options.cfg))
@@ -64,7 +77,7 @@ def _place(words: Words, job: Job, estimate: Estimate) -> str:
     if estimate.place:
         key = "queue-place" if estimate.place > 1 else "queue-next"
         return words(key, place=estimate.place, about=_about(words, estimate.seconds))
-    if not estimate.steps or not estimate.step:
+    if not estimate.steps or not estimate.step or job.kind == JobKind.CUT_OUT:
         return words("starting", about=_about(words, estimate.seconds))
     bar = _bar(estimate.step / estimate.steps)
     if job.kind == JobKind.DRAW:

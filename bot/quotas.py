@@ -28,7 +28,7 @@ async def check_training(context: Context) -> None:
     """Whether one more training may be asked for."""
     if not await context.parts.disk.has_room():
         raise UserError("disk-nearly-full")
-    await _check_room(context)
+    await check_room(context)
     await _check_bytes(context.parts.store, limits_of(context), context.person.id)
     most = limits_of(context).trainings_per_day
     if most and await usage.used_today(context.parts.store, context.person.id, JobKind.TRAIN) >= most:
@@ -37,7 +37,7 @@ async def check_training(context: Context) -> None:
 
 async def check_drawing(context: Context, count: int) -> None:
     """Whether ``count`` more pictures may be asked for."""
-    await _check_room(context)
+    await check_room(context)
     most = limits_of(context).pictures_per_day
     used = await usage.used_today(context.parts.store, context.person.id, JobKind.DRAW) if most else 0
     if not most or used + count <= most:
@@ -66,7 +66,7 @@ async def check_adapter(context: Context, bytes: int) -> None:
     await _check_bytes(context.parts.store, limits_of(context), context.person.id, bytes)
 
 
-async def _check_room(context: Context) -> None:
+async def check_room(context: Context) -> None:
     """Whether the person may have one more job that waits or runs."""
     most = limits_of(context).jobs_per_person
     active = await jobs.active_of(context.parts.store, context.person.id) if most else []

@@ -126,8 +126,17 @@ class Draw:
     options: DrawOptions = DrawOptions()
 
 
-Job = Train | Draw
-AnyJob = TypeVar("AnyJob", Train, Draw)
+@dataclass(frozen=True, kw_only=True)
+class CutOut:
+    """Asks for pictures without their backgrounds."""
+
+    id: int
+    attempt: int
+    pictures: tuple[bytes, ...] = field(repr=False)  # encoded files
+
+
+Job = Train | Draw | CutOut
+AnyJob = TypeVar("AnyJob", Train, Draw, CutOut)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,8 +305,21 @@ class Drawn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutPicture:
+    """Picture ``index`` of a cut-out as a PNG with transparency, its longer side at most 1024 px.
+
+    No bytes: nothing was left of it, or it cannot be read.
+    """
+
+    job: int
+    attempt: int
+    index: int
+    picture: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
-    """All pictures of a draw have been sent."""
+    """All pictures of a draw or a cut-out have been sent."""
 
     job: int
     attempt: int
@@ -346,6 +368,7 @@ Event = (
     | Compared
     | Trained
     | Drawn
+    | CutPicture
     | Finished
     | Cancelled
     | Failed

@@ -13,6 +13,7 @@ from bot.handlers import (
     checkpoints,
     corrections,
     exports,
+    fixes,
     imports,
     jobs,
     language,
@@ -66,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     Press("remove", sample_pages.remove_pressed, r"(page:)?\d{1,15}"),
     Press("takepack", imports.take_pack_pressed),
     Press("stopimport", imports.stop_pressed),
+    Press("fix", fixes.fix, r"(duplicates|captions|background):\d{1,15}"),
     Press("undo", corrections.undo_pressed),
     Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
     Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot import advice
+from bot import advice, fixes
 from bot.context import Context
 from bot.errors import UserError
 from bot.sample_words import none_of
@@ -22,4 +22,5 @@ async def check(context: Context) -> None:
     lines.insert(0, context.words(head, keyword=style.keyword, n=len(found)))
     if not seen:
         lines.append(context.words("check-later"))
-    await context.send("\n".join(lines))
+    buttons = fixes.buttons(context.words, style.id, found, quick)
+    await context.send("\n".join(lines), buttons=buttons)

@@ -10,7 +10,7 @@ from bot.errors import UserError
 from bot.handlers.captions import finished
 from bot.sample_lines import Corrections, corrections
 from bot.sample_words import called, numbers, undo_button
-from bot.tables import changes, imports, samples
+from bot.tables import changes, imports, jobs, samples
 from bot.tables.changes import Full, Undone
 from bot.tables.samples import CaptionOrigin, Sample
 
@@ -86,7 +86,7 @@ async def _undo(context: Context, wanted: int | None) -> None:
         raise UserError("undo-nothing", keyword=style.keyword)
     if wanted not in (None, last):
         raise UserError("undo-not-last")
-    await imports.stop_of_change(parts.store, last)
+    await _stop_making(context, last)
     before = {sample.id: sample for sample in await samples.of_style(parts.store, style.id)}
     try:
         undone = await changes.undo(parts.store, last, context.origin, parts.config.train.max_samples)
@@ -94,6 +94,16 @@ async def _undo(context: Context, wanted: int | None) -> None:
         raise UserError("undo-full", most=parts.config.train.max_samples) from error
     await parts.blobs.sweep(undone.unused)
     await _tell_undone(context, undone, before)
+
+
+async def _stop_making(context: Context, change: int) -> None:
+    """End the import or the job that is still making this change."""
+    parts = context.parts
+    await imports.stop_of_change(parts.store, change)
+    job = await jobs.by_origin(parts.store, context.person.id, await changes.origin_of(parts.store, change))
+    if job is not None and job.active:
+        await parts.dispatch.cancel(context.person.id, job.id)
+        parts.deliver.wake(context.person.id)
 
 
 async def _tell_undone(context: Context, undone: Undone, before: dict[int, Sample]) -> None:

@@ -63,6 +63,8 @@ async def _style_line(context: Context) -> str:
 
 
 def _label(context: Context, job: Job) -> str:
+    if job.kind == JobKind.CUT_OUT:
+        return context.words.plain("cancel-cutout", keyword=job.keyword)
     if job.kind == JobKind.TRAIN:
         return context.words.plain("cancel-train", keyword=job.keyword)
     return context.words.plain(

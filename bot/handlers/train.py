@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from bot import advice
+from bot import advice, fixes
 from bot.context import Context
 from bot.errors import UserError
 from bot.quotas import check_training
@@ -59,7 +59,7 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
             n=len(missing),
             number=missing[-1].number,
             keyword=style.keyword,
-            buttons=[[("button-train-bare", "train:bare")]],
+            buttons=[*fixes.offers(style.id, found, []), [("button-train-bare", "train:bare")]],
         )
     await check_training(context)
     if warn:
@@ -99,5 +99,8 @@ async def _warn(context: Context, found: list[Sample], style: Style) -> None:
             "train-doubts",
             keyword=style.keyword,
             lines=Html(lines),
-            buttons=[[("button-train-anyway", f"train:anyway:{style.id}")]],
+            buttons=[
+                *fixes.offers(style.id, found, warnings),
+                [("button-train-anyway", f"train:anyway:{style.id}")],
+            ],
         )

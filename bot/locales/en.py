@@ -401,6 +401,11 @@ TEXTS = {
         "<b>Very fine lines:</b> {numbers}. They are finer than I can draw. "
         "Thicker lines and flatter colours come out better."
     ),
+    "cutout-headline": "Cutting {n:picture|pictures} of <b>{keyword}</b> out of the background",
+    "cutout-done": "✓ {n:picture|pictures} of <b>{keyword}</b> cut out of the background. /samples shows how it went.",
+    "cutout-left": "Of {n:picture|pictures} nothing would have been left; there I changed nothing.",
+    "cutout-cancelled": "Cutting out was cancelled; what was done by then is kept.",
+    "fix-nothing": "There is nothing left to do for that. /check looks again.",
     "train-doubts": (
         "Before I learn <b>{keyword}</b>:\n{lines}\n\n"
         "/samples shows the pictures by number; correct what you like and send /train again. Or go ahead:"
@@ -715,6 +720,7 @@ TEXTS = {
     "nothing-to-cancel": "Nothing is going on that could be cancelled.",
     "cancel-which": "Which one?",
     "cancel-train": "Learning {keyword}",
+    "cancel-cutout": "Cutting out {keyword}",
     "cancel-draw": "{prompt} · CFG {cfg}",
     "cancel-too-late": "That one is over already.",
     "cancelled": "Cancelled.",
@@ -771,6 +777,9 @@ TEXTS = {
     "button-train-again": "🔁 Train again",
     "button-take-pack": "➕ All {n} of “{title}”",
     "button-stop-import": "✕ Stop",
+    "button-fix-duplicates": "🧹 Remove the duplicates",
+    "button-fix-captions": "✍️ Draft the missing captions",
+    "button-fix-background": "✂️ Cut out the backgrounds",
     "button-undo": "↩ Undo",
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",

@@ -405,6 +405,13 @@ TEXTS = {
         "<b>Очень тонкие линии:</b> {numbers}. Тоньше, чем я умею рисовать. "
         "Линии толще и ровные цвета выходят лучше."
     ),
+    "cutout-headline": "Вырезаю из фона {n:картинку|картинки|картинок} стиля <b>{keyword}</b>",
+    "cutout-done": (
+        "✓ В стиле <b>{keyword}</b> вырезано из фона: {n:картинка|картинки|картинок}. Что вышло, видно в /samples."
+    ),
+    "cutout-left": "От {n:картинки|картинок|картинок} ничего бы не осталось, там я ничего не менял.",
+    "cutout-cancelled": "Больше не вырезаю: отменено. Что уже вырезано, осталось.",
+    "fix-nothing": "Исправлять тут больше нечего. Проверить ещё раз — /check.",
     "train-doubts": (
         "Прежде чем учить <b>{keyword}</b>:\n{lines}\n\n"
         "Картинки с номерами — в /samples; исправь, что захочешь, и снова /train. Или начнём так:"
@@ -729,6 +736,7 @@ TEXTS = {
     "nothing-to-cancel": "Отменять нечего.",
     "cancel-which": "Что отменить?",
     "cancel-train": "Учу {keyword}",
+    "cancel-cutout": "Вырезание: {keyword}",
     "cancel-draw": "{prompt} · CFG {cfg}",
     "cancel-too-late": "Это уже закончилось.",
     "cancelled": "Отменено.",
@@ -784,6 +792,9 @@ TEXTS = {
     "button-train-again": "🔁 Учить заново",
     "button-take-pack": "➕ Весь набор «{title}»: {n}",
     "button-stop-import": "✕ Остановить",
+    "button-fix-duplicates": "🧹 Убрать повторы",
+    "button-fix-captions": "✍️ Набросать недостающие подписи",
+    "button-fix-background": "✂️ Вырезать из фона",
     "button-undo": "↩ Отменить",
     "button-remove": "✕ Убрать картинку",
     "button-delete": "Удалить",

@@ -41,7 +41,7 @@ async def note(store: Store, style: int, origin: str, samples: Iterable[int]) ->
     if row is None:
         return None
     for id in samples:
-        await _note_sample(store, int(row["id"]), id)
+        await note_one(store, int(row["id"]), id)
     return int(row["id"])
 
 
@@ -59,10 +59,20 @@ async def remove(store: Store, style: int, origin: str, samples: Iterable[int]) 
     return change
 
 
+async def size(store: Store, change: int) -> int:
+    """How many samples a change has changed."""
+    return int(await store.value("SELECT count(*) FROM changed_sample WHERE change = ?", change))
+
+
 async def by_origin(store: Store, style: int, origin: str) -> int | None:
     """The change that a message or a press has made."""
     found = await store.value("SELECT id FROM change WHERE style = ? AND origin = ?", style, origin)
     return None if found is None else int(found)
+
+
+async def origin_of(store: Store, change: int) -> str:
+    """The message or the press that has made a change."""
+    return str(await store.value("SELECT origin FROM change WHERE id = ?", change))
 
 
 async def last(store: Store, style: int) -> int | None:
@@ -141,7 +151,8 @@ async def _forget(store: Store, which: str, *params: object) -> list[str]:
     return [row["blob"] for row in rows]
 
 
-async def _note_sample(store: Store, change: int, id: int) -> None:
+async def note_one(store: Store, change: int, id: int) -> None:
+    """Write down how one sample is, just before a change of it, in the same transaction."""
     row = await store.row("SELECT * FROM sample WHERE id = ?", id)
     if row is not None:
         await store.change(

@@ -17,6 +17,12 @@ class JobKind(StrEnum):
 
     TRAIN = "train"  # an adapter from the samples of a style
     DRAW = "draw"  # stickers of a prompt
+    CUT_OUT = "cutout"  # samples without their backgrounds
+
+    @property
+    def lane(self) -> JobKind:
+        """The kind that it waits with: a cut-out is served like a draw."""
+        return JobKind.TRAIN if self == JobKind.TRAIN else JobKind.DRAW
 
 
 class JobState(StrEnum):
@@ -230,7 +236,7 @@ async def claim(store: Store, kind: JobKind, *, only: int | None = None) -> Job 
     """
     row = await store.row(
         "UPDATE job SET state = ?1, attempt = attempt + 1, handing_over = 1 WHERE id = (SELECT id FROM job"
-        " WHERE state = ?2 AND kind = ?3 AND (?4 IS NULL OR id = ?4) ORDER BY id LIMIT 1) RETURNING *",
+        " WHERE state = ?2 AND (id = ?4 OR ?4 IS NULL AND kind = ?3) ORDER BY id LIMIT 1) RETURNING *",
         JobState.RUNNING,
         JobState.QUEUED,
         kind,

@@ -14,7 +14,7 @@ class InLine(NamedTuple):  # made by the thousand: a dataclass takes twice as lo
 
     id: int
     person: int
-    kind: JobKind
+    kind: JobKind  # its lane
     running: bool
     shown: bool  # a message in the chat shows it
     step: int
@@ -44,7 +44,7 @@ async def _read(store: Store, where: str, *params: object) -> list[InLine]:
         f"SELECT {columns} FROM job WHERE {where}",  # noqa: S608 - constants only
         *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *params),
     )
-    kinds = {str(kind): kind for kind in JobKind}
+    kinds = {str(kind): kind.lane for kind in JobKind}
     return [
         InLine(id, person, kinds[kind], bool(running), bool(shown), step, steps, adapter, losses)
         for id, person, kind, running, shown, step, steps, adapter, losses in rows

@@ -26,10 +26,17 @@ class StickerMaker:
         self, image: Image.Image, background_colour: tuple[int, int, int], options: DrawOptions
     ) -> bytes:
         """An RGB drawing as a WebP: longer side 512 px, at most 512 KiB. Raises JobError empty-cutout."""
+        return encode(fit(cut_out(image, self._loaded(), background_colour), options.outline_px))
+
+    def cut_out(self, image: Image.Image) -> Image.Image:
+        """Any RGB picture as RGBA without its background. Raises JobError empty-cutout."""
+        return cut_out(image, self._loaded())
+
+    def _loaded(self) -> Remover:
         self._loader.join()
         if self._network is None:
             raise RuntimeError("the cut-out network cannot be loaded") from self._problem
-        return encode(fit(cut_out(image, self._network, background_colour), options.outline_px))
+        return self._network
 
     def _load(self) -> None:
         try:

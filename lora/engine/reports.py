@@ -1,4 +1,4 @@
-"""What a worker reports in the same way for draws and trainings: how often, and why a job failed."""
+"""What a worker reports in the same way for all kinds of jobs: how often, and why a job failed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import traceback
 
 import torch
 
-from lora.jobs import Draw, Failed, JobError, Train
+from lora.jobs import Failed, Job, JobError
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 1.0  # between two Progress events of a job
 
 
-def failure(job: Train | Draw, error: Exception) -> Failed:
+def failure(job: Job, error: Exception) -> Failed:
     """The event for a job that ended with ``error``.
 
     Only a JobError is reported in its own words. The text of other errors may quote a prompt or caption, so only

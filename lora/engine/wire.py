@@ -49,6 +49,7 @@ KINDS: dict[str, type[Any]] = {
     for kind in (
         jobs.Train,
         jobs.Draw,
+        jobs.CutOut,
         jobs.DrawOptions,
         jobs.Sample,
         jobs.SavedCheckpoint,
@@ -65,6 +66,7 @@ KINDS: dict[str, type[Any]] = {
         jobs.Compared,
         jobs.Trained,
         jobs.Drawn,
+        jobs.CutPicture,
         jobs.Finished,
         jobs.Cancelled,
         jobs.Failed,

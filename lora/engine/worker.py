@@ -28,11 +28,12 @@ from lora.adapters import lora_layers
 from lora.drawing import mixed_batches
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
+from lora.engine.cutout_queue import CutOutPicture, CutOutQueue
 from lora.engine.draw_queue import DrawQueue, MakeSticker
 from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
-from lora.jobs import Draw, Event, Ready, Train
+from lora.jobs import CutOut, Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
 from lora.models.device import every_device
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 USUAL_SAMPLES = 30  # the defaults in Ready are those for this many samples, where they depend on that number
 
-Message = Train | Draw | wire.Cancel
+Message = Train | Draw | CutOut | wire.Cancel
 
 
 class Mark(Protocol):
@@ -66,19 +67,23 @@ class Worker:
         inbox: queue.SimpleQueue[Message],
         send_event: Callable[[Event], None],
         make_sticker: MakeSticker,
+        cut_out: CutOutPicture,
         mark: Mark = _ignore,
     ) -> None:
         self._inbox = inbox
         self._mark = mark
         self._draws = DrawQueue(base, send_event, make_sticker)
+        self._cut_outs = CutOutQueue(send_event, cut_out)
         self._trainings = TrainQueue(base, send_event)
 
     def run(self) -> None:
-        """Work for ever: draw one batch, then let the training go one step further."""
+        """Work for ever: draw one batch, cut one picture out, then let the training go one step further."""
         while True:
-            self._read_inbox(wait=not self._draws and not self._trainings)
+            self._read_inbox(wait=not (self._draws or self._cut_outs or self._trainings))
             if self._draws:
                 self._draws.draw_batch(between_steps=self._read_inbox)
+            if self._cut_outs:
+                self._cut_outs.step()
             if self._trainings:
                 self._trainings.step()
 
@@ -98,11 +103,14 @@ class Worker:
         match message:
             case wire.Cancel():
                 self._draws.cancel(message.job)
+                self._cut_outs.cancel(message.job)
                 self._trainings.cancel(message.job)
             case Train():
                 self._trainings.add(message)
             case Draw():
                 self._draws.add(message)
+            case CutOut():
+                self._cut_outs.add(message)
 
 
 def main() -> None:
@@ -148,7 +156,7 @@ def main() -> None:
             layers=lora_layers.shapes(base),
         )
     )
-    Worker(base, inbox, send, maker, heartbeat.mark).run()
+    Worker(base, inbox, send, maker, maker.cut_out, heartbeat.mark).run()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,6 +13,8 @@ from lora.jobs import (
     Cancelled,
     Checkpoint,
     Compared,
+    CutOut,
+    CutPicture,
     Draw,
     Drawn,
     Event,
@@ -74,7 +76,8 @@ class FakeEngine:
         job = loaded(job)
         self.where[job.id] = worker
         self.jobs.append(job)
-        work = self._train(job) if isinstance(job, Train) else self._draw(job)
+        kinds = {Train: self._train, Draw: self._draw, CutOut: self._cut_out}
+        work = kinds[type(job)](job)
         self.running[job.id] = asyncio.create_task(work)
 
     async def cancel(self, job_id: int) -> None:
@@ -129,6 +132,16 @@ class FakeEngine:
         if self.compares is not None:
             self.say(comparison(job, self.compares))
         self.say(Trained(**names, steps=STEPS))
+
+    async def _cut_out(self, job: CutOut) -> None:
+        """All but pictures of 70 px, of which nothing is left."""
+        names = {"job": job.id, "attempt": job.attempt}
+        for index, data in enumerate(job.pictures):
+            await self.go.wait()
+            image = Image.open(io.BytesIO(data))
+            cut = b"" if image.width == 70 else picture(image.width, image.height, index)
+            self.say(CutPicture(**names, index=index, picture=cut))
+        self.say(Finished(**names))
 
     async def _draw(self, job: Draw) -> None:
         await self.go.wait()

@@ -43,7 +43,7 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     made |= {f"zip-{code}" for code in ZIP_ERRORS}
     made |= {f"adapter-{reason}" for reason in layer_names.REASONS}
     made |= {f"keyword-{code}" for code in KEYWORD_PROBLEMS} | {f"menu-{name}" for name in handlers.MENU}
-    made |= {"option-seed", "option-n", "train-done", "train-cancelled", "draw-cancelled"}
+    made |= {"option-seed", "option-n", "train-done", "train-cancelled", "draw-cancelled", "cutout-cancelled"}
     assert made <= texts
     assert texts - made <= keys_in_code()
 

@@ -76,7 +76,7 @@ class Desk:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
         self._enough: Callable[[list[Event]], bool] = lambda events: False
-        self._worker = Worker(base, self.inbox, self._hear, make_sticker)
+        self._worker = Worker(base, self.inbox, self._hear, make_sticker, lambda image: image.convert("RGBA"))
 
     def _hear(self, event: Event) -> None:
         self.events.append(event)

@@ -1,0 +1,77 @@
+"""The buttons below findings that mend what was found. Each can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bot import advice, fixes
+from bot.context import Context
+from bot.errors import UserError
+from bot.quotas import check_room
+from bot.sample_words import numbers, undo_button
+from bot.tables import changes, cutouts, samples, styles
+from bot.tables.samples import CaptionOrigin, Sample
+from bot.tables.styles import Style
+from lora.data import captions
+from lora.jobs import Finding
+
+
+async def fix(context: Context) -> None:
+    """Mend one kind of finding, as it is now: samples may have changed since the button came."""
+    store, (what, id) = context.parts.store, context.data
+    style = await styles.get(store, context.person.id, int(id))
+    if style is None:
+        raise UserError("style-gone")
+    if await changes.by_origin(store, style.id, context.origin) is not None:
+        return  # this press was worked on before, and then the bot was killed
+    await context.answer()
+    found = await samples.of_style(store, style.id)
+    findings = await advice.find(context.parts.blobs, found, style.keyword)
+    await FIXES[what](context, style, found, findings)
+
+
+async def _drop(context: Context, style: Style, found: list[Sample], findings: list[Finding]) -> None:
+    parts = context.parts
+    dropped = await fixes.surplus(parts.blobs, found, findings)
+    if not dropped:
+        raise UserError("fix-nothing")
+    change = await changes.remove(parts.store, style.id, context.origin, [s.id for s in dropped])
+    await parts.blobs.sweep(await changes.forget_beyond(parts.store, style.id))
+    left = len(found) - len(dropped)
+    buttons = undo_button(context.words, change)
+    await context.say("samples-removed", numbers=numbers(dropped), n=left, buttons=buttons)
+
+
+async def _draft(context: Context, style: Style, found: list[Sample], findings: list[Finding]) -> None:
+    store = context.parts.store
+    drafts = fixes.drafts(found, findings)
+    if not drafts:
+        raise UserError("fix-nothing")
+    async with store.transaction():
+        change = await changes.note(store, style.id, context.origin, drafts)
+        for id, text in drafts.items():
+            await samples.caption(store, id, captions.with_keyword(text, style.keyword), CaptionOrigin.DRAFT)
+    await context.parts.blobs.sweep(await changes.forget_beyond(store, style.id))
+    example = captions.with_keyword(next(iter(drafts.values())), style.keyword)
+    buttons = context.words.buttons([[("button-keep-drafts", f"drafts:{style.id}")]])
+    buttons += undo_button(context.words, change)
+    await context.say("samples-drafted", n=len(drafts), example=example, buttons=buttons)
+
+
+async def _cut_out(context: Context, style: Style, found: list[Sample], findings: list[Finding]) -> None:
+    store = context.parts.store
+    busy = {n for finding in findings if finding.code == fixes.BACKGROUND for n in finding.samples}
+    meant = [sample for sample in found if sample.number in busy]
+    if not meant or await cutouts.active(store, style.id):
+        raise UserError("fix-nothing")
+    await check_room(context)
+    await cutouts.ask(store, style, context.origin, meant)
+    context.parts.dispatch.wake()
+    context.parts.deliver.wake(context.person.id)
+
+
+FIXES: dict[str, Callable[[Context, Style, list[Sample], list[Finding]], Awaitable[None]]] = {
+    "duplicates": _drop,
+    "captions": _draft,
+    "background": _cut_out,
+}
