@@ -45,3 +45,21 @@ async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: Person) -> 
     await ada.press(sticker, "add:")
     await ada.wait_for("1 sticker added", PATIENCE)
     await check_pack(ada, 1)
+
+
+@pytest.mark.slow
+async def test_the_first_minute(bot: BotProcess, ada: Person) -> None:
+    """The ready-made style fits the bundled base: a newcomer draws in it, keeps a copy as a style, exports that."""
+    await ada.send("/sticker a cat --seed 3")
+    assert "In the ready-made style" in (await ada.wait_for("seed 3", PATIENCE)).text
+    ready = ROOT / "lora" / "bundled" / "ready-style.safetensors"
+    await ada.send_picture(ready, as_="document", caption="zuvix")
+    await ada.wait_for("Your file is the style zuvix now", PATIENCE)
+    await ada.send("/sticker a cat --seed 3 --cfg 4")
+    assert "ready-made" not in (await ada.wait_for("seed 3", PATIENCE)).text
+    await ada.send("/export")
+    await ada.press(await ada.wait_for("What of zuvix shall I send", PATIENCE), "export:diffusers")
+    await ada.wait_for("1 file sent", PATIENCE)
+    await ada.send("/forgetme")
+    await ada.press(await ada.wait_for("cannot be undone", PATIENCE), "forget:rows")
+    await ada.wait_for("I have deleted everything", PATIENCE)
