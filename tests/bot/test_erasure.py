@@ -63,7 +63,7 @@ async def test_nothing_is_left(stage: Stage, ada: Person) -> None:
         assert await places_of(store, ada.id) == []
         assert await words_in(store) == []
         assert stored_files(stage) == []
-        assert traces(stage.config.storage.dir, ada.id) == []
+        await until_async(lambda: not traces(stage.config.storage.dir, ada.id))  # the log is emptied last
         assert len(await ada.packs()) == 1
         await ada.send("/start")
         await ada.wait_for("Hello Ada")
@@ -83,9 +83,13 @@ async def test_packs_go_too_if_wished(stage: Stage, ada: Person) -> None:
 
 
 async def test_a_kill_between_is_made_good(stage: Stage, ada: Person) -> None:
-    """The row that asks is enough: a restart deletes rows, files and packs, and tells it."""
-    async with stage.bot() as running:
+    """The row that asks is enough: a restart ends the jobs, deletes rows, files and packs, and tells it."""
+    engine = FakeEngine()
+    async with stage.bot(engine) as running:
         await visit(stage, ada)
+        engine.go.clear()
+        await ada.send("/sticker a wubble")
+        await until_async(lambda: engine.jobs[-1].id in engine.running)
         await ada.send("/forgetme")
         asked = await ada.wait_for("cannot be undone")
         await erasures.ask(
@@ -96,7 +100,7 @@ async def test_a_kill_between_is_made_good(stage: Stage, ada: Person) -> None:
         assert await places_of(running.parts.store, ada.id) == []
         await ada.wait_for("and your packs on Telegram")
         assert await ada.packs() == []
-    assert traces(stage.config.storage.dir, ada.id) == []
+        await until_async(lambda: not traces(stage.config.storage.dir, ada.id))
 
 
 async def test_jobs_end_in_the_worker_too(stage: Stage, ada: Person) -> None:
