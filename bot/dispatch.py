@@ -75,6 +75,7 @@ class Dispatch:
         self._next = NextJob(attempts=config.limits.attempts)
         self._newest = 0  # the highest id of a job that ``_next`` has been told of
         self._submitted: dict[int, float] = {}  # draws that are alone with their worker -> monotonic seconds
+        self.devices: dict[str, str] = {}  # workers that take jobs -> what each computes on
         self._lost: list[float] = []  # when workers were lost lately, monotonic seconds
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
@@ -302,6 +303,7 @@ class Dispatch:
         await self.estimates.ready(event)
         await self._example_prompt.take(event.example_prompt)
         self._next.join(event.worker)
+        self.devices[event.worker] = event.device
         self.estimates.workers = len(self._next.workers)
         self.wake()
 
@@ -309,6 +311,7 @@ class Dispatch:
         """A worker is gone. ``NextJob`` finds out which of its jobs it died of."""
         self._next.leave(event.worker)
         self.estimates.workers = max(1, len(self._next.workers))
+        self.devices.pop(event.worker, None)
         now = time.monotonic()
         self._lost = [at for at in self._lost if now - at < LOSSES_SECONDS] + [now]
         often = len(self._lost) >= LOSSES_TOLD

@@ -418,8 +418,21 @@ TEXTS = {
     "help-admin": (
         "<b>For admins</b>\n"
         "/allow, /ban and /unban take a number, an @name, or a reply to a message that you have forwarded to me.\n"
-        "/invite <i>5 30d</i> makes a link for five people and thirty days; /invites shows those that are open."
+        "/invite <i>5 30d</i> makes a link for five people and thirty days; /invites shows those that are open.\n"
+        "/stats tells how I do today."
     ),
+    "stats-people": "{n:person|people}, {active} active today, {banned} banned.",
+    "stats-trainings": (
+        "Trainings: {queued} wait, {running} run; today {done} done, {failed} failed, {cancelled} cancelled."
+    ),
+    "stats-draws": (
+        "Drawings: {queued} wait, {running} run; today {done} done, {failed} failed, {cancelled} cancelled."
+    ),
+    "stats-wait": "Waiting time today: {median} in the middle, {longest} at most.",
+    "stats-errors": "Errors today: {errors}.",
+    "stats-disk": "Disk: {share} % used, {used} of {budget} GB; {database} MB of it the database.",
+    "stats-worker": "Worker {worker}: {device}.",
+    "stats-no-worker": "No worker is ready.",
     "allowed": "{who} may use me now.",
     "allowed-name": "Whoever writes to me as @{name} may use me.",
     "banned": "{who} cannot use me any more. To take it back: /unban <code>{id}</code>",
