@@ -29,7 +29,7 @@ from bot.errors import ConfigError
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
 from bot.exports import Exports
-from bot.handlers import ROUTES
+from bot.handlers import GROUP_ROUTES, ROUTES
 from bot.imports import Imports
 from bot.inbox import Inbox
 from bot.intake import Intake
@@ -161,7 +161,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             bot=bot,
             store=store,
             sift=sift,
-            handle=partial(serve, parts, ROUTES),
+            handle=partial(serve, parts, ROUTES, GROUP_ROUTES),
             give_up=partial(apologise, parts),
         )
         # What a kill has interrupted, then the work, then the end.

@@ -25,6 +25,8 @@ COLUMNS = (
     ("checkpoint", "adapter"),
     ("checkpoint", "state"),
     ("drawing", "blob"),
+    ("drawing", "uncut"),
+    ("job", "uncut"),
     ("comparison", "sheet"),
     ("ready_style", "adapter"),
     ("pack_sticker", "blob"),

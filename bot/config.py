@@ -87,7 +87,7 @@ class Sticker:
 
     cfg: float = DrawOptions.cfg
     steps: int = DrawOptions.steps
-    max_count: int = 4
+    max_count: int = 8
     outline_px: int = DrawOptions.outline_px
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from telegram import CallbackQuery, Message, Update
+from telegram.constants import ChatType
 
 from bot.access import Access
 from bot.admins import Admins
@@ -58,13 +59,14 @@ class Parts:
     imports: Imports
     ready: ReadyStyle | None
     exports: Exports
-    declined: dict[int, float] = field(default_factory=dict)  # group -> when it was told, monotonic seconds
+    # (group, text) -> when it was sent there last, monotonic seconds
+    declined: dict[tuple[int, str], float] = field(default_factory=dict)
     helped: dict[tuple[int, str], float] = field(default_factory=dict)  # (person, text) -> when, monotonic
 
 
 @dataclass(kw_only=True)
 class Context:
-    """One update of one person in their private chat."""
+    """One update of one person, in their private chat or in a group."""
 
     parts: Parts
     person: Person
@@ -75,7 +77,7 @@ class Context:
 
     @classmethod
     async def of(cls, parts: Parts, update: Update) -> Context:
-        """The context of an update from a private chat, whose person is known from here on."""
+        """The context of an update, whose person is known from here on."""
         user, message = update.effective_user, update.effective_message
         assert user is not None
         assert isinstance(message, Message)
@@ -92,12 +94,29 @@ class Context:
         )
 
     @property
+    def chat(self) -> int:
+        """Where they are answered."""
+        return self.message.chat.id
+
+    @property
+    def group(self) -> int | None:
+        """The group, None in the private chat."""
+        return None if self.message.chat.type == ChatType.PRIVATE else self.chat
+
+    @property
+    def message_key(self) -> str:
+        """Names the message among all messages of the person: groups count their messages themselves."""
+        id = str(self.message.message_id)
+        return id if self.group is None else f"{self.group}/{id}"
+
+    @property
     def origin(self) -> str:
         """Names the message, its edit, or the press, so that a job which it asks for is asked for once."""
         if self.press:
             return f"press {self.press.id}"
-        id, edited = self.message.message_id, self.message.edit_date
-        return f"edit {id} {edited.timestamp():.0f}" if edited else f"message {id}"
+        edited = self.message.edit_date
+        key = self.message_key
+        return f"edit {key} {edited.timestamp():.0f}" if edited else f"message {key}"
 
     @property
     def is_admin(self) -> bool:
@@ -135,18 +154,22 @@ class Context:
         """Send HTML."""
         await self.answer()
         self.parts.sample_replies.close_burst(self.person.id)
-        return await self.parts.sender.text(self.person.id, text, buttons=buttons, reply_to=reply_to)
+        return await self.parts.sender.text(self.chat, text, buttons=buttons, reply_to=reply_to)
 
     async def replace(self, text: str, buttons: Buttons | None = None) -> None:
         """Put HTML in place of the message whose button was pressed."""
         await self.answer()
-        await self.parts.sender.edit(self.person.id, self.message.message_id, text, buttons=buttons)
+        await self.parts.sender.edit(self.chat, self.message.message_id, text, buttons=buttons)
 
     async def answer(self, key: str | None = None) -> None:
         """Answer the press, with a small notice if there is a text. Once; the first counts."""
+        await self.notice(self.words.plain(key) if key else "")
+
+    async def notice(self, text: str) -> None:
+        """``answer`` with a plain text."""
         if self.press is not None and not self.answered:
             self.answered = True
-            await self.parts.sender.answer(self.press.id, self.words.plain(key) if key else "")
+            await self.parts.sender.answer(self.press.id, text)
 
     async def style(self) -> Style:
         """The person's own style that they work on. Raises UserError if there is none, or one of somebody else."""

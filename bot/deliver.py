@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 from telegram.error import BadRequest, Forbidden
 
-from bot import advice, checkpoint_choice
+from bot import advice, checkpoint_choice, sweep
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.errors import Buttons
 from bot.estimates import Estimates
 from bot.example_prompt import ExamplePrompt
 from bot.per_person import PerPerson
-from bot.progress import cut_out_over, number, over, under_way
+from bot.progress import cut_out_over, over, under_way
 from bot.schedule import Schedule
-from bot.sender import Sender
+from bot.sender import Sender, SentSticker
+from bot.sticker_buttons import below
 from bot.store import Store
-from bot.tables import comparisons, cutouts, drawings, findings, jobs, packs, people
-from bot.tables.drawings import Drawing
+from bot.tables import comparisons, cutouts, drawings, findings, jobs, people
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.waiting import waiting_helps
 from bot.words import Words
@@ -33,8 +33,8 @@ from bot.words import Words
 log = logging.getLogger(__name__)
 
 EDIT_SECONDS = 3.0  # at least, between two edits of one message
+GROUP_EDIT_SECONDS = 15.0  # in a group, which may get about 20 messages a minute
 TRIES = 3  # to tell the news of a job, if the error is not one that passes
-SWEEP = (3.0, 5.0, 8.0)  # CFG values that the buttons below a sticker offer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +109,9 @@ class Deliver:
             if not job.active:
                 await self._end(words, job)
         except Exception as error:
+            if isinstance(error, Forbidden) and job.chat is not None:  # the group has removed the bot
+                await self._over(job)
+                return
             if isinstance(error, Forbidden) or waiting_helps(error):
                 raise
             self._failures[job.id] = self._failures.get(job.id, 0) + 1
@@ -126,7 +129,8 @@ class Deliver:
         text, buttons = under_way(words, job, await self._estimates.estimate(job), self._config)
         text += await self._advice(words, job)
         shown = self._shown.get(job.id, _Shown())
-        if text == shown.text or (job.message_id and time.monotonic() - shown.at < EDIT_SECONDS):
+        pause = EDIT_SECONDS if job.chat is None else GROUP_EDIT_SECONDS
+        if text == shown.text or (job.message_id and time.monotonic() - shown.at < pause):
             return
         await self._put(job, text, buttons)  # before the stickers, which are replies to it
         self._shown[job.id] = _Shown(text=text, at=time.monotonic())
@@ -138,6 +142,8 @@ class Deliver:
         else:
             text, buttons = over(words, job, await drawings.of_job(self._store, job.id))
         await self._put(job, text + await self._advice(words, job), buttons)
+        if job.kind == JobKind.DRAW and job.options.sweep:
+            await self._send_sweep(words, job)
         if job.kind == JobKind.TRAIN and job.state in (JobState.DONE, JobState.FAILED):
             await self._announce(words, job)
         await self._over(job)
@@ -153,11 +159,11 @@ class Deliver:
         return "".join(f"\n\n{line}" for line in lines)
 
     async def _put(self, job: Job, text: str, buttons: Buttons) -> None:
-        if job.message_id and await self._sender.edit(job.person, job.message_id, text, buttons=buttons):
+        if job.message_id and await self._sender.edit(job.where, job.message_id, text, buttons=buttons):
             return
-        await jobs.set_message(
-            self._store, job.id, await self._sender.text(job.person, text, buttons=buttons)
-        )
+        reply_to = job.asked_by if job.chat is not None else None
+        message_id = await self._sender.text(job.where, text, buttons=buttons, reply_to=reply_to)
+        await jobs.set_message(self._store, job.id, message_id)
 
     async def _announce(self, words: Words, job: Job) -> None:
         if job.state == JobState.DONE:
@@ -185,11 +191,21 @@ class Deliver:
         for drawing in await drawings.unsent(self._store, job.id):
             data = await self._read(job, drawing.blob)
             if data is None:
-                await self._sender.text(job.person, words("sticker-file-lost"))
+                await self._sender.text(job.where, words("sticker-file-lost"))
                 await drawings.sent(self._store, drawing.id, 0)
                 continue
-            message_id = await self._send(job, data, below(words, job, drawing))
-            await drawings.sent(self._store, drawing.id, message_id)
+            sent = await self._send(job, data, below(words, job, drawing))
+            await drawings.sent(self._store, drawing.id, sent.message_id, sent.file_id)
+
+    async def _send_sweep(self, words: Words, job: Job) -> None:
+        """Send the sheet of a sweep whose stickers are all there."""
+        drawn = await drawings.of_job(self._store, job.id)
+        files = [await self._read(job, drawing.blob) for drawing in drawn]
+        stickers = [file for file in files if file is not None]
+        if job.state != JobState.DONE or len(stickers) < job.options.count:
+            return
+        sheet = await asyncio.to_thread(sweep.sheet, words, job, stickers)
+        await self._sender.sheet(job.where, sheet, sweep.caption(words, job))
 
     async def _read(self, job: Job, blob: str) -> bytes | None:
         """The content of a blob, None if it cannot be read. Raises OSError if waiting may help."""
@@ -201,24 +217,10 @@ class Deliver:
             log.error("job %d: a stored file cannot be read: %s", job.id, error.strerror)
             return None
 
-    async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> int:
-        """Send a sticker; gives its message id, 0 if Telegram refuses it, so that it is not tried again."""
+    async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> SentSticker:
+        """Send a sticker; its message id is 0 if Telegram refuses it, so that it is not tried again."""
         try:
-            return await self._sender.sticker(job.person, sticker, buttons=buttons, reply_to=job.message_id)
+            return await self._sender.sticker(job.where, sticker, buttons=buttons, reply_to=job.message_id)
         except BadRequest as error:
             log.error("a sticker of job %d was refused: %s", job.id, error)
-            return 0
-
-
-def below(words: Words, job: Job, drawing: Drawing, pack: packs.Pack | None = None) -> Buttons:
-    """The buttons below a sticker: add it to the pack, draw again with another seed, draw with another CFG."""
-    add = (words.plain("button-add"), f"add:{drawing.id}")
-    if pack is not None:
-        add = (words.plain("button-added"), f"https://t.me/addstickers/{pack.name}")
-    again = (words.plain("button-again"), f"again:{drawing.id}")
-    sweep = [(_cfg_label(words, cfg, job.options.cfg), f"cfg:{drawing.id}:{number(cfg)}") for cfg in SWEEP]
-    return [[add, again], sweep]
-
-
-def _cfg_label(words: Words, cfg: float, current: float) -> str:
-    return words.plain("button-cfg-current" if cfg == current else "button-cfg", cfg=words.number(cfg))
+            return SentSticker(0, None)

@@ -273,9 +273,17 @@ class Dispatch:
                     )
                 await self._blobs.sweep(unused)
             case Drawn():
-                async with self._blobs.keep(event.sticker) as (sticker,):
+                pictures = [event.sticker] + [event.uncut] * bool(event.uncut)
+                async with self._blobs.keep(*pictures) as (sticker, *uncut):
                     await drawings.add(
-                        self._store, job.id, job.attempt, position=event.index, seed=event.seed, blob=sticker
+                        self._store,
+                        job.id,
+                        job.attempt,
+                        position=event.index,
+                        seed=event.seed,
+                        blob=sticker,
+                        uncut=uncut[0] if uncut else None,
+                        background=event.background,
                     )
             case CutPicture() if event.picture:
                 async with self._blobs.keep(event.picture) as (cut,):

@@ -58,6 +58,8 @@ class Estimates:
 
     def drawn(self, job: Job, seconds: float) -> None:
         """A draw that was alone with the worker took ``seconds`` from its submission to its end."""
+        if job.uncut is not None:
+            return  # nothing was drawn
         self._measure(JobKind.DRAW, seconds / max(1, self._steps(job) or 1))
 
     async def estimate(self, job: Job) -> Estimate:
@@ -115,7 +117,7 @@ class Estimates:
     def _steps(self, job: Job) -> int | None:
         """Steps of the whole job; None if they are the base's default and no worker has reported that yet."""
         if job.kind == JobKind.DRAW:
-            return job.options.steps * job.options.count
+            return 1 if job.uncut is not None else job.options.steps * job.options.count
         return job.steps or self._train_steps
 
     def _measure(self, kind: JobKind, seconds: float) -> None:

@@ -28,8 +28,10 @@ async def _draw(blobs: Blobs, job: Job) -> Draw:
         id=job.id,
         attempt=job.attempt,
         prompt=captions.with_keyword(job.prompt, job.lent_keyword) if job.lent_keyword else job.prompt,
-        adapter=await blobs.content(job.adapter) if job.adapter else None,
+        adapter=await blobs.content(job.adapter) if job.adapter and not job.uncut else None,
         options=job.options,
+        uncut=await blobs.content(job.uncut) if job.uncut else None,
+        background=job.background,
     )
 
 

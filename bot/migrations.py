@@ -493,6 +493,48 @@ CREATE TABLE pack_question (                -- what a person is asked, and their
 ) STRICT;
 """
 
+DRAWING_AGAIN = """
+ALTER TABLE drawing ADD COLUMN uncut TEXT;       -- blob: the drawing with its background; NULL = not kept
+ALTER TABLE drawing ADD COLUMN background TEXT;  -- JSON: the colour [r, g, b] that its prompt asked for
+ALTER TABLE drawing ADD COLUMN file_id TEXT;     -- Telegram's, of the sticker that was sent
+CREATE INDEX drawing_uncut ON drawing (uncut);
+CREATE INDEX drawing_message ON drawing (message_id);
+ALTER TABLE job ADD COLUMN uncut TEXT;           -- draw: the blob to cut out again, in place of drawing
+ALTER TABLE job ADD COLUMN background TEXT;      -- draw: JSON, the colour of its background
+ALTER TABLE job ADD COLUMN chat INTEGER;         -- the group where it was asked for; NULL = the private chat
+CREATE INDEX job_uncut ON job (uncut);
+
+DROP TRIGGER job_asked;                          -- cutting out again is no picture more
+DROP TRIGGER job_counted_back;
+CREATE TRIGGER job_asked AFTER INSERT ON job BEGIN
+    UPDATE job SET asked_at = (julianday('now') - 2440587.5) * 86400.0 WHERE id = new.id;
+    INSERT INTO usage (id, kind, day, used) VALUES (new.person, new.kind, unixepoch() / 86400,
+        iif(new.uncut IS NOT NULL, 0, iif(new.kind = 'draw', coalesce(json_extract(new.options, '$.count'), 1), 1)))
+        ON CONFLICT (id, kind, day) DO UPDATE SET used = used + excluded.used;
+END;
+CREATE TRIGGER job_counted_back AFTER UPDATE OF state ON job
+    WHEN old.state != new.state AND (new.state = 'failed' OR (new.state = 'cancelled' AND new.attempt = 0)) BEGIN
+    UPDATE usage SET used = used -
+        iif(new.uncut IS NOT NULL, 0, iif(new.kind = 'draw', coalesce(json_extract(new.options, '$.count'), 1), 1))
+        WHERE id = new.person AND kind = new.kind AND day = CAST(new.asked_at / 86400 AS INTEGER);
+END;
+
+CREATE TABLE question (                          -- what the bot has asked: a reply to it is the answer
+    person INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,                 -- the bot's message
+    drawing INTEGER NOT NULL REFERENCES drawing ON DELETE CASCADE,
+    PRIMARY KEY (person, message_id)
+) STRICT;
+
+CREATE TABLE wish (                              -- words of an inline query, for the link that draws them
+    code TEXT NOT NULL,
+    person INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    made_at REAL NOT NULL,                       -- seconds since 1970
+    PRIMARY KEY (person, code)
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -511,4 +553,5 @@ MIGRATIONS = (
     QUOTAS,
     EXPORTS,
     PACKS_CHANGED,
+    DRAWING_AGAIN,
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from bot.deliver import below
 from bot.errors import Buttons
 from bot.pack_record import PackRecord
 from bot.pack_view import PAGE, PackView
 from bot.sender import Sender
+from bot.sticker_buttons import below
 from bot.store import Store
 from bot.tables import drawings, holds, pack_changes, pack_items, pack_stickers, packs, people
 from bot.tables.pack_changes import Change, ChangeKind, ChangeState
@@ -99,7 +99,7 @@ class PackNews:
         inside = sticker.state == StickerState.ADDED and sticker.pack is not None
         pack = await packs.get(self._store, sticker.pack) if inside and sticker.pack else None
         buttons = below(words, found[1], found[0], pack)
-        await self._sender.edit_buttons(sticker.person, found[0].message_id, buttons)
+        await self._sender.edit_buttons(found[1].where, found[0].message_id, buttons)
 
     async def _tell_change(self, words: Words, change: Change) -> None:
         """In the message that shows the pack, if there is one; else in a message of its own."""

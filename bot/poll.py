@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 50
 CALL_SECONDS = 30.0  # for the answer itself, beyond the time that Telegram waits for updates
-KINDS = ["message", "edited_message", "callback_query"]
+KINDS = ["message", "edited_message", "callback_query", "inline_query"]
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 CONFLICT = "conflict"  # the kind of trouble that a second program with the token is
 

@@ -9,6 +9,8 @@ from bot.sample_words import undo_button
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.words import Html, Words, clip
+from lora.jobs import DrawOptions
+from lora.option_text import seed_text
 
 View = tuple[str, Buttons]  # HTML text, buttons
 
@@ -58,8 +60,25 @@ def _headline(words: Words, job: Job) -> str:
         return words("cutout-headline", keyword=job.keyword, n=job.samples)
     if job.kind == JobKind.TRAIN:
         return words("train-headline", keyword=job.keyword, n=job.samples)
-    headline = words("draw-headline", prompt=clip(job.prompt), cfg=words.number(job.options.cfg))
-    return "\n".join([headline, *_own_words(words, job, "draw-unknown")])
+    if job.uncut is not None:
+        return words("cut-headline", prompt=clip(job.prompt))
+    headline = words("draw-headline", prompt=clip(job.prompt), cfg=cfg_values(words, job.options))
+    return "\n".join([headline + _more(words, job), *_own_words(words, job, "draw-unknown")])
+
+
+def cfg_values(words: Words, options: DrawOptions) -> str:
+    """The CFG value, or those of a sweep."""
+    return " / ".join(words.number(value) for value in options.sweep or (options.cfg,))
+
+
+def _more(words: Words, job: Job) -> str:
+    """The strength and the negative prompt, if they are not as usual."""
+    options, text = job.options, ""
+    if options.strength != DrawOptions.strength and job.adapter is not None:
+        text += words("draw-strength", strength=words.number(options.strength))
+    if options.negative_prompt:
+        text += words("draw-without", negative=clip(options.negative_prompt, 100))
+    return text
 
 
 def _own_words(words: Words, job: Job, unknown: str) -> list[str]:
@@ -99,8 +118,9 @@ def _place(words: Words, job: Job, estimate: Estimate) -> str:
 
 
 def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
-    cfg = words.number(job.options.cfg)
-    lines = [words("draw-done", prompt=clip(job.prompt), cfg=cfg, seeds=_seeds(drawings))]
+    cfg = cfg_values(words, job.options)
+    line = words("draw-done", prompt=clip(job.prompt), cfg=cfg, seeds=_seeds(job, drawings))
+    lines = [line + _more(words, job)]
     lines += _own_words(words, job, "drawn-unknown")
     if job.note:
         lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
@@ -108,9 +128,10 @@ def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
     return "\n".join(lines), words.buttons(buttons)
 
 
-def _seeds(drawings: list[Drawing]) -> str:
-    first, last = drawings[0].seed, drawings[-1].seed
-    return str(first) if first == last else f"{first}–{last}"
+def _seeds(job: Job, drawings: list[Drawing]) -> str:
+    ends = [job.options.of_picture(drawing.position) for drawing in (drawings[0], drawings[-1])]
+    first, last = (seed_text(one.seed, one.near) for one in ends)
+    return first if first == last else f"{first}–{last}"
 
 
 def _bar(part: float) -> str:

@@ -100,6 +100,9 @@ def _check(update: Update) -> None:
     query = update.callback_query
     if query is not None and not (isinstance(query.id, str) and isinstance(query.data, str | None)):
         raise TypeError("callback query")
+    asked = update.inline_query
+    if asked is not None and not all(isinstance(text, str) for text in (asked.id, asked.query, asked.offset)):
+        raise TypeError("inline query")
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -49,14 +49,34 @@ class Press:
 
 @dataclass(frozen=True)
 class Edited:
-    """A message that its person has changed."""
+    """A message that its person has changed; with ``command``, only one that is this command now."""
+
+    handler: Handler
+    command: str | None = None
+    admins_only: bool = False
+
+    def matches(self, update: Update) -> bool:
+        """Whether it is the news of such a change."""
+        message = update.edited_message
+        if message is None:
+            return False
+        return self.command is None or command_in(message.text or message.caption or "") == self.command
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A text that replies to a bot."""
 
     handler: Handler
     admins_only: bool = False
 
     def matches(self, update: Update) -> bool:
-        """Whether it is the news of a change."""
-        return update.edited_message is not None
+        """Whether it is such a text, and no command."""
+        message = update.message
+        replied = message.reply_to_message if message else None
+        if message is None or replied is None or replied.from_user is None or not replied.from_user.is_bot:
+            return False
+        return bool(message.text) and command_in(message.text or "") is None
 
 
 @dataclass(frozen=True)
@@ -86,12 +106,22 @@ class Text:
         return text is not None and command_of(update) is None and self.form(text)
 
 
-Route = Command | Press | Edited | Text | Kind
+Route = Command | Press | Edited | Reply | Text | Kind
 
 
 def command_of(update: Update) -> str | None:
     """The command that a message, or its caption, is, without slash and bot; None for any other update."""
     message = update.message
-    text = (message.text or message.caption if message else None) or ""
+    return command_in((message.text or message.caption if message else None) or "")
+
+
+def command_in(text: str) -> str | None:
+    """The command that a text is, without slash and bot."""
     found = re.match(r"/([A-Za-z0-9_]+)(@\w+)?(\s|$)", text)
     return found[1].lower() if found else None
+
+
+def is_for(text: str, username: str) -> bool:
+    """Whether a command names no other bot than this."""
+    found = re.match(r"/[A-Za-z0-9_]+@(\w+)", text)
+    return found is None or found[1].lower() == username.lower()

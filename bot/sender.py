@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from telegram import (
     Bot,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InlineQueryResultCachedSticker,
+    InlineQueryResultsButton,
     InputFile,
     InputMediaPhoto,
     LinkPreviewOptions,
@@ -27,9 +30,17 @@ from bot.words import fitted
 
 log = logging.getLogger(__name__)
 
+INLINE_SECONDS = 5  # that Telegram may show an answer again: the person may draw another sticker meanwhile
 SECONDS = 60.0  # an upload, or a sticker call, may take Telegram this long
 PHOTO_BYTES = 10 << 20  # the largest file that Telegram takes as a photo
 PHOTO_SIDE = 2000  # px; Telegram shrinks photos to 1280, and a larger one would lose its details
+
+
+class SentSticker(NamedTuple):
+    """A sticker in a chat. With ``file_id`` it can be shown again without an upload."""
+
+    message_id: int
+    file_id: str | None
 
 
 class Sender:
@@ -84,10 +95,10 @@ class Sender:
 
     async def sticker(
         self, person: int, data: bytes, *, buttons: Buttons | None = None, reply_to: int | None = None
-    ) -> int:
+    ) -> SentSticker:
         """Send a WebP as a real sticker."""
 
-        async def write() -> int:
+        async def write() -> SentSticker:
             sent = await self._bot.send_sticker(
                 person,
                 InputFile(data, filename="sticker.webp"),
@@ -96,7 +107,7 @@ class Sender:
                 write_timeout=SECONDS,
                 read_timeout=SECONDS,
             )
-            return sent.message_id
+            return SentSticker(sent.message_id, sent.sticker.file_id if sent.sticker else None)
 
         return await self._paced(person, write)
 
@@ -209,6 +220,43 @@ class Sender:
     def start_link(self, prefix: str, token: str) -> str:
         """A link that starts this bot: see ``bot.start_links``."""
         return start_links.link(self._bot.username, prefix, token)
+
+    async def answer_inline(
+        self, query_id: str, stickers: Sequence[tuple[str, str]], *, next_offset: str, button: tuple[str, str]
+    ) -> None:
+        """Answer an inline query with stickers, each an id and a file id, for this person alone.
+
+        ``button`` is a label and the parameter of /start. An answer that comes too late is no error.
+        """
+        label, parameter = button
+        try:
+            await self._bot.answer_inline_query(
+                query_id,
+                [InlineQueryResultCachedSticker(id, file_id) for id, file_id in stickers],
+                cache_time=INLINE_SECONDS,
+                is_personal=True,
+                next_offset=next_offset,
+                button=InlineQueryResultsButton(label, start_parameter=parameter),
+            )
+        except RetryAfter:
+            return
+        except BadRequest as error:
+            if "query is too old" not in str(error).lower():
+                raise
+
+    @property
+    def username(self) -> str:
+        """The bot's, without @."""
+        return self._bot.username
+
+    @property
+    def answers_inline(self) -> bool:
+        """Whether @BotFather has turned inline queries on for this bot."""
+        return bool(self._bot.supports_inline_queries)
+
+    def link(self, parameter: str) -> str:
+        """Opens the private chat; pressing Start there sends ``/start parameter``."""
+        return f"https://t.me/{self.username}?start={parameter}"
 
     async def download(self, person: int, file_id: str) -> bytes:
         """The bytes of a file that somebody sent, at most 20 MB. Raises Held while Telegram asks to wait."""

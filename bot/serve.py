@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Sequence
 
 from telegram import CallbackQuery, Message, Update
@@ -12,7 +11,8 @@ from telegram.constants import ChatType
 
 from bot.context import Context, Parts
 from bot.errors import UserError
-from bot.routes import Command, Kind, Route, command_of
+from bot.handlers import groups, inline
+from bot.routes import Command, Kind, Route, is_for
 from bot.tables import outbox, pack_questions, people
 from bot.telling import telling
 from bot.words import Words
@@ -20,11 +20,13 @@ from bot.words import Words
 log = logging.getLogger(__name__)
 
 HELP = ("text-unclear",)  # errors that mean: nobody waits for this
-DECLINE_SECONDS = 60.0  # between two answers to one group, which may get about 20 messages a minute
 
 
-async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
+async def serve(parts: Parts, routes: Sequence[Route], group_routes: Sequence[Route], update: Update) -> None:
     """Run the first handler whose route matches. A UserError is told to the person; others are raised."""
+    if update.inline_query is not None:
+        await inline.answer(parts, update.inline_query)
+        return
     if update.effective_chat is None or not isinstance(update.effective_message, Message):
         if update.callback_query is not None:
             await _explain_old(parts, update.callback_query)
@@ -32,8 +34,11 @@ async def serve(parts: Parts, routes: Sequence[Route], update: Update) -> None:
     user = update.effective_user
     if user is not None and not parts.access.admits(user.id, user.username):
         return  # banned after it was stored
+    via = update.effective_message.via_bot
+    if via is not None and update.callback_query is None and via.username == parts.sender.username:
+        return  # a sticker that the person has sent by an inline query
     if update.effective_chat.type != ChatType.PRIVATE:
-        await _decline(parts, update)
+        await _serve_group(parts, group_routes, update)
         return
     context = await Context.of(parts, update)
     may_use = [route for route in routes if context.is_admin or not route.admins_only]
@@ -83,17 +88,22 @@ async def _explain_old(parts: Parts, press: CallbackQuery) -> None:
     await parts.sender.answer(press.id, Words(language).plain("notice-old-button"))
 
 
-async def _decline(parts: Parts, update: Update) -> None:
-    """In a group: answer commands once a minute, and nothing else."""
-    assert update.effective_chat is not None
-    chat, now = update.effective_chat.id, time.monotonic()
-    if command_of(update) is None or update.effective_user is None:
+async def _serve_group(parts: Parts, routes: Sequence[Route], update: Update) -> None:
+    """In a group: what the routes say, and silence. Only who makes use of the bot becomes a person of it."""
+    message, user = update.effective_message, update.effective_user
+    route = next((route for route in routes if route.matches(update)), None)
+    if user is None or user.is_bot or not isinstance(message, Message):
         return
-    if now - parts.declined.get(chat, float("-inf")) < DECLINE_SECONDS:
+    if route is None or not is_for(message.text or message.caption or "", parts.sender.username):
+        if update.callback_query is not None:
+            await parts.sender.answer(update.callback_query.id)
         return
-    words = Words(update.effective_user.language_code or "en")
-    await parts.sender.text(chat, words("private-only"))
-    parts.declined[chat] = now
+    context = await Context.of(parts, update)
+    try:
+        await route.handler(context)
+    except UserError as error:
+        await groups.tell(context, error)
+    await context.answer()
 
 
 async def _look_at_picture(context: Context, routes: Sequence[Route], update: Update, done: Command) -> None:

@@ -9,11 +9,17 @@ import re
 
 INVITE = "i"  # an admin's invite
 STYLE = "s"  # a style that somebody shares
+WISH = "d"  # words of an inline query, to draw
 
 
 def link(bot_name: str, prefix: str, token: str) -> str:
     """The address to send to people. ``bot_name`` has no @."""
-    return f"https://t.me/{bot_name}?start={prefix}_{token}"
+    return f"https://t.me/{bot_name}?start={parameter(prefix, token)}"
+
+
+def parameter(prefix: str, token: str) -> str:
+    """What such a link puts behind /start."""
+    return f"{prefix}_{token}"
 
 
 def read(argument: str) -> tuple[str, str] | None:

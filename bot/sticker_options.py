@@ -1,4 +1,4 @@
-"""Reads the text after /sticker: a prompt and the options --cfg, --seed and --n."""
+"""Reads the text after /sticker: a prompt and options such as --cfg, --seed and --n."""
 
 from __future__ import annotations
 
@@ -10,74 +10,130 @@ from typing import Any
 
 from bot.config import CFG_RANGE, Sticker
 from bot.errors import UserError
-from lora.jobs import DrawOptions
+from lora import option_text
+from lora.jobs import NO_OUTLINE, DrawOptions
 
 MAX_SEED = 2**31 - 1
+Changes = dict[str, Any]  # fields of DrawOptions, and the values that an option gives them
+Parser = Callable[[str, Sticker], Changes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StickerRequest:
-    """A prompt and how to draw it."""
+    """A prompt and how to draw it. The prompt is empty if the text holds only options.
+
+    ``without`` is the negative prompt as it was written, None if the text has none. ``style`` is the name of a style
+    other than the current one.
+    """
 
     prompt: str = field(repr=False)
     options: DrawOptions
+    without: str | None = field(default=None, repr=False)
+    style: str | None = None
 
 
-def read(text: str, settings: Sticker, *, seed: int) -> StickerRequest:
-    """The prompt and options in ``text``. Options that are not given come from the settings; ``seed`` likewise.
+def defaults(settings: Sticker, *, seed: int) -> DrawOptions:
+    """The options of a text that gives none."""
+    return DrawOptions(
+        cfg=settings.cfg,
+        steps=settings.steps,
+        seed=seed,
+        outline=DrawOptions.outline if settings.outline_px else NO_OUTLINE,
+        outline_px=settings.outline_px or DrawOptions.outline_px,
+    )
 
-    Raises UserError, which shows an example, for an unknown option, a wrong value, or a text without a prompt.
+
+def read(text: str, settings: Sticker, options: DrawOptions) -> StickerRequest:
+    """The prompt and options in ``text``. What it does not give comes from ``options``.
+
+    Raises UserError, which shows an example, for an unknown option or a wrong value.
     """
+    prompt, given = _split(text)
+    changes: Changes = {}
+    for name, value in given.items():
+        if name in OPTIONS:
+            changes |= OPTIONS[name](value, settings)
+    if changes.get("sweep"):
+        changes["count"] = changes.get("count", 1) * len(changes["sweep"])
+        if changes["count"] > settings.max_count:
+            raise UserError("option-sweep", most=settings.max_count)
+    for name in WORDS:
+        if name in given and not given[name]:
+            raise UserError(f"option-{name}")
+    return StickerRequest(
+        prompt=prompt,
+        options=replace(options, **changes),
+        without=given.get("no"),
+        style=given.get("style"),
+    )
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    """The text without its options, and the text of each option's value. Raises UserError option-unknown."""
+    marks = list(_MARK.finditer(text))
+    words = [text[: marks[0].start()] if marks else text]
     given: dict[str, str] = {}
-    for hyphened, dashed, value in _OPTION.findall(text):
-        name = (hyphened or dashed).lower()
-        if name not in OPTIONS:
-            meant = get_close_matches(name, OPTIONS, n=1, cutoff=0.3) or ["cfg"]
-            raise UserError("option-unknown", name=(hyphened or dashed)[:20], meant=meant[0])
-        given[name] = value
-    prompt = " ".join(_OPTION.sub(" ", text).split())
-    if not prompt:
-        raise UserError("sticker-usage")
-    options = DrawOptions(cfg=settings.cfg, steps=settings.steps, outline_px=settings.outline_px, seed=seed)
-    changes: dict[str, Any] = {}
-    for name, (field_name, parse) in OPTIONS.items():
-        if name in given:
-            changes[field_name] = parse(given[name], settings)
-    return StickerRequest(prompt=prompt, options=replace(options, **changes))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=False):  # without a mark there is one end
+        name = (mark[1] or mark[2]).lower()
+        if name not in KNOWN:
+            meant = get_close_matches(name, KNOWN, n=1, cutoff=0.3) or ["cfg"]
+            raise UserError("option-unknown", name=name[:20], meant=meant[0])
+        after = text[mark.end() : end]
+        value = re.compile(_VALUES.get(name, r"\s*(\S*)"), re.DOTALL).match(after)
+        assert value is not None
+        given[name] = " ".join(value[1].split())
+        words.append(after[value.end() :])
+    return " ".join(" ".join(words).split()), given
 
 
-def _cfg(text: str, settings: Sticker) -> float:
+def _cfg(text: str, settings: Sticker) -> Changes:
+    values = _read("cfg", text, lambda found: option_text.read_cfg(found, *CFG_RANGE))
+    return {"cfg": values[0], "sweep": values if len(values) > 1 else ()}
+
+
+def _seed(text: str, settings: Sticker) -> Changes:
+    seed, near = _read("seed", text, lambda found: option_text.read_seed(found, MAX_SEED), most=MAX_SEED)
+    return {"seed": seed, "near": near}
+
+
+def _count(text: str, settings: Sticker) -> Changes:
+    if not re.fullmatch("[0-9]{1,12}", text) or not 1 <= int(text) <= settings.max_count:
+        raise UserError("option-n", value=text[:20], most=settings.max_count)
+    return {"count": int(text)}
+
+
+def _strength(text: str, settings: Sticker) -> Changes:
+    return {"strength": _read("strength", text, option_text.read_strength)}
+
+
+def _outline(text: str, settings: Sticker) -> Changes:
+    return {"outline": _read("outline", text, option_text.read_outline)}
+
+
+def _cutout(text: str, settings: Sticker) -> Changes:
+    return {"cutout": _read("cutout", text, option_text.read_cutout)}
+
+
+def _read(name: str, text: str, read: Callable[[str], Any], **params: int) -> Any:
     try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = float("nan")
-    least, most = CFG_RANGE
-    if not least <= value <= most:
-        raise UserError("option-cfg", value=text[:20])
-    return value
+        return read(text)
+    except option_text.NotAnOption:
+        raise UserError(f"option-{name}", buttons=None, value=text[:20], **params) from None
 
 
-def _seed(text: str, settings: Sticker) -> int:
-    return _whole("seed", text, 0, MAX_SEED)
-
-
-def _count(text: str, settings: Sticker) -> int:
-    return _whole("n", text, 1, settings.max_count)
-
-
-def _whole(name: str, text: str, least: int, most: int) -> int:
-    if not re.fullmatch("[0-9]{1,12}", text) or not least <= int(text) <= most:
-        raise UserError(f"option-{name}", value=text[:20], most=most)
-    return int(text)
-
-
-# Name of an option -> the field of DrawOptions that it sets, and its parser. Parsers raise UserError.
-OPTIONS: dict[str, tuple[str, Callable[[str, Sticker], object]]] = {
-    "cfg": ("cfg", _cfg),
-    "seed": ("seed", _seed),
-    "n": ("count", _count),
+# Name of an option -> the fields of DrawOptions that it sets. Parsers raise UserError.
+OPTIONS: dict[str, Parser] = {
+    "cfg": _cfg,
+    "seed": _seed,
+    "n": _count,
+    "strength": _strength,
+    "outline": _outline,
+    "cutout": _cutout,
 }
+WORDS = ("no", "style")  # options whose values are a person's words
+KNOWN = [*OPTIONS, *WORDS]
+# The value of an option is one word. That of "no" goes on to the next option; a list of numbers may have spaces.
+_VALUES = {"no": r"(.*)", "cfg": r"\s*(\S*(?:(?<=[,;])\s+[\d.,;]+)*)"}
 # Phones replace two hyphens by a dash. A dash before a word that is no option is punctuation.
-_OPTION = re.compile(
-    rf"(?<!\S)(?:--([a-z]+)|[—–]({'|'.join(OPTIONS)}))(?:\s*=\s*|\s+|$)(?:(?!--|[—–])(\S+))?", re.IGNORECASE
-)
+_MARK = re.compile(rf"(?<!\S)(?:--([a-z]+)|[—–]({'|'.join(KNOWN)}))(?:\s*=\s*|(?=\s|$))", re.IGNORECASE)

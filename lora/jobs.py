@@ -94,6 +94,12 @@ class Train:
     earlier: tuple[SavedCheckpoint, ...] = ()
 
 
+# How a drawing becomes a cut-out: auto takes the colour of a flat background and else the network, network always
+# takes the network, none leaves the background.
+CUTOUTS = ("auto", "network", "none")
+NO_OUTLINE = "none"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
     """How to draw a prompt. The values here are the product's defaults; nothing else repeats them.
@@ -104,11 +110,37 @@ class DrawOptions:
     """
 
     cfg: float = 5.0  # strength of classifier-free guidance; 1 = none
+    sweep: tuple[float, ...] = ()  # in place of cfg: each seed is drawn with each of these CFG values
     steps: int = 20  # denoising steps
-    seed: int = 0  # picture i of the job is drawn with seed + i
+    seed: int = 0  # of the initial noise
+    near: tuple[int, ...] = ()  # seeds that the initial noise is moved towards (lora.drawing.noise)
     count: int = 1  # pictures
+    strength: float = 1.0  # of the adapter; 0 = the bare base, 1 = as it was trained
     negative_prompt: str = field(default="", repr=False)
-    outline_px: int = 8  # width of the white outline in the finished 512 px sticker; 0 = none
+    outline: str = "#ffffff"  # colour of the outline; NO_OUTLINE = none
+    outline_px: int = 8  # width of the outline in the finished 512 px sticker
+    cutout: str = "auto"  # how the background is removed: one of CUTOUTS
+
+    def of_picture(self, index: int) -> DrawOptions:
+        """The options that draw picture ``index`` of a job alone.
+
+        Picture i of a sweep over k values has value i mod k, and the seed of number i div k. The seed of number n is
+        ``seed`` + n; if ``near`` has seeds, the last of these + n.
+        """
+        number, place = divmod(index, max(1, len(self.sweep)))
+        return replace(
+            self,
+            cfg=self.sweep[place] if self.sweep else self.cfg,
+            sweep=(),
+            seed=self.seed if self.near else self.seed + number,
+            near=(*self.near[:-1], self.near[-1] + number) if self.near else (),
+            count=1,
+        )
+
+    @property
+    def newest_seed(self) -> int:
+        """The seed that differs from picture to picture of a job."""
+        return self.near[-1] if self.near else self.seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +149,9 @@ class Draw:
 
     ``adapter`` is a LoRA file (safetensors bytes), or None to draw with the base alone. If the keyword of a style is
     wanted, the prompt already contains it.
+
+    If there is an ``uncut`` drawing (the one of an earlier ``Drawn``), nothing is drawn: it is cut out and fitted
+    again, as the options say.
     """
 
     id: int
@@ -124,6 +159,8 @@ class Draw:
     prompt: str = field(repr=False)
     adapter: bytes | None = field(default=None, repr=False)
     options: DrawOptions = DrawOptions()
+    uncut: bytes | None = field(default=None, repr=False)
+    background: tuple[int, int, int] | None = None  # of ``uncut``: the colour that its prompt asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,13 +332,18 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """Picture ``index`` of a draw, cut out and fitted: WebP, longer side 512 px, at most 512 KiB."""
+    """Picture ``index`` of a draw, cut out and fitted: WebP, longer side 512 px, at most 512 KiB.
+
+    ``uncut`` is the drawing before that, a lossless WebP, and ``background`` the colour that its prompt asked for.
+    """
 
     job: int
     attempt: int
     index: int
-    seed: int
+    seed: int  # ``newest_seed`` of the picture's options
     sticker: bytes = field(repr=False)
+    uncut: bytes = field(default=b"", repr=False)
+    background: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,15 +28,18 @@ LIGHT_HALF = {
     "lora.data.zip_folder",
     "lora.data.translation",
     "lora.data.translation.emoji_words",
+    "lora.data.translation.search_words",
     "lora.engine",
     "lora.files",
     "lora.fonts",
     "lora.jobs",
+    "lora.option_text",
     "lora.sheets.sample_sheet",
+    "lora.sheets.sweep_sheet",
 }
 # Which packages of lora/ each package may import, besides itself and the words that cross every border. The order
 # is the layers, from below; a package imports only from those above it in this table.
-WORDS = {"lora", "lora.errors", "lora.files", "lora.fonts", "lora.jobs"}
+WORDS = {"lora", "lora.errors", "lora.files", "lora.fonts", "lora.jobs", "lora.option_text"}
 LAYERS = {
     "data": set(),
     "sheets": set(),

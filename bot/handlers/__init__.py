@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from telegram.ext import filters
 
 from bot.captioning import names_pack
@@ -12,8 +14,10 @@ from bot.handlers import (
     check,
     checkpoints,
     corrections,
+    drawings,
     exports,
     fixes,
+    groups,
     imports,
     jobs,
     language,
@@ -32,8 +36,21 @@ from bot.handlers import (
     train,
     undo,
 )
-from bot.routes import Command, Edited, Kind, Press, Route, Text
+from bot.routes import Command, Edited, Kind, Press, Reply, Route, Text
 from bot.sample_lines import are_corrections, is_undo
+
+BELOW = (  # the buttons below a sticker
+    Press("again", drawings.again),
+    Press("cfg", drawings.other_cfg, r"\d{1,15}:\d{1,2}(\.\d{1,3})?"),
+    Press("near", drawings.near),
+    Press("many", drawings.many, r"\d{1,15}:\d"),
+    Press("strength", drawings.strength, r"\d{1,15}:[01](\.\d{1,3})?"),
+    Press("instyle", drawings.in_style, r"\d{1,15}:\d{1,15}"),
+    Press("outline", drawings.outline, r"\d{1,15}:(none|white|black)"),
+    Press("cutout", drawings.cutout, r"\d{1,15}:(auto|network|none)"),
+    Press("menu", drawings.menu, r"\d{1,15}:(main|cut|draw)"),
+    Press("without", drawings.without),
+)
 
 ROUTES: tuple[Route, ...] = (
     Command("start", start.start),
@@ -73,8 +90,7 @@ ROUTES: tuple[Route, ...] = (
     Press("train", train.train_pressed, r"[a-z]{1,10}(:\d{1,15})?"),
     Press("look", checkpoints.choose, r"\d{1,15}:\d{1,15}"),  # these two names are in old messages' buttons
     Press("looks", checkpoints.show),
-    Press("again", sticker.again),
-    Press("cfg", sticker.other_cfg, r"\d{1,15}:\d{1,2}(\.\d{1,3})?"),
+    *BELOW,
     Press("add", packs.add),
     Press("addall", packs.add_all),
     Press("replace", pack_replace.which_sticker, r"\d{1,15}(:\d{1,15}:\d{1,3})?"),
@@ -97,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
     Press("allow", access.allow_pressed, admins_only=True),
     Press("ban", access.ban_pressed, admins_only=True),
     Press("revoke", access.revoke, admins_only=True),
+    Edited(sticker.edited, "sticker"),
     Edited(captions.edited),
     Kind(pack_text.TO_PACK, pack_text.order),
     Text(names_pack, imports.link),
@@ -117,6 +134,19 @@ ROUTES: tuple[Route, ...] = (
 )
 
 COMMANDS = tuple(route.name for route in ROUTES if isinstance(route, Command) and not route.admins_only)
+# In a group, commands with and without @bot, replies to the bot, and the buttons below its stickers.
+GROUP_ROUTES: tuple[Route, ...] = (
+    Command("sticker", sticker.sticker),
+    Command("start", groups.help),
+    Command("help", groups.help),
+    *(Command(name, groups.privately) for name in COMMANDS),
+    *(replace(route, handler=groups.own(route.handler)) for route in BELOW),
+    Press("add", groups.own(packs.add)),
+    Press("addall", groups.own_job(packs.add_all)),
+    Press("cancel", groups.cancel),
+    Edited(sticker.edited, "sticker"),
+    Reply(groups.reply),
+)
 
 # The commands in the menu of the app, in this order. Each has a text "menu-<name>".
 MENU = (

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 
 from bot import start_links
 from bot.context import Context
-from bot.handlers import sharing
+from bot.handlers import sharing, sticker
 from bot.tables import pack_stickers, styles
+from bot.words import Html
 
 
 async def start(context: Context) -> None:
@@ -29,7 +30,9 @@ async def _welcome_by_link(context: Context, token: str) -> None:
 async def help(context: Context) -> None:
     """All commands, each with an example."""
     least, most = context.parts.config.train.advised_samples
-    await context.say("help", least=least, most=most, count=context.parts.config.sticker.max_count)
+    sender, count = context.parts.sender, context.parts.config.sticker.max_count
+    inline = Html(context.words("help-inline", bot=sender.username) if sender.answers_inline else "")
+    await context.say("help", least=least, most=most, count=count, inline=inline)
     if context.is_admin:
         await context.say("help-admin")
 
@@ -58,4 +61,5 @@ async def other(context: Context) -> None:
 LINKS: dict[str, Callable[[Context, str], Awaitable[None]]] = {
     start_links.INVITE: _welcome_by_link,
     start_links.STYLE: sharing.open_link,
+    start_links.WISH: sticker.wished,
 }

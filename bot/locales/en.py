@@ -45,11 +45,18 @@ TEXTS = {
         "/check tells what could be better, /train makes me learn.\n\n"
         "<b>Draw</b>\n"
         "/sticker <i>{example_prompt}</i>, in any language: I translate it and show you the English\n"
-        "<code>--cfg 7</code> follows your words more strictly (1–20)\n"
+        "The buttons below a sticker put it into your pack, draw it another way or cut it out another way. "
+        "/packs shows and changes your packs, /undo takes the last change back.\n"
+        "Reply to a sticker with /sticker and only what shall change, or edit your message: I draw anew.\n"
+        "If you like to type:\n"
+        "<code>--n 3</code> draws several (up to {count})\n"
+        "<code>--no glasses</code> leaves something out\n"
+        "<code>--cfg 7</code> follows your words more strictly (1–20), <code>--cfg 3,5,8</code> shows three ways\n"
+        "<code>--strength 0.7</code> takes less of the style (0–1.5)\n"
+        "<code>--outline none</code> or <code>#ff8800</code> changes the outline\n"
         "<code>--seed 42</code> draws the same again\n"
-        "<code>--n 3</code> draws several at once (up to {count})\n"
-        "The buttons below a sticker put it into your pack or draw it another way. /packs shows "
-        "and changes your packs, /undo takes the last change back.\n\n"
+        "<code>--style</code> <i>keyword</i> takes another of your styles\n"
+        "{inline}\n"
         "<b>Keep an eye on things</b>\n"
         "/status · /cancel · /language\n\n"
         "<b>Your styles</b>\n"
@@ -60,7 +67,18 @@ TEXTS = {
     "unknown-command": "I do not know that command. /help lists what I can do.",
     "unknown-command-meant": "I do not know that command. Did you mean /{meant}? /help lists what I can do.",
     "cannot-use": "I cannot use that. Send me stickers or pictures that have your look, or see /help.",
-    "private-only": "I work in private chats only, for now. Open my profile and write /start there.",
+    # groups and other chats
+    "help-inline": "In any chat, <code>@{bot} fox</code> finds your stickers.\n",
+    "group-help": (
+        "Here I draw for whoever asks, in their own style: /sticker <i>{example_prompt}</i>. "
+        "Reply to one of my stickers to draw it otherwise. Everything else is between you and me:"
+    ),
+    "group-private": "That is between you and me:",
+    "not-yours": "That is somebody else's sticker. Draw your own: /sticker {example_prompt}",
+    "inline-begin": "Begin in a chat with me",
+    "inline-open": "Open our chat",
+    "inline-draw": "Draw “{words}”",
+    "wish-gone": "I do not remember those words any more. Say it again: /sticker <i>{example_prompt}</i>",
     "sorry": (
         "Sorry, something went wrong on my side. If it happens again, tell my operator this number: {number}."
     ),
@@ -95,7 +113,7 @@ TEXTS = {
         "How much I drew and learned for you today, until the day is over.\n\n"
         "<b>How long</b>\n"
         "Prompts, and stickers that are in no pack: {days} days. Your styles and their pictures: until you delete "
-        "them. Messages: until I have answered them.\n\n"
+        "them. Messages: until I have answered them. What you type after my name in other chats: a day.\n\n"
         "<b>Who sees it</b>\n"
         "Whoever runs this bot can, because it is all on their machine. It goes to nobody else: I learn and draw "
         "there, too. If you share a style, others draw in it and see neither its pictures nor its captions. "
@@ -598,13 +616,38 @@ TEXTS = {
         "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? "
         "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
-    "option-cfg": "<code>--cfg</code> takes a number from 1 to 20, not “{value}”: /sticker {example_prompt} --cfg 7",
+    "option-cfg": (
+        "<code>--cfg</code> takes a number from 1 to 20, or several, not “{value}”: "
+        "/sticker {example_prompt} --cfg 7, or /sticker {example_prompt} --cfg 3,5,8"
+    ),
+    "option-sweep": "That makes more than {most} stickers at once: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
         "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker {example_prompt} --seed 42"
     ),
+    "option-no": "<code>--no</code> takes words for what shall not be on it: /sticker {example_prompt} --no glasses",
+    "option-strength": (
+        "<code>--strength</code> takes a number from 0 to 1.5, not “{value}”: /sticker {example_prompt} --strength 0.7"
+    ),
+    "option-outline": (
+        "<code>--outline</code> takes none, white, black or a colour such as #ff8800, not “{value}”: "
+        "/sticker {example_prompt} --outline none"
+    ),
+    "option-cutout": (
+        "<code>--cutout</code> takes auto, network or none, not “{value}”: /sticker {example_prompt} --cutout network"
+    ),
+    "option-style": "<code>--style</code> takes the keyword of a style: /sticker {example_prompt} --style zuvix",
+    "option-style-unknown": "You have no style “{name}”. There is: {names}.",
+    "option-style-private": "You have no style “{name}”.",
     "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker {example_prompt} --n 2",
     "prompt-too-long": "That is too long: {tokens} tokens, and there is room for {room}. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
+    "draw-strength": " · style × {strength}",
+    "draw-without": " · without <i>{negative}</i>",
+    "cut-headline": "Cutting <i>{prompt}</i> out again",
+    "sweep-seed": "seed {seed}",
+    "sweep-caption": "<i>{prompt}</i> with CFG {cfg}, as in a light and in a dark chat",
+    "near-too-far": "We have gone a long way from the first one. “Again” starts afresh.",
+    "without-ask": "What shall not be on it? Reply to this message with a few words.",
     "draw-own-words": "Your words: {original}",
     "draw-unknown": "I do not know “{words}”; I draw the rest.",
     "drawn-unknown": "I do not know “{words}”; I drew the rest.",
@@ -621,6 +664,7 @@ TEXTS = {
     "note-ready": "In the ready-made style. /new teaches me yours.",
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
+    "notice-cutting": "Cutting it out …",
     # packs
     "notice-old-button": "That button is from an earlier time and does not work any more. /help shows what does.",
     "notice-adding": "Adding to your pack …",
@@ -761,7 +805,25 @@ TEXTS = {
     "button-add-all": "➕ Add all to pack",
     "button-again": "🔁 Again",
     "button-cfg": "CFG {cfg}",
-    "button-cfg-current": "• CFG {cfg} •",
+    "button-cfg-freer": "freer · {cfg}",
+    "button-cfg-usual": "as usual · {cfg}",
+    "button-cfg-stricter": "stricter · {cfg}",
+    "button-near": "✨ More like this",
+    "button-menu-cut": "✂️ Outline",
+    "button-menu-draw": "⚙️ More",
+    "button-outline-none": "no outline",
+    "button-outline-white": "white",
+    "button-outline-black": "black",
+    "button-cutout-auto": "cut out by the background's colour",
+    "button-cutout-network": "cut out by shape",
+    "button-cutout-none": "leave the background",
+    "button-many": "{n} more",
+    "button-strength-weaker": "less style · {x}",
+    "button-strength-trained": "as learned · {x}",
+    "button-strength-stronger": "more style · {x}",
+    "button-without": "🚫 Without …",
+    "button-back": "‹ Back",
+    "button-private": "Open our chat",
     "button-open-pack": "Open the pack",
     "button-packs": "All packs",
     "button-pack-new": "➕ New pack",

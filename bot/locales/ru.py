@@ -52,11 +52,19 @@ TEXTS = {
         "/check — что можно улучшить, /train — и я учусь.\n\n"
         "<b>Рисовать</b>\n"
         "/sticker <i>{example_prompt}</i> — на любом языке: я перевожу на английский и показываю, что вышло\n"
-        "<code>--cfg 7</code> — точнее следовать твоим словам (1–20)\n"
-        "<code>--seed 42</code> — ещё раз то же самое\n"
+        "Кнопки под стикером добавляют его в набор, рисуют или вырезают иначе. "
+        "/packs — посмотреть и поменять наборы, /undo — отменить последнее.\n"
+        "Ответь на стикер командой /sticker и напиши только то, что изменить, или исправь своё сообщение — "
+        "нарисую заново.\n"
+        "Кто любит писать:\n"
         "<code>--n 3</code> — несколько сразу (до {count})\n"
-        "Кнопки под стикером добавляют его в набор или рисуют иначе. "
-        "/packs — посмотреть и поменять наборы, /undo — отменить последнее.\n\n"
+        "<code>--no очки</code> — чего на рисунке быть не должно\n"
+        "<code>--cfg 7</code> — точнее по словам (1–20), <code>--cfg 3,5,8</code> — три варианта рядом\n"
+        "<code>--strength 0.7</code> — стиля поменьше (0–1.5)\n"
+        "<code>--outline none</code> или <code>#ff8800</code> — другая обводка\n"
+        "<code>--seed 42</code> — ещё раз то же самое\n"
+        "<code>--style</code> <i>имя</i> — другой твой стиль\n"
+        "{inline}\n"
         "<b>Следить за делами</b>\n"
         "/status · /cancel — отменить · /language — язык\n\n"
         "<b>Твои стили</b>\n"
@@ -68,7 +76,18 @@ TEXTS = {
     "unknown-command": "Такой команды я не знаю. Что умею — в /help.",
     "unknown-command-meant": "Такой команды я не знаю. Может быть, /{meant}? Что умею — в /help.",
     "cannot-use": "С этим я ничего не могу сделать. Пришли стикеры или картинки в твоём стиле, или загляни в /help.",
-    "private-only": "Пока я работаю только в личных сообщениях. Открой мой профиль и напиши там /start.",
+    # groups and other chats
+    "help-inline": "В любом чате <code>@{bot} лиса</code> найдёт твои стикеры.\n",
+    "group-help": (
+        "Здесь я рисую для каждого, кто попросит, в его стиле: /sticker <i>{example_prompt}</i>. "
+        "Ответь на мой стикер — нарисую иначе. Всё остальное — в личном чате:"
+    ),
+    "group-private": "Об этом лучше в личном чате:",
+    "not-yours": "Это чужой стикер. Нарисуй свой: /sticker {example_prompt}",
+    "inline-begin": "Начать чат со мной",
+    "inline-open": "Открыть наш чат",
+    "inline-draw": "Нарисовать «{words}»",
+    "wish-gone": "Этих слов я уже не помню. Напиши их ещё раз: /sticker <i>{example_prompt}</i>",
     "sorry": "Прости, у меня что-то сломалось. Если повторится, сообщи владельцу бота этот номер: {number}.",
     "menu-new": "Новый стиль",
     "menu-samples": "Картинки этого стиля",
@@ -101,7 +120,7 @@ TEXTS = {
         "Сколько я сегодня для тебя нарисовал и выучил — до конца дня.\n\n"
         "<b>Как долго</b>\n"
         "Запросы и стикеры, которых нет в наборах, — дней: {days}. Стили и картинки — пока ты их не удалишь. "
-        "Сообщения — пока не отвечу на них.\n\n"
+        "Сообщения — пока не отвечу на них. То, что пишешь после моего имени в других чатах, — день.\n\n"
         "<b>Кто это видит</b>\n"
         "Владелец бота может: всё лежит на его машине. Больше никто — учусь и рисую я тоже там. "
         "Если поделишься стилем, другие рисуют в нём, но не видят ни картинок, ни подписей. "
@@ -613,15 +632,41 @@ TEXTS = {
         "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? "
         "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
-    "option-cfg": "Для <code>--cfg</code> нужно число от 1 до 20, а не «{value}»: /sticker {example_prompt} --cfg 7",
+    "option-cfg": (
+        "Для <code>--cfg</code> нужно число от 1 до 20 или несколько чисел, а не «{value}»: "
+        "/sticker {example_prompt} --cfg 7 или /sticker {example_prompt} --cfg 3,5,8"
+    ),
+    "option-sweep": "Так выйдет больше {most} стикеров за раз: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
         "Для <code>--seed</code> нужно целое число до {most}, а не «{value}»: /sticker {example_prompt} --seed 42"
     ),
+    "option-no": "После <code>--no</code> напиши, чего на рисунке быть не должно: /sticker {example_prompt} --no очки",
+    "option-strength": (
+        "Для <code>--strength</code> нужно число от 0 до 1.5, а не «{value}»: /sticker {example_prompt} --strength 0.7"
+    ),
+    "option-outline": (
+        "Для <code>--outline</code> нужно none, white, black или цвет вроде #ff8800, а не «{value}»: "
+        "/sticker {example_prompt} --outline none"
+    ),
+    "option-cutout": (
+        "Для <code>--cutout</code> нужно auto, network или none, а не «{value}»: "
+        "/sticker {example_prompt} --cutout network"
+    ),
+    "option-style": "После <code>--style</code> напиши имя стиля: /sticker {example_prompt} --style zuvix",
+    "option-style-unknown": "Стиля «{name}» у тебя нет. Есть: {names}.",
+    "option-style-private": "Стиля «{name}» у тебя нет.",
     "option-n": "Для <code>--n</code> нужно число от 1 до {most}, а не «{value}»: /sticker {example_prompt} --n 2",
     "prompt-too-long": (
         "Слишком длинно: {tokens:кусочек|кусочка|кусочков} слов, а помещается {room}. Скажи короче."
     ),
     "draw-headline": "Рисую <i>{prompt}</i> · CFG {cfg}",
+    "draw-strength": " · стиль × {strength}",
+    "draw-without": " · без <i>{negative}</i>",
+    "cut-headline": "Вырезаю <i>{prompt}</i> заново",
+    "sweep-seed": "зерно {seed}",
+    "sweep-caption": "<i>{prompt}</i> с CFG {cfg}, как в светлом и в тёмном чате",
+    "near-too-far": "Мы уже далеко ушли от первого рисунка. «Ещё раз» — начнём заново.",
+    "without-ask": "Чего на рисунке быть не должно? Ответь на это сообщение парой слов.",
     "draw-own-words": "Твои слова: {original}",
     "draw-unknown": "Не знаю, что значит «{words}»; рисую остальное.",
     "drawn-unknown": "Не знаю, что значит «{words}»; остальное нарисовал.",
@@ -640,6 +685,7 @@ TEXTS = {
     "note-ready": "В готовом стиле. Свой начинается с /new.",
     "note-unfinished": "Нарисовано так, как я пока успел выучить <b>{keyword}</b>.",
     "notice-drawing": "Рисую…",
+    "notice-cutting": "Вырезаю…",
     # packs
     "notice-old-button": "Эта кнопка старая и больше не работает. Что умею — в /help.",
     "notice-adding": "Добавляю в твой набор…",
@@ -776,7 +822,25 @@ TEXTS = {
     "button-add-all": "➕ Все в набор",
     "button-again": "🔁 Ещё раз",
     "button-cfg": "CFG {cfg}",
-    "button-cfg-current": "• CFG {cfg} •",
+    "button-cfg-freer": "свободнее · {cfg}",
+    "button-cfg-usual": "как обычно · {cfg}",
+    "button-cfg-stricter": "точнее · {cfg}",
+    "button-near": "✨ Похожий",
+    "button-menu-cut": "✂️ Обводка",
+    "button-menu-draw": "⚙️ Ещё",
+    "button-outline-none": "без обводки",
+    "button-outline-white": "белая",
+    "button-outline-black": "чёрная",
+    "button-cutout-auto": "вырезать по цвету фона",
+    "button-cutout-network": "вырезать по форме",
+    "button-cutout-none": "оставить фон",
+    "button-many": "ещё {n}",
+    "button-strength-weaker": "меньше стиля · {x}",
+    "button-strength-trained": "как выучен · {x}",
+    "button-strength-stronger": "больше стиля · {x}",
+    "button-without": "🚫 Без…",
+    "button-back": "‹ Назад",
+    "button-private": "Открыть наш чат",
     "button-open-pack": "Открыть набор",
     "button-packs": "Все наборы",
     "button-pack-new": "➕ Новый набор",

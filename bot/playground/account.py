@@ -16,9 +16,9 @@ COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 async def get_me(world: World, call: Call) -> Json:
     """The bot as a User, with what only getMe tells."""
     return world.bot.json() | {
-        "can_join_groups": False,
+        "can_join_groups": True,
         "can_read_all_group_messages": False,
-        "supports_inline_queries": False,
+        "supports_inline_queries": True,
         "can_connect_to_business": False,
         "has_main_web_app": False,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from bot.playground import account, messages, stickers
+from bot.playground import account, inline, messages, stickers
 from bot.playground.wire import Call
 from bot.playground.world import World
 
@@ -39,6 +39,7 @@ _ALL: tuple[Method, ...] = (
     messages.delete_messages,
     messages.answer_callback_query,
     messages.get_file,
+    inline.answer_inline_query,
     stickers.get_sticker_set,
     stickers.upload_sticker_file,
     stickers.create_new_sticker_set,

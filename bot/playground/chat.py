@@ -33,8 +33,19 @@ class Item:
     emoji: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where somebody writes, and who."""
+
+    chat: int
+    author: int
+
+
 class Chat:
-    """The routes under ``/chat``. Errors are JSON: ``{"error": "..."}``."""
+    """The routes under ``/chat``. Errors are JSON: ``{"error": "..."}``.
+
+    What is done in a group has its id as ``chat``; without it, it is the private chat with the bot.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -44,6 +55,7 @@ class Chat:
         return [
             web.get("/chat/people", self.people),
             web.post("/chat/people", self.join),
+            web.post("/chat/groups", self.group),
             web.get("/chat/bot", self.bot),
             web.get("/chat/{person:[0-9]+}/messages", self.messages),
             web.get("/chat/{person:[0-9]+}/events", self.events),
@@ -53,6 +65,10 @@ class Chat:
             web.post("/chat/{person:[0-9]+}/publish", self.publish),
             web.post("/chat/{person:[0-9]+}/press", self.press),
             web.post("/chat/{person:[0-9]+}/block", self.block),
+            web.post("/chat/{person:[0-9]+}/inline", self.inline),
+            web.post("/chat/{person:[0-9]+}/choose", self.choose),
+            web.get("/chat/{person:[0-9]+}/groups", self.groups),
+            web.post("/chat/{person:[0-9]+}/remove_bot", self.remove_bot),
             web.get("/chat/packs/{name}", self.pack),
             web.get("/chat/files/{file_id}", self.file),
         ]
@@ -83,8 +99,8 @@ class Chat:
 
     async def messages(self, request: web.Request) -> web.Response:
         """The chat so far, and the number of the last event in it."""
-        person, seq = self._person(request), self._world.log.last()
-        return web.json_response({"messages": self._world.messages(person), "seq": seq})
+        chat, seq = self._chat(self._person(request), request.query.get("chat")), self._world.log.last()
+        return web.json_response({"messages": self._world.messages(chat), "seq": seq})
 
     async def events(self, request: web.Request) -> web.Response:
         """What happened after event number ``after``, waiting up to ``timeout`` seconds for it."""
@@ -119,28 +135,28 @@ class Chat:
         ``{"as": "photo|sticker|document", "caption", "emoji"}`` in their order. ``reply_to`` is a message id.
         """
         person, call = self._person(request), await read_call(request, "send")
-        reply = self._reply(person, call.int("reply_to", 0))
+        place = Place(chat=self._chat(person, call.params.get("chat")), author=person)
+        reply = self._reply(place.chat, call.int("reply_to", 0))
         if call.files:
-            sent = await self._send_files(person, _items(call), reply)
+            sent = await self._send_files(place, _items(call), reply)
         elif call.has("sticker"):
             body = await content.sticker(self._world, call.text("sticker"))
-            sent = [self._world.say(person, reply | body, from_bot=False)]
+            sent = [self._say(place, reply | body)]
         else:
-            sent = self._send_text(person, call.text("text"), reply)
+            sent = self._send_text(place, call.text("text"), reply)
         return web.json_response(sent)
 
     async def edit(self, request: web.Request) -> web.Response:
         """Change the ``text``, or the caption, of the person's own message ``message_id``; gives the message."""
         person, call = self._person(request), await read_call(request, "edit")
-        message = self._world.message(person, call.int("message_id"))
-        if message is None or message["from"]["is_bot"]:
+        chat = self._chat(person, call.params.get("chat"))
+        message = self._world.message(chat, call.int("message_id"))
+        if message is None or message["from"]["id"] != person:
             raise bad_request("message can't be edited")
         names = ("text", "entities") if "text" in message else ("caption", "caption_entities")
         kept = {name: value for name, value in message.items() if name not in names}
         new = kept | _text(*names, call.text("text")) | {"edit_date": int(time.time())}
-        with self._world.change():
-            self._world.revise(person, new)
-            self._world.updates.add("edited_message", new)
+        self._world.edited(chat, new)
         return web.json_response(new)
 
     async def publish(self, request: web.Request) -> web.Response:
@@ -154,13 +170,14 @@ class Chat:
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""
         person, call = self._person(request), await read_call(request, "press")
-        message = self._world.message(person, call.int("message_id"))
+        chat = self._chat(person, call.params.get("chat"))
+        message = self._world.message(chat, call.int("message_id"))
         if message is None or call.text("data") not in callback_data(message):
             raise bad_request("there is no such button")
         with self._world.change():
             query_id = self._world.presses.add(person)
             query: Json = {"id": query_id, "from": self._world.people.user(person), "message": message}
-            query |= {"chat_instance": str(person), "data": call.text("data")}
+            query |= {"chat_instance": str(chat), "data": call.text("data")}
             self._world.updates.add("callback_query", query)
         return web.json_response({"query_id": query_id})
 
@@ -168,6 +185,76 @@ class Chat:
         """The person blocks the bot, until the next message to it."""
         self._world.people.block(self._person(request))
         return web.json_response({})
+
+    async def group(self, request: web.Request) -> web.Response:
+        """A new group with the bot: its ``title``, and ``members``, a JSON list of people's ids; gives the Chat."""
+        call = await read_call(request, "group")
+        title, members = call.text("title").strip(), call.json("members")
+        if not 1 <= len(title) <= limits.GROUP_TITLE_CHARACTERS:
+            raise bad_request("chat title is empty or too long")
+        if not isinstance(members, list) or not all(self._world.people.known(id) for id in members):
+            raise bad_request("members must be people's ids")
+        with self._world.change():
+            id = self._world.groups.add(title, members)
+        return web.json_response(self._world.groups.chat(id))
+
+    async def groups(self, request: web.Request) -> web.Response:
+        """The groups that a person is in."""
+        return web.json_response(self._world.groups.of(self._person(request)))
+
+    async def remove_bot(self, request: web.Request) -> web.Response:
+        """Remove the bot from the group ``chat``."""
+        person, call = self._person(request), await read_call(request, "remove_bot")
+        self._world.groups.remove_bot(self._chat(person, call.text("chat")))
+        return web.json_response({})
+
+    async def inline(self, request: web.Request) -> web.Response:
+        """Type ``query`` after @bot; gives the query's id. The answer is an event of kind ``inline``.
+
+        ``offset`` asks for the results that follow. An answer that may be shown again is, without asking the bot.
+        """
+        person, call = self._person(request), await read_call(request, "inline")
+        text, offset = call.text("query", "")[: limits.INLINE_QUERY_CHARACTERS], call.text("offset", "")
+        chat = self._chat(person, call.params.get("chat"))
+        if (known := self._world.inline.cached(person, text, offset)) is not None:
+            self._world.log.add(person, {"kind": "inline"} | known)
+            return web.json_response({"query_id": known["query_id"]})
+        with self._world.change():
+            query_id = self._world.inline.add(person, text, offset)
+            query: Json = {"id": query_id, "from": self._world.people.user(person), "query": text}
+            kind = "sender" if chat == person else self._world.chat(chat)["type"]
+            self._world.updates.add("inline_query", query | {"offset": offset, "chat_type": kind})
+        return web.json_response({"query_id": query_id})
+
+    async def choose(self, request: web.Request) -> web.Response:
+        """Send the result ``result_id`` of the query ``query_id``; gives the message."""
+        person, call = self._person(request), await read_call(request, "choose")
+        place = Place(chat=self._chat(person, call.params.get("chat")), author=person)
+        query, answer = self._world.inline.answered(person, call.text("query_id"))
+        result = next((one for one in answer["results"] if one["id"] == call.text("result_id")), None)
+        if result is None:
+            raise bad_request("RESULT_ID_INVALID")
+        with self._world.change():
+            message = self._say(place, {"via_bot": self._world.bot.json(), "sticker": result["sticker"]})
+            chosen: Json = {
+                "result_id": result["id"],
+                "from": self._world.people.user(person),
+                "query": query,
+            }
+            self._world.updates.add("chosen_inline_result", chosen)
+        return web.json_response(message)
+
+    def _chat(self, person: int, chat: object) -> int:
+        """The chat that is meant: a group that the person is in, or their private one."""
+        if chat in (None, ""):
+            return person
+        id = int(str(chat))
+        if id != person and person not in self._world.groups.members(id):
+            raise ApiError(403, "the person is not in this chat")
+        return id
+
+    def _say(self, place: Place, body: Json) -> Json:
+        return self._world.say(place.chat, body, from_bot=False, author=place.author)
 
     def _person(self, request: web.Request) -> int:
         person = int(request.match_info["person"])
@@ -181,37 +268,35 @@ class Chat:
             sticker["emoji_list"], sticker["keywords"] = detail["emoji"], detail["keywords"]
         return pack | {"owner": self._world.sets.owner(name)}
 
-    def _reply(self, person: int, message_id: int) -> Json:
+    def _reply(self, chat: int, message_id: int) -> Json:
         if not message_id:
             return {}
-        message = self._world.message(person, message_id)
+        message = self._world.message(chat, message_id)
         if message is None:
             raise bad_request("message to be replied not found")
         return {"reply_to_message": without_reply(message)}
 
-    def _send_text(self, person: int, text: str, reply: Json) -> list[Json]:
+    def _send_text(self, place: Place, text: str, reply: Json) -> list[Json]:
         """Apps split a text that is too long into several messages."""
         body = text.strip()
         if not body:
             raise bad_request("message text is empty")
         size = limits.TEXT_CHARACTERS
         parts = [body[start : start + size] for start in range(0, len(body), size)]
-        return [
-            self._world.say(person, reply | _text("text", "entities", part), from_bot=False) for part in parts
-        ]
+        return [self._say(place, reply | _text("text", "entities", part)) for part in parts]
 
-    async def _send_files(self, person: int, items: list[Item], reply: Json) -> list[Json]:
+    async def _send_files(self, place: Place, items: list[Item], reply: Json) -> list[Json]:
         bodies = [await self._body(item) for item in items]
         if len(items) == 1 or any(item.kind == "sticker" for item in items):
-            return [self._world.say(person, reply | body, from_bot=False) for body in bodies]
+            return [self._say(place, reply | body) for body in bodies]
         most = limits.ALBUM_ITEMS[1]
         albums = [bodies[start : start + most] for start in range(0, len(bodies), most)]
-        return [message for album in albums for message in self._send_album(person, album, reply)]
+        return [message for album in albums for message in self._send_album(place, album, reply)]
 
-    def _send_album(self, person: int, bodies: list[Json], reply: Json) -> list[Json]:
+    def _send_album(self, place: Place, bodies: list[Json], reply: Json) -> list[Json]:
         group: Json = {"media_group_id": str(secrets.randbits(60))} if len(bodies) > 1 else {}
         with self._world.change():
-            return [self._world.say(person, reply | body | group, from_bot=False) for body in bodies]
+            return [self._say(place, reply | body | group) for body in bodies]
 
     async def _body(self, item: Item) -> Json:
         if item.kind == "sticker":

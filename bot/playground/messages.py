@@ -65,7 +65,7 @@ async def send_chat_action(world: World, call: Call) -> bool:
     person = _reachable(world, call)
     if call.text("action") not in limits.CHAT_ACTIONS:
         raise bad_request("wrong parameter action in request")
-    world.log.add(person, {"kind": "action", "action": call.text("action")})
+    world.show(person, {"kind": "action", "action": call.text("action")})
     return True
 
 
@@ -104,10 +104,19 @@ async def edit_message_media(world: World, call: Call) -> Json:
 
 
 async def delete_message(world: World, call: Call) -> bool:
-    """Removes a message of the bot or of the person: in a private chat a bot may do both."""
-    if not world.delete(call.int("chat_id"), call.int("message_id")):
+    """Removes a message of the bot, and in a private chat also one of the person."""
+    chat, message_id = call.int("chat_id"), call.int("message_id")
+    message = world.message(chat, message_id)
+    if message is not None and not _may_delete(message):
+        raise bad_request("message can't be deleted")
+    if not world.delete(chat, message_id):
         raise bad_request("message to delete not found")
     return True
+
+
+def _may_delete(message: Json) -> bool:
+    """The bot is no admin of any group."""
+    return bool(message["chat"]["id"] > 0 or message["from"]["is_bot"])
 
 
 async def delete_messages(world: World, call: Call) -> bool:
@@ -145,9 +154,9 @@ async def get_file(world: World, call: Call) -> Json:
 
 
 def _reachable(world: World, call: Call) -> int:
-    person = call.int("chat_id")
-    world.people.check_reachable(person)
-    return person
+    chat = call.int("chat_id")
+    world.check_reachable(chat)
+    return chat
 
 
 def _send(world: World, call: Call, body: Json) -> Json:
@@ -190,9 +199,7 @@ async def _media(world: World, call: Call, item: Json) -> Json:
 
 def _own(world: World, call: Call) -> Json:
     """The bot's own message that is to be edited."""
-    person = call.int("chat_id")
-    world.people.check_reachable(person)
-    message = world.message(person, call.int("message_id"))
+    message = world.message(_reachable(world, call), call.int("message_id"))
     if message is None:
         raise bad_request("message to edit not found")
     if not message["from"]["is_bot"]:

@@ -18,6 +18,7 @@ from bot.playground.wire import Json
 As = Literal["photo", "sticker", "document"]
 POLL_SECONDS = 10.0
 RETRY_SECONDS = 0.2
+INLINE_SECONDS = 60.0  # a loaded machine takes its time
 
 
 class ChatError(Exception):
@@ -62,16 +63,36 @@ class Picture:
     emoji: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class InlineAnswer:
+    """What the bot offers for an inline query: results as (id, sticker's file_id), and a button."""
+
+    query_id: str
+    results: tuple[tuple[str, str], ...]
+    next_offset: str
+    label: str | None  # of the button that opens the private chat
+    parameter: str | None  # of the /start that it sends
+
+
 class Person:
-    """One person with one chat. ``messages`` is the chat as last read; sending does not wait for answers."""
+    """One person in one chat: ``messages`` is the chat as last read. Sending does not wait for answers.
+
+    The chat is the private one with the bot, or a group. Somebody who is in several chats is several of these.
+    """
 
     def __init__(
-        self, http: httpx.AsyncClient, user: Json, watch: Callable[[Json], None] | None = None
+        self,
+        http: httpx.AsyncClient,
+        user: Json,
+        watch: Callable[[Json], None] | None = None,
+        chat: int | None = None,
     ) -> None:
         self._http = http
         self._watch = watch
+        self._group = chat
         self.user = user
         self.id = int(user["id"])
+        self._offers: dict[str, InlineAnswer] = {}  # by the query's id
         self.notices: list[str] = []  # what the bot said to button presses
         self._messages: dict[int, Message] = {}
         self._seq = 0
@@ -87,17 +108,19 @@ class Person:
         language_code: str = "en",
         username: str = "",
         id: int | None = None,
+        chat: int | None = None,
         watch: Callable[[Json], None] | None = None,
     ) -> AsyncIterator[Person]:
         """A new person at the playground at ``address``, or the one with ``id`` coming back.
 
+        With ``chat`` they are in that group, else in the private chat with the bot.
         ``watch`` is called with every event that is read, such as to print it.
         """
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # http only: loading certificates would take 0.1 s
         async with httpx.AsyncClient(base_url=address, timeout=60.0, verify=plain) as http:
             fields = {"first_name": name, "language_code": language_code, "username": username}
             user = await _post(http, "/chat/people", data=fields) if id is None else {"id": id}
-            person = cls(http, user, watch)
+            person = cls(http, user, watch, chat)
             await person._catch_up()
             yield person
 
@@ -159,6 +182,31 @@ class Person:
     async def edit(self, message: Message, text: str) -> None:
         """Change the text, or the caption, of a message that the person has sent."""
         await self._do("edit", data={"message_id": str(message.id), "text": text})
+
+    async def group(self, title: str, *others: Person) -> int:
+        """Make a group of the bot, the person and others; gives its id."""
+        members = json.dumps([self.id, *(other.id for other in others)])
+        made = await _post(self._http, "/chat/groups", data={"title": title, "members": members})
+        return int(made["id"])
+
+    async def remove_bot(self) -> None:
+        """Remove the bot from the group."""
+        await self._do("remove_bot", data={})
+
+    async def inline(self, query: str, *, offset: str = "") -> InlineAnswer:
+        """Type ``query`` after the bot's name, and wait for its offer. Raises TimeoutError."""
+        asked = await self._do("inline", data={"query": query, "offset": offset})
+        end = time.monotonic() + INLINE_SECONDS
+        while asked["query_id"] not in self._offers:
+            if (left := end - time.monotonic()) <= 0:
+                raise TimeoutError(f"no answer to an inline query in {INLINE_SECONDS:.0f} s")
+            await self.read(left)
+        return self._offers[asked["query_id"]]
+
+    async def choose(self, answer: InlineAnswer, result_id: str) -> Message:
+        """Send one of the offered results to the chat."""
+        fields = {"query_id": answer.query_id, "result_id": result_id}
+        return self._sent([await self._do("choose", data=fields)])[0]
 
     async def block(self) -> None:
         """Block the bot. Any message to it ends that."""
@@ -242,13 +290,16 @@ class Person:
     ) -> Any:
         await self.read()
         self._mark = self._seq
-        return await _post(self._http, f"/chat/{self.id}/{what}", data=data, files=files)
+        return await _post(self._http, f"/chat/{self.id}/{what}", data=data | self._where(), files=files)
+
+    def _where(self) -> dict[str, str]:
+        return {} if self._group is None else {"chat": str(self._group)}
 
     def _sent(self, raw: list[Json]) -> list[Message]:
         return [_message(one, self._seq) for one in raw]
 
     async def _catch_up(self) -> None:
-        known = await _get(self._http, f"/chat/{self.id}/messages")
+        known = await _get(self._http, f"/chat/{self.id}/messages", params=self._where())
         self._seq = self._mark = int(known["seq"])
         self._messages = {raw["message_id"]: _message(raw, self._seq) for raw in known["messages"]}
 
@@ -256,12 +307,26 @@ class Person:
         self._seq = int(event["seq"])
         if self._watch is not None:
             self._watch(event)
-        if event["kind"] in ("message", "edit"):
+        if event["kind"] == "inline":
+            self._offers[event["query_id"]] = _offer(event)
+        of_chat, kind = event.get("chat"), event["kind"].removeprefix("group_")
+        if of_chat == self._group and kind in ("message", "edit"):
             self._messages[event["message"]["message_id"]] = _message(event["message"], self._seq)
-        if event["kind"] == "delete":
+        if of_chat == self._group and kind == "delete":
             self._messages.pop(event["message_id"], None)
         if event["kind"] == "answer" and event["text"]:
             self.notices.append(event["text"])
+
+
+def _offer(event: Json) -> InlineAnswer:
+    button = event["button"] or {}
+    return InlineAnswer(
+        query_id=event["query_id"],
+        results=tuple((one["id"], one["sticker"]["file_id"]) for one in event["results"]),
+        next_offset=event["next_offset"],
+        label=button.get("text"),
+        parameter=button.get("start_parameter"),
+    )
 
 
 def _message(raw: Json, seq: int) -> Message:

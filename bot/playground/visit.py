@@ -215,10 +215,9 @@ def _says(text: str, message: Message) -> bool:
 
 
 def _cfg_of(message: Message) -> int:
-    """The CFG value that a sticker was drawn with: its button is the one that is marked, so the longest."""
-    marked = max(
-        (b for b in message.buttons if (b.data or "").startswith("cfg:")), key=lambda b: len(b.label)
-    )
+    """The CFG value that a sticker was drawn with: its button is the one that is marked."""
+    cfg = (button for button in message.buttons if (button.data or "").startswith("cfg:"))
+    marked = next(button for button in cfg if button.label.startswith("•"))
     return int(str(marked.data).rpartition(":")[2])
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.playground.files import Files
+from bot.playground.groups import Groups, is_shown
+from bot.playground.inline_queries import InlineQueries
 from bot.playground.limits import bad_request, forbidden
 from bot.playground.sets import Sets
 from bot.playground.state import open_state, transaction
@@ -45,8 +47,10 @@ class World:
         self.files = Files(self._db, folder / "files")
         self.updates = Updates(self._db)
         self.presses = Presses(self._db)
+        self.inline = InlineQueries(self._db)
         self.sets = Sets(self._db, self.files)
         self.people = People(self._db)
+        self.groups = Groups(self._db)
         self.log = Log(self._db)
 
     @contextmanager
@@ -64,27 +68,57 @@ class World:
         """Keep an object under a name."""
         self._db.execute("REPLACE INTO setting VALUES (?, ?)", (name, json.dumps(body)))
 
-    def say(self, person: int, content: Json, *, from_bot: bool) -> Json:
-        """A new message in the chat with ``person``; gives the Message."""
-        user = self.bot.json() if from_bot else self.people.user(person)
+    def chat(self, id: int) -> Json:
+        """A private chat or a group as a Chat of the Bot API."""
+        return self.groups.chat(id) if id < 0 else self.people.chat(id)
+
+    def check_reachable(self, chat: int) -> None:
+        """Raise Telegram's error unless the bot may write to this chat."""
+        if chat < 0:
+            self.groups.check_reachable(chat)
+        else:
+            self.people.check_reachable(chat)
+
+    def say(self, chat: int, content: Json, *, from_bot: bool, author: int | None = None) -> Json:
+        """A new message in a chat; gives the Message. ``author`` is who writes in a group."""
+        user = self.bot.json() if from_bot else self.people.user(author or chat)
         with self.change():
-            row = self._db.execute(
-                "INSERT INTO message (person, body) VALUES (?, '') RETURNING id", (person,)
-            )
-            head = {"message_id": row.fetchone()["id"], "from": user, "chat": self.people.chat(person)}
+            row = self._db.execute("INSERT INTO message (person, body) VALUES (?, '') RETURNING id", (chat,))
+            head = {"message_id": row.fetchone()["id"], "from": user, "chat": self.chat(chat)}
             message: Json = head | {"date": int(time.time())} | content
-            self._store(person, message)
-            self.log.add(person, {"kind": "message", "message": message})
+            self._store(chat, message)
+            self.show(chat, {"kind": "message", "message": message})
             if not from_bot:
-                self.people.start(person)
-                self.updates.add("message", message)
+                self._tell_bot("message", message)
+                if chat > 0:
+                    self.people.start(chat)
         return message
+
+    def show(self, chat: int, event: Json) -> None:
+        """Let everybody in a chat see an event. In a group its kind begins with ``group_``."""
+        if chat > 0:
+            self.log.add(chat, event)
+            return
+        for person in self.groups.members(chat):
+            self.log.add(person, event | {"kind": f"group_{event['kind']}", "chat": chat})
+
+    def edited(self, chat: int, message: Json) -> None:
+        """A person has changed their message."""
+        with self.change():
+            self.revise(chat, message)
+            self._tell_bot("edited_message", message)
+
+    def _tell_bot(self, kind: str, message: Json) -> None:
+        """An update, unless privacy mode hides the message or the bot is not in the group."""
+        chat = message["chat"]["id"]
+        if chat > 0 or (self.groups.has_bot(chat) and is_shown(message, self.bot.json())):
+            self.updates.add(kind, message)
 
     def revise(self, person: int, message: Json) -> Json:
         """Put an edited message in the place of the old one; gives it back."""
         with self.change():
             self._store(person, message)
-            self.log.add(person, {"kind": "edit", "message": message})
+            self.show(person, {"kind": "edit", "message": message})
         return message
 
     def message(self, person: int, message_id: int) -> Json | None:
@@ -104,7 +138,7 @@ class World:
             query = "DELETE FROM message WHERE id = ? AND person = ?"
             found = self._db.execute(query, (message_id, person)).rowcount > 0
             if found:
-                self.log.add(person, {"kind": "delete", "message_id": message_id})
+                self.show(person, {"kind": "delete", "message_id": message_id})
         return found
 
     def release(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.store import Store
 from bot.tables import jobs
@@ -19,12 +21,25 @@ class Drawing:
     seed: int
     blob: str
     message_id: int | None
+    uncut: str | None = None
+    background: str | None = None
+    file_id: str | None = None
 
 
-async def add(store: Store, job: int, attempt: int, *, position: int, seed: int, blob: str) -> None:
+async def add(
+    store: Store,
+    job: int,
+    attempt: int,
+    *,
+    position: int,
+    seed: int,
+    blob: str,
+    uncut: str | None = None,
+    background: tuple[int, int, int] | None = None,
+) -> None:
     """Store a sticker, if this attempt is running and has no sticker at this position yet."""
     await store.change(
-        "INSERT INTO drawing (job, position, seed, blob) SELECT id, ?3, ?4, ?5 FROM job"
+        "INSERT INTO drawing (job, position, seed, blob, uncut, background) SELECT id, ?3, ?4, ?5, ?7, ?8 FROM job"
         " WHERE id = ?1 AND attempt = ?2 AND state = ?6 ON CONFLICT DO NOTHING",
         job,
         attempt,
@@ -32,6 +47,8 @@ async def add(store: Store, job: int, attempt: int, *, position: int, seed: int,
         seed,
         blob,
         JobState.RUNNING,
+        uncut,
+        None if background is None else json.dumps(background),
     )
 
 
@@ -58,11 +75,6 @@ async def get(store: Store, person: int, id: int) -> tuple[Drawing, Job] | None:
     return Drawing(**dict(row)), job
 
 
-async def sent(store: Store, drawing: int, message_id: int) -> None:
-    """Remember that a sticker has been sent."""
-    await store.change("UPDATE drawing SET message_id = ? WHERE id = ?", message_id, drawing)
-
-
 async def not_in_packs(store: Store, person: int, most: int) -> list[Drawing]:
     """The newest stickers of a person that are in no pack and not on their way into one."""
     rows = await store.rows(
@@ -72,3 +84,42 @@ async def not_in_packs(store: Store, person: int, most: int) -> list[Drawing]:
         *(person, most),
     )
     return [Drawing(**dict(row)) for row in rows]
+
+
+async def by_message(store: Store, chat: int, message_id: int) -> tuple[Drawing, Job] | None:
+    """The sticker that a message of a chat shows, and the job that drew it, whoever asked for it."""
+    row = await store.row(
+        "SELECT drawing.* FROM drawing JOIN job ON job.id = drawing.job"
+        " WHERE drawing.message_id = ? AND coalesce(job.chat, job.person) = ?",
+        message_id,
+        chat,
+    )
+    job = None if row is None else await jobs.get(store, row["job"])
+    return None if row is None or job is None else (Drawing(**dict(row)), job)
+
+
+class Shown(NamedTuple):
+    """A sticker that Telegram has, and the prompt that it is found by."""
+
+    id: int
+    file_id: str
+    prompt: str
+    prompt_original: str | None
+
+
+async def shown_of(store: Store, person: int, most: int) -> list[Shown]:
+    """A person's newest stickers that Telegram has, newest first."""
+    rows = await store.rows(
+        "SELECT drawing.id, file_id, prompt, prompt_original FROM drawing JOIN job ON job.id = drawing.job"
+        " WHERE person = ? AND file_id IS NOT NULL AND prompt != '' ORDER BY drawing.id DESC LIMIT ?",
+        person,
+        most,
+    )
+    return [Shown(*row) for row in rows]
+
+
+async def sent(store: Store, drawing: int, message_id: int, file_id: str | None = None) -> None:
+    """Remember that a sticker has been sent, and Telegram's id of its file."""
+    await store.change(
+        "UPDATE drawing SET message_id = ?, file_id = ? WHERE id = ?", message_id, file_id, drawing
+    )

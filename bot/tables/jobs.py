@@ -7,6 +7,7 @@ import sqlite3
 import time
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 from bot.store import Store
 from lora.jobs import DrawOptions
@@ -41,7 +42,7 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 # options may hold words, too
 FORGET_WORDS = (
     "prompt = '', prompt_original = NULL, prompt_unknown = '',"
-    " lent_keyword = '', adapter = NULL, options = '{}'"
+    " lent_keyword = '', adapter = NULL, uncut = NULL, options = '{}'"
 )
 OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
@@ -84,6 +85,20 @@ class Job:
     error: str | None
     message_id: int | None
     told: bool
+    uncut: str | None
+    background: tuple[int, int, int] | None
+    chat: int | None
+
+    @property
+    def where(self) -> int:
+        """The chat that is told of the job: a group, or the person's private one."""
+        return self.person if self.chat is None else self.chat
+
+    @property
+    def asked_by(self) -> int | None:
+        """The message that asked for it, None if a button did."""
+        kind, _, message = self.origin.partition(" ")
+        return int(message.split(" ")[0].split("/")[-1]) if kind in ("message", "edit") else None
 
     @property
     def active(self) -> bool:
@@ -104,6 +119,7 @@ def of_row(row: sqlite3.Row) -> Job:
         "told": bool(row["told"]),
         "handing_over": bool(row["handing_over"]),
         "options": _options(row["options"]),
+        "background": _colour(row["background"]),
     }
     return Job(**(dict(row) | typed))
 
@@ -116,7 +132,19 @@ def _options(text: str) -> DrawOptions:
     """
     stored = json.loads(text)
     known = [entry.name for entry in fields(DrawOptions)]
-    return DrawOptions(**{name: stored[name] for name in known if name in stored})
+    return DrawOptions(**{name: _tuples(stored[name]) for name in known if name in stored})
+
+
+def _tuples(value: object) -> Any:
+    """JSON has lists for tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _colour(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    red, green, blue = json.loads(text)
+    return red, green, blue
 
 
 async def ask_draw(
@@ -133,11 +161,12 @@ async def ask_draw(
     lent_keyword: str = "",
     options: DrawOptions,
     note: str | None,
+    chat: int | None = None,
 ) -> None:
     """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
         "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
-        " lent_keyword, options, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " lent_keyword, options, note, chat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (person, origin) DO NOTHING",
         JobKind.DRAW,
         person,
@@ -151,7 +180,29 @@ async def ask_draw(
         lent_keyword,
         json.dumps(asdict(options)),
         note,
+        chat,
     )
+
+
+async def ask_cut(
+    store: Store, *, person: int, drawing: int, origin: str, options: DrawOptions, chat: int | None = None
+) -> bool:
+    """Insert a draw that only cuts a drawing out again; False if what is needed for it is not kept any more.
+
+    A second one of the same person and origin is not inserted, and gives True.
+    """
+    await store.change(
+        "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
+        " lent_keyword, note, uncut, background, options, chat)"
+        " SELECT kind, person, ?2, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
+        " lent_keyword, note, drawing.uncut, drawing.background, ?3, ?4 FROM drawing JOIN job ON job.id = drawing.job"
+        " WHERE drawing.id = ?1 AND drawing.uncut IS NOT NULL AND prompt != '' ON CONFLICT (person, origin) DO NOTHING",
+        drawing,
+        origin,
+        json.dumps(asdict(options)),
+        chat,
+    )
+    return await by_origin(store, person, origin) is not None
 
 
 async def ask_train(
@@ -208,6 +259,16 @@ async def active_of(store: Store, person: int) -> list[Job]:
         "SELECT * FROM job WHERE person = ? AND state IN (?, ?) ORDER BY id", person, *ACTIVE
     )
     return [of_row(row) for row in rows]
+
+
+async def active_of_message(store: Store, person: int, message: str) -> list[int]:
+    """The waiting and running jobs that a message has asked for, in its first form or edited."""
+    rows = await store.rows(
+        "SELECT id FROM job WHERE person = ?1 AND state IN (?3, ?4)"
+        " AND (origin = 'message ' || ?2 OR substr(origin, 1, length(?2) + 6) = 'edit ' || ?2 || ' ')",
+        *(person, message, *ACTIVE),
+    )
+    return [row[0] for row in rows]
 
 
 async def to_tell(store: Store, person: int) -> list[Job]:

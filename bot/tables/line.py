@@ -36,8 +36,9 @@ async def waiting(store: Store, id: int) -> InLine | None:
 
 async def _read(store: Store, where: str, *params: object) -> list[InLine]:
     columns = (
-        "id, person, kind, state = ?1, message_id IS NOT NULL, step, iif(kind = ?2,"
-        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4), steps),"
+        "id, person, kind, state = ?1, message_id IS NOT NULL, step, CASE WHEN kind != ?2 THEN steps"
+        " WHEN uncut IS NOT NULL THEN 1 ELSE"
+        " coalesce(json_extract(options, '$.steps'), ?3) * coalesce(json_extract(options, '$.count'), ?4) END,"
         " adapter, losses + shared_losses"
     )
     rows = await store.rows(

@@ -63,6 +63,16 @@ async def of_person(store: Store, person: int, id: int) -> Pack | None:
     return None if row is None else _pack(row)
 
 
+async def of_drawing(store: Store, drawing: int) -> Pack | None:
+    """The pack that a drawing's sticker is in."""
+    row = await store.row(
+        "SELECT pack.* FROM pack JOIN pack_sticker ON pack_sticker.pack = pack.id"
+        " WHERE drawing = ? AND pack_sticker.state = 'added'",
+        drawing,
+    )
+    return None if row is None else _pack(row)
+
+
 async def current(store: Store, person: int, keyword: str) -> Pack | None:
     """The pack that a style's next sticker goes into: the chosen one, else the style's. None if one has to be made."""
     mine = await chosen(store, person)

@@ -32,6 +32,7 @@ async def forget_old(store: Store, before: float) -> None:
     """
     async with store.transaction():
         await _delete_drawings(store, _OLD, before)
+        await _forget_uncut(store, _OLD, before)
         await _forget_words(store, _OLD, before)
         await store.change(
             f"DELETE FROM job WHERE id IN ({_OLD}) AND id NOT IN (SELECT job FROM drawing)"  # noqa: S608 - constants only
@@ -77,6 +78,7 @@ async def forget_deleted_styles(store: Store) -> list[str]:
             f"coalesce(sticker, json_extract(old, '$.sticker')) IN ({added})"  # noqa: S608 - constants only
             f" OR item IN (SELECT unique_id FROM pack_item WHERE sticker IN ({added}))",
         )
+        names += await _forget_uncut(store, _OF_DELETED_STYLES)
         await _forget_words(store, _OF_DELETED_STYLES)
     return names + [row["blob"] for row in packed]
 
@@ -102,10 +104,18 @@ async def _delete_drawings(store: Store, jobs: str, *params: object) -> list[str
     )
     rows = await store.rows(
         f"DELETE FROM drawing WHERE id IN ({of_jobs})"  # noqa: S608 - constants only
-        " AND id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL) RETURNING blob",
+        " AND id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL) RETURNING blob, uncut",
         *params,
     )
-    return [row["blob"] for row in rows]
+    return [name for row in rows for name in row if name]
+
+
+async def _forget_uncut(store: Store, jobs: str, *params: object) -> list[str]:
+    """Forget what the drawings of these jobs (a query) were cut out of, also of those in packs; gives the blobs."""
+    where = f"WHERE job IN ({jobs}) AND uncut IS NOT NULL"
+    rows = await store.rows(f"SELECT uncut FROM drawing {where}", *params)  # noqa: S608 - constants only
+    await store.change(f"UPDATE drawing SET uncut = NULL {where}", *params)  # noqa: S608 - constants only
+    return [row[0] for row in rows]
 
 
 async def _delete_changes(store: Store, which: str, *params: object) -> None:

@@ -44,11 +44,12 @@ class Request:
     texts: Tensor
     noise: Tensor  # [channels, h, w]
     cfg: float
+    strength: float = 1.0  # of the adapter
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps that are computed alike: from which one on, with guidance or not, and how strong adapters are."""
+    """Steps that are computed alike: from which one on, with guidance or not, and by what strengths are multiplied."""
 
     first: int
     guided: bool
@@ -148,7 +149,8 @@ class CapturedDrawing:
         count = len(requests)
         bucket = next(size for size in self.buckets if size >= count)
         loaded = self.bank.load([one.adapter for one in requests])
-        merged = 1 if len({one.slot for one in loaded}) == 1 else self.mixed(bucket)
+        kinds = {(one.slot, asked.strength) for one, asked in zip(loaded, requests, strict=True)}
+        merged = 1 if len(kinds) == 1 else self.mixed(bucket)
         self._record_all(bucket, merged, phases)
         self._x[:count].copy_(torch.stack([one.noise for one in requests]))
         self._meant.zero_()
@@ -204,7 +206,8 @@ class CapturedDrawing:
         texts = torch.stack([one.texts if phase.guided else one.texts[-1:] for one in requests]).flatten(0, 1)
         self._texts[: len(texts)].copy_(texts)
         self._set(bucket, merged)
-        self.bank.use([one.slot for one in loaded], [phase.strength] * len(loaded))
+        strengths = [one.strength * phase.strength for one in requests]
+        self.bank.use([one.slot for one in loaded], strengths)
         rows = bucket * (2 if phase.guided else 1)
         self._graphs.run(("begin", bucket, phase.guided, merged), lambda: self._texts_to_keys(rows, merged))
 

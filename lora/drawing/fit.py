@@ -25,8 +25,12 @@ QUALITIES = (95, 90, 80, 65, 45, 20, 0)  # of lossy WebP, tried in this order
 Floats = NDArray[np.floating[Any]]
 
 
-def fit(cutout: Image.Image, outline_px: int = DrawOptions.outline_px) -> Image.Image:
-    """An RGBA cut-out as an RGBA sticker: trimmed, scaled, with a white outline.
+def fit(
+    cutout: Image.Image,
+    outline_px: int = DrawOptions.outline_px,
+    outline: tuple[int, int, int] = (255, 255, 255),
+) -> Image.Image:
+    """An RGBA cut-out as an RGBA sticker: trimmed, scaled, with an outline of this colour.
 
     The longer side is 512 px, margin and outline included. ``outline_px`` is the outline's width in the sticker;
     0 = none. Raises ValueError if nothing is visible.
@@ -44,7 +48,8 @@ def fit(cutout: Image.Image, outline_px: int = DrawOptions.outline_px) -> Image.
     top, left = (canvas_size[1] - height) // 2, (canvas_size[0] - width) // 2
     canvas[top : top + height, left : left + width] = _premultiplied(art)
     if outline_px:
-        canvas = canvas + (1 - canvas[..., 3:]) * _outline(canvas[..., 3], outline_px)[..., None]
+        colour = np.array([*outline, 255]) / 255
+        canvas = canvas + (1 - canvas[..., 3:]) * _outline(canvas[..., 3], outline_px)[..., None] * colour
     return _straight(canvas)
 
 

@@ -115,6 +115,7 @@ def draw_mixed(
             texts=base.embed(texts_of(base, item, info.keyword if info else "", background)),
             noise=noise_of(base, item),
             cfg=item.cfg,
+            strength=item.strength,
         )
         for item, info, background in zip(items, infos, backgrounds, strict=True)
     ]

@@ -17,6 +17,7 @@ from lora import jobs
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
 from lora.data.captions import length, with_keyword
+from lora.drawing import noise
 from lora.drawing.solver import make_scheduler
 from lora.jobs import Draw, JobError
 from lora.models.base_model import Base
@@ -35,6 +36,8 @@ class Item:
     adapter: bytes | None = field(default=None, repr=False)
     seed: int
     cfg: float
+    near: tuple[int, ...] = ()  # seeds that the initial noise is moved towards
+    strength: float = 1.0  # of the adapter
     background: str | None = (
         None  # a name of the base's profile; None: the one that the adapter was trained on
     )
@@ -42,13 +45,15 @@ class Item:
     @classmethod
     def of_job(cls, job: Draw, index: int) -> Item:
         """Picture ``index`` of a job."""
-        options = job.options
+        options = job.options.of_picture(index)
         return cls(
             prompt=job.prompt,
             adapter=job.adapter,
             negative_prompt=options.negative_prompt,
-            seed=options.seed + index,
+            seed=options.seed,
+            near=options.near,
             cfg=options.cfg,
+            strength=options.strength,
         )
 
 
@@ -104,13 +109,13 @@ def draw_eagerly(
             yield Picture(index=index, image=image, background_colour=base.profile.backgrounds[background])
 
 
-def batch_key(item: Item, steps: int) -> tuple[bytes | None, str | None, int]:
+def batch_key(item: Item, steps: int) -> tuple[bytes | None, float, str | None, int]:
     """Without slots, items may share a batch only if their keys are equal. No other code decides this.
 
     ``draw_eagerly`` puts one adapter on the denoiser and sets its strength for all pictures of a batch, makes all
     prompts for one background, and runs one scheduler. With slots (``mixed_batches``) only the steps must be equal.
     """
-    return item.adapter, item.background, steps
+    return item.adapter, item.strength if item.adapter is not None else 1.0, item.background, steps
 
 
 def _batches(items: Sequence[Item], steps: int, size: int) -> Iterator[list[int]]:
@@ -135,7 +140,7 @@ def _sample(
     """Denoise one batch; returns its latents [n, channels, height, width] in float32.
 
     After ``profile.guidance_stop`` of the steps the pictures are drawn without guidance. During the first
-    ``profile.shaping`` of the steps the adapter has ``profile.shaping_strength``.
+    ``profile.shaping`` of the steps the adapter's strength is multiplied by ``profile.shaping_strength``.
     """
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
@@ -147,7 +152,8 @@ def _sample(
         if done > guided:
             texts = texts[-len(items) :]  # without the negative ones
         if items[0].adapter is not None and done in (1, shaping + 1):
-            set_strength(base, base.profile.shaping_strength if done <= shaping else 1.0)
+            phase = base.profile.shaping_strength if done <= shaping else 1.0
+            set_strength(base, items[0].strength * phase)
         latents = denoise(base, scheduler, latents, t, texts, cfg)
         yield DrawProgress(step=done, steps=steps)
     if not bool(torch.isfinite(latents).all()):
@@ -179,7 +185,7 @@ def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str
 def noise_of(base: Base, item: Item) -> Tensor:
     """An item's initial noise [channels, height, width] on the CPU: the same on every device and in any batch."""
     shape = (base.unet.config.in_channels, base.unet.config.sample_size, base.unet.config.sample_size)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(item.seed % 2**63))
+    return noise.initial(shape, item.seed, item.near)
 
 
 @torch.no_grad()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageColor
 
 from lora.drawing.cutout import Remover, cut_out, remover
 from lora.drawing.fit import encode, fit
-from lora.jobs import DrawOptions
+from lora.jobs import NO_OUTLINE, DrawOptions
 
 
 class StickerMaker:
@@ -23,10 +23,17 @@ class StickerMaker:
         self._loader.start()
 
     def __call__(
-        self, image: Image.Image, background_colour: tuple[int, int, int], options: DrawOptions
+        self, image: Image.Image, background_colour: tuple[int, int, int] | None, options: DrawOptions
     ) -> bytes:
         """An RGB drawing as a WebP: longer side 512 px, at most 512 KiB. Raises JobError empty-cutout."""
-        return encode(fit(cut_out(image, self._loaded(), background_colour), options.outline_px))
+        if options.cutout == "none":
+            cutout = image.convert("RGBA")
+        else:
+            by_colour = options.cutout == "auto"
+            cutout = cut_out(image, self._loaded(), background_colour, by_colour=by_colour)
+        if options.outline == NO_OUTLINE:
+            return encode(fit(cutout, 0))
+        return encode(fit(cutout, options.outline_px, ImageColor.getrgb(options.outline)[:3]))
 
     def cut_out(self, image: Image.Image) -> Image.Image:
         """Any RGB picture as RGBA without its background. Raises JobError empty-cutout."""

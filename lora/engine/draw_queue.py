@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from lora.data.pictures import open_rgba
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.sampling import Item
 from lora.engine import reports
@@ -17,7 +19,7 @@ from lora.models.base_model import Base
 from lora.models.profiles import Colour
 
 # A drawing, the colour of its background and the job's options -> a sticker file; raises JobError.
-MakeSticker = Callable[[Image.Image, Colour, DrawOptions], bytes]
+MakeSticker = Callable[[Image.Image, Colour | None, DrawOptions], bytes]
 
 
 @dataclass(kw_only=True)
@@ -54,8 +56,11 @@ class DrawQueue:
         return bool(self._waiting)
 
     def add(self, job: Draw) -> None:
-        """Append all pictures of a job."""
+        """Append all pictures of a job. One that asks for another cut-out is done at once, in less than a second."""
         self._open[job.id] = OpenDraw(job=job)
+        if job.uncut is not None:
+            self._cut_again(job, job.uncut)
+            return
         for index in range(job.options.count):
             item = Item.of_job(job, index)
             self._waiting.append(Waiting(job_id=job.id, index=index, item=item, steps=job.options.steps))
@@ -128,16 +133,7 @@ class DrawQueue:
             return
         job = drawing.job
         try:
-            sticker = self._make_sticker(drawn.image, drawn.background_colour, job.options)
-            self._send_event(
-                Drawn(
-                    job=job.id,
-                    attempt=job.attempt,
-                    index=picture.index,
-                    seed=picture.item.seed,
-                    sticker=sticker,
-                )
-            )
+            self._send_sticker(job, picture.index, drawn.image, drawn.background_colour)
         except JobError as error:  # the job fails after its other pictures have been sent
             drawing.errors.append(error)
         drawing.done.add(picture.index)
@@ -149,6 +145,32 @@ class DrawQueue:
         del self._open[job.id]
         self._send_event(Finished(job=job.id, attempt=job.attempt))
 
+    def _cut_again(self, job: Draw, uncut: bytes) -> None:
+        try:
+            image = open_rgba(uncut).convert("RGB")
+            self._send_sticker(job, 0, image, job.background, uncut)
+        except Exception as error:  # any error ends a job, and never the worker
+            self._fail(job.id, error)
+            return
+        del self._open[job.id]
+        self._send_event(Finished(job=job.id, attempt=job.attempt))
+
+    def _send_sticker(
+        self, job: Draw, index: int, image: Image.Image, background: Colour | None, uncut: bytes | None = None
+    ) -> None:
+        """Make a sticker of a drawing and send both. Raises JobError."""
+        self._send_event(
+            Drawn(
+                job=job.id,
+                attempt=job.attempt,
+                index=index,
+                seed=job.options.of_picture(index).newest_seed,
+                sticker=self._make_sticker(image, background, job.options),
+                uncut=uncut or _lossless(image),
+                background=background,
+            )
+        )
+
     def _fail(self, job_id: int, error: Exception) -> None:
         if (drawing := self._remove(job_id)) is not None:
             self._send_event(reports.failure(drawing.job, error))
@@ -156,6 +178,12 @@ class DrawQueue:
     def _remove(self, job_id: int) -> OpenDraw | None:
         self._waiting = deque(picture for picture in self._waiting if picture.job_id != job_id)
         return self._open.pop(job_id, None)
+
+
+def _lossless(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", lossless=True, quality=0, method=0)
+    return out.getvalue()
 
 
 def _batch_key(picture: Waiting) -> object:

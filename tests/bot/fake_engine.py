@@ -147,8 +147,18 @@ class FakeEngine:
         await self.go.wait()
         names = {"job": job.id, "attempt": job.attempt}
         for index in range(job.options.count):
-            seed = job.options.seed + index
-            self.say(Drawn(**names, index=index, seed=seed, sticker=sticker(seed)))
+            seed = job.options.of_picture(index).newest_seed
+            uncut = job.uncut or picture(256, 256, seed, "WEBP")
+            self.say(
+                Drawn(
+                    **names,
+                    index=index,
+                    seed=seed,
+                    sticker=sticker(seed),
+                    uncut=uncut,
+                    background=(0, 255, 0),
+                )
+            )
         self.say(Finished(**names))
 
 

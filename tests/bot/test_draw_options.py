@@ -28,7 +28,7 @@ BETWEEN = (
 
 More = make_dataclass(
     "DrawOptions",
-    [("strength", float, field(default=1.0))],
+    [("wobble", float, field(default=1.0))],
     bases=(DrawOptions,),
     frozen=True,
     kw_only=True,
@@ -36,43 +36,44 @@ More = make_dataclass(
 
 
 @pytest.fixture
-def strength(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The field and the parser of a new option, --strength; nothing else is changed."""
+def wobble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The field and the parser of a new option, --wobble; nothing else is changed."""
 
-    def parse(text: str, settings: Sticker) -> float:
-        return float(text)
+    def parse(text: str, settings: Sticker) -> dict[str, float]:
+        return {"wobble": float(text)}
 
     for module in (sticker_options, jobs):
         monkeypatch.setattr(module, "DrawOptions", More)
     monkeypatch.setitem(wire.KINDS, "DrawOptions", More)
-    monkeypatch.setitem(sticker_options.OPTIONS, "strength", ("strength", parse))
+    monkeypatch.setitem(sticker_options.OPTIONS, "wobble", parse)
+    monkeypatch.setattr(sticker_options, "KNOWN", [*sticker_options.KNOWN, "wobble"])
 
 
-@pytest.mark.usefixtures("strength")
+@pytest.mark.usefixtures("wobble")
 async def test_a_new_option_reaches_the_worker(stage: Stage, ada: Person) -> None:
     """From the text, through the row and the pipe; the buttons below the sticker keep it."""
     async with stage.bot() as running:
-        await ada.send("/sticker a fox --strength 0.5 --seed 7")
+        await ada.send("/sticker a fox --wobble 0.5 --seed 7")
         await ada.wait_for("seed 7")
         sticker = next(message for message in ada.messages if message.kind == "sticker")
-        for button in ("again:", "CFG 8"):
+        for button in ("again:", "stricter"):
             await ada.press(sticker, button)
             await ada.wait_for(lambda message: message.kind == "sticker")
         await ada.send("/sticker a cat --seed 8")
         await ada.wait_for("seed 8")
         received = [wire.read(io.BytesIO(wire.pack(job))) for job in running.engine.jobs]
     assert received == running.engine.jobs
-    assert [job.options.strength for job in received if isinstance(job, Draw)] == [0.5, 0.5, 0.5, 1.0]
+    assert [job.options.wobble for job in received if isinstance(job, Draw)] == [0.5, 0.5, 0.5, 1.0]
 
 
-@pytest.mark.usefixtures("strength")
+@pytest.mark.usefixtures("wobble")
 async def test_a_draw_from_before_the_option_has_its_default(stage: Stage, ada: Person) -> None:
     """Its row does not name the field."""
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 7")
         await ada.wait_for("seed 7")
         store = running.parts.store
-        await store.change("UPDATE job SET options = json_remove(options, '$.strength')")
+        await store.change("UPDATE job SET options = json_remove(options, '$.wobble')")
         job = await jobs.get(store, 1)
     assert job is not None
     assert job.options == More(seed=7)

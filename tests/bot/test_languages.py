@@ -25,7 +25,7 @@ CAPTIONS = {
 # Latin words that a Russian may read from the bot: commands and options, names of formats, the keyword, English drawn.
 LATIN = re.compile(r"[A-Za-z]{2,}")
 KNOWN_LATIN = re.compile(
-    r"/[a-z]+|--[a-z]+|Telegram|PNG|WebP|JPEG|CFG|zuvix( [a-z, ]+)?|remove|seed|Лиза|"
+    r"/[a-z]+|--[a-z]+( none)?|#ff8800|@\w+|Telegram|PNG|WebP|JPEG|CFG|zuvix( [a-z, ]+)?|remove|seed|Лиза|"
     r"a fox drinking coffee|stickers_\w+|(?<=\()\d+ x \d+"
 )
 

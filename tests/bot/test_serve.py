@@ -1,14 +1,12 @@
-"""Errors of handlers, refused answers, and messages from groups."""
+"""Errors of handlers, and refused answers."""
 
 from __future__ import annotations
 
 import pytest
-from telegram import Update
 
 from bot.context import Context
 from bot.handlers import start
 from bot.playground import Fault, Person
-from bot.serve import serve
 from tests.bot.conftest import Stage
 from tests.waiting import until_async as until
 
@@ -45,27 +43,3 @@ async def test_a_refused_answer_does_not_stop_the_next(
         stage.playground.faults.clear()
         await ada.send("/start")
         await ada.wait_for("Hello")
-
-
-async def test_groups_are_declined_politely(stage: Stage, ada: Person) -> None:
-    """A command is answered with one line, anything else with silence; nobody becomes a person of the bot."""
-    said: list[tuple[int, str]] = []
-    async with stage.bot() as running:
-
-        async def text(chat: int, words: str, **_: object) -> int:
-            said.append((chat, words))
-            return 1
-
-        running.parts.sender.text = text  # type: ignore[method-assign,assignment]
-        for number, words in enumerate(("/sticker a fox", "hello all")):
-            message = {
-                "message_id": number,
-                "date": 1,
-                "chat": {"id": -100, "type": "group", "title": "x"},
-                "from": {"id": 5, "is_bot": False, "first_name": "x"},
-                "text": words,
-            }
-            await serve(running.parts, (), Update.de_json({"update_id": number, "message": message}, None))
-        assert await running.parts.store.value("SELECT count(*) FROM person") == 0
-    assert [chat for chat, _ in said] == [-100]
-    assert "private" in said[0][1]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from bot import sticker_options
 from bot.config import Sticker
 from bot.errors import UserError
+from bot.sticker_options import StickerRequest
 from bot.words import Words
-from lora.jobs import DrawOptions
+from lora.jobs import NO_OUTLINE, DrawOptions
 
 ANY = 99  # the seed if none is given
+
+
+def read(text: str, settings: Sticker | None = None) -> StickerRequest:
+    settings = settings or Sticker()
+    return sticker_options.read(text, settings, sticker_options.defaults(settings, seed=ANY))
 
 
 @pytest.mark.parametrize(
@@ -29,23 +38,48 @@ ANY = 99  # the seed if none is given
 )
 def test_options_are_found_wherever_they_stand(text: str, expected: tuple[str, float, int, int]) -> None:
     """Order, spelling by phones, and line breaks do not matter; punctuation stays."""
-    found = sticker_options.read(text, Sticker(), seed=ANY)
+    found = read(text)
     assert (found.prompt, found.options.cfg, found.options.seed, found.options.count) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "changes"),
+    [
+        ("a fox --cfg 3,5,8", "a fox", {"cfg": 3.0, "sweep": (3.0, 5.0, 8.0), "count": 3}),
+        ("--cfg 3, 8 a fox --n 2", "a fox", {"cfg": 3.0, "sweep": (3.0, 8.0), "count": 4}),
+        ("a fox --cfg 2,5;4 now", "a fox now", {"cfg": 2.5, "sweep": (2.5, 4.0), "count": 2}),
+        ("a fox --strength 0.7", "a fox", {"strength": 0.7}),
+        ("a fox —strength 0,7 –outline none", "a fox", {"strength": 0.7, "outline": "none"}),
+        ("a fox --outline #FF8800 --cutout none", "a fox", {"outline": "#ff8800", "cutout": "none"}),
+        ("a fox --seed 42~7", "a fox", {"seed": 42, "near": (7,)}),
+        ("--outline black", "", {"outline": "#000000"}),
+    ],
+)
+def test_each_option_sets_its_fields(text: str, prompt: str, changes: dict[str, Any]) -> None:
+    """And nothing else."""
+    found = read(text)
+    assert found.prompt == prompt
+    assert found.options == replace(read("").options, **changes)
+
+
+def test_words_for_what_shall_not_be_on_it_go_on_to_the_next_option() -> None:
+    """So they need no quotation marks; a style's name is one word."""
+    found = read("a fox --no glasses, a hat --style zuvix in the rain")
+    assert (found.prompt, found.without, found.style) == ("a fox in the rain", "glasses, a hat", "zuvix")
+    assert (read("a fox").without, read("a fox").style) == (None, None)
 
 
 def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
     """The operator's CFG, steps and outline; an option in the text replaces the setting."""
     settings = Sticker(cfg=3.0, steps=9, outline_px=0)
-    found = sticker_options.read("a fox --n 2", settings, seed=ANY).options
-    assert found == DrawOptions(cfg=3.0, steps=9, outline_px=0, seed=ANY, count=2)
-    assert sticker_options.read("a fox --cfg 8", settings, seed=ANY).options.cfg == 8.0
+    found = read("a fox --n 2", settings).options
+    assert found == DrawOptions(cfg=3.0, steps=9, outline=NO_OUTLINE, seed=ANY, count=2)
+    assert read("a fox --cfg 8", settings).options.cfg == 8.0
 
 
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("", "sticker-usage"),
-        ("--cfg 5", "sticker-usage"),
         ("a fox --cfg", "option-cfg"),
         ("a fox --cfg --seed 3", "option-cfg"),
         ("a fox --cfg 0.5", "option-cfg"),
@@ -55,7 +89,16 @@ def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
         ("a fox --seed -1", "option-seed"),
         ("a fox --seed 99999999999", "option-seed"),
         ("a fox --seed ²", "option-seed"),
-        ("a fox --n 5", "option-n"),
+        ("a fox --n 9", "option-n"),
+        ("a fox --cfg 3,5,8 --n 3", "option-sweep"),
+        ("a fox --cfg 3,5,5", "option-cfg"),
+        ("a fox --no", "option-no"),
+        ("a fox --no --n 2", "option-no"),
+        ("a fox --style", "option-style"),
+        ("a fox --strength 1.6", "option-strength"),
+        ("a fox --outline pink", "option-outline"),
+        ("a fox --cutout x", "option-cutout"),
+        ("a fox --seed 1~x", "option-seed"),
         ("a fox --n 0", "option-n"),
         ("a fox --scale 3", "option-unknown"),
     ],
@@ -63,8 +106,8 @@ def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
 def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None:
     """Every refusal shows a /sticker line that works, and holds no unescaped HTML of the person's."""
     with pytest.raises(UserError) as caught:
-        sticker_options.read(text, Sticker(), seed=ANY)
+        read(text)
     assert caught.value.key == key
-    told = Words("en")(key, **caught.value.params)
+    told = Words("en", example_prompt="a fox")(key, **caught.value.params)
     assert "/sticker a fox" in told.replace("<i>", "")
     assert "“<b>" not in told

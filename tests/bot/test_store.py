@@ -228,7 +228,7 @@ async def test_every_column_that_names_a_blob_is_known_to_the_sweep(store: Store
     found = set()
     for table in tables:
         for column in await store.rows(f"PRAGMA table_info({table['name']})"):
-            if column["name"] in ("blob", "old_blob", "adapter", "sheet") or (
+            if column["name"] in ("blob", "old_blob", "adapter", "sheet", "uncut") or (
                 table["name"],
                 column["name"],
             ) == (

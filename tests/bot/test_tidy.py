@@ -62,7 +62,7 @@ async def test_what_is_old_is_deleted(stage: Stage, ada: Person) -> None:
         await visit(stage, ada)
         store = running.parts.store
         await tidy(stage, running)
-        assert len(stored_files(stage)) == 5 + 2 + 3, (
+        assert len(stored_files(stage)) == 5 + 2 + 2 * 3, (
             "a style can be drawn with each checkpoint of its training"
         )
         await store.change("UPDATE job SET ended_at = ended_at - ?", 29 * DAY)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import handlers
+from bot import handlers, sticker_buttons, sticker_options
 from bot.locales import LANGUAGES
 from bot.routes import Command
 from bot.words import Html, Language, Words, clip
@@ -21,7 +21,7 @@ from lora.jobs import JOB_ERRORS
 BOT = Path(__file__).parents[2] / "bot"
 COUNTS = (0, 1, 2, 5, 11, 12, 21, 22, 25, 101, 111, 112)
 # Texts that are the same in every language: names, numbers and marks.
-UNTRANSLATED = {"button-cfg", "button-cfg-current", "cancel-draw", "draw-bar", "sample-line"}
+UNTRANSLATED = {"button-cfg", "cancel-draw", "draw-bar", "sample-line"}
 KEYWORD_PROBLEMS = ("empty", "characters", "ordinary", "too-many-tokens")
 
 
@@ -43,7 +43,12 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     made |= {f"zip-{code}" for code in ZIP_ERRORS}
     made |= {f"adapter-{reason}" for reason in layer_names.REASONS}
     made |= {f"keyword-{code}" for code in KEYWORD_PROBLEMS} | {f"menu-{name}" for name in handlers.MENU}
-    made |= {"option-seed", "option-n", "train-done", "train-cancelled", "draw-cancelled", "cutout-cancelled"}
+    made |= {"option-n", "train-done", "train-cancelled", "draw-cancelled", "cutout-cancelled"}
+    made |= {f"option-{name}" for name in sticker_options.KNOWN}
+    made |= {f"button-cfg-{name}" for name in sticker_buttons.SWEEP}
+    made |= {f"button-strength-{name}" for name in sticker_buttons.STRENGTHS}
+    made |= {f"button-outline-{name}" for name in sticker_buttons.OUTLINES}
+    made |= {f"button-cutout-{name}" for name in sticker_buttons.CUTOUTS}
     assert made <= texts
     assert texts - made <= keys_in_code()
 

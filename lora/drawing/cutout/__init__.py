@@ -45,15 +45,21 @@ def remover(cache_dir: Path, model: str = BUNDLED) -> Remover:
 
 
 def cut_out(
-    image: Image.Image, network: Remover, background_colour: tuple[int, int, int] | None = None
+    image: Image.Image,
+    network: Remover,
+    background_colour: tuple[int, int, int] | None = None,
+    *,
+    by_colour: bool = True,
 ) -> Image.Image:
     """Remove the background. ``background_colour`` is the colour that was asked for, if there was one.
+
+    Without ``by_colour`` the network's alpha is used on a flat background, too.
 
     Raises JobError("empty-cutout") when nothing is left.
     """
     image = image.convert("RGB")
     rgb = np.asarray(image, dtype=np.float64) / 255
-    background = flat.background_colour(rgb, background_colour)
+    background = flat.background_colour(rgb, background_colour) if by_colour else None
     if background is None:
         alpha = network.alpha(image)
         colour = flat.unmixed(rgb, alpha, flat.local_background(rgb, alpha))

@@ -43,13 +43,16 @@ async def test_the_buttons_below_a_sticker(stage: Stage, ada: Person) -> None:
         assert [b.label for b in second.buttons] == [
             "➕ Add to pack",
             "🔁 Again",
-            "CFG 3",
-            "• CFG 5 •",
-            "CFG 8",
+            "freer · 3",
+            "• as usual · 5 •",
+            "stricter · 8",
+            "✨ More like this",
+            "✂️ Outline",
+            "⚙️ More",
         ]
         await ada.press(second, "again:")
         await ada.wait_for(lambda m: m.kind == "sticker")
-        await ada.press(second, "CFG 8")
+        await ada.press(second, "stricter")
         await ada.wait_for("a fox · CFG 8 · seed 11")
         _, again, other = running.engine.jobs
         assert isinstance(again, Draw)

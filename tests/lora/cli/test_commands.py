@@ -170,6 +170,39 @@ def test_drawing_fills_a_folder(trained: Path, tiny_folder: Path, cache_dir: Pat
     assert max(abs(one - other) for one, other in pairs) <= 1
 
 
+def test_drawing_a_sweep(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
+    """Each prompt's pictures with each CFG, as they are drawn one by one, and a sheet of them."""
+    assert draw(tiny_folder, cache_dir, tmp_path / "a", "--cfg", "3,5,8", "--seed", "7~2", "--n", "2") == 0
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == [*(f"{number:03d}.png" for number in range(12)), "sheet.png"]
+    (tmp_path / "one.txt").write_text("a cat", encoding="utf-8")
+    flags = [
+        "--prompts",
+        str(tmp_path / "one.txt"),
+        "--seed",
+        "7~3",
+        "--cfg",
+        "8",
+        "--out",
+        str(tmp_path / "b"),
+    ]
+    assert draw(tiny_folder, cache_dir, tmp_path / "c", *flags) == 0
+    pairs = zip(_pixels(tmp_path / "b/000.png"), _pixels(tmp_path / "a/005.png"), strict=True)
+    assert max(abs(one - other) for one, other in pairs) <= 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--cfg", "0"), ("--seed", "1~x"), ("--strength", "1.6"), ("--outline", "pink"), ("--cutout", "x")],
+)
+def test_drawing_refuses_what_is_no_option(flag: str, value: str, tmp_path: Path) -> None:
+    """With exit code 2, before a base is loaded."""
+    (tmp_path / "one.txt").write_text("a cat", encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["draw", "--prompts", str(tmp_path / "one.txt"), "--out", str(tmp_path / "a"), flag, value])
+    assert ended.value.code == 2
+
+
 def _pixels(path: Path) -> bytes:
     with Image.open(path) as image:
         return image.tobytes()

@@ -46,7 +46,7 @@ def items(base: Base) -> list[Item]:
         replace(CAT, adapter=two, prompt="a dog", cfg=1.0, seed=4),
         replace(CAT, seed=5, negative_prompt="blue"),
         replace(CAT, adapter=one, cfg=9.0, seed=6, background="blue"),
-        replace(CAT, adapter=two, seed=7),
+        replace(CAT, adapter=two, seed=7, strength=1.5, near=(8,)),
     ]
 
 
@@ -84,6 +84,16 @@ def test_one_person_alone_has_merged_weights(base: Base, items: list[Item], merg
     for some in (alone, items, [items[2]], alone):
         for ours, theirs in zip(mixed(base, some, 5, drawing), eager(base, some, 5), strict=True):
             assert far(ours.image, theirs.image) <= 1
+
+
+@pytest.mark.parametrize("merge_each", [False, True])
+def test_one_adapter_in_two_strengths(base: Base, items: list[Item], merge_each: bool) -> None:
+    """Weights that are merged for all pictures of a batch would give both the strength of the first."""
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
+    both = [replace(items[0], strength=strength) for strength in (1.0, 0.3)]
+    ours, theirs = mixed(base, both, 5, drawing), eager(base, both, 5)
+    assert [far(one.image, other.image) <= 1 for one, other in zip(ours, theirs, strict=True)] == [True, True]
+    assert far(ours[0].image, ours[1].image) > 1
 
 
 @pytest.mark.parametrize("stop", [1.0, 0.5])

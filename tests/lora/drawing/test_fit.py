@@ -34,6 +34,13 @@ def test_one_side_is_512_and_nothing_hidden_is_left(size: tuple[int, int], outli
     assert not rgba[:, 0, 3].any()
 
 
+def test_the_outline_has_the_colour_asked_for() -> None:
+    """The first visible pixels of a row through the middle."""
+    row = np.asarray(fit(shape(200, 200), 8, (255, 51, 102)))[SIDE // 2]
+    first = np.flatnonzero(row[:, 3] > 250)[2]
+    assert row[first].tolist() == [255, 51, 102, 255]
+
+
 def test_the_outline_is_white_and_as_wide_as_asked() -> None:
     """Along a row through the middle, the first visible pixels are eight white ones, then the drawing's."""
     row = np.asarray(fit(shape(200, 200), outline_px=8))[SIDE // 2]

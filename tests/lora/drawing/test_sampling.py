@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 
+from lora.data.captions import with_keyword
 from lora.drawing import sampling, solver
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.jobs import Checkpoint, Draw, DrawOptions, JobError, Sample, Train, TrainSettings
@@ -65,6 +66,7 @@ def test_a_picture_does_not_depend_on_its_batch(base: Base, adapter: bytes) -> N
     [
         ({}, [2]),
         ({"seed": 4, "cfg": 9.0, "prompt": "a dog", "negative_prompt": "blue"}, [2]),
+        ({"strength": 0.5}, [2]),  # of no adapter
         ({"adapter": b"other"}, [1, 1]),
         ({"background": "green"}, [1, 1]),
     ],
@@ -78,9 +80,33 @@ def test_what_the_pictures_of_a_batch_have_in_common(changes: dict[str, object],
 
 def test_an_item_has_every_option_that_sampling_uses() -> None:
     """Picture i of a job is drawn with seed + i."""
-    options = DrawOptions(cfg=7.0, seed=5, negative_prompt="blue", count=3)
+    options = DrawOptions(cfg=7.0, seed=5, negative_prompt="blue", count=3, strength=0.5)
     item = Item.of_job(Draw(id=1, attempt=1, prompt="a cat", adapter=b"x", options=options), 2)
-    assert item == Item(prompt="a cat", adapter=b"x", cfg=7.0, seed=7, negative_prompt="blue")
+    assert item == Item(prompt="a cat", adapter=b"x", cfg=7.0, seed=7, negative_prompt="blue", strength=0.5)
+
+
+def test_a_sweep_draws_each_seed_with_each_cfg() -> None:
+    """Picture by picture what the same options without a sweep draw."""
+    options = DrawOptions(sweep=(3.0, 8.0), seed=5, count=4)
+    alone = [options.of_picture(index) for index in range(4)]
+    assert [(one.seed, one.cfg) for one in alone] == [(5, 3.0), (5, 8.0), (6, 3.0), (6, 8.0)]
+    assert all(one.of_picture(0) == one for one in alone)
+
+
+def test_pictures_near_another_differ_in_the_last_seed() -> None:
+    """The first seeds say near which drawing they are."""
+    options = DrawOptions(seed=5, near=(7, 9), count=2)
+    assert [(one.seed, one.near) for one in map(options.of_picture, (0, 1))] == [(5, (7, 9)), (5, (7, 10))]
+
+
+def test_strength_is_how_much_of_the_adapter_is_used(base: Base, adapter: bytes) -> None:
+    """None at 0; another picture at each strength; the next batch has its own."""
+    mine = replace(CAT, adapter=adapter, background="green")
+    drawn = pictures(base, *(replace(mine, strength=strength) for strength in (0.0, 0.5, 1.0, 1.5)))
+    (bare,) = pictures(base, replace(CAT, prompt=with_keyword("a cat", "zorvex"), background="green"))
+    assert far(drawn[0], bare) <= 1
+    assert len({image.tobytes() for image in drawn}) == 4
+    assert far(pictures(base, mine)[0], drawn[2]) <= 1
 
 
 def test_everything_in_an_item_matters(base: Base, adapter: bytes) -> None:

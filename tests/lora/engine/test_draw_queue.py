@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from lora.drawing import mixed_batches
 from lora.drawing.captured import CapturedDrawing
 from lora.drawing.sampling import Item
 from lora.engine.draw_queue import DrawQueue, Waiting, in_turns
-from lora.jobs import Draw, Drawn, DrawOptions, Event, Finished
+from lora.jobs import Draw, Drawn, DrawOptions, Event, Failed, Finished
 from lora.models.base_model import Base
 
 
@@ -22,6 +23,37 @@ def test_each_job_has_its_turn() -> None:
     found = [(one.job_id, one.index) for one in in_turns(queue)]
     assert found == [(1, 0), (2, 0), (3, 0), (1, 1), (1, 2)]
     assert in_turns([]) == []
+
+
+def test_a_drawing_is_cut_out_again_without_drawing(base: Base) -> None:
+    """At once, from the picture of the first event, with the same background; the queue stays empty."""
+    events: list[Event] = []
+    made: list[tuple[bytes, object, DrawOptions]] = []
+
+    def make(image: Image.Image, colour: object, options: DrawOptions) -> bytes:
+        made.append((image.tobytes(), colour, options))
+        return b"sticker"
+
+    queue = DrawQueue(base, events.append, make)
+    queue.add(Draw(id=1, attempt=1, prompt="a cat", options=DrawOptions(seed=7, steps=2)))
+    queue.draw_batch(lambda: None)
+    (first,) = (event for event in events if isinstance(event, Drawn))
+    again = DrawOptions(seed=7, outline="none")
+    queue.add(
+        Draw(id=2, attempt=1, prompt="a cat", options=again, uncut=first.uncut, background=first.background)
+    )
+    assert not queue
+    assert made[0][:2] == made[1][:2]
+    assert made[1][2] == again
+    assert events[-2:] == [replace(first, job=2), Finished(job=2, attempt=1)]
+
+
+def test_a_damaged_drawing_fails_its_own_job(base: Base) -> None:
+    """And no other."""
+    events: list[Event] = []
+    queue = DrawQueue(base, events.append, lambda image, colour, options: b"sticker")
+    queue.add(Draw(id=2, attempt=1, prompt="a cat", uncut=b"nothing"))
+    assert [(type(event), event.job) for event in events] == [(Failed, 2)]
 
 
 def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,141 @@
+"""Asks for a drawing: from words that a person wrote, or like an earlier one."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+
+from bot import sticker_options
+from bot.context import Context
+from bot.english import English, in_english, nothing_known
+from bot.errors import UserError
+from bot.looks import look_of
+from bot.quotas import check_drawing
+from bot.sticker_options import MAX_SEED
+from bot.tables import drawings, jobs, styles
+from bot.tables.drawings import Drawing
+from bot.tables.jobs import Job
+from bot.tables.styles import Style
+from bot.words import clip
+from lora.data import captions
+from lora.jobs import DrawOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An earlier drawing whose prompt and options are taken where a text gives no others."""
+
+    prompt: English = field(repr=False)
+    options: DrawOptions
+
+    @classmethod
+    def of(cls, drawing: Drawing, job: Job) -> Model:
+        """The drawing as it would be drawn alone."""
+        prompt = English(text=job.prompt, original=job.prompt_original, unknown=job.prompt_unknown)
+        if job.keyword:
+            prompt = replace(prompt, text=captions.without_keyword(job.prompt, job.keyword))
+        return cls(prompt=prompt, options=job.options.of_picture(drawing.position))
+
+
+async def draw_words(context: Context, text: str, *, origin: str, model: Model | None = None) -> None:
+    """Draw what a text says, in the person's current style or the one that it names. Raises UserError."""
+    settings = context.parts.config.sticker
+    options = model.options if model else sticker_options.defaults(settings, seed=random_seed())
+    request = sticker_options.read(text, settings, options)
+    if not request.prompt and model is None:
+        raise UserError("sticker-usage")
+    style = await style_called(context, request.style) if request.style else await current_style(context)
+    keyword, language = style.keyword if style else "", context.person.writes_in
+    if request.prompt:
+        prompt = in_english(request.prompt, keyword, language)
+        if nothing_known(request.prompt, prompt):
+            raise UserError("prompt-unknown", words=clip(prompt.unknown))
+    else:
+        assert model is not None
+        prompt = model.prompt
+    options = request.options
+    if request.without is not None:
+        negative = in_english(request.without, keyword, language)
+        options = replace(options, negative_prompt=negative.text)
+        prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, negative.unknown))))
+    await ask(context, prompt, options, style, origin=origin)
+
+
+async def ask(
+    context: Context, english: English, options: DrawOptions, style: Style | None, *, origin: str
+) -> None:
+    """Insert the draw. ``bot/looks.py`` says with what it is drawn, and a note tells it."""
+    store = context.parts.store
+    if await jobs.by_origin(store, context.person.id, origin):
+        return  # this message was handled before, and then the bot was killed
+    look = look_of(context, style)
+    prompt = captions.normalise(english.text)
+    _check_length(captions.length(prompt, look.word))
+    _check_length(captions.length(options.negative_prompt, background=""))
+    if look.keyword:
+        prompt = captions.with_keyword(prompt, look.word)
+    await check_drawing(context, options.count)
+    await jobs.ask_draw(
+        store,
+        person=context.person.id,
+        origin=origin,
+        style=look.style,
+        adapter=look.adapter,
+        keyword=look.keyword,
+        prompt=prompt,
+        prompt_original=english.original,
+        prompt_unknown=english.unknown,
+        lent_keyword=look.lent_keyword,
+        options=options,
+        note=look.note,
+        chat=context.group,
+    )
+    wake(context)
+
+
+def wake(context: Context) -> None:
+    """There is a new job."""
+    context.parts.dispatch.wake()
+    context.parts.deliver.wake(context.person.id)
+
+
+async def replied_to(context: Context) -> Model | None:
+    """The drawing that the person's message replies to; None if it replies to none."""
+    replied = context.message.reply_to_message
+    if replied is None:
+        return None
+    found = await drawings.by_message(context.parts.store, context.chat, replied.message_id)
+    return Model.of(*found) if found and found[1].prompt else None
+
+
+async def current_style(context: Context) -> Style | None:
+    """The style that the person draws in, None if there is none."""
+    return await styles.usable(context.parts.store, context.person.id, context.person.style)
+
+
+async def style_called(context: Context, name: str) -> Style | None:
+    """The style of this name that the person may draw in; None is the ready-made one.
+
+    Raises UserError, which lists the names.
+    """
+    store, person, ready = context.parts.store, context.person.id, context.parts.ready
+    if (style := await styles.by_keyword(store, person, name.lower())) is not None:
+        return style
+    if ready is not None and name.lower() == ready.keyword:
+        return None
+    found = await styles.all_of(store, person) + await styles.lent_to(store, person)
+    if not found:
+        raise UserError("no-style")
+    if context.group is not None:  # where the names of a person's styles are nobody's business
+        raise UserError("option-style-private", name=clip(name, 40))
+    raise UserError("option-style-unknown", name=clip(name, 40), names=", ".join(s.keyword for s in found))
+
+
+def random_seed() -> int:
+    """For a drawing that nobody has asked a seed for."""
+    return random.randrange(MAX_SEED)
+
+
+def _check_length(length: captions.Length) -> None:
+    if not length.fits:
+        raise UserError("prompt-too-long", tokens=length.tokens, room=length.room)

@@ -1,0 +1,79 @@
+"""Options of a drawing as people write them: the chat and the command line read them alike."""
+
+from __future__ import annotations
+
+import re
+
+from lora.jobs import CUTOUTS, NO_OUTLINE
+
+MOST_NEAR = 20  # seeds after the first
+BETWEEN_SEEDS = "~"
+STRENGTHS = (0.0, 1.5)
+COLOURS = {"none": NO_OUTLINE, "white": "#ffffff", "black": "#000000"}
+
+
+class NotAnOption(ValueError):
+    """The text is no value of this option."""
+
+
+def read_cfg(text: str, least: float, most: float) -> tuple[float, ...]:
+    """One CFG value, or those of a sweep: "7", "2,5" (two and a half), "3,5,8", "3, 8", "2,5;8". Raises NotAnOption.
+
+    A single comma without a space is a decimal mark.
+    """
+    text = text.strip(" ,;")
+    if ";" in text:
+        parts = text.split(";")
+    else:
+        several = text.count(",") > 1 or re.search(r",\s", text)
+        parts = text.split(",") if several else [text]
+    values = tuple(_number(part, least, most) for part in parts)
+    if len(set(values)) != len(values):
+        raise NotAnOption(text)
+    return values
+
+
+def read_strength(text: str) -> float:
+    """A strength of the style. Raises NotAnOption."""
+    return _number(text, *STRENGTHS)
+
+
+def read_seed(text: str, most: int) -> tuple[int, tuple[int, ...]]:
+    """A seed, and those whose noise it is moved towards: "42", or "42~7~9". Raises NotAnOption."""
+    parts = text.split(BETWEEN_SEEDS)
+    if len(parts) > MOST_NEAR + 1 or not all(re.fullmatch("[0-9]{1,19}", part) for part in parts):
+        raise NotAnOption(text)
+    seed, *near = map(int, parts)
+    if max(seed, *near, 0) > most:
+        raise NotAnOption(text)
+    return seed, tuple(near)
+
+
+def seed_text(seed: int, near: tuple[int, ...]) -> str:
+    """The text that ``read_seed`` reads."""
+    return BETWEEN_SEEDS.join(map(str, (seed, *near)))
+
+
+def read_outline(text: str) -> str:
+    """A colour of the outline: none, white, black or #rrggbb. Raises NotAnOption."""
+    found = COLOURS.get(text.lower(), text.lower())
+    if found != NO_OUTLINE and not re.fullmatch("#[0-9a-f]{6}", found):
+        raise NotAnOption(text)
+    return found
+
+
+def read_cutout(text: str) -> str:
+    """A name of ``CUTOUTS``. Raises NotAnOption."""
+    if text.lower() not in CUTOUTS:
+        raise NotAnOption(text)
+    return text.lower()
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text.strip().replace(",", "."))
+    except ValueError as error:
+        raise NotAnOption(text) from error
+    if not least <= value <= most:  # also not a number
+        raise NotAnOption(text)
+    return value
