@@ -27,7 +27,7 @@ LOCK = (
 
 
 @pytest.fixture
-async def bot(playground: Playground, tmp_path: Path, settings: Settings) -> AsyncIterator[BotProcess]:
+async def cramped(playground: Playground, tmp_path: Path, settings: Settings) -> AsyncIterator[BotProcess]:
     """A bot whose storage is a disk of its own, of some megabytes."""
     folder = tmp_path / "bot"
     tried = subprocess.run([*OWN_DISK, str(tmp_path / "try"), "true"], capture_output=True)  # noqa: ASYNC221
@@ -49,10 +49,11 @@ def fill_up(path: Path) -> None:
             file.write(b"x" * 4096)
 
 
-async def test_a_full_disk(bot: BotProcess, ada: Person) -> None:
+async def test_a_full_disk(cramped: BotProcess, ada: Person) -> None:
     """Pictures that come while it is full are taken when there is room; the log tells the begin and the end."""
     await ada.send("/new zuvix")
     await ada.wait_for("zuvix is open")
+    bot = cramped
     filler = inside(bot) / "filler"
     await asyncio.to_thread(fill_up, filler)
     for number in range(5):
@@ -71,7 +72,7 @@ async def test_a_database_that_another_process_locks(bot: BotProcess, ada: Perso
     """What people write meanwhile is answered afterwards."""
     await ada.send("/new zuvix")
     await ada.wait_for("zuvix is open")
-    command = [sys.executable, "-c", LOCK, str(inside(bot) / "bot.sqlite")]
+    command = [sys.executable, "-c", LOCK, str(bot.storage / "bot.sqlite")]
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert other.stdout is not None
