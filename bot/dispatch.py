@@ -310,15 +310,20 @@ class Dispatch:
         self.layers = dict(event.layers)
         await self.estimates.ready(event)
         await self._example_prompt.take(event.example_prompt)
-        self._next.join(event.worker)
+        self._next.join(event.worker, trainings=event.trainings)
         self.devices[event.worker] = event.device
-        self.estimates.workers = len(self._next.workers)
+        self._count_workers()
         self.wake()
+
+    def _count_workers(self) -> None:
+        workers = self._next.workers.values()
+        self.estimates.workers = max(1, len(workers))
+        self.estimates.trainings = max(1, sum(one.most_trainings for one in workers))
 
     async def _lose(self, event: Lost) -> None:
         """A worker is gone. ``NextJob`` finds out which of its jobs it died of."""
         self._next.leave(event.worker)
-        self.estimates.workers = max(1, len(self._next.workers))
+        self._count_workers()
         self.devices.pop(event.worker, None)
         now = time.monotonic()
         self._lost = [at for at in self._lost if now - at < LOSSES_SECONDS] + [now]

@@ -33,7 +33,8 @@ class Estimates:
         self._seconds: dict[JobKind, float] = {}  # per step; a step of a draw is one of one picture
         self._setting = ""  # the name under which they are stored
         self._train_steps: int | None = None  # the base's default
-        self.workers = 1  # that take jobs; a place in the line passes so many times as fast
+        self.workers = 1  # that take jobs; the line of draws passes so many times as fast
+        self.trainings = 1  # that all workers do at once; so does the line of trainings
         self.line = Line(store)
 
     async def ready(self, event: Ready) -> None:
@@ -85,12 +86,13 @@ class Estimates:
         """
         draws, trainings = self.line.queues[JobKind.DRAW], self.line.queues[JobKind.TRAIN]
         place = (draws if job.kind.lane == JobKind.DRAW else trainings).place(job.id)
-        before = self._seconds_of(job.kind.lane, place) if place >= self.workers else 0.0
+        at_once = self.workers if job.kind.lane == JobKind.DRAW else self.trainings
+        before = self._seconds_of(job.kind.lane, place) if place >= at_once else 0.0
         with_it, without = self._seconds_of(job.kind.lane, place + 1), self._seconds_of(job.kind.lane, place)
         drawing = 0.0 if job.kind.lane == JobKind.DRAW else self._seconds_of(JobKind.DRAW, len(draws.ids))
         if before is None or with_it is None or without is None or drawing is None:
             return None
-        return (drawing + before) / self.workers + with_it - without
+        return drawing / self.workers + before / at_once + with_it - without
 
     def _seconds_of(self, kind: JobKind, count: int) -> float | None:
         """The seconds that the oldest ``count`` jobs of a kind still take.

@@ -1,7 +1,7 @@
 """Which waiting job goes to which worker next. Nothing is read or written here: ``bot.dispatch`` does that.
 
-Draws go before trainings. People take turns (``bot.turns``). A worker has one training, ``MAX_BATCH`` draws, and of
-each person one draw: a person's many draws keep another's waiting by one per worker.
+Draws go before trainings. People take turns (``bot.turns``). A worker has as many trainings as it does at once,
+``MAX_BATCH`` draws, and of each person one draw: a person's many draws keep another's waiting by one per worker.
 
 A job that a worker may have died of is tried alone, so that the next loss shows whether it was the cause. One worker
 is kept free for it; the others go on.
@@ -35,7 +35,8 @@ class Worker:
 
     id: str
     draws: dict[int, InLine] = field(default_factory=dict)
-    training: InLine | None = None
+    trainings: dict[int, InLine] = field(default_factory=dict)
+    most_trainings: int = 1  # that it does at once
     alone: bool = False  # has a job that it may die of, and gets no other
     receiving: bool = False  # a job is on its way: the next one would wait behind it
     adapters: deque[str] = field(default_factory=lambda: deque(maxlen=ADAPTERS))  # that it has drawn with
@@ -43,13 +44,13 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether it has no job."""
-        return not self.draws and self.training is None
+        return not self.draws and not self.trainings
 
     @property
     def wait(self) -> int:
         """Denoising steps that it has to make before it could begin with another draw."""
         steps = sum(job.steps or 0 for job in self.draws.values())
-        return steps + (TRAINING_STEPS if self.training is not None else 0)
+        return steps + TRAINING_STEPS * len(self.trainings)
 
     def takes(self, draw: InLine) -> bool:
         """Whether it may have this draw beside those that it has."""
@@ -74,14 +75,14 @@ class NextJob:
         self._suspects: dict[int, InLine] = {}  # by id: waiting draws that a worker may have died of
         self._held: dict[int, tuple[InLine, Worker]] = {}  # by job
 
-    def join(self, worker: str) -> None:
-        """A worker takes jobs."""
-        self.workers[worker] = Worker(id=worker)
+    def join(self, worker: str, *, trainings: int = 1) -> None:
+        """A worker takes jobs, and so many trainings at once."""
+        self.workers[worker] = Worker(id=worker, most_trainings=trainings)
 
     def leave(self, worker: str) -> None:
         """A worker is gone. Its jobs are forgotten here: those that wait again are added again."""
         if (gone := self.workers.pop(worker, None)) is not None:
-            for job in [*gone.draws.values(), *([gone.training] if gone.training else [])]:
+            for job in [*gone.draws.values(), *gone.trainings.values()]:
                 self.end(job.id)
 
     def wait(self, job: InLine, *, first: bool = False) -> None:
@@ -96,8 +97,7 @@ class NextJob:
         if (held := self._held.pop(id, None)) is not None:
             job, worker = held
             worker.draws.pop(id, None)
-            if worker.training is job:
-                worker.training = None
+            worker.trainings.pop(id, None)
             worker.alone = False if worker.idle else worker.alone
             self._turns[job.kind].release(job.person)
             return
@@ -130,10 +130,10 @@ class NextJob:
                 return Placed(suspect, target)
             workers = [one for one in workers if one is not target]
         train = None if suspect is not None else self._turns[JobKind.TRAIN].first(lambda job: True)
-        untrained = [one for one in workers if one.training is None]
-        if train is None or not untrained or not self._last_attempt(train):
-            return self._draw(workers) or self._train(train, untrained)
-        target = min(untrained, key=_wait)
+        roomy = [one for one in workers if len(one.trainings) < one.most_trainings]
+        if train is None or not roomy or not self._last_attempt(train):
+            return self._draw(workers) or self._train(train, roomy)
+        target = min(roomy, key=_wait)
         draw = self._first_draw(workers)
         others_first = len(workers) == 1 and draw is not None and draw.id < train.id
         if target.idle and not others_first:
@@ -162,7 +162,7 @@ class NextJob:
 
     def _give(self, job: InLine, worker: Worker) -> None:
         if job.kind == JobKind.TRAIN:
-            worker.training = job
+            worker.trainings[job.id] = job
             worker.alone = self._last_attempt(job)
         else:
             worker.draws[job.id] = job
@@ -181,7 +181,7 @@ class NextJob:
 
 def _soonest_idle(workers: Iterable[Worker]) -> Worker | None:
     """The worker that will have no job soonest. A training lasts, so a worker that has one is not waited for."""
-    return min((one for one in workers if one.training is None), key=_wait, default=None)
+    return min((one for one in workers if not one.trainings), key=_wait, default=None)
 
 
 def _wait(worker: Worker) -> int:

@@ -214,7 +214,8 @@ class Ready:
     ``example_prompt`` is one that the base draws well, in English. ``layers`` are the paths of the denoiser's layers
     and the shapes of their weights: an adapter must fit these.
 
-    ``worker`` is its name with the engine. A worker that comes back after it was lost has the same one.
+    ``trainings`` is how many trainings it does at once. ``worker`` is its name with the engine; a worker that comes
+    back after it was lost has the same one.
     """
 
     worker: str
@@ -224,6 +225,7 @@ class Ready:
     defaults: TrainSettings
     example_prompt: str
     layers: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    trainings: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The training jobs that a worker has: one runs, step by step, and the others wait for its end."""
+"""The training jobs that a worker has: some run, in turns and step by step, and the others wait for an end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from lora.engine.train_and_compare import train_and_compare
 from lora.jobs import Cancelled, Event, Findings, Progress, Train, Trained
 from lora.models.base_model import Base
 from lora.training import checkpoints
+from lora.training.shared_step import most_at_once
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Running:
-    """The training that runs, and what its next report will contain."""
+    """A training that runs, and what its next report will contain."""
 
     job: Train
     events: Generator[Event | None, None, None]
@@ -29,17 +30,21 @@ class Running:
 
 
 class TrainQueue:
-    """Runs trainings one after the other, in the order in which they came."""
+    """Runs trainings in the order in which they came: on a GPU with room several at once, else one after the other.
+
+    Those that are alike share each step (``lora.training.shared_step``); the others take turns.
+    """
 
     def __init__(self, base: Base, send_event: Callable[[Event], None]) -> None:
         self._base = base
         self._send_event = send_event
+        self._at_once = most_at_once(base.device)
         self._waiting: deque[Train] = deque()
-        self._running: Running | None = None
+        self._running: deque[Running] = deque()  # whose turn is next comes first
 
     def __bool__(self) -> bool:
         """Whether a training waits or runs."""
-        return bool(self._waiting) or self._running is not None
+        return bool(self._waiting or self._running)
 
     def add(self, job: Train) -> None:
         """Append a job."""
@@ -50,21 +55,21 @@ class TrainQueue:
         for job in [job for job in self._waiting if job.id == job_id]:
             self._waiting.remove(job)
             self._send_event(Cancelled(job=job_id, attempt=job.attempt))
-        if self._running is not None and self._running.job.id == job_id:
-            attempt = self._running.job.attempt
-            self.stop()
-            self._send_event(Cancelled(job=job_id, attempt=attempt))
+        for running in [running for running in self._running if running.job.id == job_id]:
+            self._end(running)
+            self._send_event(Cancelled(job=job_id, attempt=running.job.attempt))
 
     def step(self) -> None:
-        """Let the running training, or the next one, go on to its next event, and send that."""
-        if self._running is None:
+        """Let the training whose turn it is go on to its next event, and send that."""
+        while self._waiting and len(self._running) < self._at_once:
             job = self._waiting.popleft()
-            self._running = Running(job=job, events=_events(self._base, job))
-        running = self._running
+            self._running.append(Running(job=job, events=_events(self._base, job)))
+        running = self._running[0]
+        self._running.rotate(-1)
         try:
             event = next(running.events)
         except Exception as error:  # any error ends the training, and never the worker
-            self.stop()
+            self._end(running)
             self._send_event(reports.failure(running.job, error))
             return
         if event is None:  # one sample has been examined
@@ -73,14 +78,17 @@ class TrainQueue:
             self._report(running, event)
             return
         if isinstance(event, Trained):
-            self.stop()
+            self._end(running)
         self._send_event(event)
 
     def stop(self) -> None:
-        """End the running training, which takes its LoRA layers off the denoiser."""
-        if self._running is not None:
-            self._running.events.close()
-            self._running = None
+        """End all running trainings, which takes their LoRA layers off the denoiser."""
+        for running in list(self._running):
+            self._end(running)
+
+    def _end(self, running: Running) -> None:
+        running.events.close()
+        self._running.remove(running)
 
     def _report(self, running: Running, event: Progress) -> None:
         """Send about one Progress a second, and that of the last step, with the mean loss since the last one."""

@@ -37,6 +37,7 @@ from lora.jobs import CutOut, Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
 from lora.models.device import every_device
+from lora.training.shared_step import most_at_once
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,7 @@ def main() -> None:
             defaults=base.profile.defaults(USUAL_SAMPLES),
             example_prompt=base.profile.example_prompt,
             layers=lora_layers.shapes(base),
+            trainings=most_at_once(base.device),
         )
     )
     Worker(base, inbox, send, maker, maker.cut_out, heartbeat.mark).run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -17,7 +19,7 @@ def offloaded(base: Base) -> Iterator[None]:
     """Within it, VAE and text encoder are in main memory until they are called (1 GB less on the GPU with SD 2.1).
 
     A call moves the network to the GPU, and there it stays until ``offload``: who draws once often draws again.
-    Afterwards both are on the GPU. On the CPU nothing moves.
+    After the last of several that overlap, both are on the GPU. On the CPU nothing moves.
     """
     if base.device.type == "cpu":
         yield
@@ -26,15 +28,23 @@ def offloaded(base: Base) -> Iterator[None]:
     from accelerate.hooks import remove_hook_from_module
 
     networks = (base.vae, base.text_encoder)
+    _users[base.vae] += 1
     try:
-        for network in networks:
-            cpu_offload_with_hook(network, base.device)
-        torch.cuda.empty_cache()
+        if _users[base.vae] == 1:
+            for network in networks:
+                cpu_offload_with_hook(network, base.device)
+            torch.cuda.empty_cache()
         yield
     finally:
-        for network in networks:
-            remove_hook_from_module(network)
-            network.to(base.device)
+        _users[base.vae] -= 1
+        if not _users[base.vae]:
+            del _users[base.vae]
+            for network in networks:
+                remove_hook_from_module(network)
+                network.to(base.device)
+
+
+_users: Counter[Any] = Counter()  # by a base's VAE: how many are within ``offloaded``
 
 
 def offload(base: Base) -> None:

@@ -24,6 +24,7 @@ from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.offload import offloaded
 from lora.training import captured, checkpoints
+from lora.training.captured import Step
 from lora.training.checkpoints import Run, checkpoint, restore
 from lora.training.distributed import SINGLE_PROCESS, Processes
 from lora.training.ema import EMA
@@ -85,20 +86,19 @@ def train(
         # The steps.
         if plan.gradient_checkpointing:
             base.unet.enable_gradient_checkpointing()
-        timer = _StepTimer()
-        timer.start()
+        mean_seconds = None
         with offloaded(base):
             if start == 0 and plan.validation_steps:
                 yield _validate(run, validation, 0)
-            for done, loss, ended in _steps(run, weights, encoded, start, processes, halt):
-                yield _progress(run, done, timer.stop() * (plan.steps - done), loss)
+            for done, loss, seconds, ended in _steps(run, weights, encoded, start, processes, halt):
+                mean_seconds = seconds if mean_seconds is None else 0.9 * mean_seconds + 0.1 * seconds
+                yield _progress(run, done, mean_seconds * (plan.steps - done), loss)
                 if plan.validation_steps and (ended or done % plan.validation_steps == 0):
                     yield _validate(run, validation, done)
                 if ended or done % plan.checkpoint_steps == 0:
                     yield checkpoint(run, done)
                 if ended and done < plan.steps:
                     return
-                timer.start()
 
         # The end. A resume from the last checkpoint has no steps left: it gives that checkpoint again.
         if start >= plan.steps:
@@ -116,17 +116,18 @@ def _steps(
     start: int,
     processes: Processes,
     halt: threading.Event | None,
-) -> Iterator[tuple[int, float, bool]]:
-    """(steps done, loss, whether it is the last) of each step; on a GPU by a CUDA graph, if the plan allows."""
+) -> Iterator[Step]:
+    """Each step; on a GPU by a CUDA graph, together with other trainings, if the plan allows."""
     plan = run.plan
     if not captured.suits(run, processes.world_size):
         for step in range(start, plan.steps):
+            began = time.monotonic()
             loss, ended = _step(run, weights, encoded, step, processes, halt)
-            yield step + 1, loss, ended
+            yield Step(step + 1, loss, time.monotonic() - began, ended)
         return
     wanted = (plan.checkpoint_steps, plan.validation_steps or plan.steps)
     stops = [done for done in range(start + 1, plan.steps + 1) if any(done % every == 0 for every in wanted)]
-    yield from captured.CapturedStep(run, encoded).steps(start, stops, halt)
+    yield from captured.CapturedTraining(run, encoded).steps(start, stops, halt)
 
 
 def _step(
@@ -243,20 +244,3 @@ def _progress(run: Run, step: int, seconds_left: float, loss: float | None = Non
         seconds_left=seconds_left,
         loss=loss,
     )
-
-
-class _StepTimer:
-    """The running mean of the seconds of a step: ``mean = 0.9 mean + 0.1 last``."""
-
-    def __init__(self) -> None:
-        self._mean: float | None = None
-        self._began = 0.0
-
-    def start(self) -> None:
-        self._began = time.monotonic()
-
-    def stop(self) -> float:
-        """The mean in seconds, with the step that has just ended."""
-        took = time.monotonic() - self._began
-        self._mean = took if self._mean is None else 0.9 * self._mean + 0.1 * took
-        return self._mean

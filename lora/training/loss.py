@@ -43,22 +43,31 @@ class StepNoise:
         return StepNoise(**{name: values[rows] for name, values in vars(self).items()})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the denoiser is shown of n pictures, on its device. The first dimension of each tensor is n."""
+
+    x_0: Tensor  # [n, channels, h, w]
+    noise: Tensor  # [n, channels, h, w]
+    timesteps: Tensor  # [n]
+    text_embeddings: Tensor  # [n, 77, width]
+
+    def part(self, rows: slice) -> Shown:
+        """Some of the pictures."""
+        return Shown(**{name: values[rows] for name, values in vars(self).items()})
+
+
 def denoising_loss(
     base: Base, encoded: EncodedSamples, plan: Plan, step: int, micro_batch: slice = WHOLE
 ) -> Tensor:
     """The loss of one step: ``sum_i w_i mse_i / batch_size`` over the pictures i of ``micro_batch``.
 
-    ``mse_i`` is from ``denoising_errors``. ``w_i`` is the min-SNR weight (``min_snr_weights`` with
-    ``plan.snr_gamma``), or 1 without a gamma. The losses of all micro-batches of a batch add up to the loss of
-    the whole batch.
+    ``mse_i`` is from ``denoising_errors``, ``w_i / batch_size`` from ``loss_weights``. The losses of all micro-batches
+    of a batch add up to the loss of the whole batch.
     """
-    return loss_of(base, encoded, plan, step_noise(base, encoded, plan, step).part(micro_batch))
-
-
-def loss_of(base: Base, encoded: EncodedSamples, plan: Plan, step_values: StepNoise) -> Tensor:
-    """``denoising_loss`` for random values that are known already."""
-    errors = denoising_errors(base, encoded, step_values)
-    return (errors * _loss_weights(base, plan, step_values.timesteps)).sum() / plan.batch_size
+    values = step_noise(base, encoded, plan, step).part(micro_batch)
+    errors = denoising_errors(base, encoded, values)
+    return (errors * loss_weights(base, plan, values.timesteps)).sum()
 
 
 def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> StepNoise:
@@ -90,37 +99,47 @@ def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> St
 
 
 def denoising_errors(base: Base, encoded: EncodedSamples, step_values: StepNoise) -> Tensor:
-    """The mean squared error [n] of the denoiser on each picture, in float32.
+    """The mean squared error [n] of the denoiser on each picture, in float32: ``errors_of`` what is ``shown``."""
+    return errors_of(base, shown(base, encoded, step_values))
 
-    ``x_0 = latent_mean + latent_std * vae_noise``, ``x_t`` is from ``add_noise``, the target is the noise or the
-    velocity (``prediction_target``), as the base's scheduler says: ``mse = mean((predict(x_t, t, text) - target)^2)``.
-    """
-    # The values of the step, on the denoiser's device.
+
+def shown(base: Base, encoded: EncodedSamples, step_values: StepNoise) -> Shown:
+    """The samples of a step: ``x_0 = latent_mean + latent_std * vae_noise``, and the texts with some left out."""
     device = base.device
     flipped, indices = step_values.flipped.long().to(device), step_values.indices.to(device)
-    timesteps, noise = step_values.timesteps.to(device), step_values.noise.to(device)
-    alpha_bar = base.scheduler.alphas_cumprod.to(device)[timesteps]
-    # The denoiser's input.
     mean, std = encoded.latent_mean[flipped, indices], encoded.latent_std[flipped, indices]
-    x_0 = mean + std * step_values.vae_noise.to(device)
-    x_t = add_noise(x_0, noise, alpha_bar)
-    text_embeddings = torch.where(
-        step_values.caption_dropped.view(-1, 1, 1).to(device),
-        encoded.empty_embedding,
-        encoded.text_embeddings[indices],
+    return Shown(
+        x_0=mean + std * step_values.vae_noise.to(device),
+        noise=step_values.noise.to(device),
+        timesteps=step_values.timesteps.to(device),
+        text_embeddings=torch.where(
+            step_values.caption_dropped.view(-1, 1, 1).to(device),
+            encoded.empty_embedding,
+            encoded.text_embeddings[indices],
+        ),
     )
-    # Its prediction against the target.
-    predicted = base.predict(x_t, timesteps, text_embeddings)
-    target = prediction_target(x_0, noise, alpha_bar, base.scheduler.config.prediction_type)
+
+
+def errors_of(base: Base, given: Shown) -> Tensor:
+    """The mean squared error [n] of the denoiser, in float32: ``mean((predict(x_t, t, text) - target)^2)``.
+
+    ``x_t`` is from ``add_noise``. The target is the noise or the velocity (``prediction_target``), as the base's
+    scheduler says.
+    """
+    alpha_bar = base.scheduler.alphas_cumprod.to(base.device)[given.timesteps]
+    x_t = add_noise(given.x_0, given.noise, alpha_bar)
+    predicted = base.predict(x_t, given.timesteps, given.text_embeddings)
+    target = prediction_target(given.x_0, given.noise, alpha_bar, base.scheduler.config.prediction_type)
     return (predicted - target).square().mean(dim=(1, 2, 3))
 
 
-def _loss_weights(base: Base, plan: Plan, timesteps: Tensor) -> Tensor:
-    """min-SNR weights [n], or ones."""
+def loss_weights(base: Base, plan: Plan, timesteps: Tensor) -> Tensor:
+    """What each error [n] counts in the loss: 1, or the min-SNR weight with ``plan.snr_gamma``; by the batch size."""
     alpha_bar = base.scheduler.alphas_cumprod[timesteps].to(base.device)
     if plan.snr_gamma is None:
-        return torch.ones_like(alpha_bar)
-    return min_snr_weights(alpha_bar, plan.snr_gamma, base.scheduler.config.prediction_type)
+        return torch.full_like(alpha_bar, 1 / plan.batch_size)
+    weights = min_snr_weights(alpha_bar, plan.snr_gamma, base.scheduler.config.prediction_type)
+    return weights / plan.batch_size
 
 
 def sample_indices(plan: Plan, step: int, count: int) -> list[int]:

@@ -67,6 +67,18 @@ def test_a_training_lives_on_one_worker_and_draws_avoid_it() -> None:
     assert choose(next_job) == (3, "3")
 
 
+def test_trainings_are_spread_then_fill_the_workers_that_do_several() -> None:
+    """A worker that trains three people at once gets three; when one of them ends, the next one."""
+    next_job = NextJob(attempts=3)
+    next_job.join("1", trainings=3)
+    next_job.join("2")
+    for id in range(1, 6):
+        next_job.wait(train(id, person=id))
+    assert choose_all(next_job) == [(1, "1"), (2, "2"), (3, "1"), (4, "1")]
+    next_job.end(3)
+    assert choose_all(next_job) == [(5, "1")]
+
+
 def test_the_adapter_decides_only_between_equal_waits() -> None:
     """A draw goes where its adapter is, if nobody is nearer; never to a longer wait."""
     next_job = with_workers(3)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lora.checks.examine import examine
-from lora.engine import train_and_compare
+from lora.engine import train_and_compare, train_queue
 from lora.engine.wire import Cancel
 from lora.engine.worker import Worker
 from lora.evaluation.compare import CompareSettings
@@ -36,7 +36,7 @@ from lora.jobs import (
 )
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
-from lora.training import loop
+from lora.training import captured, loop
 from lora.training.checkpoints import used_random_flip
 from tests.waiting import Patience, cpu_seconds, when_stuck
 
@@ -201,6 +201,29 @@ def test_trainings_wait_for_each_other(desk: Desk, samples: tuple[Sample, ...]) 
     """First come, first trained; the second starts when the first has ended."""
     events = desk.run(training(samples), training(samples, id=2), ends=2)
     assert [e.job for e in events if isinstance(e, Checkpoint | Trained)] == [1, 1, 1, 2, 2, 2]
+
+
+def test_trainings_advance_together_where_there_is_room(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU does: two train at once, the third begins when one has ended, and a cancelled one stops no other."""
+    monkeypatch.setattr("lora.checks.lettering.check", lambda images: iter([None] * len(images)))
+    monkeypatch.setattr(train_queue, "most_at_once", lambda device: 2)
+    monkeypatch.setattr(captured, "suits", lambda run, processes: True)
+    desk = Desk(base)
+
+    def cancel(event: Event) -> None:
+        if isinstance(event, Checkpoint) and event.job == 2:
+            desk.inbox.put(Cancel(job=2))
+
+    desk.on_event = cancel
+    events = desk.run(*(training(samples, id=id) for id in (1, 2, 3)), ends=3)
+    ended = [(event.job, type(event)) for event in events if isinstance(event, Trained | Cancelled)]
+    assert ended == [(2, Cancelled), (1, Trained), (3, Trained)]
+    begun = {id: next(n for n, event in enumerate(events) if event.job == id) for id in (1, 2, 3)}
+    first_end = events.index(next(event for event in events if isinstance(event, Cancelled)))
+    assert max(begun[1], begun[2]) < first_end < begun[3]
+    assert not any(name.startswith("train-") for name in getattr(base.unet, "peft_config", {}))
 
 
 @pytest.mark.parametrize("victim", ["running training", "waiting training", "waiting draw", "running draw"])

@@ -1,0 +1,225 @@
+"""One forward and backward pass for the trainings of several people at once, as a CUDA graph.
+
+Each training is a group of the batch with an adapter of its own (``lora.adapters.slots``). No picture sees another one,
+so the gradient of the sum of all losses is, for each training, the gradient of its own loss.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from lora.adapters.slots import SlottedDenoiser
+from lora.models.base_model import Base
+from lora.models.graphs import Graphs
+from lora.training.checkpoints import Run
+from lora.training.loss import Shown, errors_of
+
+log = logging.getLogger(__name__)
+
+BUCKETS = (1, 2, 4)  # trainings of one pass; three are padded to four
+MOST_PICTURES = 8  # of one pass of several trainings: a GPU gains little by more
+ROOMY_GB = 20  # of memory on a card: on a smaller one trainings go one after the other
+
+
+def most_at_once(device: torch.device) -> int:
+    """How many trainings a device does at once."""
+    roomy = device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > ROOMY_GB * 1e9
+    return BUCKETS[-1] if roomy else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """What trainings must have in common to share a pass."""
+
+    rank: int
+    alpha: float
+    targets: str
+    batch_size: int
+    latents: tuple[int, ...]  # [channels, h, w]
+    compiled: bool
+
+
+class Member(Protocol):
+    """A training that shares passes."""
+
+    @property
+    def wants(self) -> bool:
+        """Whether it may do one more step now."""
+
+    def show(self, used: Tensor) -> tuple[Shown, Tensor]:
+        """Copy its weights into used [1, size]; what its next step shows, and what each error counts [n]."""
+
+    def learn(self, gradient: Tensor, loss: Tensor) -> None:
+        """Change its weights by a gradient [1, size] of this loss."""
+
+
+class SharedStep:
+    """The fixed buffers and graphs of trainings that are alike. It exists as long as there are such trainings."""
+
+    def __init__(self, base: Base, alike: Alike) -> None:
+        self.denoiser, unet = _denoiser_for(base, alike.rank, alike.targets)
+        self.base = replace(base, unet=unet, scheduler=_on_device(base))
+        self.busy = 0.0  # seconds that its trainings have worked or waited for the GPU
+        self._alike = alike
+        self._members: list[Member] = []
+        rows = self._most = _rows(base.device, alike.batch_size)
+        like: dict[str, Any] = {"device": base.device, "dtype": base.dtype}
+        self._used = torch.zeros(rows, self.denoiser.layout.size, **like)  # what the layers compute with
+        self._gradient = torch.zeros_like(self._used)
+        self._losses = torch.zeros(rows, device=base.device)
+        self._shown: Shown | None = None
+        self._weights = torch.zeros(rows * alike.batch_size, device=base.device)
+        self._graphs = Graphs(base.device)
+
+    def parts(self, flat: Tensor) -> list[Tensor]:
+        """Views of flat [n, size]: the lower and the upper half of each layer, [n, ...]."""
+        places = self.denoiser.layout.places
+        return [part for place in places for part in (place.down_of(flat), place.up_of(flat))]
+
+    @contextmanager
+    def joined(self, member: Member) -> Iterator[None]:
+        """Within it, ``advance`` also does the steps of this training."""
+        self._members.append(member)
+        try:
+            yield
+        finally:
+            self._members.remove(member)
+            if not self._members:
+                _forget(self)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the seconds within it as ``busy``."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.busy += time.monotonic() - began
+
+    def advance(self) -> None:
+        """One step of each training that wants one. If memory is short, fewer share a pass from then on."""
+        waiting = [member for member in self._members if member.wants]
+        while waiting:
+            some = waiting[: self._most]
+            try:
+                self._pass(some)
+            except torch.OutOfMemoryError:
+                if len(some) == 1:
+                    raise
+                self._most = len(some) // 2
+                log.warning("GPU memory is short: at most %d trainings share a step", self._most)
+                continue
+            for row, member in enumerate(some):
+                member.learn(self._gradient[row : row + 1], self._losses[row])
+            waiting = waiting[len(some) :]
+
+    def mark(self) -> Any:
+        """Something whose ``synchronize`` waits for all that was queued until now."""
+        return self._graphs.mark()
+
+    def _pass(self, some: Sequence[Member]) -> None:
+        """Losses and gradients of some trainings, in rows of the buffers. Nothing of a training changes."""
+        size = self._alike.batch_size
+        for row, member in enumerate(some):
+            given, weights = member.show(self._used[row : row + 1])
+            own = slice(row * size, (row + 1) * size)
+            self._put(given, own)
+            self._weights[own].copy_(weights)
+        bucket = next(size for size in BUCKETS if size >= len(some))
+        self._graphs.run((bucket,), partial(self._work, bucket))
+
+    def _put(self, given: Shown, rows: slice) -> None:
+        if self._shown is None:
+            room = len(self._used)
+            buffers = {key: torch.cat([value] * room) for key, value in vars(given).items()}
+            self._shown = Shown(**buffers)
+        for key, value in vars(given).items():
+            getattr(self._shown, key)[rows].copy_(value)
+
+    def _work(self, count: int) -> None:
+        assert self._shown is not None
+        leaves = self._bind(count)
+        rows = slice(0, count * self._alike.batch_size)
+        errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
+        losses = errors.unflatten(0, (count, -1)).sum(1)
+        gradients = torch.autograd.grad(losses.sum(), leaves)
+        with torch.no_grad():
+            torch._foreach_copy_(self.parts(self._gradient[:count]), list(gradients))
+            self._losses[:count].copy_(losses)
+
+    def _bind(self, count: int) -> list[Tensor]:
+        """Give the layers their halves of so many trainings, of which gradients are asked."""
+        leaves = [part.detach().requires_grad_() for part in self.parts(self._used[:count])]
+        for number, place in enumerate(self.denoiser.layout.places):
+            layer = self.denoiser.layers[place.path]
+            layer.down, layer.up = leaves[2 * number], leaves[2 * number + 1]
+        self.denoiser.use_groups(count, self._alike.alpha / self._alike.rank)
+        return leaves
+
+
+def _rows(device: torch.device, batch_size: int) -> int:
+    """How many trainings share one pass: a power of two, as the buckets are."""
+    room = max(1, MOST_PICTURES // batch_size)
+    if device.type == "cuda":
+        room = min(room, most_at_once(device))
+    return max(size for size in BUCKETS if size <= room)
+
+
+# By the base's own denoiser: what trainings share now, and their denoisers, so that what the compiler wrote for one
+# training serves the next.
+_shared: WeakKeyDictionary[Any, dict[Alike, SharedStep]] = WeakKeyDictionary()
+_denoisers: WeakKeyDictionary[Any, dict[tuple[int, str, bool], tuple[SlottedDenoiser, Any]]] = (
+    WeakKeyDictionary()
+)
+
+
+def shared_step(run: Run, latents: tuple[int, ...]) -> SharedStep:
+    """The one that a training shares with those that are alike and run now."""
+    base, plan = run.base, run.plan
+    alike = Alike(
+        rank=plan.rank,
+        alpha=plan.alpha,
+        targets=plan.lora_targets,
+        batch_size=plan.batch_size,
+        latents=latents,
+        compiled=base.compiled,
+    )
+    known = _shared.setdefault(base.unet, {})
+    if alike not in known:
+        known[alike] = SharedStep(base, alike)
+    return known[alike]
+
+
+def _forget(ended: SharedStep) -> None:
+    """Its graphs hold the memory of a whole pass."""
+    for known in _shared.values():
+        for alike in [alike for alike, one in known.items() if one is ended]:
+            del known[alike]
+
+
+def _denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser, Any]:
+    """The denoiser of all trainings of these layers, and what calls it."""
+    known = _denoisers.setdefault(base.unet, {})
+    key = rank, targets, base.compiled
+    if key not in known:
+        made = SlottedDenoiser(base.unet, rank=rank, targets=targets)
+        known[key] = made, torch.compile(made.unet, dynamic=False) if base.compiled else made.unet
+    return known[key]
+
+
+def _on_device(base: Base) -> Any:
+    """The base's scheduler with its noise levels on the device."""
+    scheduler = copy.copy(base.scheduler)
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.to(base.device)
+    return scheduler

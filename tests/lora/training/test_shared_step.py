@@ -1,0 +1,184 @@
+"""Trainings of several people share their steps, and each is the training that it would be alone.
+
+On a CPU the same code runs without a CUDA graph.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from lora.adapters import lora_layers
+from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
+from lora.models.base_model import Base
+from lora.training import captured, loop, shared_step
+from lora.training.plan import Plan, make_plan
+
+
+@pytest.fixture(autouse=True)
+def captures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captured, "suits", lambda run, processes: True)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many trainings each pass was for."""
+    found: list[int] = []
+    one_pass = shared_step.SharedStep._pass
+
+    def seen(self: shared_step.SharedStep, some: Sequence[shared_step.Member]) -> None:
+        found.append(len(some))
+        one_pass(self, some)
+
+    monkeypatch.setattr(shared_step.SharedStep, "_pass", seen)
+    return found
+
+
+def job(samples: tuple[Sample, ...], id: int, **changes: Any) -> Train:
+    settings = TrainSettings(
+        steps=6, batch_size=1, learning_rate=5e-3, rank=4, checkpoint_steps=3, seed=10 * id
+    )
+    return Train(
+        id=id,
+        attempt=1,
+        keyword=f"zorvex{id}",
+        samples=samples[id % 3 :][:3],
+        settings=replace(settings, **changes),
+    )
+
+
+def plan(base: Base, what: Train, **changes: Any) -> Plan:
+    return replace(make_plan(base, what.settings, samples=len(what.samples)), **changes)
+
+
+def in_turns(base: Base, work: Sequence[tuple[Train, Plan]], *, late: int = 0) -> dict[int, list[Any]]:
+    """The events of trainings that take turns. ``late`` events of the others pass before the last one begins."""
+    found: dict[int, list[Any]] = {what.id: [] for what, _ in work}
+    running = deque((what.id, loop.train(base, what, how)) for what, how in work)
+    last, passed = work[-1][0].id, 0
+    while running:
+        id, events = running.popleft()
+        passed += 1
+        try:
+            if id != last or passed > late:
+                found[id].append(next(events))
+        except StopIteration:
+            continue
+        except JobError as error:
+            found[id].append(error)
+            continue
+        running.append((id, events))
+    return found
+
+
+def states(events: Sequence[Any]) -> dict[int, bytes]:
+    return {one.step: one.state for one in events if isinstance(one, Checkpoint)}
+
+
+def check_same(state: bytes, other: bytes, *, share: float, part: str = "weight/") -> None:
+    """Each tensor of a state is another's within a share of its norm."""
+    left, right = load(state), load(other)
+    assert set(left) == set(right)
+    for key in (key for key in left if key.startswith(part)):
+        apart = float((left[key] - right[key]).norm() / right[key].norm().clamp_min(1e-9))
+        assert apart < share, (key, apart)
+
+
+def test_gradients_are_those_of_a_training_alone(
+    base: Base, samples: tuple[Sample, ...], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four people's, each against the usual step: without a beta the first moment is the gradient."""
+    work = [
+        (
+            what := job(samples, id, steps=9, learning_rate=1e-4, checkpoint_steps=9),
+            plan(base, what, adam_beta1=0.0),
+        )
+        for id in range(4)
+    ]
+    together = in_turns(base, work)
+    assert 4 in passes
+    monkeypatch.setattr(captured, "suits", lambda run, processes: False)
+    gradients = []
+    for what, how in work:
+        alone = states(list(loop.train(base, what, how)))[9]
+        check_same(states(together[what.id])[9], alone, share=1e-4, part="exp_avg/")
+        key = min(key for key in load(alone) if "exp_avg/" in key and "lora_B" in key)
+        gradients.append(load(alone)[key])
+    assert all(not torch.allclose(one, gradients[0], rtol=0.1) for one in gradients[1:])
+
+
+def test_whole_trainings_are_those_of_each_alone(
+    base: Base, samples: tuple[Sample, ...], passes: list[int]
+) -> None:
+    """They begin at different times, have other rates, lengths, averages and limits, and one is resumed."""
+    work = [
+        (what := job(samples, 0, steps=16, checkpoint_steps=8), plan(base, what)),
+        (
+            what := job(samples, 1, steps=14, checkpoint_steps=14),
+            plan(base, what, ema_decay=0.9, max_grad_norm=1e-3),
+        ),
+        (
+            what := job(samples, 2, steps=12, checkpoint_steps=4, learning_rate=1e-3),
+            plan(base, what, snr_gamma=5.0, schedule="cosine"),
+        ),
+    ]
+    alone = {what.id: list(loop.train(base, what, how)) for what, how in work}
+    resumed = replace(work[2][0], resume=states(alone[2])[4])
+    passes.clear()
+    together = in_turns(base, [*work[:2], (resumed, work[2][1])], late=6)
+    assert set(passes) == {1, 2, 3}
+    for what, _ in work:
+        mine, others = states(together[what.id]), states(alone[what.id])
+        for step in mine:
+            check_same(mine[step], others[step], share=2e-3)
+        losses = [one.loss for one in together[what.id] if isinstance(one, Progress) and one.loss is not None]
+        expected = [one.loss for one in alone[what.id] if isinstance(one, Progress) and one.loss is not None]
+        assert losses == pytest.approx(expected[-len(losses) :], rel=1e-3)
+    assert list(states(together[2])) == [8, 12]
+    lora_layers.activate(base, None)
+
+
+def test_one_that_diverges_harms_no_other(base: Base, samples: tuple[Sample, ...], passes: list[int]) -> None:
+    good, bad = job(samples, 0), job(samples, 1, learning_rate=1e38)
+    alone = states(list(loop.train(base, good, plan(base, good))))
+    passes.clear()
+    both = in_turns(base, [(good, plan(base, good)), (bad, plan(base, bad, warmup_steps=0))])
+    assert isinstance(both[1][-1], JobError)
+    assert both[1][-1].code == "not-a-number"
+    check_same(states(both[0])[6], alone[6], share=2e-3)
+    assert set(passes) == {1, 2}
+
+
+def test_short_memory_lets_fewer_share_a_pass(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps go on; a pass for one that has no room fails its training."""
+    sizes: list[int] = []
+    work_of = shared_step.SharedStep._work
+
+    def narrow(self: shared_step.SharedStep, count: int) -> None:
+        sizes.append(count)
+        if count > 1:
+            raise torch.OutOfMemoryError
+        work_of(self, count)
+
+    monkeypatch.setattr(shared_step.SharedStep, "_work", narrow)
+    work = [(what := job(samples, id, steps=6), plan(base, what)) for id in range(3)]
+    together = in_turns(base, work)
+    assert [size for size in sizes if size > 1] in ([4], [2])
+    assert len([size for size in sizes if size == 1]) == 18
+    assert all(6 in states(events) for events in together.values())
+
+
+def test_nothing_is_kept_when_all_have_ended(base: Base, samples: tuple[Sample, ...]) -> None:
+    """A graph holds the memory of a pass: it goes with the last training, also with one that is given up."""
+    given_up = loop.train(base, what := job(samples, 0), plan(base, what))
+    while next(given_up).loss is None:  # type: ignore[union-attr]
+        pass
+    assert shared_step._shared[base.unet]
+    given_up.close()
+    assert not shared_step._shared[base.unet]
