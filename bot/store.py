@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Clash = sqlite3.IntegrityError  # a row that may exist only once exists already
 READER_PRAGMAS = ("query_only = ON", "busy_timeout = 0")  # the loop must not wait inside SQLite
+GATHER_SECONDS = 0.003  # for others to join; only if the last commit was less than BUSY_SECONDS ago
+BUSY_SECONDS = 0.01
 QUERIES_IN_A_ROW = 16  # then other tasks have a turn, also if one task does nothing but ask
 # auto_vacuum counts for a new file only, and must be set before anything is written to it: see bot/database_file.py
 PRAGMAS = (
@@ -78,6 +81,7 @@ class Store:
         self._owner: asyncio.Task[Any] | None = None
         self._waiting: list[_Change] = []
         self._committing: asyncio.Task[None] | None = None
+        self._committed = float("-inf")  # when changes were committed last, monotonic
         self._queries = 0
         self._state = StateLog(log, "the database can be written again")
 
@@ -203,6 +207,8 @@ class Store:
 
     async def _commit_waiting(self) -> None:
         while self._waiting:
+            if time.monotonic() - self._committed < BUSY_SECONDS:
+                await asyncio.sleep(GATHER_SECONDS)
             async with self._lock:
                 batch, self._waiting = self._waiting, []
                 batch = [change for change in batch if not change.result.done()]
@@ -214,6 +220,7 @@ class Store:
                     for change in batch:
                         change.end(None, error)
                     raise
+            self._committed = time.monotonic()
 
     async def _commit_together(self, batch: list[_Change]) -> bool:
         """Commit changes in one transaction; one that fails takes no other along. False: none has been made."""
