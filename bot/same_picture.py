@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageStat
 
 from lora.data import pictures
-from lora.data.pictures import PictureError
 
+MAX_SIDE = 512  # px; no sticker is larger
 MOST_DIFFERENCE = 3.0  # of 255, mean over all pixels and channels
 SIDE_PX, BLOCK_PX = 64, 4  # of a look, and of the blocks in which looks are compared
 MOST_BLOCK_DIFFERENCE = 12.0  # of 255; another mouth or another eye is more in its block
@@ -26,13 +27,21 @@ class Look:
     pixels: NDArray[np.uint8] = field(repr=False)  # [64, 64, 4], colours times alpha
 
 
+def sticker_image(data: bytes) -> Image.Image:
+    """A sticker's file as an RGBA picture; it may be a few pixels wide. Raises OSError, ValueError, SyntaxError."""
+    with Image.open(io.BytesIO(data), formats=("WEBP", "PNG")) as image:
+        if max(image.size) > MAX_SIDE:
+            raise ValueError(f"no sticker has {image.size[0]} x {image.size[1]} px")
+        return image.convert("RGBA")
+
+
 def same_picture(one: bytes, other: bytes) -> bool:
     """Whether they are equal, or differ by no more than saving as WebP changes."""
     if one == other:
         return True
     try:
-        images = [pictures.open_rgba(data).convert("RGBa") for data in (one, other)]  # colour times alpha
-    except PictureError:
+        images = [sticker_image(data).convert("RGBa") for data in (one, other)]  # colour times alpha
+    except (OSError, ValueError, SyntaxError):
         return False
     if images[0].size != images[1].size:
         return False

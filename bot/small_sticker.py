@@ -10,6 +10,7 @@ import io
 
 from PIL import Image
 
+from bot.same_picture import sticker_image
 from lora.data import pictures
 
 SIDE = 100  # px
@@ -17,7 +18,7 @@ SIDE = 100  # px
 
 def small_sticker(data: bytes) -> bytes:
     """The visible part of a sticker, as large as it fits into 100 x 100 px, as a lossless WebP."""
-    image = pictures.open_rgba(data)
+    image = sticker_image(data)
     art = image.crop(pictures.visible_box(image)).convert("RGBa")  # colour times alpha: no dark seams
     factor = SIDE / max(art.size)
     size = (max(1, round(art.width * factor)), max(1, round(art.height * factor)))

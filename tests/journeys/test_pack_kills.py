@@ -84,3 +84,42 @@ async def test_broken_connections(bot: BotProcess, playground: Playground, ada: 
         await ada.press(sticker, "add:")
     await until(lambda: rows(bot, "SELECT count(*) FROM pack_sticker WHERE told") == [(3,)])
     await check_each_once(bot, ada, 3)
+
+
+@pytest.mark.slow
+async def test_changing(bot: BotProcess, playground: Playground, ada: Person) -> None:
+    """Killed after Telegram has changed the pack and before it answers: each change is made once, told, and undone."""
+    await ada.send("/start")
+    await ada.wait_for("/new", PATIENCE)
+    await ada.press((await draw(ada, "a blue ball --n 4"))[0], "add:")
+    await ada.wait_for("1 sticker added", PATIENCE)
+    for sticker in [message for message in ada.messages if message.kind == "sticker"][1:3]:
+        await ada.press(sticker, "add:")
+        await ada.wait_for("1 sticker added", PATIENCE)
+    before = await files(ada)
+    orders = {
+        "setStickerPositionInSet": "move 3 to 1",
+        "setStickerEmojiList": "emoji 1 🐙",
+        "setStickerSetThumbnail": "cover 2",
+        "deleteStickerFromSet": "delete 2",
+    }
+    for method, order in orders.items():
+        unanswered = playground.faults.add(Fault(method=method, slow_seconds=LONG))
+        await ada.send(f"/packs {order}")
+        since = ada.seq
+        await kill_in(bot, unanswered)
+        await ada.wait_for("✓", PATIENCE, since=since)
+    assert await files(ada) == [before[2], before[1]]
+    for method in ("addStickerToSet", *list(orders)[2::-1]):
+        unanswered = playground.faults.add(Fault(method=method, slow_seconds=LONG))
+        await ada.send("/undo")
+        since = ada.seq
+        await kill_in(bot, unanswered)
+        await ada.wait_for("Undone", PATIENCE, since=since)
+    await until(lambda: rows(bot, "SELECT 1 FROM pack_change WHERE state IN ('wanted', 'calling')") == [])
+    assert await files(ada) == before
+
+
+async def files(person: Person) -> list[str]:
+    """What the stickers of the person's packs show, in their order."""
+    return [sha256(await person.download(file_id)).hexdigest() for file_id in await packed(person)]
