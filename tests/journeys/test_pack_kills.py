@@ -26,7 +26,9 @@ async def check_each_once(bot: BotProcess, ada: Person, count: int) -> None:
     """So many stickers on Telegram's rules, each the drawing of a button that was pressed, no drawing twice."""
     await check_pack(ada, count)
     there = [sha256(await ada.download(file_id)).hexdigest() for file_id in await packed(ada)]
-    pressed = rows(bot, "SELECT blob FROM pack_sticker JOIN drawing ON drawing.id = pack_sticker.drawing")
+    pressed = rows(
+        bot, "SELECT drawing.blob FROM pack_sticker JOIN drawing ON drawing.id = pack_sticker.drawing"
+    )
     assert sorted(there) == sorted(str(blob) for (blob,) in pressed)
 
 
