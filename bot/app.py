@@ -219,13 +219,19 @@ def _engine(config: Config) -> Engine:
         base=config.base.name,
         cache_dir=config.storage.dir / "cache",
         devices=config.engine.devices,
+        cluster=config.engine.cluster,
+        worker_cpus=config.engine.worker_cpus,
         threads=config.engine.threads,
         compile=config.engine.compile,
         nice=config.engine.nice,
         silent_seconds=config.engine.silent_seconds,
         stuck_seconds=config.engine.stuck_seconds,
     )
-    return ENGINES[config.engine.name](settings)
+    try:
+        return ENGINES[config.engine.name](settings)
+    except ModuleNotFoundError as error:
+        name = config.engine.name
+        raise ConfigError(f"the engine {name} needs {error.name}: see docs/cluster.md") from error
 
 
 class _only_one:

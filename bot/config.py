@@ -63,6 +63,8 @@ class Engine:
 
     name: str = "local"
     devices: tuple[str, ...] = ("auto",)
+    cluster: str = ""
+    worker_cpus: int = 2
     threads: int = 0
     compile: bool = False
     nice: int = 10
@@ -185,6 +187,8 @@ ALLOWED: dict[str, Rule] = {
         lambda v: v == ("auto",) or (v and all(re.fullmatch(r"cpu|cuda:\d+", one) for one in v)),
         '"auto", "cpu" or a list like ["cuda:0", "cuda:1"]',
     ),
+    "engine.cluster": (lambda v: not v or bool(re.fullmatch(r"[\w.-]+:\d+", v)), '"" or HOST:PORT'),
+    "engine.worker_cpus": (lambda v: v >= 1, "1 or more"),
     "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
     "engine.compile": (lambda v: True, "true or false"),
     "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import count
 
 from bot.blobs import Blobs
 from bot.config import Config
@@ -155,15 +156,15 @@ class Dispatch:
 
     async def _hand_over(self, job: Job, worker: Worker) -> None:
         try:
-            await _until_it_works(self._feeding, partial(self._submit, job, worker))
+            await _until_it_works(self._feeding, partial(self._submit, job, worker, tries=count()))
         finally:
             worker.receiving = False
             self.wake()
         self._notify(job.person)
 
-    async def _submit(self, job: Job, worker: Worker) -> None:
+    async def _submit(self, job: Job, worker: Worker, *, tries: Iterator[int]) -> None:
         """Hand a claimed job to the engine. A job whose own files cannot be read fails; no other does."""
-        if await jobs.running_attempt(self._store, job.id, job.attempt) is None:
+        if next(tries) and await jobs.running_attempt(self._store, job.id, job.attempt) is None:
             await self._wait_again(job.id)  # before this second try it was cancelled or put back
             return
         if job.kind == JobKind.DRAW and len(worker.draws) == 1:
@@ -346,8 +347,8 @@ class Dispatch:
         self._submitted.pop(job.id, None)
         self._next.end(job.id)
         await self.estimates.ended(job.id)
-        now = await jobs.get(self._store, job.id)
-        if job.kind != JobKind.DRAW and now is not None and not now.active:
+        now = await jobs.get(self._store, job.id) if job.kind != JobKind.DRAW else None
+        if now is not None and not now.active:
             unused = await trainings.drop_samples(self._store, job.id) + await trainings.drop_states(
                 self._store, job.id
             )

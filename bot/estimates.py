@@ -31,6 +31,7 @@ class Estimates:
         self._store = store
         self._progress: dict[int, Progress] = {}
         self._seconds: dict[JobKind, float] = {}  # per step; a step of a draw is one of one picture
+        self._measured = False  # something that is not stored yet
         self._setting = ""  # the name under which they are stored
         self._train_steps: int | None = None  # the base's default
         self.workers = 1  # that take jobs; the line of draws passes so many times as fast
@@ -54,7 +55,8 @@ class Estimates:
     async def ended(self, job: int) -> None:
         """A job has ended: forget its progress and store what was measured."""
         self._progress.pop(job, None)
-        if self._setting:
+        if self._setting and self._measured:
+            self._measured = False
             await settings.write(self._store, self._setting, self._seconds)
 
     def drawn(self, job: Job, seconds: float) -> None:
@@ -124,4 +126,5 @@ class Estimates:
 
     def _measure(self, kind: JobKind, seconds: float) -> None:
         known = self._seconds.get(kind, seconds)
+        self._measured = True
         self._seconds[kind] = (1 - NEWEST_WEIGHT) * known + NEWEST_WEIGHT * seconds

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = (
     *("torch", "diffusers", "rapidocr", "cv2", "rembg", "transformers", "peft", "onnxruntime", "numba"),
     "thorvg_cython",
+    "ray",
 )
 # What the bot may know of lora/: names, matched exactly. lora.engine is the protocol and its table of engines.
 LIGHT_HALF = {

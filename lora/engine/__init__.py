@@ -24,6 +24,8 @@ class EngineSettings:
     threads: int = 0  # CPU threads of a worker; 0 = all cores
     compile: bool = False  # on a GPU: compile before the worker takes jobs
     nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
+    cluster: str = ""  # of the engine ray: HOST:PORT of a running cluster; "" = one on this machine alone
+    worker_cpus: int = 2  # of the engine ray, where there is no GPU: CPUs of a worker
     silent_seconds: float = 30.0  # a worker whose process has sent nothing for so long is replaced
     stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long
 
@@ -64,4 +66,10 @@ def _local(settings: EngineSettings) -> Engine:
     return LocalEngine(settings)
 
 
-ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"local": _local}
+def _ray(settings: EngineSettings) -> Engine:
+    from lora.engine.ray import RayEngine
+
+    return RayEngine(settings)
+
+
+ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"local": _local, "ray": _ray}

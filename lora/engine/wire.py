@@ -7,6 +7,7 @@ No pickle: a frame can only become one of the dataclasses in ``KINDS``.
 
 from __future__ import annotations
 
+import io
 import json
 from asyncio import IncompleteReadError, StreamReader
 from dataclasses import dataclass, fields, is_dataclass
@@ -97,6 +98,16 @@ def pack(message: Any) -> bytes:
     line, parts = split(message)
     assert not any(isinstance(part, FileContent) for part in parts)
     return b"".join([line, *(part for part in parts if isinstance(part, bytes))])
+
+
+def joined(line: bytes, parts: list[bytes]) -> Any:
+    """The message of a frame's first line and what follows. Raises WireError."""
+    return _message(_header(line), parts)
+
+
+def unpack(frame: bytes) -> Any:
+    """The message of a whole frame. Raises WireError."""
+    return read(io.BytesIO(frame))
 
 
 def read(stream: BinaryIO) -> Any | None:

@@ -19,8 +19,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 import torch
 
@@ -77,7 +78,7 @@ class Worker:
         self._cut_outs = CutOutQueue(send_event, cut_out)
         self._trainings = TrainQueue(base, send_event)
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """Work for ever: draw one batch, cut one picture out, then let the training go one step further."""
         while True:
             self._read_inbox(wait=not (self._draws or self._cut_outs or self._trainings))
@@ -117,7 +118,7 @@ class Worker:
 def main() -> None:
     """Set the process up and work until stdin is closed."""
     args = _parser().parse_args()
-    _lower_priority(args.nice)
+    lower_priority(args.nice)
     logging.basicConfig(level=logging.INFO, format="worker: %(message)s", stream=sys.stderr)
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, which then closes stdin
@@ -134,16 +135,41 @@ def main() -> None:
     send(wire.Devices(names=every_device()))
     inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
-    maker = StickerMaker(args.cache_dir)
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    setup = Setup(
+        base=args.base,
+        cache_dir=args.cache_dir,
+        device=args.device,
+        threads=args.threads,
+        compile=args.compile,
+    )
     try:
-        base = base_model.load(args.base, args.cache_dir, args.device)
+        work(setup, inbox, send, heartbeat.mark)
     except BaseError as error:
         log.error("the base cannot be loaded: %s", error)
         sys.exit(3)
 
-    if args.compile:
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a worker needs to begin. ``node`` is the machine's address, shown with the device; "" = this one."""
+
+    base: str
+    cache_dir: Path
+    device: str
+    threads: int  # 0: as many as torch takes
+    compile: bool
+    node: str = ""
+
+
+def work(
+    setup: Setup, inbox: queue.SimpleQueue[Message], send: Callable[[Event], None], mark: Mark
+) -> NoReturn:
+    """Load the base, send Ready and run jobs for ever. Raises BaseError if the base cannot be loaded."""
+    maker = StickerMaker(setup.cache_dir)
+    if setup.threads:
+        torch.set_num_threads(setup.threads)
+    base = base_model.load(setup.base, setup.cache_dir, setup.device)
+    if setup.compile:
         base.compiled = True
         mixed_batches.compile_drawing(base)
     send(
@@ -151,14 +177,14 @@ def main() -> None:
             worker="",  # the engine knows its name
             base=base.name,
             base_hash=base.hash,
-            device=str(base.device),
+            device=f"{base.device} on {setup.node}" if setup.node else str(base.device),
             defaults=base.profile.defaults(USUAL_SAMPLES),
             example_prompt=base.profile.example_prompt,
             layers=lora_layers.shapes(base),
             trainings=most_at_once(base.device),
         )
     )
-    Worker(base, inbox, send, maker, maker.cut_out, heartbeat.mark).run()
+    Worker(base, inbox, send, maker, maker.cut_out, mark).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -190,7 +216,7 @@ def _private_stdout() -> BinaryIO:
     return os.fdopen(private, "wb")
 
 
-def _lower_priority(nice: int) -> None:
+def lower_priority(nice: int) -> None:
     """Let other processes, above all the bot, have the processor first.
 
     On Linux the priority belongs to a thread, and libraries have started some when they were imported.

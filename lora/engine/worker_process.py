@@ -115,7 +115,7 @@ class WorkerProcess:
                 worker.stdin.write(line)
                 for part in parts:
                     try:
-                        worker.stdin.write(await _content(part))
+                        worker.stdin.write(await content(part))
                     except OSError as error:
                         if isinstance(error, ConnectionError) or isinstance(part, bytes):
                             raise
@@ -229,7 +229,7 @@ def _environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
-async def _content(part: bytes | FileContent) -> bytes:
+async def content(part: bytes | FileContent) -> bytes:
     """The bytes of a part of a frame. Raises OSError, also if a file's size has changed."""
     if isinstance(part, bytes):
         return part

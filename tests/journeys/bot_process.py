@@ -77,8 +77,11 @@ class BotProcess:
 
         def look() -> bool:
             with suppress(psutil.NoSuchProcess):
-                children = psutil.Process(self.processes[-1].pid).children()
-                found.extend(child for child in children if "lora.engine.worker" in child.cmdline())
+                for child in psutil.Process(self.processes[-1].pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        line = " ".join(child.cmdline())
+                        if "lora.engine.worker" in line or "ray::WorkerActor" in line:
+                            found.append(child)
             return bool(found)
 
         await until_async(look)

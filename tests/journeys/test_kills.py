@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -49,10 +51,17 @@ async def send_quickly(ada: Person, count: int) -> None:
         await ada.send_picture(picture(number), as_="document", caption=f"ball number {number}")
 
 
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """As everywhere, but a training lasts long enough to be killed in its middle."""
+RAY = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install -e .[cluster]"
+)
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=[RAY, pytest.mark.slow])])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """As everywhere, but a training lasts long enough to be killed in its middle. On each engine."""
     engine = settings["engine"] | {"silent_seconds": 3}
+    if request.param == "ray":  # one worker, whatever the machine has
+        engine |= {"name": "ray", "worker_cpus": os.cpu_count() or 1, "silent_seconds": 10}
     return settings | {"train": {"steps": 400, "checkpoint_steps": 150}, "engine": engine}
 
 

@@ -74,6 +74,9 @@ def test_messages_come_out_as_they_went_in() -> None:
         return [await wire.read_async(reader) for _ in range(len(MESSAGES) + 1)]
 
     assert asyncio.run(read_all()) == [*MESSAGES, None]
+    assert [wire.unpack(wire.pack(message)) for message in MESSAGES] == MESSAGES
+    in_parts = [wire.split(message) for message in MESSAGES]
+    assert [wire.joined(line, [bytes(part) for part in parts]) for line, parts in in_parts] == MESSAGES
 
 
 @pytest.mark.parametrize(
