@@ -31,7 +31,7 @@ def plot(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: str) -> 
         seconds = top * part / 4
         pen.line((LEFT, at(first, seconds)[1], RIGHT, at(first, seconds)[1]), fill=LINE)
         write(pen, (LEFT - 8, at(first, seconds)[1]), f"{seconds:.1f} s", 14, FAINT, "rm")
-    for hour in range(int(first), int(last) + 1, max(1, int(last - first) // 12)):
+    for hour in range(int(first), int(last) + 1, max(1, int(last - first) // 7)):
         if hour >= first:
             write(pen, (at(hour, 0)[0], BOTTOM + 8), f"{hour}:00", 14, FAINT, "ma")
     for number, (name, curve) in enumerate(curves.items()):

@@ -307,6 +307,7 @@ def main() -> None:
     one = commands.add_parser("day")
     one.add_argument("--load", type=float, default=0.8)
     one.add_argument("--hours", type=int, nargs=2, default=[0, 24])
+    one.add_argument("--workers", type=int, default=WORKERS)
     one.add_argument("--no-locality", action="store_true", help="where an adapter is does not count")
     one.add_argument("--plot", type=Path)
     other = commands.add_parser("dispatcher")
@@ -316,7 +317,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = asyncio.run(dispatcher_cost(Path(folder), jobs=args.jobs, workers=WORKERS))
     else:
-        day, found = simulate(args.load, (args.hours[0], args.hours[1]), locality=not args.no_locality)
+        day, found = simulate(
+            args.load, (args.hours[0], args.hours[1]), workers=args.workers, locality=not args.no_locality
+        )
         if args.plot:
             title = f"Waits for a sticker, 95th percentile, {args.load:.0%} load in the peak hour"
             args.plot.write_bytes(plot(windows(day), title=title))

@@ -150,6 +150,7 @@ async def test_a_sticker_that_cannot_be_sent_is_told_and_passed_over(stage: Stag
         fault = stage.playground.faults.add(Fault(method="sendSticker", error=(502, "Bad Gateway"), times=99))
         await ada.send("/sticker a fox --seed 1 --n 2")
         await until(lambda: fault.times < 99)
+        await until(lambda: running.parts.store.value("SELECT count(*) = 2 FROM drawing"))
         drawn = await drawings.of_job(running.parts.store, 1)
         assert len(drawn) == 2
     name = drawn[0].blob
