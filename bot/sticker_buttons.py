@@ -59,7 +59,7 @@ def cut_menu(words: Words, job: Job, drawing: Drawing) -> Buttons:
 def draw_menu(
     words: Words, job: Job, drawing: Drawing, styles: Sequence[tuple[str, str]], most: int
 ) -> Buttons:
-    """Several, a weaker or stronger style, another style, and words for what shall not be on it.
+    """Several, a weaker or stronger style, another style, its place in the pack, words for what shall not be on it.
 
     ``styles`` are names of other styles and what stands for them in the data of buttons; ``most`` is how many
     stickers one press may ask for.
@@ -78,6 +78,7 @@ def draw_menu(
         )
     shown = [(clip(name, 20), f"instyle:{id}:{key}") for name, key in styles[:MOST_STYLES]]
     rows += [shown[i : i + STYLES_IN_A_ROW] for i in range(0, len(shown), STYLES_IN_A_ROW)]
+    rows.append([(words.plain("button-replace"), f"replace:{id}")])
     return [*rows, [(words.plain("button-without"), f"without:{id}"), _back(words, id)]]
 
 

@@ -825,6 +825,7 @@ TEXTS = {
     "button-back": "‹ Back",
     "button-private": "Open our chat",
     "button-open-pack": "Open the pack",
+    "button-replace": "🔁 Replace one in the pack",
     "button-packs": "All packs",
     "button-pack-new": "➕ New pack",
     "button-pack-show": "Show the pack",

@@ -842,6 +842,7 @@ TEXTS = {
     "button-back": "‹ Назад",
     "button-private": "Открыть наш чат",
     "button-open-pack": "Открыть набор",
+    "button-replace": "🔁 Заменить им стикер в наборе",
     "button-packs": "Все наборы",
     "button-pack-new": "➕ Новый набор",
     "button-pack-show": "Показать набор",

@@ -210,14 +210,12 @@ async def test_title_cover_and_questions(stage: Stage, ada: Person) -> None:
 
 async def test_a_drawing_takes_the_place_of_a_sticker(stage: Stage, ada: Person) -> None:
     """From below the drawing; the old one comes back with /undo, at its place."""
-    async with packed(stage, ada) as running:
+    async with packed(stage, ada):
         old = await stickers(ada)
         await ada.send("/sticker a blue cat --seed 9")
         await ada.wait_for("seed 9")
         new = drawings_of(ada)[-1]
-        await running.parts.sender.edit_buttons(
-            ada.id, new.id, [[("Replace one in the pack", f"replace:{4}"), ("+", "add:4")]]
-        )
+        await ada.press(new, "menu:4:draw")
         await until(lambda: labelled(ada, -1, "Replace"))
         await ada.press(new, "replace:")
         await ada.press(await ada.wait_for("shall go"), "2")
@@ -232,7 +230,6 @@ async def test_a_drawing_takes_the_place_of_a_sticker(stage: Stage, ada: Person)
         assert await ada.download(found[1]["file_id"]) == await ada.download(old[1]["file_id"])
         assert (len(found), found[1]["emoji_list"]) == (3, old[1]["emoji_list"])
         await until(lambda: labelled(ada, -1, "Add to pack"))
-        await shown(ada)
         await ada.press(await shown(ada), "1")
         await ada.press(await ada.wait_for("sticker 1 of 3"), "🔁 Replace")
         await ada.press(await ada.wait_for("By which drawing"), "swap:")
