@@ -38,7 +38,9 @@ class CountingSender:
     def __init__(self) -> None:
         self.sent = self.edited = 0
 
-    async def text(self, person: int, text: str, *, buttons: Buttons | None = None) -> int:
+    async def text(
+        self, person: int, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None
+    ) -> int:
         self.sent += 1
         return self.sent
 
