@@ -46,6 +46,7 @@ from bot.serve import apologise, serve
 from bot.store import Store
 from bot.supervise import keep_running, run_all
 from bot.tidy import Tidy
+from bot.waiting import waiting_helps
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ CALL_SECONDS = 30.0  # timeout of a call; python-telegram-bot's default of 5 s g
 async def run(config: Config, token: Token) -> None:
     """Run the bot until cancelled. Raises ConfigError for an error that the operator has to fix.
 
-    Any other error at the start is raised, too; later the part that it came from is started again.
+    So is any other error at the start, unless it goes away by itself, as a full disk does. Later the part that it
+    came from is started again.
     """
     os.umask(0o077)  # what people send is for this user's eyes only
     with _only_one(config.storage.dir):
@@ -67,9 +69,12 @@ async def run(config: Config, token: Token) -> None:
         except ConfigError:
             raise
         except Exception as error:
-            if not started.is_set():
+            if started.is_set():
+                log.error("the bot died of %s and is started again", type(error).__name__, exc_info=error)
+            elif waiting_helps(error):
+                log.error("the bot cannot start yet, trying again: %s", error)
+            else:
                 raise
-            log.error("the bot died of %s and is started again", type(error).__name__, exc_info=error)
         await keep_running("the bot", bot)
 
 

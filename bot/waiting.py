@@ -8,9 +8,18 @@ from datetime import timedelta
 
 from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter
 
-# The machine lacks something for the moment: disk space, memory, file handles.
+# The machine lacks something for the moment: disk space, memory, file handles. EFBIG: a limit on file sizes.
 _SHORTAGES = frozenset(
-    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN]
+    [
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EAGAIN,
+    ]
 )
 _BUSY_FILE = frozenset(
     [

@@ -138,7 +138,8 @@ def keyword_problem(word: str) -> str | None:
 
     A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for
     it without a usual ending; if an emoji's name says it; or if each of its tokens is a word of three letters
-    or more. Different words joined by ``_`` or ``-`` are a new word, unless it is known without the sign:
+    or more. Different words joined by ``_`` or ``-`` are a new word, unless it is known without the sign, or
+    emoji's names say every one of them: the tokenizer splits at the sign, so the base reads ``red_fox`` as a fox.
     ``ski_fail`` is taken, ``t-shirt`` is not.
     """
     if not word.strip():
@@ -157,8 +158,9 @@ def _is_known(word: str) -> bool:
     runs = re.findall("[a-z]+", word)
     if len(set(runs)) == 1 or not re.search("[_-]", word):
         return all(map(_is_ordinary, runs))
-    joined = "".join(runs)
-    return len(_pieces(joined)) == 1 or " ".join(runs) in _emoji_by_english_name()
+    if all(run in _emoji_words() for run in runs):
+        return True
+    return len(_pieces("".join(runs))) == 1 or " ".join(runs) in _emoji_by_english_name()
 
 
 def suggest_keywords(count: int, seed: int) -> list[str]:

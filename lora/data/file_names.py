@@ -42,7 +42,16 @@ class FileNames:
         if not self._is_inside(name):
             return f"{name!r} lies outside of the folder"
         link = (self._folder / os.path.normpath(name)).is_symlink()
-        return f"{name!r} is a link to nothing" if link else f"there is no file {name!r}"
+        if link:
+            return f"{name!r} is a link to nothing"
+        below = self._below(name)
+        return f"there is no file {name!r}" + (f", but there is {below!r}; write that" if below else "")
+
+    def _below(self, name: str) -> str | None:
+        """The same name in one of the folders inside, as where a table lies one folder above its pictures."""
+        inner = Path(os.path.normpath(name))
+        folders = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+        return next((f"{one}/{name}" for one in folders if self._alike(Path(one) / inner)), None)
 
     def _is_inside(self, name: str) -> bool:
         inner = Path(os.path.normpath(name))

@@ -173,6 +173,8 @@ def _missing(folder: Path) -> Fault:
             hints.append(
                 f"{path.name!r} has {len(texts)} pictures with captions in {CAPTIONS[0]} files; name it instead"
             )
+    if table := _above(folder):
+        hints.append(f"{table} names pictures of this folder; move it beside them, or name {table.parent}")
     if (folder / "metadata.json").is_file():
         hints.append(f"metadata.json is there; it has to be called {JSONL} and have one object on each line")
     why = (
@@ -180,6 +182,17 @@ def _missing(folder: Path) -> Fault:
         f"Or put each caption into a text file beside its picture, a{CAPTIONS[0]} for a.png"
     )
     return Fault(where=str(folder / JSONL), name=JSONL, why="; ".join([why, *hints]))
+
+
+def _above(folder: Path) -> Path | None:
+    """The table one folder above its pictures, if it names any of the pictures in ``folder`` without the folder."""
+    table = find_table(folder.resolve().parent)
+    if table is None:
+        return None
+    here = {file_names.key(path.name) for path in pictures(folder)}
+    cells = (cell for row in rows(table) if isinstance(row, TableRow) for cell in row.columns.values())
+    named = (isinstance(cell, str) and file_names.key(cell.rpartition("/")[2]) in here for cell in cells)
+    return table if any(named) else None
 
 
 def find_table(folder: Path) -> Path | None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+from contextlib import suppress
 from pathlib import Path
 
-from bot import ready_style
+import pytest
+
+from bot import app, ready_style
 from bot.blobs import Blobs
 from bot.playground import Person
 from bot.ready_style import FILE, MAX_BYTES
+from bot.secret import Token
 from bot.store import Store
+from lora.engine import ENGINES
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.waiting import until_async
@@ -34,6 +41,36 @@ async def test_a_file_that_is_no_adapter_is_no_style(store: Store, tmp_path: Pat
     """The bot starts without it."""
     (tmp_path / "x").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
     assert await ready_style.load(store, Blobs(tmp_path / "blobs", store), tmp_path / "x") is None
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+async def test_a_start_on_a_full_disk_waits(
+    stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    """The bot does not end; it serves people as soon as there is room."""
+    tries = 0
+
+    def write(self: Blobs, content: bytes) -> str:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OSError(code, "no room")
+        return original(self, content)
+
+    original = Blobs._write
+    monkeypatch.setattr(Blobs, "_write", write)
+    monkeypatch.setattr("bot.supervise.FIRST_PAUSE", 0.01)
+    monkeypatch.setitem(ENGINES, "fake", lambda settings: FakeEngine())
+    await ada.send("/help")
+    work = asyncio.create_task(app.run(stage.config, Token(stage.playground.token)))
+    try:
+        await ada.wait_for("Teach me a look")
+    finally:
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+    assert tries == 3
+    assert caplog.text.count("cannot start yet") == 1
 
 
 async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:

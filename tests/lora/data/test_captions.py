@@ -184,6 +184,9 @@ def test_invented_words_are_taken(word: str) -> None:
         ("t-shirt", "ordinary"),
         ("ice_cream", "ordinary"),
         ("teddy-bear", "ordinary"),
+        ("red_fox", "ordinary"),
+        ("big-blue-car", "ordinary"),
+        ("zorvex_fox", None),
         ("ski_fail_of_the_years", "characters"),
     ],
 )

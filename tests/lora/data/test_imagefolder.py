@@ -188,3 +188,12 @@ def test_captions_in_the_train_folder(tmp_path: Path) -> None:
     (tmp_path / "train" / "a.txt").write_text("a fox")
     assert imagefolder.split(tmp_path) == tmp_path / "train"
     assert captions(tmp_path) == ["a fox"]
+
+
+def test_a_table_one_folder_above_its_pictures_is_named(tmp_path: Path) -> None:
+    """Both ways round: the pictures' folder was named, or the table's."""
+    table(pictures(tmp_path, "images/a.png"), "a.png")
+    with pytest.raises(DatasetError, match=r"there is no file 'a\.png', but there is 'images/a\.png'"):
+        read_folder(tmp_path)
+    with pytest.raises(DatasetError, match=r"metadata\.jsonl names pictures of this folder"):
+        read_folder(tmp_path / "images")
