@@ -10,8 +10,9 @@ import sys
 from collections.abc import Coroutine
 from pathlib import Path
 
+from bot.config import Log
 from bot.errors import ConfigError
-from bot.secret import Scrubbed, Token, take_token
+from bot.secret import FORMATS, Token, take_token
 
 log = logging.getLogger("bot")
 
@@ -40,7 +41,7 @@ def _run(path: Path | None) -> int:
 
     settings = config.load(path)
     token = take_token()
-    _log_to_stderr(token)
+    _log_to_stderr(token, settings.log)
     try:
         asyncio.run(_until_told(app.run(settings, token)))
     except ConfigError:
@@ -62,12 +63,12 @@ async def _until_told(work: Coroutine[None, None, None]) -> None:
         log.info("the bot has ended")
 
 
-def _log_to_stderr(token: Token) -> None:
+def _log_to_stderr(token: Token, settings: Log) -> None:
     """One line per event, never the token, never what people write."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Scrubbed(token))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("httpx", "httpcore"):  # they log every URL
+    handler.setFormatter(FORMATS[settings.format](token))
+    logging.basicConfig(level=settings.level.upper(), handlers=[handler])
+    for name in ("httpx", "httpcore", "asyncio"):  # they log every URL, or at DEBUG what is awaited
         logging.getLogger(name).setLevel(logging.WARNING)
     # python-telegram-bot logs whole updates at ERROR and CRITICAL; its errors reach our own log as exceptions.
     logging.getLogger("telegram").setLevel(logging.CRITICAL + 1)

@@ -47,6 +47,7 @@ from bot.store import Store
 from bot.supervise import keep_running, run_all
 from bot.tidy import Tidy
 from bot.waiting import waiting_helps
+from bot.watching import Watching
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,13 @@ async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> No
     async with build(config, token) as (parts, inbox):
         started.set()
         log.info("the bot is running")
+        watching = Watching(
+            listen=config.metrics.listen,
+            store=parts.store,
+            disk=parts.disk,
+            updates_come=lambda: inbox.updates_come,
+            workers=lambda: len(parts.dispatch.devices),
+        )
         tidy = Tidy(store=parts.store, blobs=parts.blobs, storage=config.storage)
         await run_all(
             {
@@ -91,6 +99,7 @@ async def _run_parts(config: Config, token: Token, started: asyncio.Event) -> No
                 "messages": partial(keep_running, "the part that tells of jobs", parts.deliver.run),
                 "tidy": partial(keep_running, "the tidy", tidy.run),
                 "disk": partial(keep_running, "the look at the disk", parts.disk.run),
+                "watching": watching.run,
             }
         )
 

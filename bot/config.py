@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from bot.errors import ConfigError
+from bot.web import ADDRESS
 from lora.engine import ENGINES
 from lora.jobs import DrawOptions
 
@@ -128,6 +129,21 @@ class AdminLimits(Quotas):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Where /health and /metrics are answered, HOST:PORT; "" = nowhere."""
+
+    listen: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """What is written to stderr, and as what."""
+
+    format: str = "text"
+    level: str = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All settings, one field per table of the file."""
 
@@ -140,6 +156,8 @@ class Config:
     sticker: Sticker = field(default_factory=Sticker)
     limits: Limits = field(default_factory=Limits)
     admin_limits: AdminLimits = field(default_factory=AdminLimits)
+    metrics: Metrics = field(default_factory=Metrics)
+    log: Log = field(default_factory=Log)
 
     def limits_of(self, person: int) -> Quotas:
         """What this person may take."""
@@ -151,6 +169,12 @@ def _is_person(entry: int | str) -> bool:
     if isinstance(entry, int):
         return entry > 0
     return re.fullmatch(r"@[A-Za-z][A-Za-z0-9_]{3,31}", entry) is not None
+
+
+def is_address(text: str) -> bool:
+    """Whether it is HOST:PORT."""
+    found = ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found[2]) < 65536
 
 
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
@@ -209,6 +233,9 @@ ALLOWED: dict[str, Rule] = {
         for key in fields(Quotas)
     },
     "limits.attempts": (lambda v: v >= 1, "1 or more"),
+    "metrics.listen": (lambda v: not v or is_address(v), '"" or HOST:PORT, such as "127.0.0.1:9100"'),
+    "log.format": (lambda v: v in ("text", "json"), "text or json"),
+    "log.level": (lambda v: v in ("debug", "info", "warning", "error"), "debug, info, warning or error"),
 }
 
 

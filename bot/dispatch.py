@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 
+from bot import metrics
 from bot.blobs import Blobs
 from bot.config import Config
 from bot.estimates import Estimates
@@ -77,6 +78,8 @@ class Dispatch:
         self._newest = 0  # the highest id of a job that ``_next`` has been told of
         self._submitted: dict[int, float] = {}  # draws that are alone with their worker -> monotonic seconds
         self.devices: dict[str, str] = {}  # workers that take jobs -> what each computes on
+        self._steps = metrics.Steps()
+        self._gone = 0  # workers that were lost and are not back
         self._lost: list[float] = []  # when workers were lost lately, monotonic seconds
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
@@ -191,6 +194,8 @@ class Dispatch:
             return
         if await jobs.handed_over(self._store, job.id, job.attempt) is None:
             await self._engine.cancel(job.id)  # the row was cancelled while the engine waited
+        elif job.attempt == 1 and job.asked_at is not None:
+            metrics.QUEUE_WAIT.labels(job.kind.value).observe(max(0.0, time.time() - job.asked_at))
 
     async def _wait_again(self, id: int) -> None:
         """A job that a worker had, or nearly had, waits at the front of the line if its row says that it waits."""
@@ -244,6 +249,7 @@ class Dispatch:
         match event:
             case Progress():
                 self.estimates.progress(job.kind, event)
+                self._steps.count(job, event)
             case Findings():
                 await findings.store_all(self._store, job, event.findings)
             case Checkpoint():
@@ -286,6 +292,7 @@ class Dispatch:
                         uncut=uncut[0] if uncut else None,
                         background=event.background,
                     )
+                metrics.PICTURES.inc()
             case CutPicture() if event.picture:
                 async with self._blobs.keep(event.picture) as (cut,):
                     await cutouts.take(self._store, job, event.index, cut, len(event.picture))
@@ -313,6 +320,9 @@ class Dispatch:
         await self._example_prompt.take(event.example_prompt)
         self._next.join(event.worker, trainings=event.trainings)
         self.devices[event.worker] = event.device
+        if self._gone:
+            self._gone -= 1
+            metrics.WORKER_RESTARTS.inc()
         self._count_workers()
         self.wake()
 
@@ -326,6 +336,8 @@ class Dispatch:
         self._next.leave(event.worker)
         self._count_workers()
         self.devices.pop(event.worker, None)
+        self._gone += 1
+        metrics.WORKER_LOSSES.inc()
         now = time.monotonic()
         self._lost = [at for at in self._lost if now - at < LOSSES_SECONDS] + [now]
         often = len(self._lost) >= LOSSES_TOLD
@@ -339,12 +351,14 @@ class Dispatch:
 
     async def _end(self, job: Job, state: JobState, error: str | None = None) -> None:
         if await jobs.end(self._store, job.id, job.attempt, state, error):
+            metrics.JOBS_ENDED.labels(job.kind.value, state.value).inc()
             await self._tidy(job)
             self._notify(job.person)
 
     async def _tidy(self, job: Job) -> None:
         """Delete what only a running job needs, and look for the next job."""
         self._submitted.pop(job.id, None)
+        self._steps.forget(job.id)
         self._next.end(job.id)
         await self.estimates.ended(job.id)
         now = await jobs.get(self._store, job.id) if job.kind != JobKind.DRAW else None

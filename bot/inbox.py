@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from telegram import Bot, Update
 from telegram.error import Forbidden
 
+from bot import metrics
 from bot.errors import KeepForLater
 from bot.per_person import PerPerson
 from bot.poll import Json, Poll
@@ -66,6 +67,11 @@ class Inbox:
         self._crashing: set[int] = set()  # updates whose last try crashed
         self._unreadable, self._unreadable_logged = 0, float("-inf")
 
+    @property
+    def updates_come(self) -> bool:
+        """Whether Telegram gave updates, or said that there are none, when it was last asked."""
+        return self._poll.works
+
     async def run(self) -> None:
         """First what a kill has left undone, then poll until cancelled."""
         try:
@@ -81,6 +87,8 @@ class Inbox:
 
         What ``sift`` leaves out, the updates of strangers, is not stored: nothing of it is to be done later.
         """
+        for update in updates:
+            metrics.count_update(update)
         if self._old == float("inf"):
             self._old = await inbox.newest(self._store)
         letters = [(owner(update), update) for update in await self._sift(updates)]
@@ -142,6 +150,7 @@ class Inbox:
             try:
                 state = await self._outcome(letter, update)
                 await inbox.end(self._store, letter, state)
+                metrics.ANSWER_SECONDS.observe(max(0.0, time.time() - letter.received_at))
                 self._state.works()
                 return
             except Exception as error:

@@ -40,6 +40,11 @@ class Poll:
         self._offset: int | None = None
         self._state = StateLog(log, "updates come in again")
 
+    @property
+    def works(self) -> bool:
+        """Whether the last call has succeeded."""
+        return not self._state.failing
+
     async def close(self) -> None:
         """Close the connection."""
         await self._http.shutdown()

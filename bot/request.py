@@ -23,6 +23,7 @@ from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, T
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
+from bot import metrics
 from bot.slots import without_slot
 
 # What Telegram says when this person, or this group, can never be written to.
@@ -88,8 +89,14 @@ class Request(BaseRequest):
             sock_read=reading,
         )
         async with without_slot(), self._free:
-            code, body = await self._send(url, method, request_data, limits)
-        _check(code, method, body)
+            try:
+                code, body = await self._send(url, method, request_data, limits)
+                _check(code, method, body)
+            except TelegramError as error:
+                metrics.count_error(error)
+                raise
+        if code >= HTTPStatus.BAD_REQUEST:  # the library raises it
+            metrics.count_refusal(code)
         return code, body
 
     async def _send(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import re
 import sqlite3
 import traceback
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 
 from telegram.error import TelegramError
@@ -69,11 +71,11 @@ class Scrubbed(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The formatted record, its traceback included."""
-        record = copy.copy(record)  # other handlers get it as it was
-        record.exc_text = None  # what another handler may have formatted
-        if record.name == "asyncio":  # behind its first line it shows tasks with their errors
-            record.msg, record.args = record.getMessage().partition("\n")[0], None
-        return self._token.sub("<token>", super().format(record))
+        return self._token.sub("<token>", self.text(_clean(record)))
+
+    def text(self, record: logging.LogRecord) -> str:
+        """A cleaned record as a line, which may still hold the token."""
+        return super().format(record)
 
     def formatException(self, ei: ExcInfo) -> str:
         """The traceback of an error and of its causes."""
@@ -87,6 +89,35 @@ class Scrubbed(logging.Formatter):
             parts.append(f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}{text}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return "\nwhich came from:\n".join(parts)
+
+
+class ScrubbedJson(Scrubbed):
+    """The same as one JSON object a line, for programs that collect logs."""
+
+    def text(self, record: logging.LogRecord) -> str:
+        """A cleaned record as JSON: time (ISO 8601, UTC), level, logger, message, error with its traceback."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        fields = {
+            "time": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+
+FORMATS = {"text": Scrubbed, "json": ScrubbedJson}
+
+
+def _clean(record: logging.LogRecord) -> logging.LogRecord:
+    """A copy without what other handlers or asyncio have put into it."""
+    record = copy.copy(record)  # other handlers get it as it was
+    record.exc_text = None  # what another handler may have formatted
+    if record.name == "asyncio":  # behind its first line it shows tasks with their errors
+        record.msg, record.args = record.getMessage().partition("\n")[0], None
+    return record
 
 
 def _in_any_encoding(token: str) -> re.Pattern[str]:

@@ -15,6 +15,11 @@ class StateLog:
         self._recovered = recovered
         self._state: str | None = None
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last that was said is a failure."""
+        return self._state is not None
+
     def fails(
         self, state: str, text: str, *, level: int = logging.WARNING, extra: Extra | None = None
     ) -> None:

@@ -112,6 +112,11 @@ class Store:
         await self._in_thread(self._db.close)
         self._thread.shutdown()
 
+    @property
+    def failing(self) -> bool:
+        """Whether the file took no query or change when it was last tried."""
+        return self._state.failing
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """All statements of this task inside, or none. May be nested; the outermost one counts."""

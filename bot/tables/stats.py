@@ -58,6 +58,28 @@ async def jobs(store: Store, kind: JobKind, since: float) -> KindStats:
     )
 
 
+async def queue(store: Store) -> dict[tuple[JobKind, JobState], int]:
+    """How many jobs wait or run, by kind and state."""
+    rows = await store.rows(
+        "SELECT kind, state, count(*) AS n FROM job WHERE state IN ('queued', 'running') GROUP BY state, kind"
+    )
+    return {(JobKind(row["kind"]), JobState(row["state"])): int(row["n"]) for row in rows}
+
+
+async def oldest_queued(store: Store, kind: JobKind) -> float | None:
+    """When the oldest job that waits was asked for (seconds since 1970)."""
+    asked_at: float | None = await store.value(
+        "SELECT asked_at FROM job WHERE state = 'queued' AND kind = ? ORDER BY id LIMIT 1", kind
+    )
+    return asked_at
+
+
+async def waiting_updates(store: Store) -> int:
+    """How many stored updates are not worked off."""
+    found = "SELECT count(*) FROM inbox WHERE state = 'waiting' AND state IN ('waiting', 'kept')"
+    return int(await store.value(found))
+
+
 async def errors(store: Store, since: float) -> list[tuple[str, int]]:
     """Why jobs failed since then, with how many, the most frequent first."""
     rows = await store.rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from bot import app
 from bot.config import Config, Engine, Storage, Telegram
 from bot.context import Parts
+from bot.inbox import Inbox
 from bot.playground import Person, Playground, serve
 from bot.rate_limit import RateLimiter
 from bot.secret import Token
@@ -23,12 +25,20 @@ from tests.bot.fake_engine import FakeEngine
 from tests.patient_person import PatientPerson
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 @dataclass(kw_only=True)
 class Running:
     """A bot that is running."""
 
     parts: Parts
     engine: FakeEngine
+    inbox: Inbox
 
 
 @dataclass(kw_only=True)
@@ -48,7 +58,7 @@ class Stage:
         async with app.build(config, Token(self.playground.token)) as (parts, inbox):
             work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
             try:
-                yield Running(parts=parts, engine=engine)
+                yield Running(parts=parts, engine=engine, inbox=inbox)
                 assert not work.done(), work.exception()
             finally:
                 work.cancel()

@@ -14,6 +14,7 @@ import pytest
 
 from bot import __main__ as main
 from bot import waiting
+from bot.config import Log
 from bot.context import Context
 from bot.handlers import start
 from bot.playground import Fault, Person
@@ -26,8 +27,10 @@ MARK = "qwertzuiop"  # in all that people write here
 HTML = f"<html>{MARK}</html>"
 
 
-@pytest.fixture
-def log(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+@pytest.fixture(params=["text", "json"])
+def log(
+    request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[io.StringIO]:
     """What ``python -m bot`` would write to stderr."""
     written = io.StringIO()
     root = logging.getLogger()
@@ -36,10 +39,10 @@ def log(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     monkeypatch.setattr(logging, "StreamHandler", lambda: handler)
     handler = logging._StderrHandler()
     monkeypatch.setattr(type(handler), "stream", written)
-    main._log_to_stderr(Token(stage.playground.token))
+    main._log_to_stderr(Token(stage.playground.token), Log(format=request.param))
     yield written
     root.handlers, root.level = old
-    for name in ("httpx", "httpcore", "telegram"):
+    for name in ("httpx", "httpcore", "asyncio", "telegram"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
