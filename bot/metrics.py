@@ -19,7 +19,8 @@ from bot.reading import Json
 from bot.tables.jobs import Job, JobKind
 from lora.jobs import Progress
 
-disable_created_metrics()  # a second series beside each counter, which nothing here reads
+# Else a second series stands beside each counter, which nothing here reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
