@@ -1,4 +1,4 @@
-"""``python -m bot [--config FILE]`` runs the bot on Telegram; ``python -m bot playground`` without it."""
+"""``python -m bot [--config FILE]`` runs the bot on Telegram; with one of ``COMMANDS`` it does something else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from pathlib import Path
 
 from bot.config import Log
@@ -17,17 +18,25 @@ from bot.secret import FORMATS, Token, take_token
 log = logging.getLogger("bot")
 
 
-def main(argv: list[str]) -> int:
+# Each is a module with ``main(arguments, path of the configuration) -> exit code``.
+COMMANDS = {
+    "playground": "bot.playground",
+    "backup": "bot.backup",
+    "restore": "bot.restore",
+    "doctor": "bot.doctor",
+    "config": "bot.config_file",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
     """The process's exit code: 0 ended, 1 failed, 2 the operator has to mend something."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     parser.add_argument("--config", type=Path, help="a TOML file in place of ./config.toml")
-    parser.add_argument("command", nargs="?", choices=["playground"], help="run without Telegram")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help="default: run the bot")
     chosen, rest = parser.parse_known_args(argv)
     try:
-        if chosen.command == "playground":
-            from bot import playground
-
-            return playground.main(rest, chosen.config)
+        if chosen.command:
+            return int(import_module(COMMANDS[chosen.command]).main(rest, chosen.config))
         if rest:
             parser.error(f"unknown arguments: {' '.join(rest)}")
         return _run(chosen.config)
@@ -75,4 +84,4 @@ def _log_to_stderr(token: Token, settings: Log) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bot.store import Store
@@ -74,21 +76,35 @@ class Blobs:
         return in_file(path, await asyncio.to_thread(_checked_size, path))
 
     async def sweep(self, names: Iterable[str]) -> None:
-        """Delete those of ``names`` that are in no row. What the disk does not let go is left to ``sweep_all``."""
+        """Delete those of ``names`` that are in no row, unless a backup is made.
+
+        What is left is deleted by ``sweep_all``.
+        """
         async with self._lock:
-            for name in set(names):
-                if not await self._wanted(name):
-                    self._count(-_delete(self._path(name)))
+            with _deletions(self._folder) as allowed:
+                if not allowed:
+                    return
+                await self._sweep(set(names))
+
+    async def _sweep(self, names: set[str]) -> None:
+        for name in names:
+            if not await self._wanted(name):
+                self._count(-_delete(self._path(name)))
 
     async def sweep_all(self) -> None:
         """Delete every blob that is in no row, and half-written files: what a killed process has left."""
         async with self._lock:
-            found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
-            query = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in COLUMNS)  # noqa: S608 - constants
-            wanted = {row[0] for row in await self._store.rows(query)}
-            unused = [path for path in found if path.name not in wanted]
-            await asyncio.to_thread(_delete, *unused)
-            self._bytes = None
+            with _deletions(self._folder) as allowed:
+                if allowed:
+                    await self._sweep_all()
+
+    async def _sweep_all(self) -> None:
+        found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
+        query = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in COLUMNS)  # noqa: S608 - constants
+        wanted = {row[0] for row in await self._store.rows(query)}
+        unused = [path for path in found if path.name not in wanted]
+        await asyncio.to_thread(_delete, *unused)
+        self._bytes = None
 
     async def _wanted(self, name: str) -> bool:
         for table, column in COLUMNS:
@@ -119,6 +135,43 @@ class Blobs:
         if not name:
             raise FileNotFoundError(errno.ENOENT, "it was deleted")
         return self._folder / name[:2] / name
+
+
+@contextmanager
+def no_deletions(folder: Path) -> Iterator[None]:
+    """No blob is deleted meanwhile, not by another process either. Waits for deletions that are under way."""
+    handle = _lock(folder, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _deletions(folder: Path) -> Iterator[bool]:
+    """Gives whether blobs may be deleted now: not while another process copies them."""
+    try:
+        handle = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("a backup is being made: unused files are deleted tonight")
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _lock(folder: Path, how: int) -> int:
+    """Lock the folder itself; gives its handle. The kernel drops the lock when the process ends, also by a kill."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, how)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _size(path: Path) -> int:

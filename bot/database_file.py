@@ -28,7 +28,7 @@ WORTH = 0.25  # of a larger file must be free before it is written anew
 
 async def care(store: Store, path: Path) -> None:
     """Check the file and give its free space back. What the disk does not allow now is left for the next night."""
-    if (problem := await asyncio.to_thread(_check, path)) is not None:
+    if (problem := await asyncio.to_thread(check, path)) is not None:
         log.error(
             "the database is damaged: %s. Stop the bot and restore a backup.",
             problem,
@@ -46,7 +46,7 @@ async def care(store: Store, path: Path) -> None:
         log.warning("the database's free space stays for now: %s", error)
 
 
-def _check(path: Path) -> str | None:
+def check(path: Path) -> str | None:
     """What ``PRAGMA quick_check`` says, by a connection of its own that changes nothing; None if all is well."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)) as db:

@@ -24,7 +24,7 @@ from bot.playground.visit import VisitError, visit
 DEFAULT_PORT = 8081
 INTERRUPTED = 130  # as shells have it
 END_SECONDS = 20.0  # what the bot gets to end by itself
-SAMPLES = Path(__file__).parents[2] / "data" / "demo"
+SAMPLES = Path(__file__).parents[2] / "lora" / "bundled" / "demo"
 
 
 def main(argv: list[str], config_path: Path | None) -> int:

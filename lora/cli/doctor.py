@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 HELP = "try a base: draw, train 20 steps, draw again"
 PROMPT = "a sticker of a red fox"
+DEMO = Path(__file__).parents[1] / "bundled" / "demo"  # data/demo, as it is in a wheel, too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--base", default="sd-2.1", help="a name, a diffusers folder or a .safetensors file")
-    add("--train_data_dir", type=Path, default=Path("data/demo"), help="pictures with a metadata.jsonl")
+    add("--train_data_dir", type=Path, default=DEMO, help="pictures with a metadata.jsonl")
     add("--steps", type=whole, default=20, help="training steps")
     add("--draw_steps", type=whole, default=25)
     add("--resolution", type=whole, help="of the training; default: the base's own")

@@ -1,0 +1,12 @@
+"""``python -m bot config`` prints config.toml with every default, to start one's own from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main(argv: list[str], config_path: Path | None) -> int:
+    """Print the file that came with the bot. There are no arguments."""
+    sys.stdout.write(Path(__file__).with_name("config.toml").read_text(encoding="utf-8"))
+    return 0

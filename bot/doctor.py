@@ -1,0 +1,208 @@
+"""``python -m bot doctor`` looks at what the bot needs, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+
+from bot import config, database_file
+from bot.config import Config
+from bot.migrations import MIGRATIONS
+from bot.secret import VARIABLE, take_token
+
+CLOCK_SECONDS = 60.0  # more would spoil limits and waits, which Telegram gives as times
+LEAST_BYTES = 1_000_000_000
+OK, WARN, FAIL = "ok", "warning", "error"
+# Runs in a process of its own, because the bot's imports no torch.
+LOOK_AT_ENGINE = """
+import sys
+from pathlib import Path
+from lora.models import device, sources
+found = sources.find(sys.argv[1], Path(sys.argv[2]))
+print(f"{found.name}; devices: {', '.join(device.every_device())}")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one check has found. ``todo`` is what the operator should do; '' = nothing."""
+
+    name: str
+    level: str
+    text: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:8} {self.name:12} {self.text}" + (
+            f"\n{'':22}-> {self.todo}" if self.todo else ""
+        )
+
+
+def main(argv: Sequence[str], config_path: Path | None) -> int:
+    """The exit code: 0 all is well or only warnings, 1 an error, 2 the configuration is wrong (ConfigError)."""
+    parser = argparse.ArgumentParser(prog="python -m bot doctor", description=__doc__)
+    parser.add_argument("--running", action="store_true", help="only whether the bot runs: for health checks")
+    chosen = parser.parse_args(argv)
+    settings = config.load(config_path)
+    worst = OK
+    for check in (running,) if chosen.running else CHECKS:
+        for finding in check(settings):
+            sys.stdout.write(f"{finding}\n")
+            sys.stdout.flush()
+            worst = FAIL if FAIL in (worst, finding.level) else worst
+    return 1 if worst == FAIL else 0
+
+
+def folder(settings: Config) -> Iterator[Finding]:
+    """Whether the storage is there, can be written, and is private."""
+    path = settings.storage.dir
+    above = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        yield Finding(
+            name="permissions",
+            level=FAIL,
+            text=f"{above} cannot be written by user {os.getuid()}",
+            todo=f"chown -R it to the user that runs the bot, or set storage.dir (now {path})",
+        )
+        return
+    private = [one for one in (path, path / "bot.sqlite", path / "blobs") if one.exists()]
+    if opened := [one for one in private if one.stat().st_mode & 0o077 and one.name != "bot.sqlite"]:
+        yield Finding(
+            name="permissions", level=WARN, text=f"others can look into {opened[0]}", todo="chmod 700 it"
+        )
+    elif foreign := [one for one in private if one.stat().st_uid != os.getuid()]:
+        yield Finding(
+            name="permissions",
+            level=WARN,
+            text=f"{foreign[0]} belongs to user {foreign[0].stat().st_uid}, not {os.getuid()}",
+            todo="run doctor as the user that runs the bot, or chown -R it",
+        )
+    else:
+        yield Finding(name="permissions", level=OK, text=f"{path} can be written")
+
+
+def disk(settings: Config) -> Iterator[Finding]:
+    """Whether there is room."""
+    path = settings.storage.dir.absolute()
+    free = shutil.disk_usage(next(one for one in (path, *path.parents) if one.exists())).free
+    level = OK if free > LEAST_BYTES else WARN
+    yield Finding(
+        name="disk",
+        level=level,
+        text=f"{free / 1e9:.1f} GB free",
+        todo="" if level == OK else "make room: at 95 % no training begins, on a full disk the bot waits",
+    )
+
+
+def database(settings: Config) -> Iterator[Finding]:
+    """Whether the database is whole, and of which version."""
+    path = settings.storage.dir / "bot.sqlite"
+    if not path.exists():
+        yield Finding(name="database", level=OK, text="none yet: the first start makes it")
+        return
+    if (problem := database_file.check(path)) is not None:
+        todo = "stop the bot and restore a backup into an empty folder: python -m bot restore FILE --dir DIR"
+        yield Finding(name="database", level=FAIL, text=f"damaged: {problem}", todo=todo)
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            (step,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        yield Finding(name="database", level=WARN, text=f"busy: {error}", todo="try again")
+        return
+    if step > len(MIGRATIONS):
+        todo = "install that version again, or restore an older backup"
+        yield Finding(name="database", level=FAIL, text="written by a newer version", todo=todo)
+    else:
+        upgrade = "" if step == len(MIGRATIONS) else "; the next start upgrades it, make a backup first"
+        yield Finding(name="database", level=OK, text=f"whole, step {step} of {len(MIGRATIONS)}{upgrade}")
+
+
+def telegram(settings: Config) -> Iterator[Finding]:
+    """Whether Telegram answers and knows the token, and whether the clock is right."""
+    if not os.environ.get(VARIABLE):
+        yield Finding(
+            name="token", level=WARN, text=f"{VARIABLE} is not set", todo="the bot needs it: @BotFather"
+        )
+        return
+    url = f"{settings.telegram.api_url}{take_token().reveal()}/getMe"
+    try:
+        asked = time.time()
+        answer = httpx.get(url, timeout=15.0)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text may hold the address, and so the token
+        todo = f"check the network, a proxy, and telegram.api_url ({settings.telegram.api_url})"
+        yield Finding(name="token", level=FAIL, text=f"no answer: {type(error).__name__}", todo=todo)
+        return
+    if answer.status_code == 200:
+        yield Finding(name="token", level=OK, text="Telegram knows it")
+    elif answer.status_code in (401, 404):
+        yield Finding(
+            name="token", level=FAIL, text="Telegram does not know it", todo="ask @BotFather for it"
+        )
+    else:
+        yield Finding(
+            name="token", level=WARN, text=f"Telegram answers {answer.status_code}", todo="try again later"
+        )
+    yield from _clock(answer.headers.get("Date"), (asked + time.time()) / 2)
+
+
+def _clock(date: str | None, now: float) -> Iterator[Finding]:
+    if date is None:
+        return
+    off = now - parsedate_to_datetime(date).timestamp()
+    level = OK if abs(off) < CLOCK_SECONDS else WARN
+    yield Finding(
+        name="clock",
+        level=level,
+        text=f"{off:+.0f} s from Telegram's",
+        todo="" if level == OK else "let a time service set it: timedatectl set-ntp true",
+    )
+
+
+def engine(settings: Config) -> Iterator[Finding]:
+    """Whether the base is there, and which devices torch sees."""
+    command = [sys.executable, "-c", LOOK_AT_ENGINE, settings.base.name, str(settings.storage.dir / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        todo = f"python -m lora fetch {settings.base.name}, or set base.name"
+        yield Finding(
+            name="base", level=FAIL, text=lines[-1].removeprefix("lora.errors.BaseError: "), todo=todo
+        )
+        return
+    yield Finding(name="base", level=OK, text=f"{settings.base.name}: {done.stdout.strip()}")
+    wanted = {one for one in settings.engine.devices if one.startswith("cuda")}
+    if missing := sorted(one for one in wanted if one not in done.stdout):
+        todo = "check nvidia-smi and that torch is a CUDA build, or set engine.devices"
+        yield Finding(name="GPU", level=FAIL, text=f"{', '.join(missing)} not found", todo=todo)
+    elif "cuda" not in done.stdout:
+        yield Finding(name="GPU", level=OK, text="none: the CPU draws and trains")
+
+
+def running(settings: Config) -> Iterator[Finding]:
+    """Whether a bot runs on the storage: it holds a lock."""
+    try:
+        with (settings.storage.dir / "bot.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield Finding(name="bot", level=OK, text="it runs")
+    except OSError:
+        yield Finding(name="bot", level=FAIL, text="it does not run", todo="start it")
+    else:
+        yield Finding(name="bot", level=FAIL, text="it does not run", todo="start it, and read its log")
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (folder, disk, database, telegram, engine)

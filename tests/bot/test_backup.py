@@ -1,0 +1,148 @@
+"""A backup of a bot that runs is whole; restoring checks everything first and writes nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bot import backup, restore
+from bot.backup_file import names_of_blobs
+from bot.blobs import Blobs, no_deletions
+from bot.errors import ConfigError
+from bot.store import Store
+
+
+async def filled(folder: Path, count: int = 20) -> tuple[Store, Blobs]:
+    """A storage with some samples."""
+    store = await Store.open(folder / "bot.sqlite")
+    blobs = Blobs(folder / "blobs", store)
+    await store.change("INSERT INTO person (id, name, language) VALUES (7, 'Ada', 'en')")
+    await store.change("INSERT INTO style (id, person, keyword) VALUES (1, 7, 'zuvix')")
+    for number in range(count):
+        await add(store, blobs, number)
+    return store, blobs
+
+
+async def add(store: Store, blobs: Blobs, number: int) -> None:
+    async with blobs.keep(f"picture {number}".encode()) as (name,):
+        await store.change(
+            "INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at) VALUES (1, ?, ?, 'file', 1, 0)",
+            str(number),
+            name,
+        )
+
+
+async def test_a_backup_of_a_busy_bot_is_whole(tmp_path: Path) -> None:
+    """Samples come and go while it is made; what the copy names is in it, and comes back as it was."""
+    store, blobs = await filled(tmp_path / "data")
+    number, ended = 100, asyncio.Event()
+
+    async def busy() -> None:
+        nonlocal number
+        while not ended.is_set():
+            number += 1
+            await add(store, blobs, number)
+            rows = await store.rows(
+                "DELETE FROM sample WHERE id = (SELECT min(id) FROM sample) RETURNING blob"
+            )
+            await blobs.sweep([row["blob"] for row in rows])
+
+    work = asyncio.create_task(busy())
+    for turn in range(5):
+        file, to = tmp_path / f"{turn}.tar", tmp_path / f"restored-{turn}"
+        assert (await asyncio.to_thread(backup.backup, tmp_path / "data", file)).lost == []
+        await asyncio.to_thread(restore.restore, file, to)
+        names = names_of_blobs(to / "bot.sqlite")
+        assert len(names) in (20, 21)
+        for name in names:
+            content = (to / "blobs" / name[:2] / name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == name
+        assert sorted(path.name for path in to.iterdir()) == ["blobs", "bot.sqlite"]
+    ended.set()
+    await work
+    assert number > 105
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+    await store.close()
+
+
+async def test_nothing_is_deleted_while_files_are_copied(tmp_path: Path) -> None:
+    """What a person deletes meanwhile is deleted by the next tidy."""
+    store, blobs = await filled(tmp_path, count=1)
+    (row,) = await store.rows("DELETE FROM sample RETURNING blob")
+    with no_deletions(tmp_path / "blobs"):
+        await blobs.sweep([row["blob"]])
+        await blobs.sweep_all()
+        assert blobs.path_of(row["blob"]) is not None
+    await blobs.sweep_all()
+    assert blobs.path_of(row["blob"]) is None
+    await store.close()
+
+
+async def test_lost_files_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    """One missing and one damaged picture do not make all other backups impossible."""
+    store, _ = await filled(tmp_path / "data")
+    await store.close()
+    first, second = sorted((tmp_path / "data" / "blobs").glob("??/*"))[:2]
+    first.unlink()
+    second.write_bytes(b"damaged")
+    manifest = backup.backup(tmp_path / "data", tmp_path / "b.tar")
+    assert sorted(manifest.lost) == sorted([first.name, second.name])
+    assert backup.main(["--verify", str(tmp_path / "b.tar")], None) == 1
+    assert restore.restore(tmp_path / "b.tar", tmp_path / "to").blobs == 18
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "missing", "outside", "link", "text"])
+async def test_a_harmed_backup_restores_nothing(tmp_path: Path, harm: str) -> None:
+    """A file that is cut off, changed or made by somebody else is refused, and the folder stays empty."""
+    store, _ = await filled(tmp_path / "data", count=3)
+    await store.close()
+    file = tmp_path / "b.tar"
+    backup.backup(tmp_path / "data", file)
+    _harm(file, harm)
+    with pytest.raises(ConfigError):
+        restore.restore(file, tmp_path / "to" / "folder")
+    assert list((tmp_path / "to" / "folder").iterdir()) == []
+    assert not (tmp_path / "to" / "evil").exists()
+
+
+def _harm(file: Path, harm: str) -> None:
+    content = file.read_bytes()
+    if harm == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    elif harm == "changed":
+        file.write_bytes(content.replace(b"picture 1", b"picture X"))
+    elif harm == "text":
+        file.write_bytes(b"no tar at all")
+    else:
+        with tarfile.open(fileobj=io.BytesIO(content)) as old, tarfile.open(file, "w") as new:
+            members = old.getmembers()
+            for member in members[: -1 if harm == "missing" else None]:
+                new.addfile(member, old.extractfile(member))
+            odd = tarfile.TarInfo("../../evil" if harm == "outside" else members[-1].name)
+            odd.type = tarfile.SYMTYPE if harm == "link" else tarfile.REGTYPE
+            odd.linkname = "/etc/passwd"
+            if harm != "missing":
+                new.addfile(odd)
+
+
+async def test_a_full_folder_is_left_alone(tmp_path: Path) -> None:
+    """Restoring never mixes two bots' data; a failed backup leaves the old file."""
+    store, _ = await filled(tmp_path / "data", count=1)
+    await store.close()
+    backup.backup(tmp_path / "data", tmp_path / "b.tar")
+    before = (tmp_path / "b.tar").read_bytes()
+    with pytest.raises(ConfigError, match="not empty"):
+        restore.restore(tmp_path / "b.tar", tmp_path / "data")
+    (tmp_path / "data" / "bot.sqlite").write_bytes(b"damaged" * 1000)
+    with pytest.raises(ConfigError, match="no backup was made"):
+        backup.backup(tmp_path / "data", tmp_path / "b.tar")
+    assert (tmp_path / "b.tar").read_bytes() == before
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(ConfigError, match="no database"):
+        backup.backup(tmp_path / "data", tmp_path / "b.tar")

@@ -1,0 +1,66 @@
+"""python -m bot doctor: each finding says what to do, and the token is never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot import app, doctor
+from bot.config import Config, Storage, Telegram
+from bot.playground import serve
+from bot.secret import VARIABLE
+
+TOKEN = "123456:AAsecretsecretsecretsecretsecret"
+
+
+@pytest.mark.parametrize(("known", "level"), [(True, doctor.OK), (False, doctor.FAIL)])
+async def test_the_token_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool, level: str
+) -> None:
+    """Telegram itself says whether it knows the token, and what time it is."""
+    async with serve(tmp_path / "playground") as playground:
+        monkeypatch.setenv(VARIABLE, playground.token if known else TOKEN)
+        config = Config(telegram=Telegram(api_url=playground.api_url))
+        token, *clock = await asyncio.to_thread(lambda: list(doctor.telegram(config)))
+    assert token.level == level
+    assert bool(token.todo) is not known
+    assert [one.level for one in clock] == [doctor.OK]
+
+
+async def test_no_answer_shows_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what kind of error it was."""
+    monkeypatch.setenv(VARIABLE, TOKEN)
+    (found,) = doctor.telegram(Config(telegram=Telegram(api_url="http://127.0.0.1:9/bot")))
+    assert found.level == doctor.FAIL
+    assert "secret" not in str(found)
+
+
+def test_a_wrong_clock_is_seen() -> None:
+    """An hour off spoils limits and waits."""
+    (found,) = doctor._clock("Thu, 01 Jan 1970 00:00:00 GMT", 3600.0)
+    assert (found.level, "timedatectl" in found.todo) == (doctor.WARN, True)
+
+
+@pytest.mark.parametrize(("harm", "word"), [("none", "whole"), ("damaged", "restore"), ("newer", "newer")])
+def test_the_database_is_checked(tmp_path: Path, harm: str, word: str) -> None:
+    """A damaged one and one of a newer version are errors."""
+    with closing(sqlite3.connect(tmp_path / "bot.sqlite")) as db:
+        db.execute(f"PRAGMA user_version = {999 if harm == 'newer' else 1}")
+    if harm == "damaged":
+        (tmp_path / "bot.sqlite").write_bytes(b"no database" * 100)
+    (found,) = doctor.database(Config(storage=Storage(dir=tmp_path)))
+    assert word in str(found)
+    assert (found.level == doctor.OK) is (harm == "none")
+
+
+def test_a_bot_that_runs_is_seen(tmp_path: Path) -> None:
+    """What a container's health check asks."""
+    (tmp_path / "c.toml").write_text("[storage]\ndir = 'data'")
+    assert doctor.main(["--running"], tmp_path / "c.toml") == 1
+    with app._only_one(tmp_path / "data"):
+        assert doctor.main(["--running"], tmp_path / "c.toml") == 0
+    assert doctor.main(["--running"], tmp_path / "c.toml") == 1
