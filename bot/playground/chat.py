@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.playground import content, limits
+from bot.playground import content, limits, owner
 from bot.playground.account import menu
 from bot.playground.entities import stripped, with_automatic
 from bot.playground.limits import ApiError, bad_request
@@ -19,7 +19,7 @@ from bot.playground.publish import publish, sticker_file
 from bot.playground.wire import Call, Json, Upload, read_call
 from bot.playground.world import World
 
-SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp")  # others are only offered for download
+SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "video/webm")  # others are only offered for download
 EVENT_SECONDS = 30.0
 
 
@@ -62,7 +62,11 @@ class Chat:
             web.get("/chat/{person:[0-9]+}/packs", self.packs),
             web.post("/chat/{person:[0-9]+}/send", self.send),
             web.post("/chat/{person:[0-9]+}/edit", self.edit),
+            web.post("/chat/{person:[0-9]+}/language", self.language),
             web.post("/chat/{person:[0-9]+}/publish", self.publish),
+            web.post("/chat/{person:[0-9]+}/move", self.move),
+            web.post("/chat/{person:[0-9]+}/remove", self.remove),
+            web.post("/chat/{person:[0-9]+}/delete_pack", self.delete_pack),
             web.post("/chat/{person:[0-9]+}/press", self.press),
             web.post("/chat/{person:[0-9]+}/block", self.block),
             web.post("/chat/{person:[0-9]+}/inline", self.inline),
@@ -120,7 +124,7 @@ class Chat:
         return web.json_response(self._pack(request.match_info["name"]))
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        """A file's bytes. Only pictures get a type that a browser would show."""
+        """A file's bytes. Only pictures and video stickers get a type that a browser would show."""
         file = self._world.files.by_id(request.match_info["file_id"])
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
         shown = file.mime in SHOWN_TYPES
@@ -166,6 +170,30 @@ class Chat:
         stickers = [(item.upload, item.emoji or "") for item in _items(call)]
         await publish(self._world, person, name, call.text("title"), stickers)
         return web.json_response(self._pack(name))
+
+    async def language(self, request: web.Request) -> web.Response:
+        """The person's Telegram speaks ``language_code`` from now on; gives the User."""
+        person, call = self._person(request), await read_call(request, "language")
+        self._world.people.speak(person, call.text("language_code"))
+        return web.json_response(self._world.people.user(person))
+
+    async def move(self, request: web.Request) -> web.Response:
+        """Put the person's own ``sticker`` (a file_id) at the zero-based ``position`` of its pack."""
+        person, call = self._person(request), await read_call(request, "move")
+        owner.move(self._world, person, call.text("sticker"), call.int("position"))
+        return web.json_response({})
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Remove the person's own ``sticker`` (a file_id) from its pack."""
+        person, call = self._person(request), await read_call(request, "remove")
+        owner.remove(self._world, person, call.text("sticker"))
+        return web.json_response({})
+
+    async def delete_pack(self, request: web.Request) -> web.Response:
+        """Delete the person's own pack ``name``."""
+        person, call = self._person(request), await read_call(request, "delete_pack")
+        owner.delete(self._world, person, call.text("name"))
+        return web.json_response({})
 
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""

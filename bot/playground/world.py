@@ -193,6 +193,10 @@ class People:
         """The person talks to the bot, which also ends a block."""
         self._db.execute("UPDATE person SET started = 1, blocked = 0 WHERE id = ?", (person,))
 
+    def speak(self, person: int, language_code: str) -> None:
+        """The person's Telegram speaks another language; "" is none."""
+        self._db.execute("UPDATE person SET language_code = ? WHERE id = ?", (language_code or None, person))
+
     def block(self, person: int) -> None:
         """The person blocks the bot."""
         self._db.execute("UPDATE person SET blocked = 1 WHERE id = ?", (person,))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
-from bot.playground import Playground
+from bot.playground import Person, Picture, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.visitor import picture
 from tests.waiting import Patience, cpu_seconds, until
@@ -37,12 +42,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """A browser that has never been used."""
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """One browser for all tests. Each playground has a port of its own, so nothing is remembered from another."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'browser'}", "--lang=en"):
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--lang=en"):
         options.add_argument(flag)
     driver = Chrome(options=options, service=Service(str(DRIVER)))
     try:
@@ -63,6 +68,10 @@ class Reader:
         line = self._browser.find_element(By.ID, "text")
         line.send_keys(text, Keys.ENTER)
 
+    def write_keys(self, *keys: str) -> None:
+        """Type into the line without Enter."""
+        self._browser.find_element(By.ID, "text").send_keys(*keys)
+
     def read(self, text: str) -> None:
         """Wait until the log shows ``text``."""
         self.wait(f"//*[@id='log']//*[contains(@class, 'theirs')][contains(., \"{text}\")]")
@@ -71,7 +80,9 @@ class Reader:
         """Wait until an element is seen."""
 
         def seen() -> bool:
-            return any(one.is_displayed() for one in self._browser.find_elements(By.XPATH, xpath))
+            with suppress(StaleElementReferenceException):  # drawn anew meanwhile
+                return any(one.is_displayed() for one in self._browser.find_elements(By.XPATH, xpath))
+            return False
 
         until(seen, Patience(cpu_seconds(), said=lambda: xpath))
 
@@ -80,7 +91,26 @@ class Reader:
         self.wait(xpath)
         self._browser.find_elements(By.XPATH, xpath)[-1].click()
 
-    def _shoot_all(self, name: str) -> None:
+    def keys(self, *keys: str) -> None:
+        """Press keys wherever the focus is; one of them held down is the first."""
+        chain = ActionChains(self._browser)
+        for key in keys[:-1]:
+            chain.key_down(key)
+        chain.send_keys(keys[-1])
+        for key in keys[:-1]:
+            chain.key_up(key)
+        chain.perform()
+
+    def focused(self) -> str:
+        """The id of what has the focus."""
+        return str(self._browser.execute_script("return document.activeElement.id"))
+
+    def choose(self, select: str, label: str) -> None:
+        """Choose an option of a list."""
+        self.wait(f"//*[@id='{select}']/option[contains(., '{label}')]")
+        Select(self._browser.find_element(By.ID, select)).select_by_visible_text(label)
+
+    def shoot_all(self, name: str) -> None:
         for theme in ("light", "dark"):
             self._browser.execute_script("document.documentElement.dataset.theme = arguments[0]", theme)
             self._shoot(f"{name}-wide-{theme}", *WIDE)
@@ -93,13 +123,21 @@ class Reader:
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
         wide = self._browser.execute_script("return document.documentElement.scrollWidth")
-        assert wide <= width, f"the page is {wide} px wide on {width}"
+        beyond = "return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+        outside = self._browser.execute_script(
+            beyond + ".map(e => e.id || e.className || e.tagName).slice(0, 5)"
+        )
+        assert wide <= width, f"the page is {wide} px wide on {width}: {outside}"
         self._browser.save_screenshot(str(self._shots / f"{name}.png"))
+
+    def open(self, address: str) -> None:
+        """The page at its wide size."""
+        self._browser.set_window_size(*WIDE)
+        self._browser.get(address)
 
     def visit(self, address: str, file: Path) -> None:
         """Join, greet, send a picture, draw, add the sticker to the pack."""
-        self._browser.set_window_size(*WIDE)
-        self._browser.get(address)
+        self.open(address)
         self.wait("//*[@id='joining-name']")
         self._browser.find_element(By.ID, "joining-name").send_keys("Ada", Keys.ENTER)
         self.click("//*[@id='start']")
@@ -120,20 +158,20 @@ class Reader:
 
     def look(self, file: Path) -> None:
         """Everything that the page can show, in both themes, wide and narrow."""
-        self._shoot_all("chat")
+        self.shoot_all("chat")
         self.click("//*[@id='packs-toggle']")
         self._shoot("packs-phone-dark", *PHONE)
         self.click("//*[@id='packs-close']")
         line = self._browser.find_element(By.ID, "text")
         line.send_keys("/")
         self.wait("//*[@id='menu']/li")
-        self._shoot_all("menu")
+        self.shoot_all("menu")
         line.send_keys(Keys.ESCAPE, Keys.BACKSPACE)
         self._browser.find_element(By.ID, "files").send_keys(str(file))
-        self._shoot_all("sending")
+        self.shoot_all("sending")
         self._browser.find_element(By.ID, "sending-cancel").click()
         self.click("//*[@id='log']//img[contains(@class, 'sticker')]")
-        self._shoot_all("viewer")
+        self.shoot_all("viewer")
         self._browser.find_element(By.ID, "viewer").click()
 
 
@@ -146,3 +184,114 @@ async def test_the_page(bot: BotProcess, playground: Playground, browser: Chrome
     await asyncio.to_thread(reader.look, file)
     complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert complaints == []
+
+
+async def test_what_only_the_page_can_do(playground: Playground, browser: Chrome, tmp_path: Path) -> None:
+    """Packs, groups, inline results, edits and the other language, by keyboard; here the test is the bot."""
+    sent = [Picture(data=picture(number), emoji=emoji) for number, emoji in enumerate("🦊🚗🏠", start=1)]
+    async with (
+        Person.join(playground.address, "Ada", language_code="en") as ada,
+        Person.join(playground.address, "Boris", language_code="ru") as boris,
+    ):
+        await ada.publish("ada_pack", "Ada's pack", sent)
+        group = await ada.group("Friends", boris)
+        await ada.send("hello")
+        reader = Reader(browser, tmp_path)
+        await asyncio.to_thread(reader.open, f"{playground.address}/?person={ada.id}")
+        await asyncio.to_thread(_edit, reader)
+        assert [message["text"] for message in playground.world.messages(ada.id)] == ["hello there"]
+        await asyncio.to_thread(_move, reader)
+        assert await _emoji(ada) == ["🚗", "🏠", "🦊"]
+        await asyncio.to_thread(_remove, reader)
+        assert await _emoji(ada) == ["🚗", "🏠"]
+        await asyncio.to_thread(reader.write_keys, "@playground_bot fox")
+        await _offer(playground)
+        await asyncio.to_thread(_choose, reader)
+        assert playground.world.messages(ada.id)[-1]["via_bot"]["username"] == "playground_bot"
+        playground.world.say(group, {"text": "A word to all 🎉"}, from_bot=True)
+        playground.world.say(group, {"text": "Привет!"}, from_bot=False, author=boris.id)
+        await asyncio.to_thread(_group, reader)
+        await asyncio.to_thread(_boris, reader)
+        assert playground.world.people.user(boris.id)["language_code"] == "en"
+    complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert complaints == []
+
+
+def _edit(reader: Reader) -> None:
+    """ArrowUp in the empty line edits the last message; the bar above the line says so."""
+    reader.wait("//*[@class='message mine']")
+    reader.write_keys(Keys.ARROW_UP)
+    reader.wait("//*[@id='replying-name'][.='Edit message']")
+    reader.write(" there")
+    reader.wait("//*[contains(@class, 'mine')]//*[contains(@class, 'stamp')][contains(., 'edited')]")
+
+
+def _move(reader: Reader) -> None:
+    """The first sticker goes to the end by Shift and arrow."""
+    reader.click("//*[@id='shelf']//button[@class='title']")
+    reader.wait("//*[@id='pack-grid']/button")
+    for place in (2, 3):
+        reader.keys(Keys.SHIFT, Keys.ARROW_RIGHT)
+        reader.wait(f"//*[@id='pack-grid']/button[{place}][contains(., '🦊')][@aria-pressed='true']")
+    reader.shoot_all("pack")
+
+
+def _remove(reader: Reader) -> None:
+    reader.keys(Keys.DELETE)
+    reader.wait("//*[@id='pack-grid'][count(button)=2]")
+    reader.keys(Keys.ESCAPE)
+
+
+async def _offer(playground: Playground) -> None:
+    """Answer the inline query as a bot does, with the stickers of the pack."""
+    stickers = playground.world.sets.json("ada_pack")["stickers"]
+    results = [
+        {"type": "sticker", "id": str(number), "sticker_file_id": sticker["file_id"]}
+        for number, sticker in enumerate(stickers)
+    ]
+    async with httpx.AsyncClient(base_url=f"{playground.api_url}{playground.token}", timeout=60.0) as bot:
+        offset = 0
+        while True:
+            answer = await bot.post("/getUpdates", data={"offset": str(offset), "timeout": "20"})
+            for update in answer.json()["result"]:
+                offset = update["update_id"] + 1
+                if "inline_query" in update:
+                    fields = {"inline_query_id": update["inline_query"]["id"], "results": json.dumps(results)}
+                    assert (await bot.post("/answerInlineQuery", data=fields)).json()["ok"]
+                    return
+
+
+def _choose(reader: Reader) -> None:
+    """Results have come for the words that were typed; Enter sends the one that is marked."""
+    reader.wait("//*[@id='offer-grid']/button[2]")
+    reader.shoot_all("inline")
+    reader.write_keys(Keys.ARROW_RIGHT, Keys.ENTER)
+    reader.wait("//*[contains(@class, 'author')][contains(., '@playground_bot')]")
+
+
+def _group(reader: Reader) -> None:
+    """The group shows who has written."""
+    reader.choose("chats", "● Friends")
+    reader.wait("//*[contains(@class, 'author')][contains(., 'Boris')]")
+    reader.write("/sticker a fox")
+    reader.wait("//*[contains(@class, 'mine')][contains(., '/sticker a fox')]")
+    reader.shoot_all("group")
+
+
+def _boris(reader: Reader) -> None:
+    """Another person's page is in the language of that person, until it is changed."""
+    reader.choose("people", "Boris")
+    reader.wait("//*[@id='text'][@placeholder='Сообщение']")
+    reader.shoot_all("russian")
+    reader.click("//*[@id='more-open']")
+    reader.wait("//*[@id='more-publish'][.='Опубликовать набор…']")
+    reader.shoot_all("more-russian")
+    reader.choose("more-language", "English")
+    reader.wait("//*[@id='more-publish'][.='Publish a pack…']")
+    reader.keys(Keys.ESCAPE)
+    assert reader.focused() == "more-open"
+
+
+async def _emoji(person: Person) -> list[str]:
+    (pack,) = await person.packs()
+    return [one["emoji"] for one in pack["stickers"]]

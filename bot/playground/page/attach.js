@@ -1,14 +1,14 @@
-// Choosing pictures (button, drag, paste), and how to send them: as photos, stickers or files.
+// Choosing files (button, drag, paste), and how to send them: as photos, stickers or files.
 
 import {focus as focusLine, hide as hideCommands} from "./composer.js";
 import {make} from "./messages.js";
+import {t} from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const HINTS = {
-  photo: "A photo loses its transparency and fine detail, as everywhere in Telegram.",
-  sticker: "A sticker keeps its transparency and can have an emoji. Captions come as a reply.",
-  document: "A file arrives exactly as it is, with a caption.",
-};
+const HINTS = {photo: "hintPhoto", sticker: "hintSticker", document: "hintDocument"};
+const STILL = /\.(png|jpe?g|webp)$/i;
+const CLEAR = /\.(png|webp)$/i; // may be transparent
+const MOVING = /\.(webm|tgs)$/i;
 let chosen = [];
 
 // ``send`` gets [{file, as, caption, emoji}].
@@ -44,36 +44,42 @@ function setUpDrop() {
 const kind = () => $("sending-form").elements.as.value;
 
 export function open(files) {
-  if (!files.length || $("joining").open) return;
+  if (!files.length || document.querySelector("dialog[open]")) return;
   hideCommands();
   chosen = files.map((file) => ({file, url: URL.createObjectURL(file), caption: "", emoji: ""}));
-  const pictures = files.every((file) => ["image/png", "image/jpeg", "image/webp"].includes(file.type));
-  const clear = files.every((file) => ["image/png", "image/webp"].includes(file.type));
-  $("sending-form").elements.as.value = !pictures ? "document" : clear ? "sticker" : "photo";
-  for (const radio of $("sending-form").elements.as) radio.disabled = !pictures && radio.value !== "document";
-  $("sending-title").textContent = files.length === 1 ? "Send a picture" : `Send ${files.length} pictures`;
+  const all = (kind) => files.every((file) => kind.test(file.name));
+  const as = all(CLEAR) || all(MOVING) ? "sticker" : all(STILL) ? "photo" : "document";
+  $("sending-form").elements.as.value = as;
+  const allowed = {photo: all(STILL), sticker: files.every((file) => STILL.test(file.name) || MOVING.test(file.name)), document: true};
+  for (const radio of $("sending-form").elements.as) radio.disabled = !allowed[radio.value];
+  $("sending-title").textContent = files.length === 1 ? t("sendOne") : t("sendMany", {n: files.length});
   show();
   $("sending").showModal();
   $("previews").querySelector("input")?.focus();
 }
 
 function show() {
-  $("sending-hint").textContent = HINTS[kind()];
-  $("previews").replaceChildren(...chosen.map(preview));
+  $("sending-hint").textContent = t(HINTS[kind()]);
+  $("previews").replaceChildren(...chosen.map((one) => preview(one, kind() === "sticker" ? "emoji" : "caption")));
 }
 
-function preview(one) {
-  const image = make("img");
-  image.src = one.url;
-  image.alt = one.file.name;
+// A chosen file with a field for its emoji or its caption.
+export function preview(one, name) {
   const field = make("input");
-  const name = kind() === "sticker" ? "emoji" : "caption";
-  field.placeholder = name === "emoji" ? "Emoji, such as 🦊" : "Caption";
-  field.setAttribute("aria-label", `${name} of ${one.file.name}`);
+  field.placeholder = t(name);
+  field.setAttribute("aria-label", t(`${name}Of`, {name: one.file.name}));
   field.maxLength = name === "emoji" ? 16 : 4096;
   field.value = one[name];
   field.addEventListener("input", () => { one[name] = field.value; });
-  return make("li", "", image, field);
+  return make("li", "", thumb(one), make("div", "", make("small", "", one.file.name), field));
+}
+
+function thumb(one) {
+  if (!STILL.test(one.file.name)) return make("span", "thumb", one.file.name.split(".").pop().slice(0, 6));
+  const image = make("img");
+  image.src = one.url;
+  image.alt = "";
+  return image;
 }
 
 function items() {

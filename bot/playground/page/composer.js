@@ -1,43 +1,76 @@
-// The line to write in: Enter sends, "/" offers the bot's commands, a message may be replied to.
+// The line to write in: Enter sends, "/" offers the bot's commands, a message may be replied to or edited.
 
+import * as inline from "./inline.js";
 import {make, summary} from "./messages.js";
+import {t} from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 let commands = [];
 let replyTo = null;
+let editing = null;
+let acts = {};
 let picked = 0;
 
-// ``send`` gets (text, id of the message replied to or 0).
-export function setUp(send) {
+// ``acts``: send(text, id of the message replied to or 0), edit(id, text), and lastOwn(), the message that ArrowUp edits.
+export function setUp(given) {
+  acts = given;
   const go = () => {
     const text = $("text").value.trim();
     if (!text) return;
-    $("text").value = "";
-    grow();
-    send(text, takeReply());
+    const changed = editing;
+    clear();
+    if (changed) { takeReply(); acts.edit(changed, text); } else acts.send(text, takeReply());
   };
   $("line").addEventListener("submit", (event) => { event.preventDefault(); go(); });
-  $("text").addEventListener("input", () => { grow(); offer($("text").value); });
+  $("text").addEventListener("input", () => { grow(); offer($("text").value); inline.typed($("text").value); });
   $("text").addEventListener("keydown", (event) => keydown(event, go));
-  document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".composer")) hide(); });
+  document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".composer")) { hide(); inline.hide(); } });
   $("commands").addEventListener("click", () => {
     $("text").focus();
     if ($("menu").hidden) offer("/"); else hide();
   });
-  $("replying-end").addEventListener("click", () => takeReply());
-  run = send;
+  $("replying-end").addEventListener("click", cancel);
 }
 
-let run = () => {};
 export const setCommands = (list) => { commands = list; $("commands").hidden = !list.length; };
 export const hasCommands = () => commands.length > 0;
 
 export function reply(message) {
+  cancel();
   replyTo = message.message_id;
-  $("replying-name").textContent = message.from.first_name;
+  about(message.from.first_name, message);
+}
+
+export function edit(message) {
+  cancel();
+  editing = message.message_id;
+  fill(message.text ?? message.caption ?? "");
+  about(t("uneditName"), message);
+}
+
+function about(title, message) {
+  $("replying-name").textContent = title;
   $("replying-text").textContent = summary(message);
   $("replying").hidden = false;
   focus();
+}
+
+// Neither reply nor edit.
+export function cancel() {
+  if (editing) clear();
+  takeReply();
+}
+
+export function fill(text) {
+  $("text").value = text;
+  grow();
+  inline.typed(text);
+  focus();
+}
+
+export function clear() {
+  $("text").value = "";
+  grow();
 }
 
 // Ready to write at the end of the line. A dialog that closes gives the focus back but not the caret, and
@@ -49,12 +82,13 @@ export function focus() {
 
 export function takeReply() {
   const id = replyTo ?? 0;
-  replyTo = null;
+  replyTo = editing = null;
   $("replying").hidden = true;
   return id;
 }
 
 function keydown(event, go) {
+  if (inline.keydown(event)) return;
   const open = !$("menu").hidden;
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
@@ -69,7 +103,10 @@ function keydown(event, go) {
     event.preventDefault();
     complete(matching($("text").value)[picked]);
   } else if (event.key === "Escape") {
-    if (open) hide(); else takeReply();
+    if (open) hide(); else cancel();
+  } else if (event.key === "ArrowUp" && !$("text").value) {
+    const last = acts.lastOwn();
+    if (last) { event.preventDefault(); edit(last); }
   }
 }
 
@@ -79,7 +116,7 @@ const matching = (text) => {
 };
 
 function offer(text) {
-  const found = text.startsWith("/") ? matching(text) : [];
+  const found = text.startsWith("/") && !editing ? matching(text) : [];
   picked = 0;
   $("menu").replaceChildren(...found.map((one) => {
     const item = make("li", "", make("b", "", `/${one.command}`), make("span", "", one.description));
@@ -98,9 +135,8 @@ function mark() {
 
 function choose(one) {
   hide();
-  $("text").value = "";
-  grow();
-  run(`/${one.command}`, takeReply());
+  clear();
+  acts.send(`/${one.command}`, takeReply());
 }
 
 function complete(one) {

@@ -1,7 +1,9 @@
 // One message, or the photos of one album, as an element of the log.
 
+import {here, inGroup} from "./here.js";
 import {fileUrl} from "./http.js";
 import {richText} from "./text.js";
+import {localeNow, t} from "./words.js";
 
 export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);
@@ -10,16 +12,18 @@ export function make(tag, className = "", ...children) {
   return element;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit"});
-const day = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "long"});
-export const dayOf = (message) => day.format(message.date * 1000);
+const clock = (message) => new Intl.DateTimeFormat(localeNow(), {hour: "2-digit", minute: "2-digit", hour12: false}).format(message.date * 1000);
+export const dayOf = (message) => new Intl.DateTimeFormat(localeNow(), {day: "numeric", month: "long"}).format(message.date * 1000);
+export const isMine = (message) => message.from.id === here.person;
+const isEditable = (message) => isMine(message) && !message.sticker && !message.via_bot;
 
-// ``acts``: press(message, button, element), reply(message), command(text), view(url), jump(id), and
+// ``acts``: press(message, button, element), reply(message), edit(message), command(text), view(url), jump(id), and
 // now(message), which is that message after its last edit
 export function messageElement(message, acts) {
-  const item = make("li", `message ${message.from.is_bot ? "theirs" : "mine"}`);
+  const item = make("li", `message ${isMine(message) ? "mine" : "theirs"}`);
   item.dataset.id = message.message_id;
   const bubble = make("div", message.sticker ? "bare" : "bubble");
+  bubble.append(...author(message));
   if (message.reply_to_message) bubble.append(quote(acts.now(message.reply_to_message), acts));
   bubble.append(...media(message, acts));
   const text = message.text ?? message.caption;
@@ -28,8 +32,18 @@ export function messageElement(message, acts) {
   const body = make("div", "body", bubble);
   const rows = message.reply_markup?.inline_keyboard;
   if (rows) body.append(keyboard(message, rows, acts));
-  item.append(body, replyButton(message, acts));
+  const buttons = [tool("reply", REPLY, () => acts.reply(message))];
+  if (isEditable(message)) buttons.push(tool("edit", EDIT, () => acts.edit(message)));
+  item.append(body, make("div", "tools", ...buttons));
   return item;
+}
+
+// In a group, who has written; and by way of which bot.
+function author(message) {
+  const parts = [];
+  if (inGroup() && !isMine(message)) parts.push(make("b", "", message.from.first_name));
+  if (message.via_bot) parts.push(make("span", "", `${t("via")} @${message.via_bot.username}`));
+  return parts.length ? [make("p", "author", ...parts)] : [];
 }
 
 // The stamp stands in the last line of the text; an invisible copy of it keeps that much room free.
@@ -68,9 +82,21 @@ function picture(file, className, most, acts) {
   image.height = Math.round(file.height * scale);
   image.loading = "lazy";
   image.src = fileUrl(file.file_id);
-  image.alt = className;
-  image.addEventListener("click", () => acts.view(image.src));
+  image.alt = t(className);
+  opens(image, () => acts.view(image.src));
   return image;
+}
+
+// Makes a picture work as a button, by mouse and by keyboard.
+function opens(element, action) {
+  element.tabIndex = 0;
+  element.setAttribute("role", "button");
+  element.addEventListener("click", action);
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    action();
+  });
 }
 
 function photo(sizes, acts) {
@@ -79,10 +105,29 @@ function photo(sizes, acts) {
 }
 
 function sticker(file, acts) {
+  if (file.is_animated || file.is_video) return make("div", "sticker moving", stickerImage(file));
   const image = picture(file, "sticker", 200, acts);
-  image.alt = `sticker ${file.emoji ?? ""}`.trim();
+  image.alt = stickerName(file);
   image.title = file.emoji ?? "";
   return image;
+}
+
+const stickerName = (file) => `${t("sticker")} ${file.emoji ?? ""}`.trim();
+
+// A sticker wherever it is shown. A browser plays video stickers; of animated ones (.tgs) it gets the emoji.
+export function stickerImage(file) {
+  if (file.is_animated) {
+    const tile = make("span", "tile", make("span", "", file.emoji ?? ""), make("small", "", ".tgs"));
+    tile.setAttribute("role", "img");
+    tile.setAttribute("aria-label", `${t("moving")} ${file.emoji ?? ""}`.trim());
+    return tile;
+  }
+  const element = make(file.is_video ? "video" : "img");
+  element.src = fileUrl(file.file_id);
+  if (!file.is_video) { element.alt = stickerName(file); element.loading = "lazy"; return element; }
+  Object.assign(element, {muted: true, loop: true, autoplay: true, playsInline: true});
+  element.setAttribute("aria-label", stickerName(file));
+  return element;
 }
 
 function document_(file) {
@@ -100,7 +145,7 @@ function document_(file) {
 const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`);
 
 // Nothing of a sticker can be edited but its buttons, which is not worth a word.
-const stampText = (message) => `${message.edit_date && !message.sticker ? "edited " : ""}${clock.format(message.date * 1000)}`;
+const stampText = (message) => `${message.edit_date && !message.sticker ? `${t("edited")} ` : ""}${clock(message)}`;
 
 function stamp(message) {
   const time = make("time", "stamp", stampText(message));
@@ -110,15 +155,16 @@ function stamp(message) {
 
 export function summary(message) {
   if (message.text || message.caption) return message.text || message.caption;
-  if (message.sticker) return `${message.sticker.emoji ?? ""} Sticker`.trim();
-  return message.photo ? "Photo" : message.document?.file_name ?? "Message";
+  if (message.sticker) return `${message.sticker.emoji ?? ""} ${t("stickerName")}`.trim();
+  return message.photo ? t("photo") : message.document?.file_name ?? t("message");
 }
 
 function quote(message, acts) {
   const quoted = make("button", "quote", make("b", "", message.from.first_name), make("span", "", summary(message)));
   quoted.type = "button";
   quoted.addEventListener("click", () => acts.jump(message.message_id));
-  if (message.sticker || message.photo) {
+  const still = message.sticker && !message.sticker.is_animated && !message.sticker.is_video;
+  if (still || message.photo) {
     const image = make("img");
     image.src = fileUrl((message.sticker ?? message.photo[0]).file_id);
     image.alt = "";
@@ -141,15 +187,27 @@ function key(message, button, acts) {
   }
   const element = make("button", "key", button.text);
   element.type = "button";
+  const words = button.switch_inline_query_current_chat ?? button.switch_inline_query;
+  if (words !== undefined) {
+    element.addEventListener("click", () => acts.inline(words));
+    return element;
+  }
+  if (button.copy_text) {
+    element.addEventListener("click", () => navigator.clipboard.writeText(button.copy_text.text));
+    return element;
+  }
   element.addEventListener("click", () => acts.press(message, button, element));
   return element;
 }
 
-function replyButton(message, acts) {
+const REPLY = "m9 7-5 5 5 5m-5-5h10a6 6 0 0 1 6 6v1";
+const EDIT = "m4 20 1-5L16 4l4 4L9 19zM14 6l4 4";
+
+function tool(name, path, action) {
   const button = make("button", "icon answer");
   button.type = "button";
-  button.setAttribute("aria-label", "Reply");
-  button.innerHTML = '<svg viewBox="0 0 24 24"><path d="m9 7-5 5 5 5m-5-5h10a6 6 0 0 1 6 6v1"/></svg>';
-  button.addEventListener("click", () => acts.reply(message));
+  button.setAttribute("aria-label", t(name));
+  button.innerHTML = `<svg viewBox="0 0 24 24"><path d="${path}"/></svg>`;
+  button.addEventListener("click", action);
   return button;
 }

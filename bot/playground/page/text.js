@@ -32,7 +32,10 @@ function wrapped(node, entity, text, onCommand) {
   } else if (element.tagName === "A") {
     link(element, entity.url || own);
   } else if (entity.type === "spoiler") {
+    element.tabIndex = 0;
+    element.setAttribute("role", "button");
     element.addEventListener("click", () => element.classList.toggle("shown"));
+    element.addEventListener("keydown", (event) => { if (event.key === "Enter") element.classList.toggle("shown"); });
   }
   element.append(node);
   return element;

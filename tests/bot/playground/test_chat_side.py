@@ -182,3 +182,28 @@ async def test_paths_lead_nowhere_else(playground: Playground) -> None:
         for path in ("../playground.sqlite", "%2e%2e/playground.sqlite", "documents/file_99.png", "new/x"):
             answer = await http.get(f"/file/bot{playground.token}/{path}")
             assert answer.status_code in (401, 404)
+
+
+async def test_only_the_owner_changes_a_pack(tmp_path: Path, drawing: Drawing) -> None:
+    """Owners move and remove stickers without the bot; anybody else is refused."""
+    async with (
+        serve(tmp_path) as playground,
+        Person.join(playground.address, "Ada") as ada,
+        Person.join(playground.address, "Bob") as bob,
+        httpx.AsyncClient(base_url=playground.address) as http,
+    ):
+        pictures = [Picture(data=drawing(), emoji=emoji) for emoji in "🦊🚗"]
+        made = await ada.publish("ada_pack", "Ada's", pictures)
+        first = made["stickers"][0]["file_id"]
+
+        async def ask(who: Person, what: str, **fields: str) -> int:
+            return (await http.post(f"/chat/{who.id}/{what}", data=fields)).status_code
+
+        assert await ask(bob, "move", sticker=first, position="1") == 403
+        assert await ask(bob, "delete_pack", name="ada_pack") == 403
+        assert await ask(ada, "move", sticker=first, position="2") == 400
+        assert await ask(ada, "move", sticker=first, position="1") == 200
+        assert [one["emoji"] for one in (await ada.packs())[0]["stickers"]] == ["🚗", "🦊"]
+        assert await ask(ada, "remove", sticker=first) == 200
+        assert await ask(ada, "delete_pack", name="ada_pack") == 200
+        assert await ada.packs() == []
