@@ -123,11 +123,9 @@ class Reader:
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
         wide = self._browser.execute_script("return document.documentElement.scrollWidth")
-        beyond = "return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth)"
-        outside = self._browser.execute_script(
-            beyond + ".map(e => e.id || e.className || e.tagName).slice(0, 5)"
-        )
-        assert wide <= width, f"the page is {wide} px wide on {width}: {outside}"
+        found = "return [...document.querySelectorAll('body *')].filter(e => %s).map(e => e.id || e.tagName)"
+        outside = self._browser.execute_script(found % "e.getBoundingClientRect().right > innerWidth")
+        assert wide <= width, f"the page is {wide} px wide on {width}: {outside[:5]}"
         self._browser.save_screenshot(str(self._shots / f"{name}.png"))
 
     def open(self, address: str) -> None:
