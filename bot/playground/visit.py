@@ -26,8 +26,9 @@ T = TypeVar("T")
 KEYWORD = "bomux"
 SAMPLES = 24
 # Each with the seed of its drawings. None of them is among the samples.
-PROMPTS = {"a fox": 9, "a car": 10, "a house": 11}
+PROMPTS = {"a rocket": 9, "a cat": 10, "a house": 11}
 CFGS = (3, 5, 8)
+USUAL_CFG = 5  # of the drawing without the style, which stands beside the others
 TRIES = 3  # of a drawing of which nothing was left after cutting it out
 QUIET_SECONDS = 240.0  # an expected answer that long after the last sign of life will not come
 
@@ -89,8 +90,10 @@ class Visit:
         ]
         stickers = [sticker for row in rows for sticker in row]
         await self._timed("Filling the pack", self._fill_pack(stickers))
+        bare = [await self._draw_without_style(prompt) for prompt in PROMPTS]
         drawn = [[await self._sticker(sticker) for sticker in row] for row in rows]
-        keep(samples=samples, drawn=drawn, out=out)
+        without_style = [await self._sticker(sticker) for sticker in bare]
+        keep(samples=samples, drawn=drawn, without_style=without_style, out=out)
         (pack,) = await self._ada.packs()
         self._say(f"\nThe pack “{pack['title']}” ({pack['name']}) has {len(pack['stickers'])} stickers.")
         self._say(f"The stickers and contact-sheet.png are in {out}")
@@ -130,11 +133,21 @@ class Visit:
             raise VisitError(f"{len(CFGS) - len(drawn)} drawings of “{prompt}” did not come")
         return [drawn[cfg] for cfg in CFGS]
 
-    async def _ask(self, prompt: str, cfgs: Sequence[int], *, seed: int) -> dict[int, Message]:
+    async def _draw_without_style(self, prompt: str) -> Message:
+        """The prompt as the bare base draws it, with the style at strength 0."""
+        for attempt in range(TRIES):
+            seed = PROMPTS[prompt] + attempt
+            if drawn := await self._ask(prompt, [USUAL_CFG], seed=seed, more=" --strength 0"):
+                return drawn[USUAL_CFG]
+        raise VisitError(f"no drawing of “{prompt}” without the style came")
+
+    async def _ask(
+        self, prompt: str, cfgs: Sequence[int], *, seed: int, more: str = ""
+    ) -> dict[int, Message]:
         """The stickers that came, by CFG value. A job has one message, with a cancel button until its end."""
         since = self._ada.seq
         for cfg in cfgs:
-            await self._ada.send(f"/sticker {prompt} --cfg {cfg} --seed {seed}")
+            await self._ada.send(f"/sticker {prompt} --cfg {cfg} --seed {seed}{more}")
 
         def over() -> bool:
             told = [message for message in self._ada.heard(since) if message.kind == "text"]
@@ -189,8 +202,17 @@ class Visit:
         return result
 
 
-def keep(*, samples: Sequence[Sample], drawn: Sequence[Sequence[bytes]], out: Path) -> None:
-    """Write the stickers, a list for each prompt, as files, and one picture of everything."""
+def keep(
+    *,
+    samples: Sequence[Sample],
+    drawn: Sequence[Sequence[bytes]],
+    without_style: Sequence[bytes],
+    out: Path,
+) -> None:
+    """Write the stickers, a list for each prompt, as files, and one picture of everything.
+
+    ``without_style`` has the bare base's sticker of each prompt, which is in the picture only.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.webp"):
         old.unlink()
@@ -203,8 +225,8 @@ def keep(*, samples: Sequence[Sample], drawn: Sequence[Sequence[bytes]], out: Pa
         subtitle=f"a style learned from {len(samples)} samples, and {len(stickers)} stickers drawn in it",
         samples=[sample.data for sample in samples],
         rows=[
-            Row(prompt=prompt, stickers=list(zip(row, words, strict=True)))
-            for prompt, row in zip(PROMPTS, drawn, strict=True)
+            Row(prompt=prompt, stickers=[(bare, "without the style"), *zip(row, words, strict=True)])
+            for prompt, bare, row in zip(PROMPTS, without_style, drawn, strict=True)
         ],
     )
     sheet.save(out / "contact-sheet.png")

@@ -43,7 +43,9 @@ async def test_the_visit_ends_with_nine_stickers(stage: Stage, tmp_path: Path) -
     assert isinstance(train, Train)
     assert len(train.samples) == 24
     assert all(sample.caption.startswith("bomux ") for sample in train.samples)
-    assert len({(job.prompt, job.options.cfg) for job in draws if not isinstance(job, Train)}) == 9
+    options = [(job.prompt, job.options) for job in draws if not isinstance(job, Train)]
+    assert len({(prompt, one.cfg) for prompt, one in options if one.strength == 1.0}) == 9
+    assert [one.cfg for _, one in options if one.strength == 0.0] == [visit.USUAL_CFG] * 3  # the bare base's
     stickers = sorted(out.glob("*.webp"))
     assert [path.name for path in stickers] == [f"{number:02}.webp" for number in range(1, 10)]
     with Image.open(out / "contact-sheet.png") as poster:
