@@ -88,9 +88,9 @@ class Visit:
         rows = [
             await self._timed(f"Drawing “{prompt}” three times", self._draw(prompt)) for prompt in PROMPTS
         ]
+        bare = [await self._draw_without_style(prompt) for prompt in PROMPTS]
         stickers = [sticker for row in rows for sticker in row]
         await self._timed("Filling the pack", self._fill_pack(stickers))
-        bare = [await self._draw_without_style(prompt) for prompt in PROMPTS]
         drawn = [[await self._sticker(sticker) for sticker in row] for row in rows]
         without_style = [await self._sticker(sticker) for sticker in bare]
         keep(samples=samples, drawn=drawn, without_style=without_style, out=out)
@@ -165,13 +165,15 @@ class Visit:
             self._transcript.press(button.label)
             await self._ada.press(sticker, "add:")
             await self._ada.wait_for_notice()
-        await self._until(lambda: not self._with_button("add:"), "the stickers' way into the pack")
+        await self._until(lambda: not self._with_button("add:", stickers), "the stickers' way into the pack")
         packed = sum(len(pack["stickers"]) for pack in await self._ada.packs())
         if packed != len(stickers):
             raise VisitError(f"{packed} of {len(stickers)} stickers got into the pack")
 
-    def _with_button(self, data: str) -> list[Message]:
-        return [message for message in self._ada.messages if message.button(data)]
+    def _with_button(self, data: str, among: Sequence[Message]) -> list[Message]:
+        """Those of the messages that have such a button now."""
+        ids = {message.id for message in among}
+        return [message for message in self._ada.messages if message.id in ids and message.button(data)]
 
     async def _sticker(self, message: Message) -> bytes:
         """A sticker's file, held once more against Telegram's rules."""

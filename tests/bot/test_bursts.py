@@ -184,4 +184,4 @@ def test_every_text_fits_into_a_message(text: str) -> None:
     assert fitted("a <b>short</b> one") == "a <b>short</b> one"
     shown = fitted(text)
     assert len(shown.replace("<b>", "").replace("</b>", "").replace("&lt;", "<")) <= 4096
-    assert Words("en")("start", name="x") == fitted(Words("en")("start", name="x"))
+    assert (start := Words("en", example_prompt="a fox")("start", name="x")) == fitted(start)

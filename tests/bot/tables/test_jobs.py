@@ -223,7 +223,7 @@ async def test_the_options_of_a_draw_are_read_as_they_were_written(store: Store)
 async def test_options_of_another_version_can_be_read(store: Store) -> None:
     """A field that is missing has its default; a field that is not known is ignored."""
     await draw(store, "d")
-    await store.change("""UPDATE job SET options = '{"cfg": 3.0, "strength": 0.5}'""")
+    await store.change("""UPDATE job SET options = '{"cfg": 3.0, "invented": 0.5}'""")
     job = await jobs.get(store, 1)
     assert job is not None
     assert job.options == DrawOptions(cfg=3.0)
