@@ -24,9 +24,9 @@ class Failing(FakeEngine):
         super().__init__()
         self._fails = fails
 
-    async def submit(self, job: Job) -> None:
+    async def submit(self, job: Job, worker: str) -> None:
         if not self._fails(job):
-            await super().submit(job)
+            await super().submit(job, worker)
             return
         self.jobs.append(job)
         code = "internal" if isinstance(job, Train) else "empty-cutout"
