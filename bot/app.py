@@ -48,6 +48,7 @@ from bot.supervise import keep_running, run_all
 from bot.tidy import Tidy
 from bot.waiting import waiting_helps
 from bot.watching import Watching
+from bot.webhook import Webhook
 from lora.engine import ENGINES, Engine, EngineSettings
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
     store = await _open(config.storage.dir / "bot.sqlite")
     bot = _bot(config, token)
     try:
-        await connect(bot, store, config.telegram.name)
+        await connect(bot, store, config.telegram)
         # The parts, each with what it needs.
         blobs = Blobs(config.storage.dir / "blobs", store)
         rate_limiter = RateLimiter()
@@ -177,6 +178,9 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             sift=sift,
             handle=partial(serve, parts, ROUTES, GROUP_ROUTES),
             give_up=partial(apologise, parts),
+            webhook=Webhook(bot=bot, store=store, config=config.telegram)
+            if config.telegram.webhook_url
+            else None,
         )
         # What a kill has interrupted, then the work, then the end.
         try:

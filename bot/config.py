@@ -27,6 +27,10 @@ class Telegram:
     api_url: str = "https://api.telegram.org/bot"
     file_url: str = "https://api.telegram.org/file/bot"
     name: str = ""
+    webhook_url: str = ""
+    webhook_listen: str = "127.0.0.1:8443"
+    webhook_certificate: str = ""
+    webhook_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,13 @@ ALLOWED: dict[str, Rule] = {
     "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
     "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
+    "telegram.webhook_url": (
+        lambda v: not v or bool(re.fullmatch(r"https?://[^/?#\s]+(/[\w./-]*)?", v)),
+        '"" or an address without a query, such as "https://bot.example.org/stickersmith"',
+    ),
+    "telegram.webhook_listen": (lambda v: is_address(v), 'HOST:PORT, such as "127.0.0.1:8443"'),
+    "telegram.webhook_certificate": (lambda v: True, '"" or the path of a PEM file'),
+    "telegram.webhook_key": (lambda v: True, '"" or the path of a PEM file'),
     "storage.dir": (lambda v: True, "the path of a folder"),
     "storage.max_gb": (lambda v: v >= 0, "0 (all of the disk) or more"),
     "storage.keep_days": (lambda v: v >= 1, "1 or more"),
@@ -288,6 +299,8 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     allowed, meaning = ALLOWED[key]
     if value is None or not allowed(value):
         raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
+    if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
+        return str(folder / value)
     if key == "storage.dir":
         return folder / value
     if key == "base.name" and (folder / value).exists():

@@ -9,6 +9,7 @@ from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
 from bot.bot_info import set_bot_info
+from bot.config import Telegram
 from bot.errors import ConfigError
 from bot.poll import describe
 from bot.secret import VARIABLE
@@ -19,13 +20,16 @@ from bot.waiting import pause_after
 log = logging.getLogger(__name__)
 
 
-async def connect(bot: Bot, store: Store, name: str) -> None:
+async def connect(bot: Bot, store: Store, settings: Telegram) -> None:
     """Wait for Telegram, then say how updates are fetched and what the bot shows of itself. Raises ConfigError."""
     state, number = StateLog(log, "Telegram can be reached"), 0
     while True:
         try:
             await bot.initialize()
-            await bot.delete_webhook(drop_pending_updates=False)  # what came while the bot was down counts
+            if not settings.webhook_url:
+                await bot.delete_webhook(
+                    drop_pending_updates=False
+                )  # what came while the bot was down counts
             break
         except InvalidToken as error:
             # The library's own error holds the token.
@@ -37,4 +41,4 @@ async def connect(bot: Bot, store: Store, name: str) -> None:
             await asyncio.sleep(pause_after(error, number + 2))
             number += 1
     state.works()
-    await set_bot_info(bot, store, name)
+    await set_bot_info(bot, store, settings.name)

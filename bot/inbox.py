@@ -28,6 +28,7 @@ from bot.tables import inbox
 from bot.tables.inbox import DAY, Letter, LetterState
 from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
+from bot.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ LONGEST_PAUSE = 30.0  # seconds
 class Inbox:
     """Fetches, stores, and hands updates to ``handle``. ``give_up`` gets those that cannot be worked off.
 
-    ``sift`` says which of a batch are stored at all.
+    Without a ``webhook`` it polls. ``sift`` says which of a batch are stored at all.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Inbox:
         sift: Callable[[Sequence[Json]], Awaitable[Sequence[Json]]],
         handle: Callable[[Update], Awaitable[None]],
         give_up: Callable[[Update, Exception | None], Awaitable[None]],
+        webhook: Webhook | None = None,
     ) -> None:
         self._bot = bot
         self._poll = Poll(bot)
+        self._webhook = webhook
         self._store = store
         self._sift = sift
         self._handle = handle
@@ -70,14 +73,14 @@ class Inbox:
     @property
     def updates_come(self) -> bool:
         """Whether Telegram gave updates, or said that there are none, when it was last asked."""
-        return self._poll.works
+        return (self._webhook or self._poll).works
 
     async def run(self) -> None:
-        """First what a kill has left undone, then poll until cancelled."""
+        """First what a kill has left undone, then take updates until cancelled. Raises ConfigError."""
         try:
             for person in await inbox.people_waiting(self._store):
                 self._per_person.wake(person)
-            await self._fetch()
+            await (self._webhook.run(self.take_in) if self._webhook else self._fetch())
         finally:
             await self._per_person.close()
             await self._poll.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from telegram import Bot
@@ -27,6 +27,7 @@ CALL_SECONDS = 30.0  # for the answer itself, beyond the time that Telegram wait
 KINDS = ["message", "edited_message", "callback_query", "inline_query"]
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 CONFLICT = "conflict"  # the kind of trouble that a second program with the token is
+TOLD = {CONFLICT: telling("admin-conflict"), "token": telling("admin-token")}
 
 Json = dict[str, Any]
 
@@ -57,7 +58,7 @@ class Poll:
                 updates = await self._ask()
             except TelegramError as error:
                 kind, text = describe(error)
-                self._state.fails(kind, text, extra=telling("admin-conflict") if kind == CONFLICT else None)
+                self._state.fails(kind, text, extra=TOLD.get(kind))
                 await self._mend(error)
                 await asyncio.sleep(pause_after(error, number + 2))
                 number += 1
@@ -74,7 +75,7 @@ class Poll:
         result: object = await self._http.post(f"{self._bot.base_url}/getUpdates?{urlencode(wish)}")
         if not isinstance(result, list):
             raise TelegramError("no list of updates")
-        updates = [update for update in result if _has_id(update)]
+        updates = [update for update in result if has_id(update)]
         if result and not updates:
             raise TelegramError("a list without an update id")
         return updates
@@ -107,7 +108,7 @@ def describe(error: TelegramError) -> tuple[str, str]:
     return type(error).__name__, f"no updates can be fetched, trying again: {error}"
 
 
-def _has_id(update: object) -> bool:
+def has_id(update: object) -> TypeGuard[Json]:
     """Whether it is an object with an id. All others can be neither stored nor confirmed."""
     if not isinstance(update, dict):
         return False

@@ -512,6 +512,13 @@ TEXTS = {
         "Another program uses my token, so each of us gets only some of the messages. "
         "End one of them, or ask @BotFather for another token."
     ),
+    "admin-token": (
+        "Telegram did not know my token for a while. If this happens again, ask @BotFather for a new token."
+    ),
+    "admin-webhook": (
+        "Telegram cannot deliver messages to my webhook; {n:message waits|messages wait} there. My log says why. "
+        "Nothing is lost for 24 hours: please check the address, the proxy and the certificate."
+    ),
     "admin-part-died": "{part} died of {error} and is started again. My log says more.",
     "admin-worker-left-out": (
         "Worker {worker} ({device}) died {n:time|times} within ten minutes. I use it no more until I am started again;"

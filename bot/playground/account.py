@@ -6,11 +6,13 @@ import json
 import re
 
 from bot.playground import limits
-from bot.playground.limits import bad_request, conflict
-from bot.playground.wire import Call, Json
+from bot.playground.limits import bad_request
+from bot.playground.webhooks import check_url
+from bot.playground.wire import Call, Json, Upload
 from bot.playground.world import World
 
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
+SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 
 
 async def get_me(world: World, call: Call) -> Json:
@@ -34,23 +36,42 @@ async def get_updates(world: World, call: Call) -> list[Json]:
 
 
 async def set_webhook(world: World, call: Call) -> bool:
-    """Always refused: the playground cannot deliver to a webhook. An empty address is a deleteWebhook."""
-    if call.has("url"):
-        raise conflict("the playground has no webhooks; use getUpdates")
-    return await delete_webhook(world, call)
+    """Deliver updates to an address; what waits is delivered, too. An empty address is a deleteWebhook."""
+    if not call.has("url"):
+        return await delete_webhook(world, call)
+    check_url(call.text("url"))
+    secret = call.text("secret_token", "")
+    if not SECRET.fullmatch(secret):
+        raise bad_request("secret token contains unallowed characters")
+    if call.flag("drop_pending_updates"):
+        world.updates.drop()
+    if call.has("allowed_updates"):
+        world.updates.allow(call.strings("allowed_updates"))
+    certificate = call.file("certificate") if "certificate" in call.files or call.has("certificate") else ""
+    if isinstance(certificate, Upload):
+        certificate = certificate.data.decode(errors="replace")
+    world.delivery.reset()
+    world.updates.set_webhook({"url": call.text("url"), "secret": secret, "certificate": certificate})
+    return True
 
 
 async def delete_webhook(world: World, call: Call) -> bool:
-    """There is no webhook to delete; the waiting updates can be dropped."""
+    """Nothing is delivered from now on; the waiting updates can be dropped."""
+    world.updates.set_webhook({})
     if call.flag("drop_pending_updates"):
         world.updates.drop()
     return True
 
 
 async def get_webhook_info(world: World, call: Call) -> Json:
-    """Says that there is no webhook, and how many updates wait."""
-    waiting = world.updates.waiting()
-    return {"url": "", "has_custom_certificate": False, "pending_update_count": waiting}
+    """The address, how many updates wait, and what went wrong last."""
+    hook = world.updates.webhook
+    found = {
+        "url": hook.get("url", ""),
+        "has_custom_certificate": bool(hook.get("certificate")),
+        "pending_update_count": world.updates.waiting(),
+    }
+    return found | world.delivery.info if hook else found
 
 
 async def set_my_commands(world: World, call: Call) -> bool:

@@ -230,9 +230,12 @@ async def serve(
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     playground.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    delivering = asyncio.create_task(world.delivery.run())
     try:
         yield playground
     finally:
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
         world.release()
         await runner.cleanup()
         world.close()

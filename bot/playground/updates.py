@@ -69,6 +69,10 @@ class Updates:
 
     async def poll(self, *, offset: int, limit: int, seconds: float) -> list[Json]:
         """Confirm what is before ``offset`` and give what follows, waiting for it up to ``seconds``."""
+        if self.webhook:
+            raise conflict(
+                "can't use getUpdates method while webhook is active; use deleteWebhook to delete it first"
+            )
         self._poller += 1
         mine = self._poller
         self._bell.ring()
@@ -80,10 +84,40 @@ class Updates:
                 break
             await self._bell.wait(left)
             if mine != self._poller:
+                if self.webhook:
+                    raise conflict("terminated by setWebhook request")
                 raise conflict(
                     "terminated by other getUpdates request; make sure that only one bot instance is running"
                 )
         return found
+
+    @property
+    def webhook(self) -> Json:
+        """url, secret and certificate (PEM) of the webhook; empty if there is none."""
+        row = self._db.execute("SELECT body FROM setting WHERE name = 'webhook'").fetchone()
+        return dict(json.loads(row["body"])) if row else {}
+
+    def set_webhook(self, webhook: Json) -> None:
+        """Deliver there from now on; ``{}`` = nowhere. Who polls is told so."""
+        self._db.execute("REPLACE INTO setting VALUES ('webhook', ?)", (json.dumps(webhook),))
+        self._poller += 1 if webhook else 0
+        self._bell.ring()
+
+    def oldest(self) -> list[tuple[int, Json]]:
+        """Waiting updates, oldest first, each with the chat that it stays in order with."""
+        return [(_chat(update), update) for update in self._next(limits.POLL_UPDATES)]
+
+    def done(self, id: int) -> None:
+        """An update was delivered."""
+        self._db.execute("DELETE FROM waiting_update WHERE id = ?", (id,))
+
+    def ring(self) -> None:
+        """Wake who waits for updates."""
+        self._bell.ring()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait for a new update or another webhook, at most ``seconds``."""
+        await self._bell.wait(seconds)
 
     def close(self) -> None:
         """Wake all who wait: the server is about to end."""
@@ -101,6 +135,13 @@ class Updates:
     def _next(self, limit: int) -> list[Json]:
         rows = self._db.execute("SELECT * FROM waiting_update ORDER BY id LIMIT ?", (limit,))
         return [{"update_id": row["id"], row["kind"]: json.loads(row["body"])} for row in rows]
+
+
+def _chat(update: Json) -> int:
+    """The chat of an update, or the person of an inline query."""
+    (body,) = (part for part in update.values() if isinstance(part, dict))
+    about = body.get("message", body)
+    return int(about["chat"]["id"] if "chat" in about else body["from"]["id"])
 
 
 class Presses:

@@ -17,6 +17,7 @@ from bot.playground.limits import bad_request, forbidden
 from bot.playground.sets import Sets
 from bot.playground.state import open_state, transaction
 from bot.playground.updates import Bell, Presses, Updates
+from bot.playground.webhooks import Delivery
 from bot.playground.wire import Json
 
 
@@ -46,6 +47,7 @@ class World:
         self.bot = bot
         self.files = Files(self._db, folder / "files")
         self.updates = Updates(self._db)
+        self.delivery = Delivery(self.updates)
         self.presses = Presses(self._db)
         self.inline = InlineQueries(self._db)
         self.sets = Sets(self._db, self.files)

@@ -83,6 +83,22 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield Stage(playground=playground, config=config, monkeypatch=monkeypatch)
 
 
+def with_webhook(stage: Stage) -> Telegram:
+    """The stage's settings, with updates sent to a port of this machine."""
+    listen = f"127.0.0.1:{free_port()}"
+    return dataclasses.replace(
+        stage.config.telegram, webhook_url=f"http://{listen}/updates", webhook_listen=listen
+    )
+
+
+@pytest.fixture(params=["polling", "webhook"])
+def way(request: pytest.FixtureRequest, stage: Stage) -> str:
+    """Both ways in which updates come; the test is run with each."""
+    if request.param == "webhook":
+        stage.config = dataclasses.replace(stage.config, telegram=with_webhook(stage))
+    return str(request.param)
+
+
 @pytest.fixture
 async def ada(stage: Stage) -> AsyncIterator[Person]:
     """Somebody who has not written to the bot yet."""

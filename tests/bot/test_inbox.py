@@ -196,6 +196,7 @@ async def test_nothing_is_confirmed_before_it_is_stored(
     monkeypatch.undo()
 
 
+@pytest.mark.usefixtures("way")
 async def test_what_came_while_the_bot_was_away_is_answered(stage: Stage, ada: Person) -> None:
     """No pending update is dropped at the start."""
     await ada.send("/start")
@@ -205,6 +206,7 @@ async def test_what_came_while_the_bot_was_away_is_answered(stage: Stage, ada: P
         assert [m.id for m in ada.messages if m.from_bot and "Begin with /new" in m.text]
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_locked_database_ends_nothing(stage: Stage, ada: Person) -> None:
     """Another program holds it for two seconds: the message is answered afterwards, nothing is lost."""
     async with stage.bot():
@@ -220,6 +222,7 @@ async def test_a_locked_database_ends_nothing(stage: Stage, ada: Person) -> None
         await ada.wait_for("Picture 1: zuvix a red kite")
 
 
+@pytest.mark.usefixtures("way")
 async def test_a_full_disk_loses_no_picture(
     stage: Stage, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,11 @@ import time
 import aiogram
 import pytest
 import telegram
-from telegram.error import Conflict
+from aiohttp import web
+from telegram.error import BadRequest, Conflict
 
 from bot.playground import Person, Playground, serve
-from tests.waiting import result_of
+from tests.waiting import result_of, until_async
 
 
 async def test_updates_stay_until_they_are_confirmed(ptb: telegram.Bot, ada: Person) -> None:
@@ -72,14 +73,52 @@ async def test_unwanted_kinds_are_not_queued(ptb: telegram.Bot, ada: Person) -> 
     assert len(await ptb.get_updates()) == 2
 
 
-async def test_there_are_no_webhooks(ptb: telegram.Bot, ada: Person) -> None:
-    """A webhook is refused rather than accepted and ignored; pending updates are counted and dropped."""
-    with pytest.raises(Conflict, match="no webhooks"):
-        await ptb.set_webhook("https://example.org/")
+async def test_a_webhook_gets_updates_in_place_of_polling(ptb: telegram.Bot, ada: Person) -> None:
+    """In order, with the secret, again until it hears 2xx; polling is refused meanwhile, and goes on afterwards."""
+    seen: list[tuple[str, str]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        body = await request.json()
+        seen.append((request.headers["X-Telegram-Bot-Api-Secret-Token"], body["message"]["text"]))
+        return web.Response(status=503 if len(seen) < 3 else 200)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    waits = asyncio.create_task(ptb.get_updates(offset=10**9, timeout=30))
+    await asyncio.sleep(0.1)
+    await ptb.set_webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook", secret_token="s-1")
+    with pytest.raises(Conflict, match="terminated by setWebhook"):
+        await waits
+    with pytest.raises(Conflict, match="while webhook is active"):
+        await ptb.get_updates()
+    await ada.send("one")
+    await ada.send("two")
+    await until_async(lambda: [text for _, text in seen][-2:] == ["one", "two"])
     info = await ptb.get_webhook_info()
-    assert (info.url, info.pending_update_count) == ("", 1)
+    assert info.pending_update_count <= 1
+    assert info.last_error_message == "Wrong response from the webhook: 503 Service Unavailable"
+    assert {secret for secret, _ in seen} == {"s-1"}
+    await runner.cleanup()
+    await ada.send("three")
+
+    async def refused() -> bool:
+        return (await ptb.get_webhook_info()).last_error_message == "Connection refused"
+
+    await until_async(refused)
+    await ptb.delete_webhook()
+    assert [update.message.text for update in await ptb.get_updates()][-1:] == ["three"]
     await ptb.delete_webhook(drop_pending_updates=True)
     assert (await ptb.get_webhook_info()).pending_update_count == 0
+
+
+@pytest.mark.parametrize("url", ["http://example.org/", "https://example.org:9000/"])
+async def test_addresses_that_telegram_would_refuse(ptb: telegram.Bot, url: str) -> None:
+    """HTTPS and four ports, but for this machine."""
+    with pytest.raises(BadRequest, match="bad webhook"):
+        await ptb.set_webhook(url)
 
 
 async def test_waiting_polls_do_not_hold_up_the_end(tmp_path_factory: pytest.TempPathFactory) -> None:
