@@ -535,6 +535,19 @@ CREATE TABLE wish (                              -- words of an inline query, fo
 ) STRICT;
 """
 
+LARGE_TABLES = """
+CREATE INDEX pack_person ON pack (person);
+CREATE INDEX pack_copy_of ON pack (copy_of) WHERE copy_of IS NOT NULL;
+CREATE INDEX pack_item_unique_id ON pack_item (unique_id);
+CREATE INDEX pack_sticker_target ON pack_sticker (target) WHERE target IS NOT NULL;
+-- rows that are looked for when the row that they name is deleted
+CREATE INDEX person_style ON person (style) WHERE style IS NOT NULL;
+CREATE INDEX comparison_style ON comparison (style);
+CREATE INDEX pack_sticker_change ON pack_sticker (change) WHERE change IS NOT NULL;
+CREATE INDEX pack_change_sticker ON pack_change (sticker) WHERE sticker IS NOT NULL;
+CREATE INDEX pack_change_undoes ON pack_change (undoes) WHERE undoes IS NOT NULL;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -554,4 +567,5 @@ MIGRATIONS = (
     EXPORTS,
     PACKS_CHANGED,
     DRAWING_AGAIN,
+    LARGE_TABLES,
 )

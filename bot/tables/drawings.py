@@ -79,7 +79,7 @@ async def not_in_packs(store: Store, person: int, most: int) -> list[Drawing]:
     """The newest stickers of a person that are in no pack and not on their way into one."""
     rows = await store.rows(
         "SELECT drawing.* FROM drawing JOIN job ON job.id = drawing.job WHERE job.person = ? AND blob != ''"
-        " AND drawing.id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM pack_sticker AS packed WHERE packed.drawing = drawing.id"
         " AND state NOT IN ('failed', 'removed')) ORDER BY drawing.id DESC LIMIT ?",
         *(person, most),
     )

@@ -1,0 +1,151 @@
+"""A year in fast motion: how fast the bot starts, answers and tidies with the rows of many people in its tables.
+
+Only rows are made, no files of pictures. Answers are those of the real handlers, asked through the playground in this
+process, with an empty database and with the full one; the medians are compared.
+
+    python -m benchmarks.year --people 10000 --samples 300000 --jobs 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.bot_load import NoEngine
+from bot import app
+from bot.blobs import Blobs
+from bot.config import Config, Engine, Limits, Storage, Telegram
+from bot.playground import Person, serve
+from bot.rate_limit import RateLimiter
+from bot.secret import Token
+from bot.store import Store
+from bot.tidy import Tidy
+from lora.engine import ENGINES
+
+YEAR = 365 * 24 * 3600
+ASKED = (("/styles", "tyle"), ("/status", "tyle"), ("/help", "/new"), ("/samples", ""))
+
+FILL = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :people)
+    INSERT INTO person (id, name, language) SELECT 1000000 + i, 'P' || i, 'en' FROM n;
+INSERT INTO style (id, person, keyword) SELECT id, id, 'zuvix' FROM person WHERE id >= 1000000;
+UPDATE person SET style = id WHERE id >= 1000000;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :samples)
+    INSERT INTO sample (style, file_unique_id, blob, kind, message_id, sent_at, answer_id, caption, bytes)
+    SELECT 1000001 + i % :people, i, printf('%064x', i), 'file', i, :now - :year, i, 'zuvix a fox', 30000 FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :jobs)
+    INSERT INTO job (person, kind, style, origin, state, attempt, prompt, options, told, asked_at, started_at, ended_at)
+    SELECT 1000001 + i % :people, iif(i % 20 = 0, 'train', 'draw'), 1000001 + i % :people, 'o' || i, 'done', 1,
+    'zuvix a fox', '{"count": 1}', 1, :now - :year * (1.0 - 1.0 * i / :jobs), :now - :year * (1.0 - 1.0 * i / :jobs),
+    :now - :year * (1.0 - 1.0 * i / :jobs) FROM n;
+INSERT INTO drawing (job, position, seed, blob, message_id)
+    SELECT id, 0, 1, printf('%064x', 10000000 + id), id FROM job WHERE kind = 'draw';
+INSERT INTO checkpoint (job, style, step, adapter, used, bytes)
+    SELECT max(id), style, 100, printf('%064x', 20000000 + style), 1, 3000000
+    FROM job WHERE kind = 'train' GROUP BY style;
+"""
+
+
+def fill(path: Path, sizes: dict[str, float]) -> None:
+    """Insert the rows of a year, without the triggers that count what is asked for today."""
+    with closing(sqlite3.connect(path)) as db:
+        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            db.execute(f"DROP TRIGGER {name}")
+        for statement in FILL.split(";\n")[:-1]:
+            used = {key: value for key, value in sizes.items() if f":{key}" in statement}
+            db.execute(statement, used)
+        for _, sql in triggers:
+            db.execute(sql)
+        db.commit()
+
+
+async def answers(folder: Path, rounds: int) -> tuple[float, dict[str, float]]:
+    """Seconds of the start, and the median milliseconds of each answer, of a bot on this folder."""
+    ENGINES["none"] = lambda settings: NoEngine()  # type: ignore[assignment,return-value]
+    app.RateLimiter = lambda: RateLimiter(per_second=10000, burst=10000)  # type: ignore[assignment,misc]
+    async with serve(folder / "telegram", control=True) as playground:
+        config = Config(
+            telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
+            storage=Storage(dir=folder),
+            engine=Engine(name="none"),
+            limits=Limits(updates_per_minute=0),
+        )
+        began = time.perf_counter()
+        async with app.build(config, Token(playground.token)) as (parts, inbox):
+            work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
+            async with Person.join(playground.address, "Ada") as ada:
+                await ada.send("/start")
+                await ada.wait_for("", timeout=60)
+                start = time.perf_counter() - began
+                took: dict[str, list[float]] = {command: [] for command, _ in ASKED}
+                await ada.send("/new zuvix")
+                await asyncio.sleep(1)
+                for _ in range(rounds):
+                    for command, word in ASKED:
+                        asked = time.perf_counter()
+                        await ada.send(command)
+                        await ada.wait_for(word, timeout=60)
+                        took[command].append(1000 * (time.perf_counter() - asked))
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+    return start, {command: statistics.median(times) for command, times in took.items()}
+
+
+async def tidies(folder: Path) -> list[float]:
+    """Seconds of a tidy that deletes eleven months, and of one a night later."""
+    store = await Store.open(folder / "bot.sqlite")
+    tidy = Tidy(store=store, blobs=Blobs(folder / "blobs", store), storage=Storage(dir=folder))
+    found = []
+    for _ in range(2):
+        began = time.perf_counter()
+        await tidy.tidy()
+        found.append(round(time.perf_counter() - began, 1))
+    await store.close()
+    return found
+
+
+async def measure(args: argparse.Namespace) -> dict[str, object]:
+    """Everything, with an empty and with a full database."""
+    with tempfile.TemporaryDirectory() as name:
+        empty, full = Path(name) / "empty", Path(name) / "full"
+        start_empty, fast = await answers(empty, args.rounds)
+        await (await Store.open(full / "bot.sqlite")).close()
+        sizes = {
+            "people": args.people,
+            "samples": args.samples,
+            "jobs": args.jobs,
+            "year": YEAR,
+            "now": time.time(),
+        }
+        fill(full / "bot.sqlite", sizes)
+        size = (full / "bot.sqlite").stat().st_size
+        start, slow = await answers(full, args.rounds)
+        return {
+            **{key: sizes[key] for key in ("people", "samples", "jobs")},
+            "database_mb": round(size / 1e6),
+            "start_s": [round(start_empty, 2), round(start, 2)],
+            "answer_ms": {key: [round(fast[key], 1), round(slow[key], 1)] for key in fast},
+            "tidy_s": await tidies(full),
+        }
+
+
+def main() -> None:
+    """Print one line of JSON; pairs are empty, full."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--samples", type=int, default=300_000)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=30)
+    print(json.dumps(asyncio.run(measure(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()
