@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 
+from bot import decoding
 from bot.blobs import Blobs
 from bot.tables.samples import Sample
 from bot.words import Html, Words
 from lora import checks
 from lora.checks import captions, pictures
+from lora.data.shrink import open_apart
 from lora.jobs import Finding
 
 # The codes that can occur in a chat: keywords, long captions and bad files are refused earlier.
@@ -32,10 +34,14 @@ SHOWN = 15  # numbers in one line
 
 async def find(blobs: Blobs, samples: Sequence[Sample], keyword: str) -> list[Finding]:
     """The findings of the quick checks. One picture is decoded at a time, in a thread."""
-    looks = [await asyncio.to_thread(pictures.summarise, await blobs.read(sample.blob)) for sample in samples]
+    looks = [await decoding.in_turn(partial(_summary, blobs, sample.blob)) for sample in samples]
     texts = [sample.caption or keyword for sample in samples]
     found = [*captions.check(texts, keyword), *pictures.check(looks)]
     return [finding for finding in checks.in_order(found) if finding.code in TEXTS]
+
+
+def _summary(blobs: Blobs, name: str) -> pictures.PictureSummary:
+    return pictures.summarise(blobs.read_now(name), open_apart)
 
 
 def worded(words: Words, findings: Sequence[Finding]) -> list[str]:

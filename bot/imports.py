@@ -6,15 +6,15 @@ picture. Telegram's waits are kept.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from telegram.error import BadRequest, Forbidden
 
-from bot import captioning, import_words
+from bot import captioning, decoding, import_words
 from bot.blobs import Blobs
 from bot.config import Train
 from bot.errors import Buttons, UserError
@@ -130,7 +130,10 @@ class Imports:
     async def _looks(self, style: int) -> list[Look]:
         """The looks of all samples that are there, decoded one at a time."""
         found = await samples.of_style(self._store, style)
-        return [await asyncio.to_thread(look, await self._blobs.read(sample.blob)) for sample in found]
+        return [await self._look(partial(self._blobs.read_now, sample.blob)) for sample in found]
+
+    async def _look(self, read: Callable[[], bytes]) -> Look:
+        return await decoding.in_turn(lambda: look(read()))
 
     async def _take(self, imported: Import, item: Item, source: Source, looks: list[Look]) -> None:
         """Make a sample of one picture, or write down why not."""
@@ -149,7 +152,7 @@ class Imports:
         except UserError as error:
             await imports.settle(self._store, imported.id, item.position, error.key)
             return
-        seen = await asyncio.to_thread(look, data)
+        seen = await self._look(lambda: data)
         if any(same_look(seen, other) for other in looks):
             await imports.settle(self._store, imported.id, item.position, Outcome.SAME)
             return

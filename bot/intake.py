@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 
 from telegram.error import BadRequest
 
-from bot import captioning, quotas
+from bot import captioning, decoding, quotas
 from bot.blobs import Blobs
 from bot.config import Quotas
 from bot.errors import UserError
@@ -22,9 +23,11 @@ from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from lora.data import pictures
 from lora.data.pictures import PictureError
+from lora.data.shrink import open_apart
 
 FETCHED_AT_ONCE = 4  # files of up to 20 MB in memory
-DECODED_AT_ONCE = 1  # a picture of 16 megapixels takes 64 MB while it is checked
+DECODED_AT_ONCE = 1  # a sticker that moves is decoded by a process of its own
+ENOUGH_PX = 64  # of a picture that is decoded only to be sure of it
 
 
 class Taken(Enum):
@@ -122,7 +125,7 @@ class Intake:
         async with self._decoding:
             data = await still(data, moves) if moves else data
             try:
-                await asyncio.to_thread(pictures.open_rgba, data)
+                await decoding.in_turn(partial(open_apart, data, ENOUGH_PX))
             except PictureError as error:
                 detail = f" ({error.detail})" if error.detail else ""
                 raise UserError(f"picture-{error.code}", detail=detail) from error

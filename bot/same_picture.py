@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageStat
 
 from lora.data import pictures
+from lora.data.shrink import open_apart
 
 MAX_SIDE = 512  # px; no sticker is larger
 MOST_DIFFERENCE = 3.0  # of 255, mean over all pixels and channels
 SIDE_PX, BLOCK_PX = 64, 4  # of a look, and of the blocks in which looks are compared
+ENOUGH_PX = 4 * SIDE_PX  # of a picture whose look is taken
 MOST_BLOCK_DIFFERENCE = 12.0  # of 255; another mouth or another eye is more in its block
 MOST_STRETCH = 0.03  # of the ratio of the sides, which rounding changes
 
@@ -53,7 +55,7 @@ def same_picture(one: bytes, other: bytes) -> bool:
 def look(data: bytes) -> Look:
     """The look of a picture. Raises PictureError."""
     info = pictures.check(data)
-    image = pictures.open_rgba(data, 4 * SIDE_PX)
+    image = open_apart(data, ENOUGH_PX)
     small = image.convert("RGBa").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
     return Look(
         ratio=info.width / info.height,

@@ -40,6 +40,8 @@ async def serve(parts: Parts, routes: Sequence[Route], group_routes: Sequence[Ro
     if update.effective_chat.type != ChatType.PRIVATE:
         await _serve_group(parts, group_routes, update)
         return
+    if user is None:
+        return  # Telegram names the writer of every private message
     context = await Context.of(parts, update)
     may_use = [route for route in routes if context.is_admin or not route.admins_only]
     route = next((route for route in may_use if route.matches(update)), None)

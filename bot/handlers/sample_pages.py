@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from functools import partial
 
+from bot import decoding
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.sample_words import none_of, undo_button
 from bot.tables import changes, samples
 from bot.tables.samples import Sample
 from bot.words import clip
-from lora.sheets.sample_sheet import Entry, sample_sheet
+from lora.sheets.sample_sheet import CELL, Entry, sample_sheet
 
 PAGE = 20  # pictures on one contact sheet
 
@@ -68,10 +69,14 @@ async def _send_page(context: Context, number: int) -> None:
     if not shown:
         raise UserError(none_of(style), keyword=style.keyword, min=context.parts.config.train.min_samples)
     entries = [
-        Entry(number=s.number, picture=await context.parts.blobs.read(s.blob), caption=s.caption or "?")
-        for s in shown
+        Entry(
+            number=one.number,
+            picture=await decoding.small(partial(context.parts.blobs.read_now, one.blob), CELL),
+            caption=one.caption or "?",
+        )
+        for one in shown
     ]
-    picture = await asyncio.to_thread(sample_sheet, entries)
+    picture = await decoding.in_turn(partial(sample_sheet, entries))
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
     lines += [_line(context, sample) for sample in shown]
     lines.append(context.words("samples-page-hint", number=shown[0].number))

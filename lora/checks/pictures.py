@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ _GREY = (128, 128, 128, 255)
 _SIDE, _LOW = 32, 8  # pixels that are transformed, frequencies that are kept
 
 Floats = NDArray[np.floating[Any]]
+Decode = Callable[[bytes, int], Image.Image]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +40,18 @@ class PictureSummary:
     colours: tuple[Floats, Floats] = field(repr=False)  # [4, 4, 3] likewise
 
 
-def summarise(picture: bytes) -> PictureSummary:
+def summarise(picture: bytes, decode: Decode = pictures.open_rgba) -> PictureSummary:
     """Decode a picture and keep its summary. Raises PictureError.
 
     A large picture is shrunk as soon as it is decoded: ``side_px`` is then right to a few pixels.
     """
     info = pictures.check(picture)
-    image = pictures.open_rgba(picture, ENOUGH_PX)
-    shrunk = max(info.width, info.height) / max(image.size)
+    image = decode(picture, ENOUGH_PX)
+    factor = max(info.width, info.height) / max(image.size)
     opaque = image.getchannel("A").getextrema()[0] == 255
     flat = opaque and _flat(image)
     image = image.crop(_drawn_box(image) if flat else pictures.visible_box(image))
-    side_px = round(max(image.size) * shrunk)
+    side_px = round(max(image.size) * factor)
     background = Image.new("RGBA", image.size, _GREY)  # white or black would swallow drawings of that colour
     background.alpha_composite(image)
     small = background.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)

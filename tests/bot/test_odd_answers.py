@@ -230,6 +230,24 @@ async def test_mutated_updates_end_nothing(stage: Stage, ada: Person) -> None:
         await eve.wait_for("Teach me a look")
 
 
+async def test_a_private_message_of_nobody_is_no_crash(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is passed over."""
+    nobody = service(ada, text="/start")
+    del nobody["from"]
+    async with stage.bot() as running:
+        stage.playground.world.updates.add("message", nobody)
+        await ada.send("/start")
+        await ada.wait_for("Hello Ada")
+
+        async def settled() -> bool:
+            return not await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'")
+
+        await until(settled)
+    assert "crash" not in caplog.text
+
+
 def test_no_mutated_update_raises() -> None:
     """2,000 of them are read or put aside, and each has somebody whose order counts."""
     rng, read_ones = random.Random(1), 0

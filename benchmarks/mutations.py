@@ -1,0 +1,252 @@
+"""Mutated input of every kind: how many errors that nobody has documented, and the slowest case.
+
+Updates are worked off by the bot in this process, with the playground as Telegram: one odd value in each message,
+sticker, document, press, inline query, start link or group message. After each hundred somebody else is served. Files
+are mutated in some bytes and read as the bot and the commands read them.
+
+    python -m benchmarks.mutations [--updates 10000] [--files 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import logging
+import random
+import tempfile
+import time
+import tomllib
+import traceback
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bot_load import NoEngine
+from bot import app, config, ready_style
+from bot.errors import ConfigError
+from bot.handlers import GROUP_ROUTES, ROUTES
+from bot.inbox import Inbox
+from bot.playground import Person, serve
+from bot.rate_limit import RateLimiter
+from bot.routes import Press
+from bot.secret import Token
+from bot.store import Store
+from lora.adapters import fit
+from lora.adapters.layer_names import BadAdapter
+from lora.checks.pictures import summarise
+from lora.data import imagefolder, webm
+from lora.data.pictures import PictureError
+from lora.data.zip_folder import ZipError, ZipFolder
+from lora.engine import ENGINES
+from tests.bot.test_odd_answers import mutated as mutated_update
+from tests.bot.test_odd_answers import seeds, service
+from tests.lora.data.test_picture_fuzz import mutated
+from tests.lora.data.test_picture_fuzz import seeds as picture_seeds
+
+Json = dict[str, Any]
+Reader = Callable[[bytes], object]
+ARGUMENTS = (
+    "1",
+    "1:2",
+    "1:1:1",
+    "renew:1",
+    "page:1",
+    "captions:1",
+    "samples:1",
+    "rows",
+    "ru",
+    "1:none",
+    "1:move:1",
+    "",
+)
+CONFIG = b'[telegram]\nname = "x"\n[storage]\ndir = "data"\n[train]\nsteps = 300\n[sticker]\nsteps = 12\n'
+TABLE = b'{"file_name": "a.png", "text": "a fox"}\n{"file_name": "b.png", "text": ["a cat", "two cats"]}\n'
+
+
+def updates(person: Person) -> list[Json]:
+    """One update of each kind that the bot reads, and a press of every button."""
+    file = {"file_id": "f", "file_unique_id": "u", "file_size": 100}
+    still = file | {"width": 90, "height": 90, "type": "regular", "is_animated": False, "is_video": False}
+    message = service(person, text="x")
+    group = {"id": -77, "type": "supergroup", "title": "Friends"}
+    texts = [
+        "/start style_abc",
+        "/start invite_abc",
+        "/new zuvix",
+        "/sticker a fox --n 2",
+        "/caption 1 a fox",
+        "/pack x",
+    ]
+    messages = [service(person, text=text) for text in texts]
+    messages += [
+        service(person, document=file | {"file_name": name}) for name in ("a.safetensors", "a.zip", "a.pt")
+    ]
+    messages += [service(person, sticker=still | {kind: True}) for kind in ("is_video", "is_animated")]
+    messages += [
+        service(person, text="/sticker@playground_bot a fox", chat=group),
+        service(person, text="hi", chat=group),
+    ]
+    names = {route.name for route in (*ROUTES, *GROUP_ROUTES) if isinstance(route, Press)}
+    press = {"id": "1", "from": dict(person.user), "message": message, "chat_instance": "1"}
+    presses = [press | {"data": f"{name}:{argument}"} for name in sorted(names) for argument in ARGUMENTS]
+    inline = {"id": "1", "from": dict(person.user), "query": "fox", "offset": ""}
+    member = {"chat": group, "from": dict(person.user), "date": 1}
+    kinds = [("message", one) for one in messages]
+    kinds += [("callback_query", one) for one in presses]
+    kinds += [("inline_query", inline)] * 10 + [("my_chat_member", member)] * 5
+    return [*seeds(person) * 10, *({"update_id": 1, kind: body} for kind, body in kinds)]
+
+
+class Crashes(logging.Handler):
+    """Counts the lines in which the inbox tells of an error that is no refusal."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it if it tells of a crash."""
+        if "crash" in record.getMessage() or record.exc_info:
+            self.found.append(f"{record.getMessage()} {origin(record)}".strip())
+
+
+def origin(record: logging.LogRecord) -> str:
+    """The last file and line of a logged error."""
+    error = record.exc_info[1] if record.exc_info else None
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-3:]))
+
+
+async def all_done(store: Store) -> None:
+    """Wait until no update waits."""
+    while await store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'"):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def send_updates(count: int, folder: Path) -> Json:
+    """Have the bot work off so many mutated updates; gives what was found."""
+    rng, slowest, served = random.Random(0), 0.0, 0
+    crashes = Crashes()
+    logging.getLogger().addHandler(crashes)
+    ENGINES["none"] = lambda settings: NoEngine()
+    app.RateLimiter = lambda: RateLimiter(per_second=1e6, burst=10**6)  # type: ignore[assignment,misc,attr-defined]
+    async with serve(folder / "telegram") as playground:
+        settings = config.Config(
+            telegram=config.Telegram(api_url=playground.api_url, file_url=playground.file_url),
+            storage=config.Storage(dir=folder / "data"),
+            engine=config.Engine(name="none"),
+        )
+        async with (
+            app.build(settings, Token(playground.token)) as (parts, inbox),
+            Person.join(playground.address, "Eve") as eve,
+            Person.join(playground.address, "Ada") as ada,
+        ):
+            work = asyncio.gather(parts.deliver.run(), inbox.run())
+            await eve.send("/start")
+            await eve.wait_for("Hello", 30)
+            kinds = updates(eve)
+            for first in range(0, count, 100):
+                since = ada.seq
+                slowest = max(slowest, await hundred(inbox, parts.store, kinds, first, rng))
+                await ada.send("/help")
+                await ada.wait_for("Teach me a look", 5, since=since)
+                served += 1
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+    return {"updates": count, "errors": crashes.found, "slowest_hundred": slowest, "others_served": served}
+
+
+async def hundred(inbox: Inbox, store: Store, kinds: list[Json], first: int, rng: random.Random) -> float:
+    """Work off a hundred; gives the seconds."""
+    began = time.monotonic()
+    batch = [mutated_update(rng.choice(kinds), rng) | {"update_id": 10**6 + first + n} for n in range(100)]
+    async with asyncio.timeout(60):
+        await inbox.take_in(batch)
+        await all_done(store)
+    return time.monotonic() - began
+
+
+def zipped(pictures: list[bytes]) -> bytes:
+    """A zip with a table and pictures."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.jsonl", TABLE)
+        for number, data in enumerate(pictures):
+            archive.writestr(f"{number}.png", data)
+    return buffer.getvalue()
+
+
+def read_zip(data: bytes) -> None:
+    """As an import reads it."""
+    folder = ZipFolder(data)
+    for picture in folder.pictures():
+        folder.read(picture.entry)
+
+
+def readers() -> dict[str, tuple[list[bytes], Reader, tuple[type[Exception], ...]]]:
+    """Of each kind of file: whole ones, how it is read, and the errors that are documented."""
+    pictures = picture_seeds()
+    video = b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84webm" + bytes(range(256)) * 4
+    return {
+        "pictures": (pictures, summarise, (PictureError,)),
+        "tables": ([TABLE, b"file_name,text\na.png,a fox\n"], read_table, ()),
+        "zips": ([zipped(pictures[:3])], read_zip, (ZipError,)),
+        "adapters": (
+            [ready_style.FILE.read_bytes()[:60_000]],
+            lambda data: fit.check(data, {}),
+            (BadAdapter,),
+        ),
+        "videos": ([video], webm.read, (webm.WebmError,)),
+        "configs": ([CONFIG], read_config, (ConfigError, tomllib.TOMLDecodeError, UnicodeDecodeError)),
+    }
+
+
+def read_table(data: bytes) -> None:
+    """As JSON lines and as CSV."""
+    for name in imagefolder.TABLES:
+        list(imagefolder.rows_in(Path(name), data))
+
+
+def read_config(data: bytes) -> None:
+    """As the start reads it."""
+    config.parse(tomllib.loads(data.decode()))
+
+
+def read_files(count: int) -> Json:
+    """Mutated files of each kind in turn; gives the undocumented errors, and the longest of all in CPU seconds."""
+    rng, errors, slowest = random.Random(1), [], 0.0
+    kinds = list(readers().items())
+    for number in range(count):
+        kind, (whole, read, documented) = kinds[number % len(kinds)]
+        data = mutated(rng.choice(whole), rng)
+        began = time.process_time()
+        try:
+            read(data)
+        except documented:
+            pass
+        except Exception as error:
+            errors.append(f"{kind}: {type(error).__name__}: {str(error)[:80]}")
+        slowest = max(slowest, time.process_time() - began)
+    return {"files": count, "errors": sorted(set(errors)), "undocumented": len(errors), "slowest": slowest}
+
+
+def main() -> None:
+    """Parse the options, run both parts, print a line of JSON for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--updates", type=int, default=10_000)
+    parser.add_argument("--files", type=int, default=10_000)
+    chosen = parser.parse_args()
+    print(json.dumps(read_files(chosen.files)), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(asyncio.run(send_updates(chosen.updates, Path(folder)))))
+
+
+if __name__ == "__main__":
+    main()
