@@ -26,6 +26,7 @@ LIGHT_HALF = {
     "lora.data",
     "lora.data.captions",
     "lora.data.pictures",
+    "lora.data.shrink",
     "lora.data.zip_folder",
     "lora.data.translation",
     "lora.data.translation.emoji_words",
