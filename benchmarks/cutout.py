@@ -1,7 +1,7 @@
 """Measures how well the background is removed, against the drawings' true alpha.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
-    python -m benchmarks.cutout [--row textures]
+    python -m benchmarks.cutout [--row textures] [--model NAME|FILE.onnx] [--count 40]
 
 200 drawings of concepts that no training saw, 256 px: on white, on the base's background colour farthest from the
 drawing's own colours, and on four kinds of textures that differ from those of training: gradients, stripes, noise, and
@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lora.drawing.cutout import cut_out, remover
+from lora.drawing.cutout_names import BUNDLED
 from lora.jobs import JobError
 from lora.models.sticker_nano import BACKGROUNDS
 from lora.pretrain.augment import premultiplied
@@ -127,12 +128,14 @@ def main() -> None:
     )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser.add_argument("--model", default=BUNDLED, help="as cutout.model in config.toml")
+    parser.add_argument("--count", type=int, default=DRAWINGS)
     parser.add_argument("--row", action="append", help="one of the table's rows; default: all")
     args = parser.parse_args()
     stored = load_file(args.dir / "drawings.safetensors")
     unseen = stored["pictures"][stored["held_out"]]
-    pictures = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(200))[:DRAWINGS]]
-    network = remover(args.cache)
+    pictures = unseen[torch.randperm(len(unseen), generator=torch.Generator().manual_seed(200))[: args.count]]
+    network = remover(args.cache, args.model)
 
     def iou(image: Tensor, alpha: Tensor, background: tuple[int, int, int] | None) -> float:
         picture = Image.fromarray((image * 255).round().byte().permute(1, 2, 0).numpy())

@@ -26,6 +26,7 @@ TEXTS = {
     "busy-background": "finding-busy-background",
     "small-picture": "finding-small-picture",
     "near-duplicates": "finding-near-duplicates",
+    "unsafe": "finding-unsafe",
     "lettering": "finding-lettering",
     "fine-detail": "finding-fine-detail",
 }

@@ -242,6 +242,9 @@ def _engine(config: Config) -> Engine:
         threads=config.engine.threads,
         compile=config.engine.compile,
         nice=config.engine.nice,
+        cutout=config.cutout.model,
+        filter=config.safety.filter,
+        threshold=config.safety.threshold,
         silent_seconds=config.engine.silent_seconds,
         stuck_seconds=config.engine.stuck_seconds,
     )

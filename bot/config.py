@@ -12,8 +12,10 @@ from typing import Any, get_args, get_type_hints
 
 from bot.errors import ConfigError
 from bot.web import ADDRESS
+from lora.drawing.cutout_names import BUNDLED, refusal
 from lora.engine import ENGINES
 from lora.jobs import DrawOptions
+from lora.safety import FILTERS, NONE
 
 NAME_CHARACTERS = 64  # Telegram's limit of a bot's name
 RENAMED = {"key in [engine]": {"device": "devices"}}  # settings that have another name today
@@ -99,6 +101,21 @@ class Sticker:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cutout:
+    """The network that tells a drawing from its background."""
+
+    model: str = BUNDLED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Safety:
+    """What looks at samples and drawings, and the score from which a picture is unsafe."""
+
+    filter: str = "open-nsfw"
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quotas:
     """What one person may take. 0 = no limit."""
 
@@ -158,6 +175,8 @@ class Config:
     engine: Engine = field(default_factory=Engine)
     train: Train = field(default_factory=Train)
     sticker: Sticker = field(default_factory=Sticker)
+    cutout: Cutout = field(default_factory=Cutout)
+    safety: Safety = field(default_factory=Safety)
     limits: Limits = field(default_factory=Limits)
     admin_limits: AdminLimits = field(default_factory=AdminLimits)
     metrics: Metrics = field(default_factory=Metrics)
@@ -238,6 +257,9 @@ ALLOWED: dict[str, Rule] = {
     "sticker.steps": (lambda v: 1 <= v <= 1000, "1 to 1000"),
     "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
     "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
+    "cutout.model": (bool, "bundled, the name of a rembg model, or the path of an .onnx file"),
+    "safety.filter": (lambda v: v == NONE or v in FILTERS, " or ".join([*FILTERS, NONE])),
+    "safety.threshold": (lambda v: 0 < v <= 1, "more than 0, at most 1"),
     **{
         f"{table}.{key.name}": (lambda v: v >= 0, "0 (no limit) or more")
         for table in ("limits", "admin_limits")
@@ -301,11 +323,20 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
         raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
+    if key == "cutout.model":
+        return _cutout(str(folder / value) if value.endswith(".onnx") else value)
     if key == "storage.dir":
         return folder / value
     if key == "base.name" and (folder / value).exists():
         return str(folder / value)
     return value
+
+
+def _cutout(model: str) -> str:
+    """The cut-out model, if it may be used. Raises ConfigError."""
+    if (reason := refusal(model)) is not None:
+        raise ConfigError(f"cutout.model = {model!r} is not allowed: {reason}")
+    return model
 
 
 def _typed(kind: Any, found: Any) -> Any:

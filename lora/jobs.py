@@ -36,6 +36,8 @@ JOB_ERRORS = {
     "bad-adapter": "the adapter file is damaged or is no LoRA for this base",
     "too-many-steps": "so many steps cannot be drawn",
     "not-a-number": "the training diverged (loss is not a number)",
+    "unsafe-samples": "the filter does not let some samples pass",
+    "unsafe-drawing": "the filter does not let a drawing pass",
     "empty-cutout": "nothing was left of the drawing after the background was removed",
     "out-of-memory": "the device ran out of memory",
     "stored-file": "a file that the job needs cannot be read",

@@ -31,11 +31,14 @@ LIGHT_HALF = {
     "lora.data.translation",
     "lora.data.translation.emoji_words",
     "lora.data.translation.search_words",
+    "lora.drawing",
+    "lora.drawing.cutout_names",
     "lora.engine",
     "lora.files",
     "lora.fonts",
     "lora.jobs",
     "lora.option_text",
+    "lora.safety",
     "lora.sheets.sample_sheet",
     "lora.sheets.sweep_sheet",
 }
@@ -43,16 +46,28 @@ LIGHT_HALF = {
 # is the layers, from below; a package imports only from those above it in this table.
 WORDS = {"lora", "lora.errors", "lora.files", "lora.fonts", "lora.jobs", "lora.option_text"}
 LAYERS = {
+    "safety": set(),
     "data": set(),
     "sheets": set(),
     "models": {"data"},
     "adapters": {"models"},
-    "drawing": {"data", "sheets", "models", "adapters"},
+    "drawing": {"safety", "data", "sheets", "models", "adapters"},
     "training": {"data", "models", "adapters"},
-    "checks": {"data", "models"},
+    "checks": {"safety", "data", "models"},
     "evaluation": {"data", "sheets", "models", "adapters", "drawing"},
-    "engine": {"data", "models", "adapters", "drawing", "training", "checks", "evaluation"},
-    "cli": {"data", "sheets", "models", "adapters", "drawing", "training", "checks", "evaluation", "engine"},
+    "engine": {"safety", "data", "models", "adapters", "drawing", "training", "checks", "evaluation"},
+    "cli": {
+        "safety",
+        "data",
+        "sheets",
+        "models",
+        "adapters",
+        "drawing",
+        "training",
+        "checks",
+        "evaluation",
+        "engine",
+    },
     "pretrain": {"data", "models", "adapters", "drawing", "training"},
 }
 MOST_SIBLINGS = 20

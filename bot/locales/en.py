@@ -410,6 +410,7 @@ TEXTS = {
     "finding-near-duplicates": (
         "<b>Almost the same:</b> {numbers}. What I see twice I copy; keep one of each."
     ),
+    "finding-unsafe": "🚫 {numbers}: my filter takes this for nudity or sex, so I do not learn from it.",
     "finding-lettering": (
         "<b>Lettering:</b> {numbers}. I cannot learn to write: it comes out as scribble. "
         "Because of them I mirror none of your pictures while I learn. "
@@ -801,6 +802,15 @@ TEXTS = {
     "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
     "error-too-many-steps": "My base model cannot draw in so many steps. Please tell whoever runs me.",
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
+    "error-unsafe-samples": (
+        "Some pictures look like nudity or sex to my filter, and I do not learn from such pictures. "
+        "The message of this training names them: take them out in /samples, then /train again. "
+        "If my filter is wrong, tell whoever runs me."
+    ),
+    "error-unsafe-drawing": (
+        "The drawing came out as something that I do not send. Draw again, or say it another way. "
+        "If your words were harmless, it was chance."
+    ),
     "error-empty-cutout": "Nothing was left when I cut it out. Try again, or say it another way.",
     "error-out-of-memory": "My machine ran out of memory. Try again later, or with fewer pictures.",
     "error-stored-file": "I cannot read a file any more that I had stored for this. Please tell whoever runs me.",

@@ -1,9 +1,11 @@
 """What is wrong with a set of samples, found before a training: every kind of finding, in words.
 
 The checks of ``captions`` and ``pictures`` need no torch and take milliseconds; ``lettering`` reads pictures with
-an OCR network, ``detail`` needs the base. A finding names samples by number and never holds anybody's text.
+an OCR network, ``unsafe`` has the operator's filter, ``detail`` needs the base. A finding names samples by number and
+never holds anybody's text.
 
-Imports ``data`` and ``models``. What the bot uses (this file, ``captions``, ``pictures``, ``share``) imports no torch.
+Imports ``safety``, ``data`` and ``models``. What the bot uses (this file, ``captions``, ``pictures``, ``share``)
+imports no torch.
 """
 
 from __future__ import annotations
@@ -38,6 +40,11 @@ KINDS: Mapping[str, Kind] = {
         says="no line of the table names this picture, or it has no caption file",
         why="a picture without a caption is not trained with",
         advice="give it a caption, or take it out of the folder; python -m lora caption writes the lines",
+    ),
+    "unsafe": Kind(
+        says="the filter takes the picture for an unsafe one",
+        why="a style is not learned from such pictures",
+        advice="take the picture out; the operator chooses filter and threshold in [safety]",
     ),
     "few-pictures": Kind(
         says="few pictures: {detail}",

@@ -1,7 +1,7 @@
 """The commands of ``python -m lora``. Each one is one file here and one line in COMMANDS.
 
-Imports ``data``, ``sheets``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks``, ``evaluation`` and
-``engine``.
+Imports ``safety``, ``data``, ``sheets``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks``,
+``evaluation`` and ``engine``.
 """
 
 from __future__ import annotations

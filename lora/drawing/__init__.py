@@ -1,4 +1,4 @@
 """From a prompt to a sticker file: sampling, cut-out, fitting.
 
-Imports ``data``, ``sheets``, ``models`` and ``adapters``.
+Imports ``safety``, ``data``, ``sheets``, ``models`` and ``adapters``.
 """

@@ -8,15 +8,22 @@ from pathlib import Path
 from PIL import Image, ImageColor
 
 from lora.drawing.cutout import Remover, cut_out, remover
+from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.fit import encode, fit
-from lora.jobs import NO_OUTLINE, DrawOptions
+from lora.jobs import NO_OUTLINE, DrawOptions, JobError
+from lora.safety import Guard
 
 
 class StickerMaker:
-    """Makes stickers with one cut-out network. A thread loads it, because its libraries take seconds to import."""
+    """Makes stickers with one cut-out network. A thread loads it, because its libraries take seconds to import.
 
-    def __init__(self, cache_dir: Path) -> None:
+    ``model`` is a name of ``lora.drawing.cutout``. The guard looks at a drawing before it is cut out.
+    """
+
+    def __init__(self, cache_dir: Path, model: str = BUNDLED, guard: Guard | None = None) -> None:
         self._cache_dir = cache_dir
+        self._model = model
+        self._guard = guard or Guard()
         self._network: Remover | None = None
         self._problem: Exception | None = None
         self._loader = threading.Thread(target=self._load, daemon=True)
@@ -25,7 +32,12 @@ class StickerMaker:
     def __call__(
         self, image: Image.Image, background_colour: tuple[int, int, int] | None, options: DrawOptions
     ) -> bytes:
-        """An RGB drawing as a WebP: longer side 512 px, at most 512 KiB. Raises JobError empty-cutout."""
+        """An RGB drawing as a WebP: longer side 512 px, at most 512 KiB.
+
+        Raises JobError: unsafe-drawing, empty-cutout.
+        """
+        if self._guard.refuses(image):
+            raise JobError("unsafe-drawing")
         if options.cutout == "none":
             cutout = image.convert("RGBA")
         else:
@@ -47,6 +59,6 @@ class StickerMaker:
 
     def _load(self) -> None:
         try:
-            self._network = remover(self._cache_dir)
+            self._network = remover(self._cache_dir, self._model)
         except Exception as error:  # raised again by __call__; trainings work without the network
             self._problem = error

@@ -1,7 +1,7 @@
 """Engines: what runs jobs on hardware. A new engine is one file here and one line in ``ENGINES``.
 
-Imports ``data``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks`` and ``evaluation``. The bot
-imports this file only; it imports no torch.
+Imports ``safety``, ``data``, ``models``, ``adapters``, ``drawing``, ``training``, ``checks`` and ``evaluation``.
+The bot imports this file only; it imports no torch.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class EngineSettings:
     nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
     cluster: str = ""  # of the engine ray: HOST:PORT of a running cluster; "" = one on this machine alone
     worker_cpus: int = 2  # of the engine ray, where there is no GPU: CPUs of a worker
+    cutout: str = "bundled"  # a name of lora.drawing.cutout, or the path of an ONNX file
+    filter: str = "none"  # a name of lora.safety: what looks at samples and drawings
+    threshold: float = 1.0  # the score from which the filter's picture is unsafe
     silent_seconds: float = 30.0  # a worker whose process has sent nothing for so long is replaced
     stuck_seconds: float = 900.0  # and one whose main loop has not gone on for so long
 

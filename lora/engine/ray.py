@@ -93,6 +93,9 @@ class WorkerActor:
                 device=self._device,
                 threads=self._threads,
                 compile=self._settings.compile,
+                cutout=self._settings.cutout,
+                filter=self._settings.filter,
+                threshold=self._settings.threshold,
                 node=ray.util.get_node_ip_address(),
             )
             worker.work(setup, self._in, self._send, heartbeat.mark)

@@ -6,12 +6,16 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
+
+from PIL import Image
 
 from lora.evaluation import compare, report
 from lora.evaluation.scorers import image_encoder
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 from lora.jobs import Checkpoint, Compared, Progress, SavedCheckpoint, Train, Trained
 from lora.models.base_model import Base
+from lora.safety import Guard
 from lora.training import loop
 from lora.training.validation import Validated
 
@@ -20,7 +24,9 @@ log = logging.getLogger(__name__)
 SETTINGS = compare.CompareSettings()
 
 
-def train_and_compare(base: Base, job: Train) -> Iterator[Progress | Checkpoint | Compared | Trained]:
+def train_and_compare(
+    base: Base, job: Train, guard: Guard
+) -> Iterator[Progress | Checkpoint | Compared | Trained]:
     """The events of ``loop.train``, with ``Compared`` before ``Trained`` if there are several checkpoints.
 
     During the comparison, Progress has the last step as its step, and the seconds that the comparison still takes.
@@ -33,12 +39,12 @@ def train_and_compare(base: Base, job: Train) -> Iterator[Progress | Checkpoint 
         if isinstance(event, Checkpoint):
             kept[event.step] = SavedCheckpoint(step=event.step, adapter=event.adapter)
         if isinstance(event, Trained) and len(kept) > 1:
-            yield from _compare(base, job, list(kept.values()), event.steps)
+            yield from _compare(base, job, list(kept.values()), event.steps, guard)
         yield event
 
 
 def _compare(
-    base: Base, job: Train, kept: list[SavedCheckpoint], steps: int
+    base: Base, job: Train, kept: list[SavedCheckpoint], steps: int, guard: Guard
 ) -> Iterator[Progress | Compared]:
     """Compare, or log that it failed: only the error's type and place, since its text may quote a caption."""
     began = time.monotonic()
@@ -58,7 +64,7 @@ def _compare(
                 job=job.id,
                 attempt=job.attempt,
                 chosen=chosen,
-                sheet=report.sheet(event, chosen),
+                sheet=report.sheet(_safe(event, guard), chosen),
                 scores=event.scores,
                 reasons=event.reasons,
             )
@@ -67,3 +73,18 @@ def _compare(
         log.error(
             "job %d: the comparison of its checkpoints failed: %s\n%s", job.id, type(error).__name__, places
         )
+
+
+def _safe(compared: compare.Comparison, guard: Guard) -> compare.Comparison:
+    """The comparison with a grey picture in place of each drawing that the guard refuses."""
+    if not guard:
+        return compared
+    shown = [
+        replace(one, pictures=tuple(_grey(p) if guard.refuses(p) else p for p in one.pictures))
+        for one in compared.drawings
+    ]
+    return replace(compared, drawings=tuple(shown))
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    return Image.new("RGB", picture.size, (128, 128, 128))

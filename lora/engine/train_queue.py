@@ -13,6 +13,7 @@ from lora.engine import reports
 from lora.engine.train_and_compare import train_and_compare
 from lora.jobs import Cancelled, Event, Findings, Progress, Train, Trained
 from lora.models.base_model import Base
+from lora.safety import Guard
 from lora.training import checkpoints
 from lora.training.shared_step import most_at_once
 
@@ -35,8 +36,9 @@ class TrainQueue:
     Those that are alike share each step (``lora.training.shared_step``); the others take turns.
     """
 
-    def __init__(self, base: Base, send_event: Callable[[Event], None]) -> None:
+    def __init__(self, base: Base, send_event: Callable[[Event], None], guard: Guard | None = None) -> None:
         self._base = base
+        self._guard = guard or Guard()
         self._send_event = send_event
         self._at_once = most_at_once(base.device)
         self._waiting: deque[Train] = deque()
@@ -63,7 +65,7 @@ class TrainQueue:
         """Let the training whose turn it is go on to its next event, and send that."""
         while self._waiting and len(self._running) < self._at_once:
             job = self._waiting.popleft()
-            self._running.append(Running(job=job, events=_events(self._base, job)))
+            self._running.append(Running(job=job, events=_events(self._base, job, self._guard)))
         running = self._running[0]
         self._running.rotate(-1)
         try:
@@ -104,7 +106,7 @@ class TrainQueue:
         running.reported = now
 
 
-def _events(base: Base, job: Train) -> Generator[Event | None, None, None]:
+def _events(base: Base, job: Train, guard: Guard) -> Generator[Event | None, None, None]:
     """Examine the samples, then train. None means that one more sample has been examined.
 
     If lettering is found, samples are not mirrored, because reversed letters would be learned too. A resumed
@@ -119,8 +121,10 @@ def _events(base: Base, job: Train) -> Generator[Event | None, None, None]:
     mirrored = job.settings.random_flip
     if job.resume is not None and not checkpoints.used_random_flip(job.resume):
         mirrored = False
-    for event in examine(base, job):
+    for event in examine(base, job, guard):
         if isinstance(event, Findings) and any(finding.code == "lettering" for finding in event.findings):
             mirrored = False
         yield event
-    yield from train_and_compare(base, replace(job, settings=replace(job.settings, random_flip=mirrored)))
+    yield from train_and_compare(
+        base, replace(job, settings=replace(job.settings, random_flip=mirrored)), guard
+    )

@@ -27,6 +27,7 @@ import torch
 
 from lora.adapters import lora_layers
 from lora.drawing import mixed_batches
+from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.cutout_queue import CutOutPicture, CutOutQueue
@@ -38,6 +39,7 @@ from lora.jobs import CutOut, Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
 from lora.models.device import every_device
+from lora.safety import NONE, Guard
 from lora.training.shared_step import most_at_once
 
 log = logging.getLogger(__name__)
@@ -71,12 +73,13 @@ class Worker:
         make_sticker: MakeSticker,
         cut_out: CutOutPicture,
         mark: Mark = _ignore,
+        guard: Guard | None = None,
     ) -> None:
         self._inbox = inbox
         self._mark = mark
         self._draws = DrawQueue(base, send_event, make_sticker)
         self._cut_outs = CutOutQueue(send_event, cut_out)
-        self._trainings = TrainQueue(base, send_event)
+        self._trainings = TrainQueue(base, send_event, guard)
 
     def run(self) -> NoReturn:
         """Work for ever: draw one batch, cut one picture out, then let the training go one step further."""
@@ -141,6 +144,9 @@ def main() -> None:
         device=args.device,
         threads=args.threads,
         compile=args.compile,
+        cutout=args.cutout,
+        filter=args.filter,
+        threshold=args.threshold,
     )
     try:
         work(setup, inbox, send, heartbeat.mark)
@@ -158,6 +164,9 @@ class Setup:
     device: str
     threads: int  # 0: as many as torch takes
     compile: bool
+    cutout: str = BUNDLED  # a name of lora.drawing.cutout
+    filter: str = NONE  # a name of lora.safety
+    threshold: float = 1.0
     node: str = ""
 
 
@@ -165,9 +174,10 @@ def work(
     setup: Setup, inbox: queue.SimpleQueue[Message], send: Callable[[Event], None], mark: Mark
 ) -> NoReturn:
     """Load the base, send Ready and run jobs for ever. Raises BaseError if the base cannot be loaded."""
-    maker = StickerMaker(setup.cache_dir)
     if setup.threads:
         torch.set_num_threads(setup.threads)
+    guard = Guard(setup.filter, threshold=setup.threshold, threads=torch.get_num_threads())
+    maker = StickerMaker(setup.cache_dir, setup.cutout, guard)
     base = base_model.load(setup.base, setup.cache_dir, setup.device)
     if setup.compile:
         base.compiled = True
@@ -184,7 +194,7 @@ def work(
             trainings=most_at_once(base.device),
         )
     )
-    Worker(base, inbox, send, maker, maker.cut_out, mark).run()
+    Worker(base, inbox, send, maker, maker.cut_out, mark, guard).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -194,6 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--cutout", default=BUNDLED)
+    parser.add_argument("--filter", default=NONE)
+    parser.add_argument("--threshold", type=float, default=1.0)
     parser.add_argument("--compile", action="store_true", help="on a GPU: compile before Ready")
     return parser
 

@@ -214,6 +214,7 @@ class WorkerProcess:
         one = self._settings
         flags = ["--base", one.base, "--cache-dir", str(one.cache_dir), "--device", self._device]
         flags += ["--threads", str(one.threads), "--nice", str(one.nice)]
+        flags += ["--cutout", one.cutout, "--filter", one.filter, "--threshold", str(one.threshold)]
         flags += ["--compile"] if one.compile else []
         return [sys.executable, "-m", "lora.engine.worker", *flags]
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lora.drawing.cutout import flat
+from lora.drawing.cutout_names import BUNDLED
 from lora.jobs import JobError
 
 Floats = NDArray[np.floating[Any]]
-BUNDLED = "bundled"  # the network that ships with this project
 LEAST_AREA = 0.004  # share of the picture; a smaller cut-out counts as empty
 
 
@@ -40,7 +40,7 @@ REMOVERS: dict[str, Callable[[Path, str], Remover]] = {BUNDLED: _rembg}
 
 
 def remover(cache_dir: Path, model: str = BUNDLED) -> Remover:
-    """The remover of this name; a name that is not in REMOVERS is one of rembg's models. Raises ValueError."""
+    """The remover of this name; a name not in REMOVERS is one of rembg's models or an ONNX file. Raises ValueError."""
     return REMOVERS.get(model, _rembg)(cache_dir, model)
 
 

@@ -1,6 +1,7 @@
-"""rembg as a remover, with the bundled network or another model by its name.
+"""rembg as a remover, with the bundled network, a local ONNX file, or another model by its name.
 
-rembg's own default may not be used commercially, and two of its names send pictures to a remote service: REFUSED.
+rembg's own default may not be used commercially, and two of its names send pictures to a remote service. So a model is
+always named, and ``lora.drawing.cutout_names`` says which may be.
 """
 
 from __future__ import annotations
@@ -14,29 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-BUNDLED = Path(__file__).parents[2] / "bundled" / "cutout.onnx"
-REFUSED = {
-    "bria-rmbg": "its weights may not be used commercially",
-    "withoutbg": "it sends every picture to a remote service",
-    "atlascloud": "it sends every picture to a remote service",
-}
+from lora.drawing.cutout_names import BUNDLED, refusal
+
+BUNDLED_FILE = Path(__file__).parents[2] / "bundled" / "cutout.onnx"
+LARGE_SIDE_PX = 1024  # the input of ISNet; other files get U2-Net's preprocessing
 
 
 class RembgRemover:
     """A rembg session. The file of any model but the bundled one must be in place already: nothing is downloaded."""
 
-    def __init__(self, cache_dir: Path, model: str = "bundled") -> None:
-        if model in REFUSED:
-            raise ValueError(f"the cut-out model {model!r} is not used here: {REFUSED[model]}")
+    def __init__(self, cache_dir: Path, model: str = BUNDLED) -> None:
+        if (reason := refusal(model)) is not None:
+            raise ValueError(f"the cut-out model {model!r} is not used here: {reason}")
         home = cache_dir.resolve() / "rembg"
         home.mkdir(parents=True, exist_ok=True)
         os.environ["U2NET_HOME"] = str(home)
         self._needs_smooth_pictures = False
         import rembg
 
-        if model == "bundled":
-            self._session = rembg.new_session("u2net_custom", model_path=str(_placed(home)))
+        if model == BUNDLED:
+            self._session = rembg.new_session("u2net_custom", model_path=str(_placed(BUNDLED_FILE, home)))
             self._needs_smooth_pictures = True
+            return
+        if model.endswith(".onnx"):
+            file = _placed(Path(model), home)
+            self._session = rembg.new_session(_kind(file), model_path=str(file))
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
             raise ValueError(
@@ -56,11 +59,22 @@ class RembgRemover:
         return np.asarray(mask, dtype=np.float64) / 255
 
 
-def _placed(home: Path) -> Path:
-    """The path of a copy of the bundled file in rembg's home: rembg loads own models only from there."""
-    target = home / f"cutout-{BUNDLED.stat().st_size}-{int(BUNDLED.stat().st_mtime)}.onnx"
+def _kind(file: Path) -> str:
+    """rembg's name for a network of one's own, by the side of the pictures that it takes."""
+    import onnxruntime
+
+    shape = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).get_inputs()[0].shape
+    return "dis_custom" if shape[-1] == LARGE_SIDE_PX else "u2net_custom"
+
+
+def _placed(source: Path, home: Path) -> Path:
+    """The path of a copy of a file in rembg's home: rembg loads own models only from there. Raises ValueError."""
+    if not source.is_file():
+        raise ValueError(f"there is no cut-out model at {source}")
+    about = source.stat()
+    target = home / f"cutout-{about.st_size}-{int(about.st_mtime)}.onnx"
     if not target.exists():
         part = target.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(BUNDLED, part)
+        shutil.copyfile(source, part)
         part.replace(target)
     return target

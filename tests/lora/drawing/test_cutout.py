@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, gaussian_filter, label, mean
 
-from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, remover
+from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, rembg, remover
+from lora.drawing.cutout_names import LICENCES, REFUSED
 from lora.jobs import JobError
 
 BACKGROUND = (40, 90, 230)
@@ -204,6 +205,23 @@ def test_models_that_cost_freedom_or_privacy_are_refused(name: str, tmp_path: Pa
     """The refusal says why."""
     with pytest.raises(ValueError, match="not used here"):
         remover(tmp_path, name)
+
+
+def test_an_operators_own_file_is_used(tmp_path: Path) -> None:
+    """The bundled file given by its path is U2-Net's kind, and cuts out; a file that is not there is named."""
+    own = remover(tmp_path, str(rembg.BUNDLED_FILE))
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
+    assert own.alpha(picture(rgb)).shape == (128, 128)
+    with pytest.raises(ValueError, match="no cut-out model at"):
+        remover(tmp_path, str(tmp_path / "missing.onnx"))
+
+
+def test_every_name_of_rembg_is_allowed_or_refused() -> None:
+    """A new name in rembg has to be looked at: its licence, and whether it sends pictures away."""
+    from rembg.sessions import sessions_names
+
+    assert set(sessions_names) <= {*LICENCES, *REFUSED}
+    assert not {*LICENCES} & {*REFUSED}
 
 
 def test_a_model_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:

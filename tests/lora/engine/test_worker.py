@@ -36,6 +36,7 @@ from lora.jobs import (
 )
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
+from lora.safety import Guard
 from lora.training import captured, loop
 from lora.training.checkpoints import used_random_flip
 from tests.waiting import Patience, cpu_seconds, when_stuck
@@ -364,7 +365,7 @@ def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
     monkeypatch.setattr(
         "lora.checks.lettering.LetteringDetector.has_lettering", lambda _, image: looked.append(image)
     )
-    events = examine(base, training(samples))
+    events = examine(base, training(samples), Guard())
     for number in range(1, 7):
         assert next(events) is None
         assert len(looked) == number
@@ -430,3 +431,20 @@ def test_a_comparison_that_fails_costs_no_training(
     assert not any(isinstance(event, Compared) for event in events)
     assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text
+
+
+def test_unsafe_samples_are_not_trained_on(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finding names them, then the training fails, before anything is learned."""
+    monkeypatch.setattr(Guard, "refuses", lambda *_: True)
+    found = [event for event in _until_error(base, training(samples)) if event is not None]
+    (findings,) = found
+    assert isinstance(findings, Findings)
+    assert [(one.code, one.samples) for one in findings.findings] == [("unsafe", (1, 2, 3, 4, 5, 6))]
+
+
+def _until_error(base: Base, job: Train) -> Iterator[Findings | None]:
+    events = examine(base, job, Guard("open-nsfw"))
+    with pytest.raises(JobError, match="does not let some samples pass"):
+        yield from events
