@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from bot import undrawn_words
 from bot.errors import ConfigError
 from bot.web import ADDRESS
 from lora.drawing.cutout_names import BUNDLED, refusal
@@ -109,10 +110,11 @@ class Cutout:
 
 @dataclass(frozen=True, kw_only=True)
 class Safety:
-    """What looks at samples and drawings, and the score from which a picture is unsafe."""
+    """What looks at samples and drawings, its threshold, and the file of words that are not drawn ("" = none)."""
 
     filter: str = "open-nsfw"
     threshold: float = 0.5
+    words_file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +262,7 @@ ALLOWED: dict[str, Rule] = {
     "cutout.model": (bool, "bundled, the name of a rembg model, or the path of an .onnx file"),
     "safety.filter": (lambda v: v == NONE or v in FILTERS, " or ".join([*FILTERS, NONE])),
     "safety.threshold": (lambda v: 0 < v <= 1, "more than 0, at most 1"),
+    "safety.words_file": (lambda v: True, '"" or the path of a text file'),
     **{
         f"{table}.{key.name}": (lambda v: v >= 0, "0 (no limit) or more")
         for table in ("limits", "admin_limits")
@@ -325,6 +328,9 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
         return str(folder / value)
     if key == "cutout.model":
         return _cutout(str(folder / value) if value.endswith(".onnx") else value)
+    if key == "safety.words_file" and value:
+        undrawn_words.read(str(folder / value))  # an error at the start, not at the first prompt
+        return str(folder / value)
     if key == "storage.dir":
         return folder / value
     if key == "base.name" and (folder / value).exists():

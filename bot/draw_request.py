@@ -16,6 +16,7 @@ from bot.tables import drawings, jobs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
+from bot.undrawn_words import listed
 from bot.words import clip
 from lora.data import captions
 from lora.jobs import DrawOptions
@@ -68,6 +69,8 @@ async def ask(
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, origin):
         return  # this message was handled before, and then the bot was killed
+    if listed(english, context.parts.config.safety.words_file):
+        raise UserError("prompt-undrawn")
     look = look_of(context, style)
     prompt = captions.normalise(english.text)
     _check_length(captions.length(prompt, look.word))

@@ -802,6 +802,7 @@ TEXTS = {
     "error-bad-adapter": "What I learned of this style is damaged. /train it again.",
     "error-too-many-steps": "My base model cannot draw in so many steps. Please tell whoever runs me.",
     "error-not-a-number": "Learning went astray. Try /train once more, perhaps with other pictures.",
+    "prompt-undrawn": "Your words hold something that I do not draw: whoever runs me has chosen so. Try other words.",
     "error-unsafe-samples": (
         "Some pictures look like nudity or sex to my filter, and I do not learn from such pictures. "
         "The message of this training names them: take them out in /samples, then /train again. "
