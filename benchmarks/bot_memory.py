@@ -87,17 +87,18 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.5)
 
 
-async def send(person: Person, files: list[bytes], archive: bytes) -> None:
+async def send(person: Person, files: list[bytes], archive: bytes | None) -> None:
     """Everything that one person sends."""
     for number, data in enumerate(files):
         await person.send_picture(data, name=f"{number}.png", as_="document", caption=f"a kite {number}")
-    await person.send_picture(archive, name="all.zip", as_="document")
+    if archive is not None:
+        await person.send_picture(archive, name="all.zip", as_="document")
 
 
-async def measure(people: int, each: int, folder: Path) -> dict[str, float]:
+async def measure(people: int, each: int, zips: bool, folder: Path) -> dict[str, float]:
     """The peak after each part, in MiB."""
     files = pictures()
-    archive = zipped(files[1:3])
+    archive = zipped(files[1:3]) if zips else None
     found: dict[str, float] = {}
     async with (
         serve(folder / "telegram") as playground,
@@ -145,9 +146,10 @@ def main() -> None:
     parser.add_argument(
         "--files", type=int, default=8, help="of each person, of different kinds; beside a zip"
     )
+    parser.add_argument("--no-zips", action="store_true", help="pictures alone")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measure(chosen.people, chosen.files, Path(folder)))
+        found = asyncio.run(measure(chosen.people, chosen.files, not chosen.no_zips, Path(folder)))
     print(json.dumps({name: round(value, 1) for name, value in found.items()}))
 
 
