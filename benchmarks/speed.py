@@ -7,10 +7,13 @@ many-people     2  sixteen people, sixteen adapters, a picture each
 switching       3  the next person's adapter
 training        4  images a second of training
 whole-training  5  thirty samples to an adapter
+together        6  four people's trainings in one batch
+beside          7  drawing while a training runs
 cold            8  a cold worker's first picture
-memory          9  memory of drawing
+memory          9  memory of drawing and training
 cpu-drawing    10  one drawing of the bundled base on a CPU
 finishing      11  from a drawing to a sticker file
+plots           -  latency against people in a batch, rate against adapters: docs/*.png
 warm            fills the compiler's cache for rows 1, 2, 4 and 5, several processes at once
 
 A row builds a base of SD 2.1-base's exact shape with random weights, checks that ours draws what diffusers and PEFT
@@ -28,7 +31,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import speed_cpu, speed_drawing, speed_training
+from benchmarks import speed_cpu, speed_drawing, speed_memory, speed_plots, speed_together, speed_training
 from benchmarks.speed_setup import Setting, say
 
 ROWS: dict[str, Callable[[Setting], None]] = {
@@ -37,8 +40,11 @@ ROWS: dict[str, Callable[[Setting], None]] = {
     "switching": speed_drawing.switching,
     "training": speed_training.rates,
     "whole-training": speed_training.whole,
+    "together": speed_together.together,
+    "beside": speed_together.beside,
     "cold": speed_drawing.cold,
-    "memory": speed_drawing.memory,
+    "memory": speed_memory.memory,
+    "plots": speed_plots.measure,
     "cpu-drawing": speed_cpu.sticker,
     "finishing": speed_cpu.finishing,
 }

@@ -1,4 +1,4 @@
-"""Rows 1, 2, 3, 8 and 9 of ``benchmarks.speed``: drawing."""
+"""Rows 1, 2, 3 and 8 of ``benchmarks.speed``: drawing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def one_picture(setting: Setting) -> None:
     base, files = setup.load_base(setting), setup.adapters(setting)
     eager, fused = setup.pipeline(setting, base), setup.fused(setting, base)
     setup.put_on(setting, eager, 0)
-    graphs, fast = _own(setting, base, [1], []), _own(setting, base, [1], ["one"])
+    graphs, fast = own_base(setting, base, [1], []), own_base(setting, base, [1], ["one"])
     found: dict[str, Any] = _equal(setting, graphs, [files[0]])
     if setting.compiled:
         found |= {f"compiled, {key}": value for key, value in _equal(setting, fast, [files[0]]).items()}
@@ -59,7 +59,10 @@ def many_people(setting: Setting) -> None:
     base, files = setup.load_base(setting), setup.adapters(setting)
     swapped, bare = setup.pipeline(setting, base), setup.pipeline(setting, base)
     fast_bare = setup.compiled(setting, setup.pipeline(setting, base), "default")
-    graphs, fast = _own(setting, base, [PEOPLE], []), _own(setting, base, [PEOPLE], ["people", "bare"])
+    graphs, fast = (
+        own_base(setting, base, [PEOPLE], []),
+        own_base(setting, base, [PEOPLE], ["people", "bare"]),
+    )
     found: dict[str, Any] = _equal(setting, graphs, files[:PEOPLE])
     if setting.compiled:
         more = _equal(setting, fast, files[:PEOPLE])
@@ -153,23 +156,9 @@ def cold(setting: Setting) -> None:
 def first(setting: Setting, name: str) -> None:
     """What ``cold`` measures: import, load, and draw one."""
     base, files = setup.load_base(setting), setup.adapters(setting)
-    own = _own(setting, base, [1], ["one"] if name == "compiled" else [])
+    own = own_base(setting, base, [1], ["one"] if name == "compiled" else [])
     setup.pictures(own, setup.items([files[0]], 0), setting.steps)
     say("drew the first picture")
-
-
-def memory(setting: Setting) -> None:
-    """Row 9: memory of drawing one picture."""
-    base, files = setup.load_base(setting), setup.adapters(setting)
-    if setting.device.type != "cuda":
-        setting.report("9 memory", {"not measured": "on a CPU"})
-        return
-    torch.cuda.reset_peak_memory_stats()
-    own = _own(setting, base, [1], [])
-    setup.pictures(own, setup.items([files[0]], 0), setting.steps)
-    drawing = torch.cuda.max_memory_allocated() / 1e9, torch.cuda.max_memory_reserved() / 1e9
-    found = {"drawing one, allocated GB": drawing[0], "drawing one, reserved GB": drawing[1]}
-    setting.report("9 memory", found)
 
 
 def warm(setting: Setting, name: str) -> None:
@@ -182,7 +171,7 @@ def warm(setting: Setting, name: str) -> None:
         setup.drawn_by(setting, pipe, ["fox"] * PEOPLE, 0)
     else:
         count = KINDS[name][0]
-        own = _own(setting, base, [count], [name])
+        own = own_base(setting, base, [count], [name])
         given: list[bytes | None] = [None] * count if name == "bare" else [*files[:count]]
         setup.pictures(own, setup.items(given, 0), setting.steps)
     say(f"compiled {name}")
@@ -191,7 +180,7 @@ def warm(setting: Setting, name: str) -> None:
 WARM = (*KINDS, "peer one", "peer bare")
 
 
-def _own(setting: Setting, base: Base, buckets: list[int], kinds: list[str]) -> Base:
+def own_base(setting: Setting, base: Base, buckets: list[int], kinds: list[str]) -> Base:
     """The base with graphs of its own; with ``kinds``, compiled for those."""
     slots = PEOPLE if PEOPLE in buckets else 2
     own = replace(base, captured=CapturedDrawing(base, buckets=buckets, slots=slots))

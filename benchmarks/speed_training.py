@@ -73,7 +73,7 @@ def whole(setting: Setting) -> None:
     base.compiled = setting.compiled
     batch = 8
     steps = 3 if setting.tiny else LOOKS // batch
-    what, plan = _job(setting, base, batch, steps=steps, checkpoint_steps=max(1, steps // 3))
+    what, plan = job(setting, base, batch, steps=steps, checkpoint_steps=max(1, steps // 3))
     spent = {"preparing": 0.0, "steps": 0.0, "checkpoints": 0.0}
     for warm in (True, False):
         spent = dict.fromkeys(spent, 0.0)
@@ -95,12 +95,12 @@ def whole(setting: Setting) -> None:
     )
 
 
-def _job(setting: Setting, base: Base, batch: int, **changes: Any) -> tuple[Train, Plan]:
+def job(setting: Setting, base: Base, batch: int, **changes: Any) -> tuple[Train, Plan]:
     settings = TrainSettings(batch_size=batch)
     pictures = samples(SAMPLES)
-    job = Train(id=batch, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
+    what = Train(id=batch, attempt=1, keyword="zorvex", samples=pictures, settings=settings)
     plan = make_plan(base, settings, samples=len(pictures))
-    return job, replace(plan, lora_targets=TARGETS, **changes)
+    return what, replace(plan, lora_targets=TARGETS, **changes)
 
 
 def _ours(
@@ -109,7 +109,7 @@ def _ours(
     """The product's own training, a step at a time, on networks of its own: several are interleaved here."""
     parts = {part: copy.deepcopy(getattr(base, part)) for part in ("unet", "vae", "text_encoder")}
     own = replace(base, **parts, captured=None, compiled=compiled)
-    what, plan = _job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
+    what, plan = job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
     what = replace(what, id=2 * batch + graph)
     suits, wanted = captured.suits, graph
     captured.suits = lambda run, processes: wanted  # type: ignore[assignment]

@@ -24,11 +24,12 @@ from lora.drawing.sampling import (
 from lora.drawing.solver import solver_of
 from lora.jobs import JobError
 from lora.models.base_model import Base
-from lora.models.offload import LARGE
+from lora.models.offload import LARGE, free_for_drawing
 
 log = logging.getLogger(__name__)
 
 ROOMY_GB = 20  # of memory on a card: then 16 pictures are drawn at once, else 4
+SMALL_GB = 8.7  # on a card of 8 GiB or less, memory matters more than time
 
 
 def captured_drawing(base: Base) -> CapturedDrawing | None:
@@ -42,12 +43,19 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
         if base.device.type != "cuda" or base.resolution >= LARGE:
             return None
         try:
-            base.captured = CapturedDrawing(base, buckets=buckets_of(base.device))
+            base.captured = made_for(base, small=_memory_gb(base.device) < SMALL_GB)
         except torch.OutOfMemoryError:
             log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
             return None
     drawing: CapturedDrawing = base.captured
     return drawing
+
+
+def made_for(base: Base, *, small: bool) -> CapturedDrawing:
+    """The buffers for a card. On a small one, few slots, no weight is added up, and the VAE is in main memory."""
+    if not small:
+        return CapturedDrawing(base, buckets=buckets_of(base.device))
+    return CapturedDrawing(base, buckets=BUCKETS[:2], slots=4, lean=True)
 
 
 def compile_drawing(base: Base) -> None:
@@ -56,13 +64,12 @@ def compile_drawing(base: Base) -> None:
     Nothing else may run meanwhile: the compiler replaces how modules are called in the whole process, so a thread that
     draws at the same time fails. Where nothing is captured there is nothing to compile; a failure leaves the graphs.
     """
-    if captured_drawing(base) is None:
+    if (without := captured_drawing(base)) is None:
         return
-    buckets = buckets_of(base.device)
     try:
-        made = CapturedDrawing(base, buckets=buckets)
-        most = buckets[-1]
-        made.compile([(1, True, 1), (most, True, made.mixed(most)), (most, True, 1)])
+        made = made_for(base, small=without.lean)
+        most = made.buckets[-1]
+        made.compile([(1, True, made.alone), (most, True, made.mixed(most)), (most, True, made.alone)])
         made.rehearse()
     except Exception as error:  # the compiler raises errors of many kinds
         log.warning("drawing is not compiled: %s", type(error).__name__)
@@ -79,9 +86,11 @@ def most_at_once(base: Base) -> int:
 
 def buckets_of(device: torch.device) -> tuple[int, ...]:
     """Sizes of batches that a card has memory for."""
-    if device.type != "cuda" or torch.cuda.get_device_properties(device).total_memory > ROOMY_GB * 1e9:
-        return BUCKETS
-    return BUCKETS[:3]
+    return BUCKETS if device.type != "cuda" or _memory_gb(device) > ROOMY_GB else BUCKETS[:3]
+
+
+def _memory_gb(device: torch.device) -> float:
+    return float(torch.cuda.get_device_properties(device).total_memory) / 1e9
 
 
 def draw_captured(
@@ -105,6 +114,8 @@ def draw_mixed(
     base: Base, drawing: CapturedDrawing, items: Sequence[Item], *, steps: int
 ) -> Iterator[DrawProgress | Picture]:
     """Draw one batch of at most ``drawing.buckets[-1]`` items. Raises JobError as ``sampling.draw``, and DoesNotFit."""
+    if drawing.lean:
+        free_for_drawing(base)
     infos = drawing.info([item.adapter for item in items])
     backgrounds = [
         item.background or background_of(base, info) for item, info in zip(items, infos, strict=True)

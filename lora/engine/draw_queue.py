@@ -6,7 +6,9 @@ import io
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from PIL import Image
 
@@ -22,11 +24,15 @@ from lora.models.profiles import Colour
 MakeSticker = Callable[[Image.Image, Colour | None, DrawOptions], bytes]
 
 
+THREADS = 4  # that make stickers while a GPU goes on; one sticker takes a third of a second
+
+
 @dataclass(kw_only=True)
 class OpenDraw:
     """A draw job that has not ended."""
 
     job: Draw
+    drawn: set[int] = field(default_factory=set)  # indices of pictures whose sticker is being made or done
     done: set[int] = field(default_factory=set)  # indices of pictures that were sent or have failed
     errors: list[JobError] = field(default_factory=list)  # of pictures that have failed
 
@@ -41,13 +47,34 @@ class Waiting:
     steps: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What became of a drawing: an event with its sticker, or an error."""
+
+    job: int
+    attempt: int
+    index: int
+    result: Drawn | Exception
+
+
 class DrawQueue:
     """Draws waiting pictures in batches, in the order in which their jobs came."""
 
-    def __init__(self, base: Base, send_event: Callable[[Event], None], make_sticker: MakeSticker) -> None:
+    def __init__(
+        self,
+        base: Base,
+        send_event: Callable[[Event], None],
+        make_sticker: MakeSticker,
+        *,
+        put: Callable[[Made], None] | None = None,
+    ) -> None:
+        """With ``put``, threads make the stickers while the device goes on, and each comes back to ``take`` by it."""
         self._base = base
         self._send_event = send_event
         self._make_sticker = make_sticker
+        self._put = put
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sticker") if put else None
+        self._making = 0  # stickers that threads make
         self._open: dict[int, OpenDraw] = {}  # by job id
         self._waiting: deque[Waiting] = deque()
 
@@ -55,11 +82,16 @@ class DrawQueue:
         """Whether a picture waits."""
         return bool(self._waiting)
 
+    @property
+    def making(self) -> bool:
+        """Whether a thread makes a sticker, which will come to ``take``."""
+        return self._making > 0
+
     def add(self, job: Draw) -> None:
         """Append all pictures of a job. One that asks for another cut-out is done at once, in less than a second."""
         self._open[job.id] = OpenDraw(job=job)
         if job.uncut is not None:
-            self._cut_again(job, job.uncut)
+            self._make(job, 0, partial(_opened, job.uncut), job.background, job.uncut)
             return
         for index in range(job.options.count):
             item = Item.of_job(job, index)
@@ -100,7 +132,7 @@ class DrawQueue:
             for job_id in job_ids:
                 drawing = self._open.get(job_id)
                 if drawing is not None:
-                    left = [one for one in batch if one.job_id == job_id and one.index not in drawing.done]
+                    left = [one for one in batch if one.job_id == job_id and one.index not in drawing.drawn]
                     self._try_batch(left, between_steps)
 
     def _draw(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
@@ -127,17 +159,50 @@ class DrawQueue:
             )
 
     def _finish_picture(self, picture: Waiting, drawn: sampling.Picture) -> None:
-        """Make a sticker of a drawing and send it. The last picture ends its job."""
+        """Have a sticker made of a drawing."""
         drawing = self._open.get(picture.job_id)
-        if drawing is None:  # cancelled while it was drawn
+        if drawing is not None:  # not cancelled while it was drawn
+            drawing.drawn.add(picture.index)
+            self._make(drawing.job, picture.index, lambda: drawn.image, drawn.background_colour)
+
+    def _make(
+        self,
+        job: Draw,
+        index: int,
+        image: Callable[[], Image.Image],
+        background: Colour | None,
+        uncut: bytes | None = None,
+    ) -> None:
+        def make() -> Made:
+            result: Drawn | Exception
+            try:
+                result = self._sticker(job, index, image(), background, uncut)
+            except Exception as error:  # any error ends a job, and never the worker
+                result = error
+            return Made(job=job.id, attempt=job.attempt, index=index, result=result)
+
+        self._making += 1
+        if self._threads is None or (put := self._put) is None:
+            self.take(make())
             return
-        job = drawing.job
-        try:
-            self._send_sticker(job, picture.index, drawn.image, drawn.background_colour)
-        except JobError as error:  # the job fails after its other pictures have been sent
-            drawing.errors.append(error)
-        drawing.done.add(picture.index)
-        if len(drawing.done) < job.options.count:
+        self._threads.submit(lambda: put(make()))
+
+    def take(self, made: Made) -> None:
+        """Send a sticker. The last one ends its job; if one could not be made, the job fails after the others."""
+        self._making -= 1
+        drawing = self._open.get(made.job)
+        if drawing is None or drawing.job.attempt != made.attempt:  # cancelled meanwhile
+            return
+        job, result = drawing.job, made.result
+        drawing.done.add(made.index)
+        if isinstance(result, Drawn):
+            self._send_event(result)
+        elif isinstance(result, JobError):
+            drawing.errors.append(result)
+        else:
+            self._fail(job.id, result)
+            return
+        if len(drawing.done) < (1 if job.uncut is not None else job.options.count):
             return
         if drawing.errors:
             self._fail(job.id, drawing.errors[0])
@@ -145,30 +210,18 @@ class DrawQueue:
         del self._open[job.id]
         self._send_event(Finished(job=job.id, attempt=job.attempt))
 
-    def _cut_again(self, job: Draw, uncut: bytes) -> None:
-        try:
-            image = open_rgba(uncut).convert("RGB")
-            self._send_sticker(job, 0, image, job.background, uncut)
-        except Exception as error:  # any error ends a job, and never the worker
-            self._fail(job.id, error)
-            return
-        del self._open[job.id]
-        self._send_event(Finished(job=job.id, attempt=job.attempt))
-
-    def _send_sticker(
-        self, job: Draw, index: int, image: Image.Image, background: Colour | None, uncut: bytes | None = None
-    ) -> None:
-        """Make a sticker of a drawing and send both. Raises JobError."""
-        self._send_event(
-            Drawn(
-                job=job.id,
-                attempt=job.attempt,
-                index=index,
-                seed=job.options.of_picture(index).newest_seed,
-                sticker=self._make_sticker(image, background, job.options),
-                uncut=uncut or _lossless(image),
-                background=background,
-            )
+    def _sticker(
+        self, job: Draw, index: int, image: Image.Image, background: Colour | None, uncut: bytes | None
+    ) -> Drawn:
+        """Make a sticker of a drawing. Raises JobError."""
+        return Drawn(
+            job=job.id,
+            attempt=job.attempt,
+            index=index,
+            seed=job.options.of_picture(index).newest_seed,
+            sticker=self._make_sticker(image, background, job.options),
+            uncut=uncut or _lossless(image),
+            background=background,
         )
 
     def _fail(self, job_id: int, error: Exception) -> None:
@@ -178,6 +231,10 @@ class DrawQueue:
     def _remove(self, job_id: int) -> OpenDraw | None:
         self._waiting = deque(picture for picture in self._waiting if picture.job_id != job_id)
         return self._open.pop(job_id, None)
+
+
+def _opened(uncut: bytes) -> Image.Image:
+    return open_rgba(uncut).convert("RGB")
 
 
 def _lossless(image: Image.Image) -> bytes:

@@ -31,7 +31,7 @@ from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.cutout_queue import CutOutPicture, CutOutQueue
-from lora.engine.draw_queue import DrawQueue, MakeSticker
+from lora.engine.draw_queue import DrawQueue, Made, MakeSticker
 from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
@@ -77,7 +77,9 @@ class Worker:
     ) -> None:
         self._inbox = inbox
         self._mark = mark
-        self._draws = DrawQueue(base, send_event, make_sticker)
+        on_gpu = base.device.type == "cuda"  # a CPU has nothing to do meanwhile
+        put = (lambda made: inbox.put(made)) if on_gpu else None
+        self._draws = DrawQueue(base, send_event, make_sticker, put=put)
         self._cut_outs = CutOutQueue(send_event, cut_out)
         self._trainings = TrainQueue(base, send_event, guard)
 
@@ -99,7 +101,7 @@ class Worker:
     def _read_inbox(self, *, wait: bool = False) -> None:
         """Take all messages that have come; with ``wait``, at least one."""
         while wait or not self._inbox.empty():
-            self._mark(idle=self._inbox.empty())
+            self._mark(idle=self._inbox.empty() and not self._draws.making)
             self._take(self._inbox.get())
             wait = False
         self._mark(idle=False)
@@ -110,6 +112,8 @@ class Worker:
                 self._draws.cancel(message.job)
                 self._cut_outs.cancel(message.job)
                 self._trainings.cancel(message.job)
+            case Made():
+                self._draws.take(message)
             case Train():
                 self._trainings.add(message)
             case Draw():

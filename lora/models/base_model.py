@@ -81,6 +81,7 @@ class Base:
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [n, channels, h, w] of the latents of pixels [n, 3, H, W] in -1..1."""
         pixels = pixels.to(self.device, memory_format=torch.channels_last)
+        self.vae.to(self.device)  # offload.free_for_drawing may have moved it
         spread = self.vae.encode(pixels).latent_dist
         shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
         return (spread.mean - shift) * scale, spread.std * scale
@@ -92,6 +93,7 @@ class Base:
         With sub-pixels, the outermost RIM pixels are replaced by copies of their inner neighbours.
         """
         shift, scale = self.vae.config.shift_factor or 0, self.vae.config.scaling_factor
+        self.vae.to(self.device)
         decoded = self.vae.decode(latents / scale + shift).sample.float()
         pixels = F.pixel_shuffle(decoded, self.sub_pixels).clamp(-1, 1)
         if self.sub_pixels == 1:

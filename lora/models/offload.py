@@ -67,6 +67,12 @@ def free_for_decoding(base: Base) -> None:
         torch.cuda.empty_cache()
 
 
+def free_for_drawing(base: Base) -> None:
+    """Move the VAE to main memory: drawing has a decoder of its own. ``Base.encode`` and ``decode`` move it back."""
+    if base.device.type != "cpu":
+        base.vae.to("cpu")
+
+
 def move_base(base: Base, device: torch.device, dtype: torch.dtype) -> None:
     """Move a base to another device. Denoiser and text encoder get ``dtype``; the VAE stays in float32."""
     base.unet.to(device, dtype)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import speed, speed_drawing
+from benchmarks import speed, speed_drawing, speed_plots
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,25 @@ def test_switching_is_checked_against_peft(folder: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["one-picture", "many-people", "training", "whole-training", "finishing"])
+@pytest.mark.parametrize(
+    "row", ["one-picture", "many-people", "training", "whole-training", "finishing", "beside"]
+)
 def test_every_row_runs(row: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = run(row, folder, capsys)
     assert "img/s" in printed or " s: " in printed
+
+
+def test_plots_show_every_measured_number() -> None:
+    """Two pictures of the kept results; a number more makes another picture."""
+    found = {
+        "seconds by people": {"1": 0.3, "2": 0.5},
+        "diffusers one after the other, seconds by people": {"1": 1.3, "2": 2.6},
+        "img/s by adapters": {"0": 5.4, "1": 5.4},
+    }
+    drawn = speed_plots.plots(found)
+    assert all(data.startswith(b"\x89PNG") for data in drawn.values())
+    more = speed_plots.plots({**found, "img/s by adapters": {"0": 5.4, "1": 5.4, "2": 5.0}})
+    assert more["speed-adapters.png"] != drawn["speed-adapters.png"]
 
 
 def test_every_kind_is_warmed() -> None:

@@ -76,10 +76,13 @@ def test_a_mixed_batch_is_each_drawn_alone(
     assert len({picture.image.tobytes() for picture in mixed(base, items, steps)}) == len(items)
 
 
-@pytest.mark.parametrize("merge_each", [False, True])
-def test_one_person_alone_has_merged_weights(base: Base, items: list[Item], merge_each: bool) -> None:
+@pytest.mark.parametrize("how", [{"merge_each": False}, {"merge_each": True}, {"lean": True}])
+def test_one_person_alone_has_merged_weights(base: Base, items: list[Item], how: dict[str, bool]) -> None:
     """A batch of one adapter, then one of several, then the first again: nothing is left of the batch before."""
-    drawing = CapturedDrawing(base, buckets=(1, 2, 8), merge_each=merge_each)
+    drawing = CapturedDrawing(
+        base, buckets=(1, 2, 8), merge_each=how.get("merge_each"), lean=how.get("lean", False)
+    )
+    assert drawing.alone == (0 if how.get("lean") else 1)
     alone = [items[0], items[3]]
     for some in (alone, items, [items[2]], alone):
         for ours, theirs in zip(mixed(base, some, 5, drawing), eager(base, some, 5), strict=True):

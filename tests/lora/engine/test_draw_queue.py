@@ -1,5 +1,7 @@
 """Which pictures share a batch: on a GPU everybody's, in turns; else those of one adapter."""
 
+import queue
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,8 +10,8 @@ from PIL import Image
 from lora.drawing import mixed_batches
 from lora.drawing.captured import CapturedDrawing
 from lora.drawing.sampling import Item
-from lora.engine.draw_queue import DrawQueue, Waiting, in_turns
-from lora.jobs import Draw, Drawn, DrawOptions, Event, Failed, Finished
+from lora.engine.draw_queue import DrawQueue, Made, Waiting, in_turns
+from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Failed, Finished, JobError
 from lora.models.base_model import Base
 
 
@@ -82,3 +84,31 @@ def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.
     assert [event.job for event in events if isinstance(event, Finished)] == [2, 1]
     assert batches == [2, 1]
     assert not queue
+
+
+def test_threads_make_stickers_while_the_device_goes_on(base: Base) -> None:
+    """Drawing waits for no sticker. A cancelled one is dropped, a bad one fails its job alone."""
+    go, made = threading.Event(), queue.SimpleQueue[Made]()
+    events: list[Event] = []
+
+    def slow(image: Image.Image, colour: object, options: DrawOptions) -> bytes:
+        go.wait()
+        if options.seed == 3:
+            raise JobError("empty-cutout")
+        return b"sticker"
+
+    draws = DrawQueue(base, events.append, slow, put=made.put)
+    for number in (1, 2, 3):
+        options = DrawOptions(seed=number, cfg=5.0, steps=2)
+        draws.add(Draw(id=number, attempt=1, prompt=f"a cat {number}", options=options))
+    while draws:
+        draws.draw_batch(lambda: None)
+    assert draws.making
+    draws.cancel(2)
+    go.set()
+    for _ in range(3):
+        draws.take(made.get())
+    assert not draws.making
+    ended = {event.job: type(event) for event in events}
+    assert ended == {1: Finished, 2: Cancelled, 3: Failed}
+    assert [event.sticker for event in events if isinstance(event, Drawn)] == [b"sticker"]
