@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from telegram import Update
 
-from bot.handlers import ROUTES
+from bot.handlers import GROUP_ROUTES, ROUTES
 from bot.playground import Person
 from bot.serve import serve
 from tests.bot.conftest import Running, Stage
@@ -40,7 +40,7 @@ async def receive(running: Running, ada: Person, number: int, **content: Any) ->
     chat = {"id": ada.id, "type": "private", "first_name": "Ada"}
     message = {"message_id": number, "date": 1, "chat": chat, "from": user} | content
     update = Update.de_json({"update_id": number, "message": message}, None)
-    await serve(running.parts, ROUTES, update)
+    await serve(running.parts, ROUTES, GROUP_ROUTES, update)
 
 
 @pytest.mark.parametrize("content", ODD, ids=lambda content: next(iter(content)))
@@ -107,7 +107,10 @@ async def test_old_buttons_explain_themselves(stage: Stage, ada: Person) -> None
         for about in ({}, {"message": seen}):
             press = {"id": "1", "from": user, "chat_instance": "1", "data": "frobnicate:1", **about}
             await serve(
-                running.parts, ROUTES, Update.de_json({"update_id": 1, "callback_query": press}, None)
+                running.parts,
+                ROUTES,
+                GROUP_ROUTES,
+                Update.de_json({"update_id": 1, "callback_query": press}, None),
             )
         assert len(said) == 2
         assert all("from an earlier time" in text for text in said), said

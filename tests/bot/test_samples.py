@@ -145,7 +145,7 @@ async def test_what_cannot_be_used_is_explained(stage: Stage, ada: Person, data:
     async with styled(stage, ada) as running:
         await ada.send_picture(picture(128, 128, 7), as_="document")
         await ada.wait_for("1 in all")
-        bad = await ada.send_picture(data, as_="document", name="bad.bin", caption="a fox")
+        bad = await ada.send_picture(data, as_="document", name="bad.dat", caption="a fox")
         answer = await ada.wait_for(told)
         assert answer.raw["reply_to_message"]["message_id"] == bad.id
         await ada.send_picture(picture(128, 128, 8), as_="document")

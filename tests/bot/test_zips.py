@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import imports
 from bot.playground import Fault, Message, Person, Picture
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture, sticker
@@ -47,8 +48,11 @@ async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
         await ada.wait_for("zuvix a tiger")
 
 
-async def test_a_zip_is_taken_up_again_after_a_kill(stage: Stage, ada: Person, tmp_path: Path) -> None:
+async def test_a_zip_is_taken_up_again_after_a_kill(
+    stage: Stage, ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is fetched again, and nothing comes twice; no file on the disk has a name out of it."""
+    monkeypatch.setattr(imports, "EDIT_SECONDS", 0.0)  # an edit for each picture: the slow one is in the middle
     files: dict[str, bytes | str] = {f"secret-{n}.png": drawing(n) for n in range(4)}
     files |= {f"secret-{n}.txt": f"fox number {n}" for n in range(4)}
     slow = Fault(method="editMessageText", skip=1, slow_seconds=60)
