@@ -73,7 +73,7 @@ async def _run(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
     home = _home(settings, demo=demo)
     async with (
         serve(home / "telegram", port=port) as playground,
-        _bot(playground, settings, home, quiet=demo) as bot,
+        bot_process(playground, settings, home, quiet=demo) as bot,
     ):
         say(f"The playground is open at {playground.address}/")
         if not demo:
@@ -106,7 +106,7 @@ def _share_cache(cache: Path, link: Path) -> None:
 
 
 @asynccontextmanager
-async def _bot(
+async def bot_process(
     playground: Playground, settings: Config, home: Path, *, quiet: bool
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot's process. It ends with the block; ``quiet`` sends its log to a file."""

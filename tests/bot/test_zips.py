@@ -52,7 +52,9 @@ async def test_a_zip_is_taken_up_again_after_a_kill(
     stage: Stage, ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is fetched again, and nothing comes twice; no file on the disk has a name out of it."""
-    monkeypatch.setattr(imports, "EDIT_SECONDS", 0.0)  # an edit for each picture: the slow one is in the middle
+    monkeypatch.setattr(
+        imports, "EDIT_SECONDS", 0.0
+    )  # an edit for each picture: the slow one is in the middle
     files: dict[str, bytes | str] = {f"secret-{n}.png": drawing(n) for n in range(4)}
     files |= {f"secret-{n}.txt": f"fox number {n}" for n in range(4)}
     slow = Fault(method="editMessageText", skip=1, slow_seconds=60)
