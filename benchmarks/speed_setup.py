@@ -93,8 +93,9 @@ class Setting:
         if self.results is None:
             return
         self.results.mkdir(parents=True, exist_ok=True)
+        script = Path(sys.argv[0]).stem
         line = {"row": row, "found": dict(found), "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": "python3 -m benchmarks.speed " + " ".join(sys.argv[1:]), **machine()}  # fmt: skip
+                "command": " ".join([f"python3 -m benchmarks.{script}", *sys.argv[1:]]), **machine()}  # fmt: skip
         with (self.results / "speed.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
