@@ -34,7 +34,7 @@ async def test_deleted_rows_give_their_space_back(store: Store, tmp_path: Path) 
     assert path.stat().st_size > FILLED
     await database_file.care(store, path)
     await store.empty_log()
-    assert path.stat().st_size < FILLED / 8
+    assert path.stat().st_size < FILLED / 4  # the tables and indexes alone are half a megabyte
 
 
 async def test_an_older_file_is_written_anew_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

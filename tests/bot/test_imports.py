@@ -115,7 +115,11 @@ async def test_a_kill_in_the_middle(stage: Stage, ada: Person) -> None:
         told = await ada.wait_for("5 new pictures for zuvix, 5 in all", since=since)
         assert {message.id for message in ada.heard(since)} == {told.id}
         assert len({sample.blob for sample in await kept(running)}) == 5
-        assert await running.parts.store.value("SELECT count(*) FROM import_item") == 0
+
+        async def items_are_gone() -> bool:
+            return bool(await running.parts.store.value("SELECT count(*) FROM import_item") == 0)
+
+        await until_async(items_are_gone)
         await ada.press(told, "undo:")
         await ada.wait_for("0 pictures are left")
 

@@ -21,6 +21,7 @@ from tests.bot.conftest import Stage
 from tests.bot.fake_engine import held, picture
 from tests.bot.sample_pictures import drawing
 from tests.bot.trainings import ready_to_train, trained
+from tests.waiting import until_async
 
 
 async def test_one_person_cannot_fill_the_line(stage: Stage, ada: Person) -> None:
@@ -196,7 +197,11 @@ async def test_a_burst_in_the_chat(stage: Stage, ada: Person) -> None:
         for _ in range(5):
             await ada.send("/help")
         await ada.wait_for("3 messages a minute are the most")
-        assert await running.parts.store.value("SELECT count(*) FROM inbox") == 3
+
+        async def three_are_stored() -> bool:
+            return bool(await running.parts.store.value("SELECT count(*) FROM inbox") == 3)
+
+        await until_async(three_are_stored)
 
 
 async def test_a_pack_stops_at_the_limit(stage: Stage, ada: Person) -> None:

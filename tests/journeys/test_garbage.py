@@ -143,9 +143,9 @@ async def commands(ada: Person) -> None:
     await collect(ada, 3)
     for wrong, answer in [
         ("/sticker", "Tell me what to draw"),
-        ("/sticker a fox --cfg banana", "--cfg takes a number from 1 to 20, not “banana”"),
+        ("/sticker a fox --cfg banana", "--cfg takes a number from 1 to 20, or several, not “banana”"),
         ("/sticker a fox --seed <b>", "--seed takes a whole number"),
-        ("/sticker a fox --n 99", "--n takes a number from 1 to 4"),
+        ("/sticker a fox --n 99", "--n takes a number from 1 to 8"),
         ("/sticker a fox --cgf 5", "Did you mean --cfg?"),
         ("/train", "3 pictures are too few"),
         ("/samples remove 9", "There is no picture 9"),

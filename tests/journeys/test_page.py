@@ -42,9 +42,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """One browser for all tests. Each playground has a port of its own, so nothing is remembered from another."""
+    """A browser of its own for each test: the size of its window and what it remembers are of no other."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--lang=en"):
@@ -249,8 +249,10 @@ async def _offer(playground: Playground) -> None:
     ]
     async with httpx.AsyncClient(base_url=f"{playground.api_url}{playground.token}", timeout=60.0) as bot:
         offset = 0
+        patience = Patience()
         while True:
-            answer = await bot.post("/getUpdates", data={"offset": str(offset), "timeout": "20"})
+            patience.check()
+            answer = await bot.post("/getUpdates", data={"offset": str(offset), "timeout": "5"})
             for update in answer.json()["result"]:
                 offset = update["update_id"] + 1
                 if "inline_query" in update:
