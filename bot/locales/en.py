@@ -29,7 +29,7 @@ TEXTS = {
         "2. Send me stickers or pictures that have the look, with a few words on each\n"
         "3. /train, and I learn it\n"
         "4. /sticker <i>{example_prompt}</i>, and I draw it for your own sticker pack\n\n"
-        "Begin with /new."
+        "Try it at once: /sticker <i>{example_prompt}</i>. Begin with /new to teach me your own look."
     ),
     "start-again": (
         "Welcome back, {name}! /status tells where you are, /sticker <i>{example_prompt}</i> draws, "
