@@ -20,7 +20,7 @@ from PIL import Image
 
 from benchmarks.drawing_cache import drawings
 from bot.config import Safety
-from lora.models import base_model
+from lora.models import base_model, sticker_nano
 from lora.pretrain.drawings import SETS, is_cut_out, load_named, render
 from lora.safety import Guard
 
@@ -44,7 +44,7 @@ def main() -> None:
         scores.append(guard.score(image))
         seconds.append(time.perf_counter() - began)
 
-    base = base_model.load("sticker-nano", args.cache, "cpu")
+    base = base_model.load(sticker_nano.NAME, args.cache, "cpu")
     prompts = [(one.concept, number) for number, one in enumerate(named[:DRAWN])]
     for image in drawings(base, prompts, args.cache / "safety", 4):
         score(image)

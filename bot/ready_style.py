@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.blobs import Blobs
+from bot.config import Base
 from bot.store import Store
 
 log = logging.getLogger(__name__)
 
 FILE = Path(__file__).parents[1] / "lora" / "bundled" / "ready-style.safetensors"
-BASE = "sticker-nano"  # the base that it is made for, by its name in the settings
+BASE = Base.name  # the base that it is made for: the default of the settings
 MAX_BYTES = 1 << 20
 
 

@@ -41,13 +41,14 @@ from lora.jobs import (
     Ready,
     Trained,
 )
+from lora.models import sticker_nano
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING_EVENTS = 8  # of a worker, while nobody takes them: a Checkpoint may be 100 MB
 LOOK_SECONDS = 2.0  # between two looks at which nodes there are
 KEPT_ADAPTERS = 64  # that stay in the object store for the next draw
-BUNDLED = "sticker-nano"  # every node has it, as a part of the project
+BUNDLED = sticker_nano.NAME  # every node has it, as a part of the project
 
 
 class WorkerActor:

@@ -129,7 +129,9 @@ def test_other_layers_learn_go_on_are_compared_and_exported(
         assert len(load_file(out)) == len(mine) * (3 if form == "kohya" else 2) / 2
     half = tmp_path / "half.safetensors"
     assert main(["export", str(whole), "--format", "diffusers", "--half", "--out", str(half)]) == 0
-    assert half.stat().st_size < 0.6 * (tmp_path / "diffusers.safetensors").stat().st_size
+    assert (
+        half.stat().st_size < 0.7 * (tmp_path / "diffusers.safetensors").stat().st_size
+    )  # names do not shrink
     assert draw(tiny_folder, cache_dir, tmp_path / "drawn-half", f"--adapter={half}") == 0
 
 
