@@ -110,11 +110,6 @@ class NextJob:
         if id in self._held:
             self._held[id][1].alone = False
 
-    def worker_of(self, id: int) -> Worker | None:
-        """The worker that has this job."""
-        held = self._held.get(id)
-        return held[1] if held else None
-
     def choose(self) -> Placed | None:
         """Decide on the next job and give it to its worker; None if none can go anywhere now."""
         placed = self._decide([one for one in self.workers.values() if not one.alone and not one.receiving])

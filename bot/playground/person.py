@@ -17,7 +17,6 @@ from bot.playground.wire import Json
 
 As = Literal["photo", "sticker", "document"]
 POLL_SECONDS = 10.0
-RETRY_SECONDS = 0.2
 INLINE_SECONDS = 60.0  # a loaded machine takes its time
 
 

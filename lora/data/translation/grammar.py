@@ -26,7 +26,6 @@ GENITIVE = (
 )  # a second noun in another case is "of"
 RANK = {"determiner": 0, "number": 1, "foreign": 2, "size": 4, "colour": 6, "material": 7}  # others: 3
 UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
-SINGULAR_ARTICLES = ("ein", "kein", "dem", "des")
 VOWEL = re.compile(r"(?!uni|use|uku|ute|eu|one)[aeiou]|hour|honest", re.IGNORECASE)
 
 
