@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from bot.playground.limits import ApiError, bad_request
 
+CHUNK_BYTES = 1 << 18
+OCTETS = "application/octet-stream"  # the type of a file whose sender names none
 Json = dict[str, Any]  # an object of the Bot API, as its documentation names the fields
 
 
@@ -111,14 +113,34 @@ async def read_call(request: web.Request, method: str) -> Call:
     if request.content_type == "application/json":
         params |= await _json_body(request)
         return Call(method=method, params=params)
+    if request.content_type != "multipart/form-data":
+        params |= {name: str(value) for name, value in (await request.post()).items()}
+        return Call(method=method, params=params)
     files: dict[str, Upload] = {}
-    for name, value in (await request.post()).items():
-        if isinstance(value, web.FileField):
-            with value.file:  # a temporary file, open until somebody closes it
-                files[name] = Upload(name=value.filename, mime=value.content_type, data=value.file.read())
+    async for name, part, data in _parts(request):
+        if part.filename is None:
+            params[name] = data.decode(errors="replace")
         else:
-            params[name] = value if isinstance(value, str) else bytes(value).decode(errors="replace")
+            files[name] = Upload(name=part.filename, mime=part.headers.get("Content-Type", OCTETS), data=data)
     return Call(method=method, params=params, files=files)
+
+
+async def _parts(request: web.Request) -> AsyncIterator[tuple[str, BodyPartReader, bytes]]:
+    """The named parts of a form with their content. Raises HTTPRequestEntityTooLarge past the application's limit.
+
+    ``Request.post`` writes files into temporary files and leaves them open if the sender goes away in the middle.
+    """
+    size = 0
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            continue
+        data = bytearray()
+        while chunk := await part.read_chunk(CHUNK_BYTES):
+            size += len(chunk)
+            if size > request.client_max_size:
+                raise web.HTTPRequestEntityTooLarge(max_size=request.client_max_size, actual_size=size)
+            data += chunk
+        yield part.name, part, bytes(data)
 
 
 async def _json_body(request: web.Request) -> dict[str, object]:
