@@ -15,15 +15,25 @@ def every_device() -> tuple[str, ...]:
 
 
 def pick_device(device: str) -> torch.device:
-    """``auto`` is the first GPU if there is one, else the CPU. Raises BaseError."""
+    """``auto`` is the first GPU if there is one, else the CPU. Raises BaseError.
+
+    A GPU that is picked becomes the process's current one: streams, events, graphs and kernels that name no device are
+    made on it.
+    """
     if device == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
     try:
         picked = torch.device(device)
     except RuntimeError as error:
         raise BaseError(f"device {device}: {KNOWN}") from error
     if picked.type not in ("cpu", "cuda"):
         raise BaseError(f"device {device}: {KNOWN}")
-    if picked.type == "cuda" and not torch.cuda.is_available():
+    if picked.type == "cpu":
+        return picked
+    if not torch.cuda.is_available():
         raise BaseError(f"device {device}: this machine, or this build of torch, has no GPU")
+    picked = torch.device("cuda", picked.index or 0)
+    if picked.index >= torch.cuda.device_count():
+        raise BaseError(f"device {device}: this machine has {', '.join(every_device())}")
+    torch.cuda.set_device(picked)
     return picked

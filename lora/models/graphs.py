@@ -19,6 +19,7 @@ class Graphs:
         self._device = device
         self._graphs: dict[tuple[Any, ...], Any] = {}
         self._pool: Any = None
+        self._stream: Any = None
 
     def run(self, key: tuple[Any, ...], work: Callable[[], None]) -> None:
         """Do the work, from fixed buffers to fixed buffers, by replaying its graph."""
@@ -39,6 +40,7 @@ class Graphs:
         try:
             self._graphs[key] = self._recorded(work)
         except RuntimeError as error:
+            self._pool = None  # the memory of a graph that failed cannot be used for the next one
             torch.cuda.synchronize(self._device)
             log.warning("no CUDA graph of %s, it runs without: %s", key, str(error).splitlines()[0])
 
@@ -56,18 +58,20 @@ class Graphs:
         if not self._on_gpu:
             return _Done
         event = torch.cuda.Event()
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))
         return event
 
     def _recorded(self, work: Callable[[], None]) -> Any:
-        side = torch.cuda.Stream(self._device)
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(self._device)  # graphs that share memory must share the stream
+        own = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(own)
+        with torch.cuda.stream(self._stream):
             for _ in range(2):
                 work()
-        torch.cuda.current_stream().wait_stream(side)
+        own.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             work()
         self._pool = graph.pool()
         return graph

@@ -14,7 +14,6 @@ from lora.data import captions
 from lora.jobs import TrainSettings
 from lora.models import base_model, sd21, sticker_nano
 from lora.models.base_model import Base, BaseError
-from lora.models.device import pick_device
 from lora.models.profiles import NANO, PROFILES, SD21, SD21_BASE, USUAL, Profile, profile_of, shape_of
 from lora.training.plan import make_plan
 
@@ -64,17 +63,6 @@ def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_pa
     file.unlink()
     with pytest.raises(BaseError):
         base_model.load(str(folder), cache_dir, "cpu")
-
-
-def test_devices_are_checked() -> None:
-    """auto always works; a GPU that is not there, and a word that is no device, are said to be so."""
-    assert pick_device("cpu").type == "cpu"
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(BaseError, match="auto, cpu"):
-        pick_device("toaster")
-    if not torch.cuda.is_available():
-        with pytest.raises(BaseError, match="no GPU"):
-            pick_device("cuda")
 
 
 def test_defaults_fill_what_was_not_asked(base: Base) -> None:

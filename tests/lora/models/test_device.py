@@ -1,0 +1,34 @@
+"""Which device a process works on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lora.errors import BaseError
+from lora.models.device import pick_device
+
+
+def test_devices_are_checked() -> None:
+    """auto always works; a GPU that is not there, and a word that is no device, are said to be so."""
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(BaseError, match="auto, cpu"):
+        pick_device("toaster")
+    if not torch.cuda.is_available():
+        with pytest.raises(BaseError, match="no GPU"):
+            pick_device("cuda")
+
+
+def test_the_picked_gpu_is_the_processes_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams and graphs that name no device are made on the picked GPU, not on the first one."""
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    for asked, index in (("cuda:1", 1), ("cuda", 0), ("auto", 0)):
+        assert pick_device(asked) == torch.device("cuda", index)
+        assert current.pop() == torch.device("cuda", index)
+    with pytest.raises(BaseError, match="cuda:0, cuda:1"):
+        pick_device("cuda:2")
+    assert not current
