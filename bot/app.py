@@ -38,6 +38,7 @@ from bot.packs import Packs
 from bot.rate_limit import RateLimiter
 from bot.reading import Json
 from bot.ready_style import load
+from bot.reports import Reports
 from bot.request import Request
 from bot.sample_replies import SampleReplies
 from bot.secret import Token
@@ -155,6 +156,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             deliver=deliver,
             outbox=outbox,
             admins=admins,
+            reports=Reports(ids=config.access.admins, store=store, sender=sender),
             packs=packs,
             example_prompt=example_prompt,
             access=access,
@@ -190,6 +192,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await parts.sample_replies.resume()
             await parts.imports.resume()
             await parts.exports.resume()
+            parts.reports.wake()
             async with admins.listening():
                 yield parts, inbox
         finally:
@@ -197,6 +200,7 @@ async def build(config: Config, token: Token) -> AsyncIterator[tuple[Parts, Inbo
             await parts.exports.close()
             await access.close()
             await parts.outbox.close()
+            await parts.reports.close()
             await parts.packs.close()
             await parts.imports.close()
             await parts.sample_replies.close()

@@ -25,6 +25,7 @@ from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.packs import Packs
 from bot.ready_style import ReadyStyle
+from bot.reports import Reports
 from bot.sample_replies import SampleReplies
 from bot.sender import Sender
 from bot.store import Store
@@ -51,6 +52,7 @@ class Parts:
     deliver: Deliver
     outbox: Outbox
     admins: Admins
+    reports: Reports
     example_prompt: ExamplePrompt
     access: Access
     disk: Disk

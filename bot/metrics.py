@@ -17,6 +17,7 @@ from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, T
 
 from bot.reading import Json
 from bot.tables.jobs import Job, JobKind
+from bot.tables.reports import Reason
 from lora.jobs import Progress
 
 # Else a second series stands beside each counter, which nothing here reads.
@@ -53,6 +54,7 @@ PICTURES = _counter("pictures", "Stickers drawn.")
 WORKERS = _gauge("workers", "Workers that take jobs.")
 WORKER_LOSSES = _counter("worker_losses", "Workers that died or were replaced because they hung.")
 WORKER_RESTARTS = _counter("worker_restarts", "Workers that take jobs again after a loss.")
+REPORTS = _counter("reports", "Reports of shared styles, by reason.", "reason")
 TELEGRAM_ERRORS = _counter("telegram_errors", "Calls to Telegram that failed, by kind.", "kind")
 DATA_BYTES = _gauge("data_bytes", "Bytes of the data folder.")
 DATA_BUDGET = _gauge("data_budget_bytes", "Bytes that the data folder may take.")
@@ -72,6 +74,8 @@ for _kind in (*KINDS, "other"):
     UPDATES.labels(_kind)
 for _kind in {*_OF_CODE.values(), *(kind for _, kind in _OF_ERROR), "server"}:
     TELEGRAM_ERRORS.labels(_kind)
+for _reason in Reason:
+    REPORTS.labels(_reason.value)
 for _kind in JobKind:
     QUEUE_WAIT.labels(_kind.value)
     STEPS.labels(_kind.value)

@@ -548,6 +548,26 @@ CREATE INDEX pack_change_sticker ON pack_change (sticker) WHERE sticker IS NOT N
 CREATE INDEX pack_change_undoes ON pack_change (undoes) WHERE undoes IS NOT NULL;
 """
 
+REPORTS = """
+CREATE TABLE report (                       -- a guest tells the admins that something is wrong with a shared style
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    person INTEGER NOT NULL REFERENCES person,      -- who reports; the style's owner is never told
+    reason TEXT NOT NULL,                   -- a Reason
+    state TEXT NOT NULL DEFAULT 'open',     -- open | dismissed
+    at REAL NOT NULL,                       -- seconds since 1970
+    PRIMARY KEY (style, person)
+) STRICT;
+CREATE INDEX report_person ON report (person);
+CREATE INDEX report_open ON report (style) WHERE state = 'open';
+CREATE TABLE report_notice (                -- the message that tells an admin of a style's open reports
+    style INTEGER NOT NULL REFERENCES style ON DELETE CASCADE,
+    person INTEGER NOT NULL,                -- the admin, who may never have written
+    message_id INTEGER,                     -- NULL = it could not be sent
+    reports INTEGER NOT NULL,               -- how many it tells of
+    PRIMARY KEY (style, person)
+) STRICT;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -568,4 +588,5 @@ MIGRATIONS = (
     PACKS_CHANGED,
     DRAWING_AGAIN,
     LARGE_TABLES,
+    REPORTS,
 )

@@ -125,6 +125,10 @@ def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
     if job.note:
         lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
     buttons = [[("button-add-all", f"addall:{job.id}")]] if len(drawings) > 1 else []
+    if (
+        job.note == "note-lent" and job.style is not None and job.chat is None
+    ):  # in a group it is nobody's business
+        buttons.append([("button-report", f"report:{job.style}")])
     return "\n".join(lines), words.buttons(buttons)
 
 

@@ -38,12 +38,12 @@ async def allow_pressed(context: Context) -> None:
 
 async def ban(context: Context) -> None:
     """Shut somebody out: their jobs end, and what they have sent is not worked off."""
-    await _ban(context, await _who(context))
+    await shut_out(context, await _who(context))
 
 
 async def ban_pressed(context: Context) -> None:
     """Ban the person of this button."""
-    await _ban(context, int(context.data[0]))
+    await shut_out(context, int(context.data[0]))
 
 
 async def unban(context: Context) -> None:
@@ -87,13 +87,8 @@ async def revoke(context: Context) -> None:
     await context.say("invite-revoked" if revoked else "invite-gone")
 
 
-async def _allow(context: Context, id: int) -> None:
-    await access.let_in(context.parts.store, id)
-    await context.parts.access.load()
-    await context.say("allowed", who=await _called(context, id))
-
-
-async def _ban(context: Context, id: int) -> None:
+async def shut_out(context: Context, id: int) -> None:
+    """Ban this person. Raises UserError for an admin."""
     parts = context.parts
     if parts.access.is_admin(id):
         raise UserError("ban-admin")
@@ -103,6 +98,12 @@ async def _ban(context: Context, id: int) -> None:
         await parts.dispatch.cancel(id, job.id)
     parts.deliver.wake(id)
     await context.say("banned", who=await _called(context, id), id=id)
+
+
+async def _allow(context: Context, id: int) -> None:
+    await access.let_in(context.parts.store, id)
+    await context.parts.access.load()
+    await context.say("allowed", who=await _called(context, id))
 
 
 async def _who(context: Context) -> int:

@@ -42,7 +42,10 @@ async def show(context: Context) -> None:
     if ready is not None:
         lines.append(words("style-line-ready", keyword=ready.word))
     buttons = [await _row(context, style) for style in own]
-    buttons += [[(f"🔗 {style.keyword}", f"style:{style.id}"), _leave(context, style)] for style in lent]
+    buttons += [
+        [(f"🔗 {style.keyword}", f"style:{style.id}"), _leave(context, style), _report(context, style)]
+        for style in lent
+    ]
     await context.send("\n".join(lines), buttons=buttons)
 
 
@@ -146,6 +149,10 @@ def _lent_line(context: Context, style: Style) -> str:
 
 def _leave(context: Context, style: Style) -> tuple[str, str]:
     return context.words.plain("button-leave"), f"leave:{style.id}"
+
+
+def _report(context: Context, style: Style) -> tuple[str, str]:
+    return context.words.plain("button-report"), f"report:{style.id}"
 
 
 def _line(context: Context, style: Style) -> str:

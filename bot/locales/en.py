@@ -60,7 +60,8 @@ TEXTS = {
         "<b>Keep an eye on things</b>\n"
         "/status · /cancel · /language\n\n"
         "<b>Your styles</b>\n"
-        "/styles to switch · /rename · /share lets others draw in a style · /export · /delete\n\n"
+        "/styles to switch · /rename · /share lets others draw in a style · /report tells of a bad one · /export · "
+        "/delete\n\n"
         "<b>Your data</b>\n"
         "/privacy tells what I keep · /mydata sends it · /forgetme deletes everything"
     ),
@@ -110,13 +111,15 @@ TEXTS = {
         "<b>What I keep</b>\n"
         "Your Telegram id, first name, @name and language. The pictures you send, their captions, and what I learned "
         "from them. Your prompts and the stickers I drew. Which packs I made for you. "
-        "How much I drew and learned for you today, until the day is over.\n\n"
+        "How much I drew and learned for you today, until the day is over. Which shared styles you have reported, and "
+        "why.\n\n"
         "<b>How long</b>\n"
         "Prompts, and stickers that are in no pack: {days} days. Your styles and their pictures: until you delete "
         "them. Messages: until I have answered them. What you type after my name in other chats: a day.\n\n"
         "<b>Who sees it</b>\n"
         "Whoever runs this bot can, because it is all on their machine. It goes to nobody else: I learn and draw "
         "there, too. If you share a style, others draw in it and see neither its pictures nor its captions. "
+        "If you report a shared style, its owner does not learn who did. "
         "What you put into a pack is public on Telegram.\n\n"
         "<b>How to delete it</b>\n"
         "/mydata sends you all of it. /samples removes single pictures, /delete a style with all that belongs to it, "
@@ -242,6 +245,38 @@ TEXTS = {
     "share-ended": (
         "<b>{keyword}</b> is not shared with you any more. The stickers that you have drawn in it are yours."
     ),
+    "share-stopped": (
+        "Whoever runs me has ended the sharing of <b>{keyword}</b>, because people who drew in it have reported it: "
+        "{reasons}. Nothing of the style is deleted."
+    ),
+    # reports of shared styles
+    "report-none": (
+        "Only a style that somebody shares with you by link can be reported, and there is none among yours: /styles"
+    ),
+    "report-which": "Which style do you want to report?",
+    "report-ask": (
+        "What is wrong with <b>{keyword}</b>? Whoever runs me reads your answer, and sees the last stickers that you "
+        "have drawn in it, four at most. The owner of the style does not learn who has reported it."
+    ),
+    "reported": (
+        "Thank you: whoever runs me knows about <b>{keyword}</b> now and decides what happens. "
+        "Until then the style stays among yours, unless you remove it."
+    ),
+    "report-again": "You have reported <b>{keyword}</b> already, and whoever runs me knows. Once is enough.",
+    "reason-unsafe": "unsafe pictures",
+    "reason-work": "somebody else's work",
+    "reason-other": "something else",
+    "report": "🚩 <b>{keyword}</b>, style of <code>{owner}</code>\nReported by {n:guest|guests}: {reasons}",
+    "report-guests": "{n:person draws|people draw} in it by link now.",
+    "report-unshared": "Its owner does not share it any more.",
+    "report-times": "First report {first} UTC, last {last} UTC.",
+    "reports-more": "{n:more style is|more styles are} reported. Decide on these first, then send /reports again.",
+    "no-reports": "No report is open.",
+    "report-settled": "That is decided already. /reports shows what is open.",
+    "report-not-shared": (
+        "<b>{keyword}</b> is not shared any more: its owner has ended that. Dismiss it, or ban the owner."
+    ),
+    "report-dismissed": "<b>{keyword}</b>: dismissed. The style stays as it is.",
     "delete-sure": (
         "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "
         "This cannot be undone. Packs on Telegram stay."
@@ -438,7 +473,7 @@ TEXTS = {
         "<b>For admins</b>\n"
         "/allow, /ban and /unban take a number, an @name, or a reply to a message that you have forwarded to me.\n"
         "/invite <i>5 30d</i> makes a link for five people and thirty days; /invites shows those that are open.\n"
-        "/stats tells how I do today."
+        "/stats tells how I do today, /reports which shared styles are reported."
     ),
     "stats-people": "{n:person|people}, {active} active today, {banned} banned.",
     "stats-trainings": (
@@ -526,6 +561,9 @@ TEXTS = {
         " the other workers go on. Please look at its device and at my log."
     ),
     "admin-worker-lost": "{n:worker was|workers were} lost in the last hour. My log says what happened before.",
+    "admin-report": (
+        "🚩 The shared style <b>{keyword}</b> is reported by {n:guest|guests}: {reasons}. /reports shows it."
+    ),
     # training
     "too-few-samples": (
         "{n:picture is|pictures are} too few to learn from: send at least {min}. {least}–{most} are best."
@@ -878,6 +916,13 @@ TEXTS = {
     "button-remove": "✕ Remove a picture",
     "button-delete": "Delete it",
     "button-leave": "✕ Remove",
+    "button-report": "🚩 Report",
+    "button-report-unsafe": "Unsafe pictures",
+    "button-report-work": "Somebody else's work",
+    "button-report-other": "Something else",
+    "button-report-leave": "✕ Remove it from my styles",
+    "button-ban-owner": "✕ End sharing and ban the owner",
+    "button-dismiss": "✓ Dismiss",
     "button-share-renew": "🔄 New link",
     "button-share-end": "✕ End sharing",
     "button-export-diffusers": "For diffusers (.safetensors)",
