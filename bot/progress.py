@@ -121,6 +121,9 @@ def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
     cfg = cfg_values(words, job.options)
     line = words("draw-done", prompt=clip(job.prompt), cfg=cfg, seeds=_seeds(job, drawings))
     lines = [line + _more(words, job)]
+    if job.state == JobState.FAILED:  # the others have been sent
+        lines.append(words("drawn-part", n=len(drawings), count=job.options.count))
+        lines.append(words(f"error-{job.error or 'internal'}"))
     lines += _own_words(words, job, "drawn-unknown")
     if job.note:
         lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))

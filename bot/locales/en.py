@@ -700,6 +700,7 @@ TEXTS = {
     "prompt-unknown": "I do not know “{words}”, so there is nothing to draw. Say it in other words, or in English.",
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · seed {seeds}",
+    "drawn-part": "{n:sticker|stickers} of {count}.",
     "draw-cancelled": "Drawing <i>{prompt}</i> was cancelled.",
     "sticker-file-lost": "I cannot send one sticker: its file cannot be read any more. Draw it again with /sticker.",
     "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",

@@ -719,6 +719,7 @@ TEXTS = {
     ),
     "draw-bar": "{bar}{left}",
     "draw-done": "<i>{prompt}</i> · CFG {cfg} · зерно {seeds}",
+    "drawn-part": "{n:стикер|стикера|стикеров} из {count}.",
     "draw-cancelled": "Не рисую <i>{prompt}</i>: отменено.",
     "sticker-file-lost": "Один стикер отправить не могу: его файл больше не читается. Нарисуй его снова: /sticker.",
     "drawing-gone": "Этого стикера у меня больше нет. Нарисуй его снова: /sticker.",

@@ -147,19 +147,20 @@ class FakeEngine:
         await self.go.wait()
         names = {"job": job.id, "attempt": job.attempt}
         for index in range(job.options.count):
-            seed = job.options.of_picture(index).newest_seed
-            uncut = job.uncut or picture(256, 256, seed, "WEBP")
-            self.say(
-                Drawn(
-                    **names,
-                    index=index,
-                    seed=seed,
-                    sticker=sticker(seed),
-                    uncut=uncut,
-                    background=(0, 255, 0),
-                )
-            )
+            self.say(self.drawn(job, index))
         self.say(Finished(**names))
+
+    def drawn(self, job: Draw, index: int) -> Drawn:
+        seed = job.options.of_picture(index).newest_seed
+        return Drawn(
+            job=job.id,
+            attempt=job.attempt,
+            index=index,
+            seed=seed,
+            sticker=sticker(seed),
+            uncut=job.uncut or picture(256, 256, seed, "WEBP"),
+            background=(0, 255, 0),
+        )
 
 
 def held() -> FakeEngine:
