@@ -13,7 +13,6 @@ from bot.looks import look_of
 from bot.quotas import check_drawing
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
-from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
 from bot.undrawn_words import listed
@@ -30,12 +29,12 @@ class Model:
     options: DrawOptions
 
     @classmethod
-    def of(cls, drawing: Drawing, job: Job) -> Model:
-        """The drawing as it would be drawn alone."""
+    def of(cls, job: Job, position: int = 0) -> Model:
+        """One of a job's pictures as it would be drawn alone."""
         prompt = English(text=job.prompt, original=job.prompt_original, unknown=job.prompt_unknown)
         if job.keyword:
             prompt = replace(prompt, text=captions.without_keyword(job.prompt, job.keyword))
-        return cls(prompt=prompt, options=job.options.of_picture(drawing.position))
+        return cls(prompt=prompt, options=job.options.of_picture(position))
 
 
 async def draw_words(context: Context, text: str, *, origin: str, model: Model | None = None) -> None:
@@ -103,12 +102,14 @@ def wake(context: Context) -> None:
 
 
 async def replied_to(context: Context) -> Model | None:
-    """The drawing that the person's message replies to; None if it replies to none."""
-    replied = context.message.reply_to_message
+    """The drawing that the person's message replies to, or the first one of a job's message; None if to neither."""
+    replied, store = context.message.reply_to_message, context.parts.store
     if replied is None:
         return None
-    found = await drawings.by_message(context.parts.store, context.chat, replied.message_id)
-    return Model.of(*found) if found and found[1].prompt else None
+    if (found := await drawings.by_message(store, context.chat, replied.message_id)) is not None:
+        return Model.of(found[1], found[0].position) if found[1].prompt else None
+    job = await jobs.by_message(store, context.chat, replied.message_id)
+    return Model.of(job) if job is not None and job.prompt else None
 
 
 async def current_style(context: Context) -> Style | None:

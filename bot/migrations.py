@@ -568,6 +568,27 @@ CREATE TABLE report_notice (                -- the message that tells an admin o
 ) STRICT;
 """
 
+QUESTIONS = """
+ALTER TABLE question RENAME TO old_question;
+CREATE TABLE question (                          -- what a person is asked, and their next text answers
+    person INTEGER NOT NULL REFERENCES person,
+    chat INTEGER NOT NULL,                       -- where it was asked
+    message_id INTEGER NOT NULL,                 -- the bot's message that asks
+    kind TEXT NOT NULL,                          -- what is asked: bot/handlers/answers.py
+    id INTEGER NOT NULL,                         -- of the drawing, the style, the pack, or the pack_item; else 0
+    view INTEGER,                                -- the bot's message that shows the pack
+    at REAL NOT NULL,                            -- seconds since 1970
+    answer INTEGER,                              -- the message that answered; 0 = no longer waited for
+    PRIMARY KEY (person, chat, message_id)
+) STRICT;
+INSERT INTO question SELECT person, person, message_id, 'without', drawing, NULL, unixepoch(), 0 FROM old_question
+    WHERE person IN (SELECT id FROM person);
+INSERT OR REPLACE INTO question SELECT person, person, message_id, kind, id, view, at, NULL FROM pack_question;
+CREATE INDEX job_message ON job (message_id) WHERE message_id IS NOT NULL;
+DROP TABLE old_question;
+DROP TABLE pack_question;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -589,4 +610,5 @@ MIGRATIONS = (
     DRAWING_AGAIN,
     LARGE_TABLES,
     REPORTS,
+    QUESTIONS,
 )

@@ -11,15 +11,13 @@ from telegram.constants import ChatType
 
 from bot.context import Context, Parts
 from bot.errors import UserError
-from bot.handlers import groups, inline
+from bot.handlers import answers, groups, inline
 from bot.routes import Command, Kind, Route, is_for
-from bot.tables import outbox, pack_questions, people
+from bot.tables import outbox, people, questions
 from bot.telling import telling
 from bot.words import Words
 
 log = logging.getLogger(__name__)
-
-HELP = ("text-unclear",)  # errors that mean: nobody waits for this
 
 
 async def serve(parts: Parts, routes: Sequence[Route], group_routes: Sequence[Route], update: Update) -> None:
@@ -46,16 +44,14 @@ async def serve(parts: Parts, routes: Sequence[Route], group_routes: Sequence[Ro
     may_use = [route for route in routes if context.is_admin or not route.admins_only]
     route = next((route for route in may_use if route.matches(update)), None)
     try:
-        if isinstance(route, Command):
-            await pack_questions.forget(parts.store, context.person.id)
+        if await answers.answer(context):
+            return
+        await _end_question(context, route)
         if route is not None:
             await route.handler(context)
         elif context.press is not None:
             await context.answer("notice-old-button")
     except UserError as error:
-        if error.key in HELP:
-            await context.say_once(error.key)
-            return
         buttons = context.words.buttons(error.buttons) if error.buttons else None
         text = context.words(error.key, **error.params)
         await context.send(text, buttons=buttons, reply_to=_about(context))
@@ -117,6 +113,13 @@ async def _look_at_picture(context: Context, routes: Sequence[Route], update: Up
     if picture is not None:
         context.person = await people.get(context.parts.store, context.person.id)
         await picture.handler(context)
+
+
+async def _end_question(context: Context, route: Route | None) -> None:
+    """A message that answers no question ends it. /cancel does that itself, and says so."""
+    new = context.press is None and context.message.edit_date is None
+    if new and not (isinstance(route, Command) and route.name == "cancel"):
+        await questions.end(context.parts.store, context.person.id)
 
 
 def _about(context: Context) -> int | None:

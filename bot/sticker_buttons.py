@@ -59,7 +59,7 @@ def cut_menu(words: Words, job: Job, drawing: Drawing) -> Buttons:
 def draw_menu(
     words: Words, job: Job, drawing: Drawing, styles: Sequence[tuple[str, str]], most: int
 ) -> Buttons:
-    """Several, a weaker or stronger style, another style, its place in the pack, words for what shall not be on it.
+    """Several, a weaker or stronger style, a sweep, another style, other words, its place in the pack.
 
     ``styles`` are names of other styles and what stands for them in the data of buttons; ``most`` is how many
     stickers one press may ask for.
@@ -76,10 +76,13 @@ def draw_menu(
                 for name, value in STRENGTHS.items()
             ]
         )
+    rows.append([(words.plain("button-compare", n=len(SWEEP)), f"compare:{id}")])
     shown = [(clip(name, 20), f"instyle:{id}:{key}") for name, key in styles[:MOST_STYLES]]
     rows += [shown[i : i + STYLES_IN_A_ROW] for i in range(0, len(shown), STYLES_IN_A_ROW)]
-    rows.append([(words.plain("button-replace"), f"replace:{id}")])
-    return [*rows, [(words.plain("button-without"), f"without:{id}"), _back(words, id)]]
+    rows.append(
+        [(words.plain("button-other-words"), f"words:{id}"), (words.plain("button-without"), f"without:{id}")]
+    )
+    return [*rows, [(words.plain("button-replace"), f"replace:{id}")], [_back(words, id)]]
 
 
 def _back(words: Words, id: int) -> tuple[str, str]:

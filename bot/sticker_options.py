@@ -68,6 +68,17 @@ def read(text: str, settings: Sticker, options: DrawOptions) -> StickerRequest:
     )
 
 
+def has_options(text: str) -> bool:
+    """Whether a text without a command speaks of a drawing: it names an option, or begins like one."""
+    marks = [(mark[1] or mark[2]).lower() for mark in _MARK.finditer(text)]
+    return any(name in KNOWN for name in marks) or bool(marks and text.startswith("--"))
+
+
+def has_prompt(text: str) -> bool:
+    """Whether a text holds more than options. Raises UserError option-unknown."""
+    return bool(_split(text)[0])
+
+
 def _split(text: str) -> tuple[str, dict[str, str]]:
     """The text without its options, and the text of each option's value. Raises UserError option-unknown."""
     marks = list(_MARK.finditer(text))

@@ -10,7 +10,19 @@ from bot import database_file
 from bot.blobs import Blobs
 from bot.config import Storage
 from bot.store import Store
-from bot.tables import access, changes, imports, inbox, reports, retention, settings, trainings, usage, wishes
+from bot.tables import (
+    access,
+    changes,
+    imports,
+    inbox,
+    questions,
+    reports,
+    retention,
+    settings,
+    trainings,
+    usage,
+    wishes,
+)
 
 DAY = 24 * 3600.0  # seconds
 CARED = "time of the last care of the database"
@@ -52,6 +64,7 @@ class Tidy:
         )
         await retention.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
         await retention.forget_changes(self._store, time.time() - self._storage.keep_days * DAY)
+        await questions.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
         await wishes.forget_old(self._store, time.time() - DAY)
         await reports.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
         await retention.forget_deleted_styles(self._store)

@@ -10,6 +10,7 @@ from bot.captioning import names_pack
 from bot.handlers import (
     access,
     adapter_files,
+    answers,
     captions,
     check,
     checkpoints,
@@ -34,6 +35,7 @@ from bot.handlers import (
     stats,
     sticker,
     styles,
+    texts,
     train,
     undo,
 )
@@ -45,12 +47,14 @@ BELOW = (  # the buttons below a sticker
     Press("cfg", drawings.other_cfg, r"\d{1,15}:\d{1,2}(\.\d{1,3})?"),
     Press("near", drawings.near),
     Press("many", drawings.many, r"\d{1,15}:\d"),
+    Press("compare", drawings.compare),
     Press("strength", drawings.strength, r"\d{1,15}:[01](\.\d{1,3})?"),
     Press("instyle", drawings.in_style, r"\d{1,15}:\d{1,15}"),
     Press("outline", drawings.outline, r"\d{1,15}:(none|white|black)"),
     Press("cutout", drawings.cutout, r"\d{1,15}:(auto|network|none)"),
     Press("menu", drawings.menu, r"\d{1,15}:(main|cut|draw)"),
     Press("without", drawings.without),
+    Press("words", drawings.other_words),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -102,6 +106,8 @@ ROUTES: tuple[Route, ...] = (
     Press("newpack", packs.ask_new, ""),
     Press("pack", packs.pressed, r"\d{1,15}(:(\d{1,3}|use|auto|title|copy|drop|dropped))?"),
     Press("item", pack_stickers.pressed, r"\d{1,15}(:(emoji|words|cover|replace|delete|move:\d{1,3}))?"),
+    Press("unask", answers.unask, ""),
+    Press("wish", sticker.wish_pressed, r"[A-Za-z0-9_-]{1,32}"),
     Press("packundo", undo.pack_pressed, ""),
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
@@ -133,7 +139,7 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     Kind(filters.COMMAND, start.unknown),
     Kind(filters.TEXT & filters.FORWARDED, access.forwarded, admins_only=True),
-    Kind(filters.TEXT, pack_text.text),
+    Kind(filters.TEXT, texts.text),
     Kind(filters.StatusUpdate.ALL, start.nothing),
     Kind(filters.ALL, start.other),
 )

@@ -10,7 +10,6 @@ from bot import captioning
 from bot.context import Context
 from bot.english import English
 from bot.errors import KeepForLater, UserError
-from bot.handlers.drawings import without_said
 from bot.handlers.sample_pages import numbered
 from bot.handlers.styles import make
 from bot.sample_lines import are_corrections
@@ -27,8 +26,6 @@ async def text(context: Context) -> None:
     """A text is a caption: of the picture it replies to, else of the newest that wants one."""
     message = context.message
     assert message.text is not None
-    if await without_said(context):
-        return
     if context.person.style is None and await inbox.kept(context.parts.store, context.person.id):
         await _text_before_style(context, message.text)
         return

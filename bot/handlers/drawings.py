@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot import asking
 from bot.context import Context
 from bot.draw_request import Model, ask, draw_words, random_seed, wake
 from bot.errors import UserError
 from bot.quotas import check_drawing
-from bot.sticker_buttons import OUTLINES, below, cut_menu, draw_menu
+from bot.sticker_buttons import OUTLINES, SWEEP, below, cut_menu, draw_menu
 from bot.sticker_options import MAX_SEED
-from bot.tables import drawings, jobs, packs, questions, styles
+from bot.tables import drawings, jobs, packs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
@@ -45,6 +46,15 @@ async def many(context: Context) -> None:
     await _draw(context, drawing, job, count=count, seed=random_seed() % (MAX_SEED - count), near=())
 
 
+async def compare(context: Context) -> None:
+    """Draw the prompt freer, as usual and stricter, with the same seed, and a sheet of all."""
+    drawing, job = await _pressed(context)
+    values = tuple(SWEEP.values())
+    if len(values) > context.parts.config.sticker.max_count:
+        raise UserError("option-sweep", most=context.parts.config.sticker.max_count)
+    await _draw(context, drawing, job, cfg=values[0], sweep=values, count=len(values))
+
+
 async def strength(context: Context) -> None:
     """Draw the same with less or more of the style."""
     await _draw(context, *await _pressed(context), strength=float(context.data[1]))
@@ -57,28 +67,24 @@ async def in_style(context: Context) -> None:
     if style is None:
         raise UserError("style-gone")
     await context.answer("notice-drawing")
-    model = Model.of(drawing, job)
+    model = Model.of(job, drawing.position)
     await ask(context, model.prompt, model.options, style, origin=context.origin)
 
 
 async def without(context: Context) -> None:
-    """Ask which words shall not be on it. A reply to that message is the answer."""
-    drawing, _ = await _pressed(context)
-    message_id = await context.say("without-ask", reply_to=drawing.message_id)
-    await questions.put(context.parts.store, context.person.id, message_id, drawing.id)
+    """Ask which words shall not be on it."""
+    await _ask_words(context, "without", "without-ask")
 
 
-async def without_said(context: Context) -> bool:
-    """A text that replies to ``without``: draw the same without these words. False if it replies to something else."""
-    replied, store = context.message.reply_to_message, context.parts.store
-    if replied is None or not context.message.text:
-        return False
-    id = await questions.get(store, context.person.id, replied.message_id)
-    found = None if id is None else await drawings.get(store, context.person.id, id)
-    if found is None or not found[1].prompt:
-        return False
-    await draw_words(context, f"--no {context.message.text}", origin=context.origin, model=Model.of(*found))
-    return True
+async def other_words(context: Context) -> None:
+    """Ask for another prompt, to be drawn with the same seed and options."""
+    await _ask_words(context, "words", "words-ask")
+
+
+async def draw_like(context: Context, id: int, text: str) -> None:
+    """Draw one of the person's drawings with what a text changes. Raises UserError."""
+    drawing, job = await _mine(context, id)
+    await draw_words(context, text, origin=context.origin, model=Model.of(job, drawing.position))
 
 
 async def outline(context: Context) -> None:
@@ -119,7 +125,7 @@ async def _draw(context: Context, drawing: Drawing, job: Job, **changes: object)
     if style is None and job.style is not None:
         raise UserError("style-gone")
     await context.answer("notice-drawing")
-    model = Model.of(drawing, job)
+    model = Model.of(job, drawing.position)
     await ask(context, model.prompt, replace(model.options, **changes), style, origin=context.origin)  # type: ignore[arg-type]
 
 
@@ -143,9 +149,19 @@ async def _cut_again(context: Context, **changes: object) -> None:
     wake(context)
 
 
+async def _ask_words(context: Context, kind: str, key: str) -> None:
+    drawing, _ = await _pressed(context)
+    await asking.ask(context, kind, drawing.id, context.words(key), reply_to=drawing.message_id)
+
+
 async def _pressed(context: Context) -> tuple[Drawing, Job]:
-    """The sticker whose button was pressed, and its job. Raises UserError if it or its prompt is not there any more."""
-    found = await drawings.get(context.parts.store, context.person.id, int(context.data[0]))
+    """The sticker whose button was pressed, and its job."""
+    return await _mine(context, int(context.data[0]))
+
+
+async def _mine(context: Context, id: int) -> tuple[Drawing, Job]:
+    """A sticker of the person, and its job. Raises UserError if it or its prompt is not there any more."""
+    found = await drawings.get(context.parts.store, context.person.id, id)
     if found is None or not found[1].prompt:
         raise UserError("drawing-gone")
     return found

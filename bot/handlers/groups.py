@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from bot.context import Context
 from bot.draw_request import draw_words, replied_to
 from bot.errors import Buttons, UserError
+from bot.handlers import answers
 from bot.tables import drawings, jobs
 
 DECLINE_SECONDS = (
@@ -30,7 +31,9 @@ async def privately(context: Context) -> None:
 
 
 async def reply(context: Context) -> None:
-    """A text that replies to one of the bot's stickers: draw it. Other replies are talk among people."""
+    """A text that replies to one of the bot's stickers or questions. Other replies are talk among people."""
+    if await answers.answer(context):
+        return
     model = await replied_to(context)
     if model is not None and context.message.text:
         await draw_words(context, context.message.text, origin=context.origin, model=model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot import captioning
+from bot.asking import ask
 from bot.context import Context
 from bot.errors import KeepForLater, UserError
 from bot.sample_words import KEPT
@@ -18,8 +19,16 @@ async def link(context: Context) -> None:
 
 
 async def pack(context: Context) -> None:
-    """/pack NAME: the pack with this name, or with this link, is imported."""
-    asked = context.argument.strip()
+    """/pack NAME: the pack with this name, or with this link, is imported. Without one, ask for it."""
+    if context.argument.strip():
+        await take_named(context, context.argument)
+    else:
+        await ask(context, "import", 0, context.words("pack-ask"))
+
+
+async def take_named(context: Context, text: str) -> None:
+    """Import the pack that a text is the name or the link of. Raises UserError."""
+    asked = text.strip()
     if not (captioning.pack_names(asked) or captioning.is_pack_name(asked)):
         raise UserError("pack-usage")
     await take_packs(context, asked if captioning.pack_names(asked) else f"t.me/addstickers/{asked}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.progress import under_way
-from bot.tables import jobs, packs, styles
+from bot.tables import jobs, packs, questions, styles
 from bot.tables.jobs import Job, JobKind
 from bot.words import clip
 
@@ -26,7 +26,10 @@ async def status(context: Context) -> None:
 
 
 async def cancel(context: Context) -> None:
-    """End the person's active job; if there are several, ask which one."""
+    """End a question, else the person's active job; if there are several, ask which one."""
+    if await questions.end(context.parts.store, context.person.id):
+        await context.say("asked-ended")
+        return
     found = await jobs.active_of(context.parts.store, context.person.id)
     if not found:
         raise UserError("nothing-to-cancel")

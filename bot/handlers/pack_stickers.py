@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bot import pack_asking
+from bot.asking import ask
 from bot.context import Context
 from bot.errors import UserError
 from bot.handlers import packs as pack_handlers
@@ -87,12 +88,12 @@ async def keywords(context: Context, item: Item, text: str, view: int | None = N
     await change(context, item, ChangeKind.KEYWORDS, found, view)
 
 
-async def _ask_emoji(context: Context, item: Item, _view: int | None) -> None:
-    await pack_handlers.ask(context, "emoji", item.id, "pack-ask-emoji", number=item.number)
+async def _ask_emoji(context: Context, item: Item, view: int | None) -> None:
+    await ask(context, "emoji", item.id, context.words("pack-ask-emoji", number=item.number), view=view)
 
 
-async def _ask_words(context: Context, item: Item, _view: int | None) -> None:
-    await pack_handlers.ask(context, "keywords", item.id, "pack-ask-words", number=item.number)
+async def _ask_words(context: Context, item: Item, view: int | None) -> None:
+    await ask(context, "keywords", item.id, context.words("pack-ask-words", number=item.number), view=view)
 
 
 _DO: dict[str, Callable[[Context, Item, int | None], Awaitable[None]]] = {

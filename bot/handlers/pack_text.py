@@ -1,4 +1,4 @@
-"""Packs in plain words: /packs delete 3, the same words in reply to a shown pack, and answers to questions."""
+"""Packs in plain words: /packs delete 3, and the same words in reply to a shown pack."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from telegram.ext import filters
 
 from bot.context import Context
 from bot.errors import UserError
-from bot.handlers import captions, pack_stickers
+from bot.handlers import pack_stickers
 from bot.handlers import packs as pack_handlers
 from bot.locales import LANGUAGES
-from bot.tables import pack_items, pack_questions
+from bot.tables import pack_items
 from bot.tables import packs as pack_rows
 from bot.tables.pack_items import Item
-from bot.tables.pack_questions import Question
 from bot.tables.packs import Pack, PackKind
 
 Deed = Callable[[Context, Item, str], Awaitable[None]]
@@ -80,32 +79,6 @@ async def order(context: Context) -> None:
     id = _shown_pack(replied)
     assert id is not None
     await _obey(context, await pack_handlers.mine(context, id), context.message.text or "")
-
-
-async def text(context: Context) -> None:
-    """A text: the answer to a question about packs, else a caption."""
-    message, store = context.message, context.parts.store
-    replied = message.reply_to_message
-    asked = await pack_questions.get(store, context.person.id, replied.message_id if replied else None)
-    if asked is None:
-        await captions.text(context)
-        return
-    await _answer(context, asked, message.text or "")
-    await pack_questions.forget(store, context.person.id)
-
-
-async def _answer(context: Context, asked: Question, text: str) -> None:
-    if asked.kind == "new":
-        await pack_handlers.make(context, text)
-        return
-    if asked.kind == "title":
-        await pack_handlers.retitle(context, await pack_handlers.mine(context, asked.id), text, asked.view)
-        return
-    item = await pack_items.get(context.parts.store, context.person.id, asked.id)
-    if item is None:
-        raise UserError("sticker-not-in-pack")
-    deed = pack_stickers.emoji if asked.kind == "emoji" else pack_stickers.keywords
-    await deed(context, item, text, asked.view)
 
 
 async def _obey(context: Context, pack: Pack, text: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bot import pack_asking, pack_plans
+from bot.asking import ask
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.pack_record import Later
 from bot.pack_view import PackView, counted, list_lines
 from bot.pack_words import MAX_NAME
 from bot.rate_limit import Held
-from bot.tables import drawings, jobs, pack_changes, pack_items, pack_questions, packs
+from bot.tables import drawings, jobs, pack_changes, pack_items, packs
 from bot.tables.pack_changes import Ask, ChangeKind
 from bot.tables.packs import Pack, PackState
 from bot.words import clip
@@ -124,15 +125,8 @@ async def make(context: Context, title: str) -> None:
 
 
 async def ask_new(context: Context) -> None:
-    """Ask for the title of a new pack: the next text is it."""
-    await ask(context, "new", 0, "pack-ask-new")
-
-
-async def ask(context: Context, kind: str, id: int, key: str, **values: object) -> None:
-    """Ask a question that the person's next text answers."""
-    message_id = await context.send(context.words(key, **values))
-    store, person = context.parts.store, context.person.id
-    await pack_questions.put(store, person, kind, id, message_id=message_id, view=over(context))
+    """Ask for the title of a new pack."""
+    await ask(context, "new", 0, context.words("pack-ask-new"), view=over(context))
 
 
 async def _use(context: Context, pack: Pack) -> None:
@@ -148,7 +142,8 @@ async def _auto(context: Context, pack: Pack) -> None:
 
 
 async def _title(context: Context, pack: Pack) -> None:
-    await ask(context, "title", pack.id, "pack-ask-title", title=pack.title)
+    text = context.words("pack-ask-title", title=pack.title)
+    await ask(context, "title", pack.id, text, view=over(context))
 
 
 async def _copy(context: Context, pack: Pack) -> None:

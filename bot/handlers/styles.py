@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bot import renaming, sharing
+from bot.asking import ask
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.looks import ready_look
 from bot.quotas import check_style
-from bot.tables import comparisons, inbox, jobs, people, shares, styles
+from bot.tables import comparisons, inbox, jobs, people, questions, shares, styles
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
@@ -19,13 +20,14 @@ async def new(context: Context) -> None:
     """Make a style, or go back to the one of that name; without a keyword, suggest some."""
     word = context.argument.strip().lower()
     if not word:
-        await context.say("new-suggest", buttons=_suggestions(context))
+        await ask(context, "style", 0, context.words("new-suggest"), buttons=_suggestions(context))
         return
     await make(context, word)
 
 
 async def new_pressed(context: Context) -> None:
     """A suggested keyword was pressed."""
+    await questions.end(context.parts.store, context.person.id)
     await make(context, context.data[0])
 
 
@@ -65,10 +67,17 @@ async def switch(context: Context) -> None:
 
 
 async def rename(context: Context) -> None:
-    """Give the current style another keyword, in its captions too."""
-    style, word = await context.style(), context.argument.strip().lower()
-    if not word:
-        raise UserError("rename-usage", keyword=style.keyword)
+    """Give the current style another keyword; without one, ask for it."""
+    style = await context.style()
+    if context.argument.strip():
+        await rename_to(context, style, context.argument)
+    else:
+        await ask(context, "rename", style.id, context.words("rename-ask", keyword=style.keyword))
+
+
+async def rename_to(context: Context, style: Style, text: str) -> None:
+    """Give a style another keyword, in its captions too. Raises UserError."""
+    word = text.strip().lower()
     if (problem := captions.keyword_problem(word)) is not None:
         raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
     if word != style.keyword:
@@ -85,7 +94,7 @@ async def delete(context: Context) -> None:
 
 async def delete_pressed(context: Context) -> None:
     """Delete a style with its samples and adapters; its packs stay on Telegram."""
-    style, store, parts = await _pressed(context), context.parts.store, context.parts
+    style, store, parts = await mine(context, int(context.data[0])), context.parts.store, context.parts
     await sharing.end(store, parts.dispatch, parts.outbox, style)
     for job in await jobs.active_of(store, context.person.id):
         if job.style == style.id:
@@ -112,8 +121,9 @@ async def make(context: Context, word: str) -> None:
     await context.say("style-switched", keyword=word, n=found.samples)
 
 
-async def _pressed(context: Context) -> Style:
-    style = await styles.get(context.parts.store, context.person.id, int(context.data[0]))
+async def mine(context: Context, id: int) -> Style:
+    """The person's own style with this id. Raises UserError if it is gone."""
+    style = await styles.get(context.parts.store, context.person.id, id)
     if style is None:
         raise UserError("style-gone")
     return style

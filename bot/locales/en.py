@@ -47,7 +47,7 @@ TEXTS = {
         "/sticker <i>{example_prompt}</i>, in any language: I translate it and show you the English\n"
         "The buttons below a sticker put it into your pack, draw it another way or cut it out another way. "
         "/packs shows and changes your packs, /undo takes the last change back.\n"
-        "Reply to a sticker with /sticker and only what shall change, or edit your message: I draw anew.\n"
+        "Reply to a sticker with what shall change, or edit your message: I draw anew.\n"
         "If you like to type:\n"
         "<code>--n 3</code> draws several (up to {count})\n"
         "<code>--no glasses</code> leaves something out\n"
@@ -151,6 +151,14 @@ TEXTS = {
     "notice-forgetting": "Deleting …",
     # styles
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
+    "words-no-style-ready": (
+        "Shall I draw that? You have no style of your own yet, so I take the ready-made one. "
+        "/sticker draws at once, /new teaches me your style."
+    ),
+    "words-no-style-bare": (
+        "Shall I draw that? You have no style yet, so I draw it without one. "
+        "/sticker draws at once, /new teaches me your style."
+    ),
     "no-style-kept": (
         "You have no style yet. /new starts one; I keep your {n:message|messages} until then. "
         "How shall it be called? Press a name, or write a made-up word of your own."
@@ -158,7 +166,7 @@ TEXTS = {
     "new-suggest": (
         "A style needs a keyword: a made-up word that stands for the look, so that it means nothing "
         "else to me. "
-        "Take one of these, or write your own: /new <i>keyword</i>"
+        "Take one of these, or write your own."
     ),
     "new-made": (
         "Your style <b>{keyword}</b> is open. Now send me {least}–{most} stickers or pictures that "
@@ -188,7 +196,7 @@ TEXTS = {
         "and changes the rest. /styles takes you back to a style of your own, /new starts one."
     ),
     "status-lent": "Style <b>{keyword}</b>, shared with you by link.",
-    "rename-usage": "How shall <b>{keyword}</b> be called? Like this: /rename <i>keyword</i>",
+    "rename-ask": "How shall <b>{keyword}</b> be called? Write the new keyword.",
     "renamed": "<b>{old}</b> is called <b>{keyword}</b> now, in its captions too. It draws as before.",
     "rename-taken": "You have a style <b>{keyword}</b> already. Take another word.",
     "rename-too-long": (
@@ -324,6 +332,7 @@ TEXTS = {
         "beside {keyword}."
     ),
     "pictures-refused": "{n:picture was|pictures were} not taken. {reason}",
+    "pack-ask": "Which pack shall I take pictures from? Write its name or send its link: t.me/addstickers/Animals",
     "pack-usage": "Name the pack or send its link: /pack <i>Animals</i> or t.me/addstickers/Animals",
     "pack-unknown": "There is no sticker pack called {name}. Open it in Telegram, press Share, and send me the link.",
     "pack-empty": "The pack <b>{title}</b> has no stickers.",
@@ -365,7 +374,7 @@ TEXTS = {
     "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
     "caption-usage": "Like this: /caption 3 a red fox waving",
     "text-unclear": (
-        "No picture waits for words. To draw: /sticker <i>{example_prompt}</i>. "
+        "No picture waits for words. Shall I draw that? /sticker <i>{example_prompt}</i> draws at once. "
         "To change a caption, reply to its picture."
     ),
     "sample-number": (
@@ -657,6 +666,10 @@ TEXTS = {
     "minutes": "{n:minute|minutes}",
     "hours": "{n:hour|hours}",
     # drawing
+    "ask-reply": "Reply to this message.",
+    "asked-ended": "All right, nothing changes.",
+    "asked-end-words": "cancel stop undo",
+    "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
         "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? "
@@ -693,7 +706,8 @@ TEXTS = {
     "sweep-seed": "seed {seed}",
     "sweep-caption": "<i>{prompt}</i> with CFG {cfg}, as in a light and in a dark chat",
     "near-too-far": "We have gone a long way from the first one. “Again” starts afresh.",
-    "without-ask": "What shall not be on it? Reply to this message with a few words.",
+    "without-ask": "What shall not be on it? Write a few words, like <i>glasses, a hat</i>.",
+    "words-ask": "What shall I draw in its place? Write it; seed, outline and all else stay.",
     "draw-own-words": "Your words: {original}",
     "draw-unknown": "I do not know “{words}”; I draw the rest.",
     "drawn-unknown": "I do not know “{words}”; I drew the rest.",
@@ -875,9 +889,13 @@ TEXTS = {
     "button-cutout-network": "cut out by shape",
     "button-cutout-none": "leave the background",
     "button-many": "{n} more",
+    "button-compare": "🔍 Compare {n:way|ways} on one sheet",
     "button-strength-weaker": "less style · {x}",
     "button-strength-trained": "as learned · {x}",
     "button-strength-stronger": "more style · {x}",
+    "button-other-words": "✏️ Other words",
+    "button-draw-words": "🎨 Draw “{words}”",
+    "button-unask": "✕ Cancel",
     "button-without": "🚫 Without …",
     "button-back": "‹ Back",
     "button-private": "Open our chat",

@@ -98,6 +98,17 @@ async def by_message(store: Store, chat: int, message_id: int) -> tuple[Drawing,
     return None if row is None or job is None else (Drawing(**dict(row)), job)
 
 
+async def newest(store: Store, person: int) -> tuple[Drawing, Job] | None:
+    """The newest sticker that was sent to a person in the private chat, and the job that drew it."""
+    row = await store.row(
+        "SELECT drawing.* FROM job JOIN drawing ON drawing.job = job.id WHERE person = ? AND chat IS NULL"
+        " AND prompt != '' AND drawing.message_id > 0 ORDER BY drawing.id DESC LIMIT 1",
+        person,
+    )
+    job = None if row is None else await jobs.get(store, row["job"])
+    return None if row is None or job is None else (Drawing(**dict(row)), job)
+
+
 class Shown(NamedTuple):
     """A sticker that Telegram has, and the prompt that it is found by."""
 

@@ -245,6 +245,15 @@ async def by_origin(store: Store, person: int, origin: str) -> Job | None:
     return None if row is None else of_row(row)
 
 
+async def by_message(store: Store, chat: int, message_id: int) -> Job | None:
+    """The draw that a message of a chat shows, whoever asked for it."""
+    row = await store.row(
+        "SELECT * FROM job WHERE message_id = ? AND coalesce(chat, person) = ? AND kind = ?",
+        *(message_id, chat, JobKind.DRAW),
+    )
+    return None if row is None else of_row(row)
+
+
 async def active(store: Store) -> list[Job]:
     """All waiting and running jobs in the order in which they are served: draws first, then by age."""
     rows = await store.rows(

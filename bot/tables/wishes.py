@@ -1,4 +1,4 @@
-"""Words of inline queries. Telegram's link that draws them has room for a code only."""
+"""Words that a link or a button draws. Telegram has room for a code only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 
 from bot.store import Store
 
-MOST = 20  # of one person: a query comes with almost every letter that is typed
+MOST = 50  # of one person: a query comes with almost every letter that is typed
 
 
 async def put(store: Store, person: int, words: str) -> str:

@@ -65,6 +65,7 @@ OF_TABLES: dict[str, dict[str, object]] = {
     "sample": {"kind": "file", "caption_from": "person", "emoji": "🦊"},
     "export": {"style": 0, "kind": "all"},
     "pack_question": {"kind": "title"},
+    "question": {"kind": "title", "chat": PERSON},
     "usage": {"id": PERSON, "kind": "draw"},
     "admin_notice": {"key": "admin-disk-80"},
     "refusal": {"key": "too-large"},

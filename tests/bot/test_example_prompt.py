@@ -45,6 +45,6 @@ async def test_the_example_is_the_bases_and_is_remembered(stage: Stage, ada: Per
     """The fake engine reports one; the next start knows it before its worker is ready."""
     async with stage.bot():
         await ada.send("/sticker")
-        await ada.wait_for("/sticker a fox drinking coffee")
+        await ada.wait_for("like a fox drinking coffee")
     async with stage.bot() as running:
         assert running.parts.example_prompt.prompt == "a fox drinking coffee"

@@ -142,7 +142,7 @@ async def test_what_cannot_be_opened_or_fetched(stage: Stage, ada: Person) -> No
         await ada.send("t.me/addstickers/Nobody")
         await ada.wait_for("no sticker pack called Nobody")
         await ada.send("/pack")
-        await ada.wait_for("Name the pack or send its link")
+        await ada.wait_for("Which pack shall I take pictures from")
         await publish(ada, 3)
         stage.playground.faults.add(Fault(method="getFile", error=(400, "Bad Request: wrong file_id")))
         await ada.send(LINK)

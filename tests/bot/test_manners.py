@@ -57,7 +57,7 @@ async def test_odd_messages_get_help_once(stage: Stage, ada: Person, content: di
 
 
 async def test_commands_and_words_that_nobody_knows(stage: Stage, ada: Person) -> None:
-    """A slip gets the command that was meant; plain words with nothing to caption get an example, once."""
+    """A slip gets the command that was meant; plain words with nothing to caption can be drawn."""
     async with stage.bot():
         await ada.send("/stiker a fox")
         await ada.wait_for("Did you mean /sticker?")
@@ -65,11 +65,11 @@ async def test_commands_and_words_that_nobody_knows(stage: Stage, ada: Person) -
         await ada.wait_for("/help lists what I can do")
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
-        for words in ("hello", "is anybody there", "hello?"):
+        for words in ("a fox", "a blue cat"):
             await ada.send(words)
-        await ada.send("/help")
-        await ada.wait_for("Teach me a look")
-        assert sum("No picture waits for words" in message.text for message in ada.messages) == 1
+            told = await ada.wait_for("No picture waits for words")
+        await ada.press(told, "Draw “a blue cat”")
+        await ada.wait_for("a blue cat · CFG 5")
 
 
 async def test_buttons_survive_a_restart(stage: Stage, ada: Person) -> None:

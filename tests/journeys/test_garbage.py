@@ -142,7 +142,7 @@ async def commands(ada: Person) -> None:
     await arrive(ada)
     await collect(ada, 3)
     for wrong, answer in [
-        ("/sticker", "Tell me what to draw"),
+        ("/sticker", "What shall I draw?"),
         ("/sticker a fox --cfg banana", "--cfg takes a number from 1 to 20, or several, not “banana”"),
         ("/sticker a fox --seed <b>", "--seed takes a whole number"),
         ("/sticker a fox --n 99", "--n takes a number from 1 to 8"),

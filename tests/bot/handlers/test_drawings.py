@@ -74,6 +74,18 @@ async def test_a_sweep_is_three_stickers_and_one_sheet(stage: Stage, ada: Person
         assert (options.cfg, options.sweep, options.seed, len(options.near)) == (8.0, (), 42, 1)
 
 
+async def test_a_button_compares_three_ways(stage: Stage, ada: Person) -> None:
+    """The same sweep without knowing what CFG is."""
+    async with stage.bot() as running:
+        await ada.send("/sticker a fox --seed 42")
+        await ada.wait_for("seed 42")
+        await ada.press(stickers(ada)[0], "⚙️")
+        await ada.press(await ada.wait_for(lambda m: m.button("Back") is not None), "Compare 3 ways")
+        await ada.wait_for(lambda m: m.kind == "photo")
+        options = drawn(running)[-1].options
+        assert (options.sweep, options.count, options.seed) == ((3.0, 5.0, 8.0), 3, 42)
+
+
 async def test_a_style_that_is_not_there(stage: Stage, ada: Person) -> None:
     """The names that there are."""
     async with stage.bot():
@@ -146,18 +158,20 @@ async def test_the_menu_draws_otherwise(
 
 
 async def test_words_for_what_shall_not_be_on_it_are_asked_for(stage: Stage, ada: Person) -> None:
-    """A reply to the question draws the same without them."""
+    """The next text, or a reply to the question, draws the same without them."""
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 42")
         await ada.wait_for("seed 42")
         await ada.press(stickers(ada)[0], "⚙️")
         await ada.press(await ada.wait_for(lambda m: m.button("Without") is not None), "Without")
         asked = await ada.wait_for("What shall not be on it?")
-        await ada.send("glasses", reply_to=asked)
+        await ada.send("glasses")
         await ada.wait_for("without glasses")
-        await until(lambda: len(drawn(running)) == 2)
-        options = drawn(running)[-1].options
-        assert (options.negative_prompt, options.seed) == ("glasses", 42)
+        await ada.send("a hat", reply_to=asked)
+        await ada.wait_for("without a hat")
+        await until(lambda: len(drawn(running)) == 3)
+        options = [job.options for job in drawn(running)[1:]]
+        assert [(o.negative_prompt, o.seed) for o in options] == [("glasses", 42), ("a hat", 42)]
 
 
 async def test_a_reply_to_a_sticker_changes_what_it_says(stage: Stage, ada: Person) -> None:

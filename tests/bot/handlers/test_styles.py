@@ -14,11 +14,11 @@ from tests.waiting import until_async as until
 
 
 async def test_new_suggests_keywords(stage: Stage, ada: Person) -> None:
-    """Three buttons, each of which opens a style."""
+    """Three buttons, each of which opens a style, and one that ends the question."""
     async with stage.bot():
         await ada.send("/new")
         told = await ada.wait_for("made-up word")
-        assert len(told.buttons) == 3
+        assert len(told.buttons) == 4
         await ada.press(told, told.buttons[1].label)
         await ada.wait_for(f"Your style {told.buttons[1].label} is open")
 

@@ -1,0 +1,53 @@
+"""Texts without a command: what to change of a drawing, options of a drawing, else a caption."""
+
+from __future__ import annotations
+
+from bot import sticker_options
+from bot.context import Context
+from bot.draw_request import Model, draw_words, replied_to
+from bot.errors import UserError
+from bot.handlers import captions
+from bot.looks import ready_look
+from bot.tables import drawings, wishes
+from bot.words import clip
+
+BUTTON = 30  # characters of the words in the button's label
+
+
+async def text(context: Context) -> None:
+    """In reply to a drawing, or only options: the change of a drawing. A prompt with options is drawn."""
+    words = context.message.text or ""
+    model = await replied_to(context)
+    if model is None and sticker_options.has_options(words):
+        model = None if sticker_options.has_prompt(words) else await _newest(context)
+    elif model is None:
+        await _caption(context, words)
+        return
+    await draw_words(context, words, origin=context.origin, model=model)
+
+
+async def _newest(context: Context) -> Model | None:
+    """The person's newest drawing in this chat."""
+    found = await drawings.newest(context.parts.store, context.person.id)
+    return Model.of(found[1], found[0].position) if found else None
+
+
+async def _caption(context: Context, words: str) -> None:
+    """Take words as a caption; where none is wanted, offer to draw them."""
+    try:
+        await captions.text(context)
+    except UserError as error:
+        key = _offer(context, error.key)
+        if key is None or not any(map(str.isalpha, words)):
+            raise
+        code = await wishes.put(context.parts.store, context.person.id, words)
+        draw = context.words.plain("button-draw-words", words=clip(" ".join(words.split()), BUTTON))
+        text = context.words(key, **error.params)
+        await context.send(text, buttons=[[(draw, f"wish:{code}")]])
+
+
+def _offer(context: Context, key: str) -> str | None:
+    """The text that offers to draw, in place of an error; None if it is another kind of error."""
+    if key == "no-style":
+        return "words-no-style-ready" if ready_look(context) else "words-no-style-bare"
+    return key if key in ("style-lent", "text-unclear") else None

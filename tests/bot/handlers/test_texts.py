@@ -1,0 +1,54 @@
+"""Plain texts about drawings: a reply, options alone, words where no caption is wanted."""
+
+from __future__ import annotations
+
+from bot.playground import Person
+from lora.jobs import Draw
+from tests.bot.conftest import Running, Stage
+from tests.bot.styled import styled
+from tests.waiting import until_async as until
+
+
+def drawn(running: Running) -> list[Draw]:
+    return [job for job in running.engine.jobs if isinstance(job, Draw)]
+
+
+async def test_a_reply_without_a_command_changes_the_drawing(stage: Stage, ada: Person) -> None:
+    """To the sticker, and to the message that tells of it: options, or other words."""
+    async with styled(stage, ada) as running:
+        await ada.send("/sticker a fox --seed 42 --outline none")
+        told = await ada.wait_for("seed 42")
+        sticker = next(message for message in ada.messages if message.kind == "sticker")
+        for replied, text, done in (
+            (sticker, "--cfg 8", "a fox · CFG 8 · seed 42"),
+            (sticker, "--n 2", "seed 42–43"),
+            (told, "—cfg 3", "a fox · CFG 3 · seed 42"),
+            (told, "a cat", "a cat · CFG 5 · seed 42"),
+        ):
+            await ada.send(text, reply_to=replied)
+            await ada.wait_for(done)
+        assert {job.options.outline for job in drawn(running)} == {"none"}
+
+
+async def test_options_alone_change_the_newest_drawing(stage: Stage, ada: Person) -> None:
+    """With words they are a new drawing; where nothing was drawn yet, the bot asks what to draw."""
+    async with stage.bot() as running:
+        await ada.send("--cfg 8")
+        await ada.wait_for("Tell me what to draw")
+        await ada.send("a fox --seed 42")
+        await ada.wait_for("a fox · CFG 5 · seed 42")
+        await ada.send("--cfg 8")
+        await ada.wait_for("a fox · CFG 8 · seed 42")
+        await ada.send("--cfq 8")
+        await ada.wait_for("Did you mean --cfg?")
+        assert len(drawn(running)) == 2
+
+
+async def test_words_of_somebody_without_a_style_can_be_drawn(stage: Stage, ada: Person) -> None:
+    """/new is told, too; one press draws them."""
+    async with stage.bot() as running:
+        await ada.send("a fox in a hat")
+        told = await ada.wait_for("/new teaches me your style")
+        assert "/sticker" in told.text
+        await ada.press(told, "Draw “a fox in a hat”")
+        await until(lambda: [job.prompt for job in drawn(running)] == ["a fox in a hat"])
