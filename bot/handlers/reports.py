@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,6 +15,8 @@ from bot.tables import reports, styles
 from bot.tables.reports import Reason, Reported
 from bot.tables.styles import Style
 from lora.sheets.sample_sheet import CELL, Entry, sample_sheet
+
+log = logging.getLogger(__name__)
 
 MOST_SHOWN = 5  # styles in one answer to /reports
 MOST_DRAWINGS = 4  # on the sheet of a style
@@ -41,6 +44,8 @@ async def report_pressed(context: Context) -> None:
     added = await reports.add(context.parts.store, style.id, context.person.id, reason)
     if added:
         metrics.REPORTS.labels(reason.value).inc()
+        if not context.parts.admins.ids:
+            log.warning("a shared style is reported, and access.admins names nobody who is told and decides")
     context.parts.reports.wake()
     key = "reported" if added else "report-again"
     await context.replace(context.words(key, keyword=style.keyword), _leave(context, style))

@@ -176,6 +176,21 @@ async def test_an_admin_dismisses_or_bans(
         assert not [m for m in ada.heard(0) if "has ended the sharing" in m.text], "nothing was shared"
 
 
+async def test_in_a_group_nobody_reports(stage: Stage, ada: Person, bob: Person, boss: Person) -> None:
+    """The command leads to the private chat, and a drawing there has no such button."""
+    group = await bob.group("Friends")
+    async with (
+        shared(stage, ada, boss, bob),
+        PatientPerson.join(stage.playground.address, id=bob.id, chat=group) as there,
+    ):
+        await there.send("/sticker a fox --seed 3")
+        told = await there.wait_for("seed 3")
+        assert "zuvix, which is shared with you" in told.text
+        assert not told.buttons
+        await there.send("/report")
+        await there.wait_for("between you and me")
+
+
 async def test_what_cannot_be_reported(stage: Stage, ada: Person, bob: Person, boss: Person) -> None:
     """One's own style, the ready-made one, a style that one has no link to; and only admins decide."""
     async with shared(stage, ada, boss) as running:
@@ -192,9 +207,11 @@ async def test_what_cannot_be_reported(stage: Stage, ada: Person, bob: Person, b
         assert "report:" not in str((await ada.wait_for("Your styles")).buttons)
 
 
-async def test_a_kill_between_report_and_notice(stage: Stage, ada: Person, bob: Person, boss: Person) -> None:
-    """The row is enough: the next start tells the admins, and the one after that does not again."""
-    async with shared(stage, ada, boss, bob) as running:
+async def test_a_kill_between_report_and_notice(
+    stage: Stage, ada: Person, bob: Person, eve: Person, boss: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The row is enough: the next start tells the admins, and not twice. Without admins, the log says so."""
+    async with shared(stage, ada, boss, bob, eve) as running:
         assert await reports.add(running.parts.store, 1, bob.id, Reason.WORK)
     for _ in range(2):
         async with stage.bot(access=Access(admins=(boss.id,))) as running:
@@ -203,6 +220,11 @@ async def test_a_kill_between_report_and_notice(stage: Stage, ada: Person, bob: 
             await boss.wait_for("Диск")
             assert await running.parts.store.value("SELECT reports FROM report_notice") == 1
     assert len([message for message in boss.heard(0) if "жалоба" in message.text]) == 1
+    async with stage.bot():
+        await report(eve, "work")
+    (line,) = [record.getMessage() for record in caplog.records if "reported" in record.getMessage()]
+    assert "access.admins" in line
+    assert "zuvix" not in line
 
 
 async def test_reports_are_data_of_who_reports(
