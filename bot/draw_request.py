@@ -72,10 +72,12 @@ async def ask(
         raise UserError("prompt-undrawn")
     look = look_of(context, style)
     prompt = captions.normalise(english.text)
+    if look.lent:
+        prompt = captions.without_keyword(prompt, look.name) or prompt
     _check_length(captions.length(prompt, look.word))
     _check_length(captions.length(options.negative_prompt, background=""))
     if look.keyword:
-        prompt = captions.with_keyword(prompt, look.word)
+        prompt = captions.with_keyword(prompt, look.keyword)
     await check_drawing(context, options.count)
     await jobs.ask_draw(
         store,
@@ -88,6 +90,8 @@ async def ask(
         prompt_original=english.original,
         prompt_unknown=english.unknown,
         lent_keyword=look.lent_keyword,
+        lent_name=look.name if look.lent else "",
+        trained_as=look.trained_as,
         options=options,
         note=look.note,
         chat=context.group,

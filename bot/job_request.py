@@ -27,12 +27,20 @@ async def _draw(blobs: Blobs, job: Job) -> Draw:
     return Draw(
         id=job.id,
         attempt=job.attempt,
-        prompt=captions.with_keyword(job.prompt, job.lent_keyword) if job.lent_keyword else job.prompt,
+        prompt=_read_by_base(job),
         adapter=await blobs.content(job.adapter) if job.adapter and not job.uncut else None,
         options=job.options,
         uncut=await blobs.content(job.uncut) if job.uncut else None,
         background=job.background,
     )
+
+
+def _read_by_base(job: Job) -> str:
+    """The prompt with the word that the adapter was trained with, in place of the name that people read."""
+    word = job.lent_keyword or job.trained_as
+    if not word:
+        return job.prompt
+    return captions.with_keyword(captions.without_keyword(job.prompt, job.keyword), word)
 
 
 async def _train(store: Store, blobs: Blobs, job: Job, checkpoint_steps: int | None) -> Train:

@@ -11,16 +11,17 @@ from bot.tables.styles import Style
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What a draw's row gets. ``word`` is the keyword that the adapter was trained with; the base reads it.
+    """What a draw's row gets. ``word`` is the keyword that the adapter was trained with: only the worker reads it.
 
-    Of a person's own style the word is in the prompt that they see, and ``keyword`` names the pack. Of another style
-    only the worker sees it (``lent_keyword``), and the stickers go where those without a style go.
+    Of a person's own style, ``keyword`` is in the prompt that they see, and names the pack. Of a style of somebody else
+    they see ``name``, and the stickers go where those without a style go.
     """
 
     style: int | None = None
     adapter: str | None = None
     keyword: str = ""
     word: str = ""
+    name: str = ""
     lent: bool = False
     note: str | None = None
 
@@ -28,6 +29,11 @@ class Look:
     def lent_keyword(self) -> str:
         """The word of a style that is not the person's own."""
         return self.word if self.lent else ""
+
+    @property
+    def trained_as(self) -> str:
+        """The word of a style of the person's own, if it is called otherwise now."""
+        return "" if self.lent or self.word == self.keyword else self.word
 
 
 def look_of(context: Context, style: Style | None) -> Look:
@@ -48,6 +54,7 @@ def look_of(context: Context, style: Style | None) -> Look:
         adapter=style.adapter,
         keyword="" if lent else style.keyword,
         word=style.trained_as or style.keyword,
+        name=style.keyword,
         lent=lent,
         note=note,
     )
@@ -59,7 +66,7 @@ def ready_look(context: Context) -> Look | None:
     ready = parts.ready
     if ready is None or not ready.fits(parts.dispatch.base, parts.config.base.name):
         return None
-    return Look(adapter=ready.adapter, word=ready.keyword, lent=True, note="note-ready")
+    return Look(adapter=ready.adapter, word=ready.keyword, name=ready.keyword, lent=True, note="note-ready")
 
 
 def _other_base(style: Style, *, lent: bool) -> UserError:

@@ -589,6 +589,14 @@ DROP TABLE old_question;
 DROP TABLE pack_question;
 """
 
+STYLES_NAMED = """
+ALTER TABLE job ADD COLUMN trained_as TEXT NOT NULL DEFAULT '';  -- draw: what the worker reads in place of the keyword
+ALTER TABLE job ADD COLUMN lent_name TEXT NOT NULL DEFAULT '';   -- draw: what people read of a style of somebody else
+UPDATE job SET lent_name = coalesce((SELECT keyword FROM style WHERE style.id = job.style), '')
+    WHERE lent_keyword != '';
+ALTER TABLE change ADD COLUMN renamed TEXT;      -- the style's keyword before this change; NULL = it stays
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -611,4 +619,5 @@ MIGRATIONS = (
     LARGE_TABLES,
     REPORTS,
     QUESTIONS,
+    STYLES_NAMED,
 )

@@ -130,6 +130,16 @@ _DONE = {
     ChangeKind.THUMBNAIL: "pack-done-thumbnail",
     ChangeKind.DROP: "pack-done-drop",
 }
+_UNDONE = {  # by the kind of the change that takes back
+    ChangeKind.DELETE: "pack-undone-add",
+    ChangeKind.ADD: "pack-undone-delete",
+    ChangeKind.REPLACE: "pack-undone-replace",
+    ChangeKind.MOVE: "pack-undone-move",
+    ChangeKind.EMOJI: "pack-undone-emoji",
+    ChangeKind.KEYWORDS: "pack-undone-keywords",
+    ChangeKind.TITLE: "pack-undone-title",
+    ChangeKind.THUMBNAIL: "pack-undone-thumbnail",
+}
 _STAYS = {ChangeKind.MOVE, ChangeKind.EMOJI, ChangeKind.KEYWORDS, ChangeKind.THUMBNAIL}  # show the sticker on
 
 
@@ -137,11 +147,9 @@ def _news(words: Words, change: Change, pack: Pack, item: Item | None) -> str:
     """One sentence, and how to take it back."""
     if change.state == ChangeState.FAILED:
         return words(change.problem or "pack-change-failed", title=pack.title)
-    if change.undoes is not None:
-        return words("pack-undone", title=pack.title)
     values = change.value if isinstance(change.value, list) else []
     return words(
-        _DONE[change.kind],
+        (_DONE if change.undoes is None else _UNDONE)[change.kind],
         number=item.number if item else _old_number(change),
         was=change.old + 1 if isinstance(change.old, int) else 0,
         title=pack.title,
@@ -159,4 +167,4 @@ def _buttons(words: Words, change: Change, pack: Pack) -> Buttons:
         return words.buttons([[("button-packs", "packs:")]])
     show = ("button-pack-show", f"pack:{pack.id}")
     undoable = change.state == ChangeState.DONE and change.undoes is None
-    return words.buttons([[show, ("button-undo", "packundo:")] if undoable else [show]])
+    return words.buttons([[show, ("button-undo", f"packundo:{change.id}")] if undoable else [show]])

@@ -24,7 +24,7 @@ def under_way(words: Words, job: Job, estimate: Estimate, config: Config) -> Vie
         least, most = config.train.advised_samples
         lines.append(words("train-advice", n=job.samples, least=least, most=most))
     if job.note:
-        lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
+        lines.append(words(job.note, keyword=job.keyword or job.lent_name))
     return "\n".join(lines), words.buttons([[("button-cancel", f"cancel:{job.id}")]])
 
 
@@ -126,7 +126,7 @@ def _drawn(words: Words, job: Job, drawings: list[Drawing]) -> View:
         lines.append(words(f"error-{job.error or 'internal'}"))
     lines += _own_words(words, job, "drawn-unknown")
     if job.note:
-        lines.append(words(job.note, keyword=job.keyword or job.lent_keyword))
+        lines.append(words(job.note, keyword=job.keyword or job.lent_name))
     buttons = [[("button-add-all", f"addall:{job.id}")]] if len(drawings) > 1 else []
     if (
         job.note == "note-lent" and job.style is not None and job.chat is None

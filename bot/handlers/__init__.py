@@ -108,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
     Press("item", pack_stickers.pressed, r"\d{1,15}(:(emoji|words|cover|replace|delete|move:\d{1,3}))?"),
     Press("unask", answers.unask, ""),
     Press("wish", sticker.wish_pressed, r"[A-Za-z0-9_-]{1,32}"),
-    Press("packundo", undo.pack_pressed, ""),
+    Press("packundo", undo.pack_pressed, r"\d{0,15}"),
     Press("cancel", jobs.cancel_pressed),
     Press("language", language.choose, r"[a-z]{2,3}"),
     Press("export", exports.export_pressed, r"(diffusers|kohya|samples):\d{1,15}"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot import captioning
+from bot import captioning, renaming
 from bot.context import Context
 from bot.errors import UserError
 from bot.handlers.captions import finished
 from bot.sample_lines import Corrections, corrections
 from bot.sample_words import called, numbers, undo_button
-from bot.tables import changes, imports, jobs, samples
-from bot.tables.changes import Full, Undone
+from bot.tables import changes, imports, jobs, samples, styles
+from bot.tables.changes import Change, Full, Undone
 from bot.tables.samples import CaptionOrigin, Sample
+from bot.tables.styles import Style
 
 SHOWN = 10  # captions in one answer
 
@@ -27,14 +28,17 @@ async def correct(context: Context) -> None:
     await _tell(context, asked)
 
 
-async def undo(context: Context) -> None:
-    """The word "undo": the last change of the current style is taken back."""
-    await _undo(context, None)
-
-
 async def undo_pressed(context: Context) -> None:
-    """The button below a change. It does nothing if something else was changed later."""
-    await _undo(context, int(context.data[0]))
+    """The button below a change. It does nothing if something else of the style was changed later."""
+    store, person = context.parts.store, context.person.id
+    if await changes.undone_by(store, person, context.origin):
+        return  # this was worked on before, and then the bot was killed
+    change = await changes.standing(store, person, int(context.data[0]))
+    if change is None:
+        raise UserError("undo-already")
+    if change != await changes.newest(store, person, change.style):
+        raise UserError("undo-not-last")
+    await take_back(context, change)
 
 
 async def _correct(context: Context, asked: Corrections) -> None:
@@ -76,24 +80,23 @@ async def _tell(context: Context, asked: Corrections) -> None:
     await context.send("\n".join(lines), buttons=undo_button(words, change))
 
 
-async def _undo(context: Context, wanted: int | None) -> None:
-    """Take the last change back. ``wanted`` is the change of the button that was pressed."""
-    parts, style = context.parts, await context.style()
-    if await changes.undone_by(parts.store, style.id, context.origin):
-        return  # this was worked on before, and then the bot was killed
-    last = await changes.last(parts.store, style.id)
-    if last is None or (wanted is not None and wanted > last):
-        raise UserError("undo-nothing", keyword=style.keyword)
-    if wanted not in (None, last):
-        raise UserError("undo-not-last")
-    await _stop_making(context, last)
+async def take_back(context: Context, change: Change) -> None:
+    """Take a style's newest change back, and say what it was. Raises UserError."""
+    parts = context.parts
+    style = await styles.get(parts.store, context.person.id, change.style)
+    assert style is not None
+    if change.renamed is not None:
+        await renaming.rename_back(parts.store, style, change.id, change.renamed, context.origin)
+        await context.say("undone-renamed", keyword=change.renamed, old=style.keyword)
+        return
+    await _stop_making(context, change.id)
     before = {sample.id: sample for sample in await samples.of_style(parts.store, style.id)}
     try:
-        undone = await changes.undo(parts.store, last, context.origin, parts.config.train.max_samples)
+        undone = await changes.undo(parts.store, change.id, context.origin, parts.config.train.max_samples)
     except Full as error:
         raise UserError("undo-full", most=parts.config.train.max_samples) from error
     await parts.blobs.sweep(undone.unused)
-    await _tell_undone(context, undone, before)
+    await _tell_undone(context, style, undone, before)
 
 
 async def _stop_making(context: Context, change: int) -> None:
@@ -106,8 +109,8 @@ async def _stop_making(context: Context, change: int) -> None:
         parts.deliver.wake(context.person.id)
 
 
-async def _tell_undone(context: Context, undone: Undone, before: dict[int, Sample]) -> None:
-    words, style = context.words, await context.style()
+async def _tell_undone(context: Context, style: Style, undone: Undone, before: dict[int, Sample]) -> None:
+    words = context.words
     now = {sample.id: sample for sample in await samples.of_style(context.parts.store, style.id)}
     lines = []
     if undone.back:
@@ -118,4 +121,5 @@ async def _tell_undone(context: Context, undone: Undone, before: dict[int, Sampl
         lines += [called(words, sample) for sample in changed if sample.caption][:SHOWN]
     if undone.gone:
         lines.append(words("undone-gone", numbers=numbers([before[id] for id in undone.gone]), n=len(now)))
-    await context.send("\n".join(lines or [words("undone-none")]))
+    head = words("undone-in", keyword=style.keyword)
+    await context.send("\n".join([head, *(lines or [words("undone-none")])]))

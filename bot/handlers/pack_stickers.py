@@ -78,6 +78,8 @@ async def emoji(context: Context, item: Item, text: str, view: int | None = None
     """Other emoji."""
     if not (found := emoji_in(text)):
         raise UserError("sticker-no-emoji")
+    if found == item.emoji:
+        raise UserError("sticker-same-emoji", number=item.number)
     await change(context, item, ChangeKind.EMOJI, found, view)
 
 
@@ -85,6 +87,8 @@ async def keywords(context: Context, item: Item, text: str, view: int | None = N
     """Other search words."""
     if not (found := keywords_in(text)):
         raise UserError("sticker-no-words")
+    if found == item.keywords:
+        raise UserError("sticker-same-words", number=item.number)
     await change(context, item, ChangeKind.KEYWORDS, found, view)
 
 

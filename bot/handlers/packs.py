@@ -177,6 +177,8 @@ async def retitle(context: Context, pack: Pack, title: str, view: int | None) ->
     title = " ".join(title.split())
     if not 1 <= len(title) <= MAX_NAME:
         raise UserError("pack-title-length", most=MAX_NAME)
+    if title == pack.title:
+        raise UserError("pack-same-title", title=title)
     asked = Ask(
         person=context.person.id,
         origin=context.origin,

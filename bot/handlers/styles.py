@@ -8,7 +8,8 @@ from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.looks import ready_look
 from bot.quotas import check_style
-from bot.tables import comparisons, inbox, jobs, people, questions, shares, styles
+from bot.sample_words import undo_button
+from bot.tables import changes, comparisons, inbox, jobs, people, questions, shares, styles
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
@@ -80,9 +81,15 @@ async def rename_to(context: Context, style: Style, text: str) -> None:
     word = text.strip().lower()
     if (problem := captions.keyword_problem(word)) is not None:
         raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
-    if word != style.keyword:
-        await renaming.rename(context.parts.store, style, word)
-    await context.say("renamed", old=style.keyword, keyword=word)
+    store, old = context.parts.store, style.keyword
+    done = await changes.by_origin(store, style.id, context.origin)
+    if done is None and word == old:
+        raise UserError("rename-same", keyword=old)
+    if done is None:
+        await renaming.rename(store, style, word, context.origin)
+        done = await changes.by_origin(store, style.id, context.origin)
+    key = "renamed-captions" if style.samples else "renamed"
+    await context.say(key, old=old, keyword=word, buttons=undo_button(context.words, done))
 
 
 async def delete(context: Context) -> None:

@@ -1,42 +1,53 @@
-"""/undo, and the word for it: the last change of samples or packs is taken back, whichever is newer."""
+"""/undo, and the word for it: the person's last change, of a style or of a pack, is taken back and named."""
 
 from __future__ import annotations
 
 from bot import pack_asking
 from bot.context import Context
+from bot.errors import UserError
 from bot.handlers import corrections
 from bot.handlers import packs as pack_handlers
-from bot.tables import changes, pack_changes, packs, styles
-from bot.tables.pack_changes import ChangeState
+from bot.tables import changes, pack_changes, packs
+from bot.tables.pack_changes import Change, ChangeState
 
 
 async def undo(context: Context) -> None:
-    """The newest change of the current style's samples, or of a pack."""
-    store, person, origin = context.parts.store, context.person, context.origin
-    style = await styles.get(store, person.id, person.style)
-    if await pack_changes.undone_by(store, person.id, origin):
-        return  # this was worked on before, and then the bot was killed
-    last = await pack_changes.last(store, person.id)
-    of_samples = await changes.last_at(store, style.id, origin) if style else None
-    if style is not None and (last is None or (of_samples is not None and last.at < of_samples)):
-        await corrections.undo(context)
+    """The newest change that stands, whatever it is of."""
+    store, person = context.parts.store, context.person.id
+    if await _worked_on_before(context):
         return
-    await _of_pack(context)
+    of_style, of_pack = await changes.newest(store, person), await pack_changes.last(store, person)
+    if of_style is not None and (of_pack is None or of_pack.at < of_style.made_at):
+        await corrections.take_back(context, of_style)
+        return
+    await _of_pack(context, of_pack)
 
 
 async def pack_pressed(context: Context) -> None:
-    """The button below the news of a pack's change."""
-    if not await pack_changes.undone_by(context.parts.store, context.person.id, context.origin):
-        await _of_pack(context)
+    """The button below the news of a pack's change. It does nothing if a pack was changed later."""
+    if await _worked_on_before(context):
+        return
+    last = await pack_changes.last(context.parts.store, context.person.id)
+    asked = int(context.data[0] or 0)  # buttons of earlier versions name no change
+    if last is not None and asked and asked != last.id:
+        raise UserError("undo-not-last" if asked < last.id else "undo-already")
+    await _of_pack(context, last)
 
 
-async def _of_pack(context: Context) -> None:
+async def _worked_on_before(context: Context) -> bool:
+    """Whether this message or press has taken something back, and then the bot was killed."""
+    store, person, origin = context.parts.store, context.person.id, context.origin
+    return await changes.undone_by(store, person, origin) or await pack_changes.undone_by(
+        store, person, origin
+    )
+
+
+async def _of_pack(context: Context, last: Change | None) -> None:
     store, person = context.parts.store, context.person.id
-    last = await pack_changes.last(store, person)
     if last is not None and last.pack is not None:
         await pack_handlers.look(context, await packs.get(store, last.pack))
     undone = await pack_asking.undo(store, person, context.origin, pack_handlers.over(context))
     context.parts.packs.wake(person)
     if undone.state != ChangeState.DONE:
-        await context.say("undo-withdrawn")
+        await context.say("undo-withdrawn", what=context.words.plain(f"pack-what-{undone.kind}"))
     await context.answer("notice-pack-changing")

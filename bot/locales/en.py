@@ -46,7 +46,7 @@ TEXTS = {
         "<b>Draw</b>\n"
         "/sticker <i>{example_prompt}</i>, in any language: I translate it and show you the English\n"
         "The buttons below a sticker put it into your pack, draw it another way or cut it out another way. "
-        "/packs shows and changes your packs, /undo takes the last change back.\n"
+        "/packs shows and changes your packs.\n"
         "Reply to a sticker with what shall change, or edit your message: I draw anew.\n"
         "If you like to type:\n"
         "<code>--n 3</code> draws several (up to {count})\n"
@@ -58,7 +58,9 @@ TEXTS = {
         "<code>--style</code> <i>keyword</i> takes another of your styles\n"
         "{inline}\n"
         "<b>Keep an eye on things</b>\n"
-        "/status · /cancel · /language\n\n"
+        "/status · /cancel · /language\n"
+        "/undo or the word <i>undo</i> takes back your last change, whatever it was: of pictures, captions, a style's "
+        "keyword or a pack. Again, and the one before.\n\n"
         "<b>Your styles</b>\n"
         "/styles to switch · /rename · /share lets others draw in a style · /report tells of a bad one · /export · "
         "/delete\n\n"
@@ -197,7 +199,9 @@ TEXTS = {
     ),
     "status-lent": "Style <b>{keyword}</b>, shared with you by link.",
     "rename-ask": "How shall <b>{keyword}</b> be called? Write the new keyword.",
-    "renamed": "<b>{old}</b> is called <b>{keyword}</b> now, in its captions too. It draws as before.",
+    "renamed": "<b>{old}</b> is called <b>{keyword}</b> now. It draws as before.",
+    "renamed-captions": "<b>{old}</b> is called <b>{keyword}</b> now, in its captions too. It draws as before.",
+    "rename-same": "It is called <b>{keyword}</b> already.",
     "rename-taken": "You have a style <b>{keyword}</b> already. Take another word.",
     "rename-too-long": (
         "With <b>{keyword}</b> in front, the caption of picture {number} gets too long. Take a shorter word."
@@ -391,9 +395,15 @@ TEXTS = {
         "Send what you want to change as a new message."
     ),
     "undo-words": "undo",
-    "undo-nothing": "There is nothing to take back in <b>{keyword}</b>: I keep the last ten changes, for a day.",
+    "undo-nothing-left": (
+        "There is nothing to take back. I keep changes of pictures and keywords for a day, those of packs longer."
+    ),
+    "undo-already": "That is taken back already, or it was too long ago.",
+    "undo-withdrawn": "↩ Taken back before it was done: {what}.",
     "undo-not-last": "Something was changed after that. Write “undo” to take back the last change first.",
     "undo-full": "A style can have {most} pictures, so there is no room to bring those back. Remove some first.",
+    "undone-in": "↩ Taken back in your style <b>{keyword}</b>.",
+    "undone-renamed": "↩ Taken back: <b>{old}</b> is called <b>{keyword}</b> again.",
     "undone-back": "Back again: {numbers}.",
     "undone-changed": "As before again: {numbers}.",
     "undone-gone": "Taken out again: {numbers}. {n:picture is|pictures are} left.",
@@ -773,7 +783,22 @@ TEXTS = {
     ),
     "pack-change-failed": "Telegram refused that change of <b>{title}</b>, so nothing has changed.",
     "pack-emoji-refused": "Telegram does not know one of these emoji, so I changed nothing. Try others.",
-    "pack-undone": "↩ Undone: <b>{title}</b> is as it was.",
+    "pack-undone-add": "↩ Taken back: the sticker is out of <b>{title}</b> again.",
+    "pack-undone-delete": "↩ Taken back: the sticker is in <b>{title}</b> again.",
+    "pack-undone-replace": "↩ Taken back: sticker {number} of <b>{title}</b> is the old one again.",
+    "pack-undone-move": "↩ Taken back: the sticker is number {number} of <b>{title}</b> again.",
+    "pack-undone-emoji": "↩ Taken back: Telegram suggests sticker {number} of <b>{title}</b> for {value} again.",
+    "pack-undone-keywords": "↩ Taken back: sticker {number} of <b>{title}</b> is found by {value} again.",
+    "pack-undone-title": "↩ Taken back: the pack is called <b>{title}</b> again.",
+    "pack-undone-thumbnail": "↩ Taken back: <b>{title}</b> has its old cover again.",
+    "pack-what-add": "the new sticker",
+    "pack-what-replace": "the other sticker",
+    "pack-what-delete": "the deletion of a sticker",
+    "pack-what-move": "the other place of a sticker",
+    "pack-what-emoji": "the other emoji",
+    "pack-what-keywords": "the other search words",
+    "pack-what-title": "the other title",
+    "pack-what-thumbnail": "the other cover",
     "pack-done-delete": "✓ Sticker {number} is out of <b>{title}</b>. /undo brings it back.",
     "pack-done-replace": "✓ Sticker {number} of <b>{title}</b> is replaced. /undo brings the old one back.",
     "pack-done-move": "✓ Sticker {was} is number {number} now. /undo takes it back.",
@@ -787,6 +812,9 @@ TEXTS = {
         "All new stickers go into <b>{title}</b> from now on. Telegram makes it with its first one: draw "
         "with /sticker and press “Add to pack”."
     ),
+    "pack-same-title": "It is called <b>{title}</b> already.",
+    "sticker-same-emoji": "Sticker {number} has these emoji already.",
+    "sticker-same-words": "Sticker {number} is found by these words already.",
     "pack-ask-new": "How shall the new pack be called? Write its title.",
     "pack-ask-title": "How shall <b>{title}</b> be called from now on? Write the new title.",
     "pack-ask-emoji": "Which emoji shall Telegram suggest sticker {number} for? Send them in one message.",
@@ -825,8 +853,6 @@ TEXTS = {
     "pack-words-cover": "cover thumbnail",
     "pack-words-title": "title rename",
     "pack-number": "There is no sticker {number}; the pack has {n:sticker|stickers}. /packs shows them.",
-    "undo-nothing-left": "There is nothing to take back.",
-    "undo-withdrawn": "Taken back before it was done.",
     "undo-later": "That is being done this moment. Try again in a few seconds.",
     "undo-words-unknown": "I do not know which search words were there before, so I cannot bring them back.",
     "notice-pack-changing": "Changing your pack …",

@@ -1,15 +1,21 @@
-"""Changes of samples that their person can take back: how each sample was before."""
+"""Changes of styles that their person can take back: how each sample was before, or the keyword."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.store import Store
+from lora.data import captions
 
 KEPT = 10  # changes of one style that can be taken back
+_STANDING = (
+    "SELECT change.id, style, made_at, renamed FROM style JOIN change ON change.style = style.id"
+    " WHERE person = ?1 AND undone IS NULL"
+)
 _STAYS = ("id", "style", "answer_id")  # what taking back does not change of a sample that is there
 
 
@@ -23,20 +29,31 @@ class Undone:
     unused: tuple[str, ...]  # blobs for the caller to sweep
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change that stands. ``renamed`` is the style's keyword before it, None if it did not change."""
+
+    id: int
+    style: int
+    made_at: float  # seconds since 1970
+    renamed: str | None
+
+
 class Full(Exception):
     """The style has no room for what was removed."""
 
 
-async def note(store: Store, style: int, origin: str, samples: Iterable[int]) -> int | None:
-    """Write down how these samples are, just before a change of them, in the same transaction.
+async def note(
+    store: Store, style: int, origin: str, samples: Iterable[int], *, renamed: str | None = None
+) -> int | None:
+    """Write down how these samples are, or the keyword, just before a change, in the same transaction.
 
     Gives the change's id; None if ``origin``, the message or press that asks for it, has made it before.
     """
     row = await store.row(
-        "INSERT INTO change (style, origin, made_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
-        style,
-        origin,
-        time.time(),
+        "INSERT INTO change (style, origin, made_at, renamed) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        *(style, origin, time.time(), renamed),
     )
     if row is None:
         return None
@@ -75,22 +92,44 @@ async def origin_of(store: Store, change: int) -> str:
     return str(await store.value("SELECT origin FROM change WHERE id = ?", change))
 
 
-async def last(store: Store, style: int) -> int | None:
-    """The newest change of a style that has not been taken back."""
-    found = await store.value("SELECT max(id) FROM change WHERE style = ? AND undone IS NULL", style)
-    return None if found is None else int(found)
+async def standing(store: Store, person: int, id: int) -> Change | None:
+    """A change of this person's styles that has not been taken back."""
+    return _change(await store.row(f"{_STANDING} AND change.id = ?", person, id))
 
 
-async def last_at(store: Store, style: int, origin: str) -> float | None:
-    """When the newest change of a style was made that ``origin`` can take back, or has taken back."""
-    query = "SELECT max(made_at) FROM change WHERE style = ? AND (undone IS NULL OR undone = ?)"
-    found = await store.value(query, style, origin)
-    return None if found is None else float(found)
+async def newest(store: Store, person: int, style: int | None = None) -> Change | None:
+    """The newest change of a person's styles, or of one of them, that has not been taken back."""
+    query = f"{_STANDING} AND (?2 IS NULL OR style = ?2) ORDER BY change.id DESC LIMIT 1"
+    return _change(await store.row(query, person, style))
 
 
-async def undone_by(store: Store, style: int, origin: str) -> bool:
+async def undone_by(store: Store, person: int, origin: str) -> bool:
     """Whether this message or press has taken back a change before."""
-    return await store.row("SELECT 1 FROM change WHERE style = ? AND undone = ?", style, origin) is not None
+    query = "SELECT 1 FROM style JOIN change ON change.style = style.id WHERE person = ? AND undone = ?"
+    return await store.row(query, person, origin) is not None
+
+
+async def taken_back(store: Store, id: int, origin: str) -> None:
+    """The change does not stand any more."""
+    await store.change("UPDATE change SET undone = ? WHERE id = ?", origin, id)
+
+
+async def rename(store: Store, style: int, old: str, new: str) -> None:
+    """Put a style's new keyword into the captions that taking changes back would bring."""
+    rows = await store.rows(
+        "SELECT change, sample, was FROM changed_sample JOIN change ON change.id = change WHERE style = ?"
+        " AND was IS NOT NULL",
+        style,
+    )
+    renamed = [(_renamed(row["was"], old, new), row["change"], row["sample"]) for row in rows]
+    await store.change_many("UPDATE changed_sample SET was = ? WHERE change = ? AND sample = ?", renamed)
+
+
+def _renamed(was: str, old: str, new: str) -> str:
+    sample = json.loads(was)
+    if sample["caption"] is not None:
+        sample["caption"] = captions.renamed(sample["caption"], old, new)
+    return json.dumps(sample)
 
 
 async def undo(store: Store, change: int, origin: str, most: int) -> Undone:
@@ -116,7 +155,7 @@ async def undo(store: Store, change: int, origin: str, most: int) -> Undone:
         gone = [row["sample"] for row in rows if not row["was"] and row["there"]]
         await store.change_many("DELETE FROM sample WHERE id = ?", [(id,) for id in gone])
         await store.change("DELETE FROM changed_sample WHERE change = ?", change)
-        await store.change("UPDATE change SET undone = ? WHERE id = ?", origin, change)
+        await taken_back(store, change, origin)
     return Undone(
         back=tuple(back),
         changed=tuple(row["sample"] for row in kept),
@@ -182,3 +221,7 @@ async def _restore(store: Store, was: dict[str, object]) -> None:
         *(was[name] for name in columns),
         was["id"],
     )
+
+
+def _change(row: sqlite3.Row | None) -> Change | None:
+    return None if row is None else Change(**dict(row))

@@ -55,7 +55,7 @@ async def delete_rows(store: Store, asked: Erasure) -> None:
         names = await store.rows("SELECT name FROM pack WHERE person = ? AND state != 'gone'", asked.person)
         sets = [row["name"] for row in names] if asked.with_packs else []
         await store.change(  # what others have drawn in these styles is theirs; the look is not
-            "UPDATE job SET adapter = NULL, lent_keyword = ''"
+            "UPDATE job SET adapter = NULL, lent_keyword = '', lent_name = ''"
             " WHERE person != ?1 AND style IN (SELECT id FROM style WHERE person = ?1)",
             asked.person,
         )

@@ -42,7 +42,7 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 # options may hold words, too
 FORGET_WORDS = (
     "prompt = '', prompt_original = NULL, prompt_unknown = '',"
-    " lent_keyword = '', adapter = NULL, uncut = NULL, options = '{}'"
+    " lent_keyword = '', lent_name = '', trained_as = '', adapter = NULL, uncut = NULL, options = '{}'"
 )
 OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
@@ -76,6 +76,8 @@ class Job:
     prompt_original: str | None = field(repr=False)
     prompt_unknown: str = field(repr=False)
     lent_keyword: str = field(repr=False)
+    lent_name: str = field(repr=False)
+    trained_as: str = field(repr=False)
     options: DrawOptions
     steps: int | None
     seed: int
@@ -159,6 +161,8 @@ async def ask_draw(
     prompt_original: str | None = None,
     prompt_unknown: str = "",
     lent_keyword: str = "",
+    lent_name: str = "",
+    trained_as: str = "",
     options: DrawOptions,
     note: str | None,
     chat: int | None = None,
@@ -166,7 +170,8 @@ async def ask_draw(
     """Insert a draw. A second one of the same person and origin is not inserted."""
     await store.change(
         "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
-        " lent_keyword, options, note, chat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " lent_keyword, lent_name, trained_as, options, note, chat)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (person, origin) DO NOTHING",
         JobKind.DRAW,
         person,
@@ -178,6 +183,8 @@ async def ask_draw(
         prompt_original,
         prompt_unknown,
         lent_keyword,
+        lent_name,
+        trained_as,
         json.dumps(asdict(options)),
         note,
         chat,
@@ -193,9 +200,10 @@ async def ask_cut(
     """
     await store.change(
         "INSERT INTO job (kind, person, origin, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
-        " lent_keyword, note, uncut, background, options, chat)"
+        " lent_keyword, lent_name, trained_as, note, uncut, background, options, chat)"
         " SELECT kind, person, ?2, style, adapter, keyword, prompt, prompt_original, prompt_unknown,"
-        " lent_keyword, note, drawing.uncut, drawing.background, ?3, ?4 FROM drawing JOIN job ON job.id = drawing.job"
+        " lent_keyword, lent_name, trained_as, note, drawing.uncut, drawing.background, ?3, ?4"
+        " FROM drawing JOIN job ON job.id = drawing.job"
         " WHERE drawing.id = ?1 AND drawing.uncut IS NOT NULL AND prompt != '' ON CONFLICT (person, origin) DO NOTHING",
         drawing,
         origin,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.store import Store
 from bot.tables import retention, usage
 from bot.tables.jobs import JobState
+from lora.data import captions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,18 +135,31 @@ async def take_in(
 async def rename(store: Store, style: Style, keyword: str) -> None:
     """Give a style another keyword, by which its packs are found. Raises Clash if the person has one so named.
 
-    Changes of its samples cannot be undone any more: they would bring captions with the old keyword back.
+    Draws in it show the new one; the worker goes on reading the one that the adapter was trained with.
     """
     async with store.transaction():
         await store.change("UPDATE style SET keyword = ? WHERE id = ?", keyword, style.id)
         named = (keyword, style.person, style.keyword)
         await store.change("UPDATE pack SET keyword = ? WHERE person = ? AND keyword = ?", *named)
-        await store.change(
-            "UPDATE job SET keyword = ? WHERE style = ? AND kind = 'draw' AND lent_keyword = ''",
-            keyword,
-            style.id,
-        )
-        await store.change("DELETE FROM change WHERE style = ?", style.id)
+        await _rename_draws(store, style, keyword)
+
+
+async def _rename_draws(store: Store, style: Style, keyword: str) -> None:
+    await store.change(
+        "UPDATE job SET lent_name = ? WHERE style = ? AND lent_keyword != ''", keyword, style.id
+    )
+    draws = await store.rows(
+        "SELECT id, keyword, prompt, trained_as FROM job WHERE style = ? AND kind = 'draw' AND lent_keyword = ''"
+        " AND keyword != ''",
+        style.id,
+    )
+    renamed = []
+    for draw in draws:
+        said = captions.without_keyword(draw["prompt"], draw["keyword"])
+        trained_as = draw["trained_as"] or draw["keyword"]
+        prompt = f"{keyword} {said}" if draw["prompt"] else ""
+        renamed.append((keyword, prompt, "" if trained_as == keyword else trained_as, draw["id"]))
+    await store.change_many("UPDATE job SET keyword = ?, prompt = ?, trained_as = ? WHERE id = ?", renamed)
 
 
 async def remove(store: Store, style: Style) -> list[str]:
@@ -173,7 +187,9 @@ async def remove(store: Store, style: Style) -> list[str]:
         await store.change(
             "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE style = ?)", style.id
         )
-        await store.change("UPDATE job SET adapter = NULL, lent_keyword = '' WHERE style = ?", style.id)
+        await store.change(
+            "UPDATE job SET adapter = NULL, lent_keyword = '', lent_name = '' WHERE style = ?", style.id
+        )
         await store.change("DELETE FROM style WHERE id = ?", style.id)
         drawn = await retention.forget_deleted_styles(store)
     return [row[0] for row in names] + drawn

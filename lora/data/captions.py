@@ -133,6 +133,11 @@ def with_keyword(caption: str, keyword: str) -> str:
     return caption if has_keyword(caption, keyword) else f"{keyword} {caption}".strip()
 
 
+def renamed(caption: str, old: str, new: str) -> str:
+    """The caption of a style that is called ``new`` now."""
+    return with_keyword(without_keyword(caption, old), new)
+
+
 def keyword_problem(word: str) -> str | None:
     """Why this cannot be a style's keyword, or None: empty, characters, ordinary, too-many-tokens.
 

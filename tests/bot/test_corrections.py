@@ -90,7 +90,7 @@ async def test_the_button_takes_back_only_the_last_change(stage: Stage, ada: Per
         await ada.press(first, "undo:")
         await ada.wait_for("Back again: 1.")
         await ada.press(first, "undo:")
-        await ada.wait_for("nothing to take back")
+        await ada.wait_for("taken back already")
         assert await captions(running) == ["zuvix fox 1", "zuvix fox 2", "zuvix fox 3"]
 
 

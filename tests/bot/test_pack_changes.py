@@ -93,7 +93,7 @@ async def test_a_sticker_is_deleted_and_comes_back_as_it_was(stage: Stage, ada: 
         assert await ids(ada) == [before[0]["file_unique_id"], before[2]["file_unique_id"]]
         await until(lambda: labelled(ada, 1, "Add to pack"))
         await ada.send("/undo")
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         await until(lambda: at_place(ada, 1, before[1]["emoji_list"]))
         back = await stickers(ada)
         assert len(back) == 3
@@ -134,10 +134,10 @@ async def test_plain_words_change_what_was_seen_last(
             assert of(await stickers(ada)) != seen[-1]
         for (_, _, of), old in zip(reversed(orders), reversed(seen), strict=True):
             await ada.send("/undo")
-            await ada.wait_for("Undone")
+            await ada.wait_for("Taken back")
             await until(lambda of=of, old=old: same(ada, of, old))
         await ada.send("/undo")  # the additions come next
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         assert len(await stickers(ada)) == 2
 
 
@@ -180,7 +180,7 @@ async def test_title_cover_and_questions(stage: Stage, ada: Person) -> None:
         await ada.wait_for("called Foxes & co")
         assert (await ada.packs())[0]["title"] == "Foxes & co"
         await ada.send("/undo")
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         assert (await ada.packs())[0]["title"] != "Foxes & co"
         await ada.send("/packs cover 2")
         await ada.wait_for("is the cover")
@@ -188,7 +188,7 @@ async def test_title_cover_and_questions(stage: Stage, ada: Person) -> None:
         assert found.thumbnail is not None
         assert (found.thumbnail.width, found.thumbnail.height) == (100, 100)
         await ada.send("/undo")
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         assert (await running.parts.packs.record.bot.get_sticker_set(name)).thumbnail is None
         view = await shown(ada)
         await ada.press(view, "1")
@@ -225,7 +225,7 @@ async def test_a_drawing_takes_the_place_of_a_sticker(stage: Stage, ada: Person)
         assert await ada.download(found[1]["file_id"]) == await ada.download(str(new.file_id))
         await until(lambda: labelled(ada, 1, "Add to pack"))
         await ada.send("/undo")
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         found = await stickers(ada)
         assert await ada.download(found[1]["file_id"]) == await ada.download(old[1]["file_id"])
         assert (len(found), found[1]["emoji_list"]) == (3, old[1]["emoji_list"])
@@ -287,7 +287,7 @@ async def test_custom_emoji_copies(stage: Stage, ada: Person) -> None:
         await ada.press(await ada.wait_for("sticker 3 of 3"), "Cover")
         await ada.wait_for("is the cover")
         await ada.send("/undo")
-        await ada.wait_for("Undone")
+        await ada.wait_for("Taken back")
         assert [len(pack["stickers"]) for pack in await ada.packs()] == [3, 3]
 
 
@@ -369,7 +369,7 @@ async def test_no_failure_changes_twice_or_loses_one(stage: Stage, ada: Person, 
         assert len(await ids(ada)) == 2
         for _ in METHODS:
             await ada.send("/undo")
-            await ada.wait_for("Undone")
+            await ada.wait_for("Taken back")
         await until(lambda: has(ada, 3))
         assert (await ids(ada))[1:] == before[1:]  # the first one was deleted, so it has another id
 

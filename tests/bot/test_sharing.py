@@ -63,6 +63,13 @@ async def test_a_guest_draws_and_sees_nothing_else(stage: Stage, ada: Person, bo
         await bob.wait_for("1 sticker added")
         (pack,) = await bob.packs()
         assert "zuvix" not in pack["name"], "what the owner calls the style is not in the names of others"
+        await ada.send("/rename bomux")
+        await ada.wait_for("zuvix is called bomux now")
+        await bob.send("/sticker a bomux cat --seed 4")
+        told = await bob.wait_for("seed 4")
+        assert "In bomux, which is shared with you" in told.text
+        assert "zuvix" not in told.text, "people read the name, not what the adapter was trained with"
+        assert running.engine.jobs[-1].prompt == "zuvix a cat"
 
 
 async def test_the_same_name_is_not_mixed_up(stage: Stage, ada: Person, bob: Person) -> None:
@@ -179,7 +186,8 @@ async def test_a_style_is_renamed(stage: Stage, ada: Person) -> None:
         captions = await running.parts.store.rows("SELECT caption FROM sample")
         assert all(row[0].startswith("bomux qapla") for row in captions)
         await ada.send("/sticker a dog --seed 8")
-        await ada.wait_for("seed 8")
+        told = await ada.wait_for("seed 8")
+        assert told.text.startswith("bomux a dog")
         assert running.engine.jobs[-1].prompt == "zuvix a dog"
         await ada.press([m for m in ada.messages if m.kind == "sticker"][-1], "add:")
         await ada.wait_for("1 sticker added")

@@ -12,6 +12,7 @@ import pytest
 from bot import handlers, sticker_buttons, sticker_options
 from bot.locales import LANGUAGES
 from bot.routes import Command
+from bot.tables.pack_changes import ChangeKind
 from bot.words import Html, Language, Words, clip
 from lora.adapters import layer_names
 from lora.data.pictures import PICTURE_ERRORS
@@ -49,6 +50,7 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     made |= {f"button-strength-{name}" for name in sticker_buttons.STRENGTHS}
     made |= {f"button-outline-{name}" for name in sticker_buttons.OUTLINES}
     made |= {f"button-cutout-{name}" for name in sticker_buttons.CUTOUTS}
+    made |= {f"pack-what-{kind}" for kind in ChangeKind if kind != ChangeKind.DROP}
     assert made <= texts
     assert texts - made <= keys_in_code()
 

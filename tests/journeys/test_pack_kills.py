@@ -117,7 +117,7 @@ async def test_changing(bot: BotProcess, playground: Playground, ada: Person) ->
         await ada.send("/undo")
         since = ada.seq
         await kill_in(bot, unanswered)
-        await ada.wait_for("Undone", PATIENCE, since=since)
+        await ada.wait_for("Taken back", PATIENCE, since=since)
     await until(lambda: rows(bot, "SELECT 1 FROM pack_change WHERE state IN ('wanted', 'calling')") == [])
     assert await files(ada) == before
 

@@ -1,0 +1,109 @@
+"""/undo takes back the last change, of whatever kind, and names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.playground import Person
+from tests.bot.conftest import Stage
+from tests.bot.styled import captions, item
+from tests.bot.test_pack_changes import packed, quick  # noqa: F401 - a fixture
+from tests.patient_person import PatientPerson
+
+
+async def test_the_last_change_first_whatever_it_is_of(stage: Stage, ada: Person) -> None:
+    """Of packs, captions and keywords, in two styles: the newest that stands, and the answer says which it was."""
+    async with packed(stage, ada) as running:
+        title = (await ada.packs())[0]["title"]
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.album([item(1, "fox 1"), item(2, "fox 2")])
+        await ada.wait_for("2 in all")
+        for order, done in (
+            ("1: a hare", "zuvix a hare"),
+            ("/packs title Foxes", "called Foxes now"),
+            ("-2", "Removed: 2"),
+            ("/rename bomux", "zuvix is called bomux now, in its captions"),
+            ("/new zuvix", "zuvix is open"),
+            ("/rename fazok", "zuvix is called fazok now. It draws"),
+            ("/packs move 3 to 1", "is number 1 now"),
+        ):
+            await ada.send(order)
+            await ada.wait_for(done)
+        for told in (
+            "is number 3 of Foxes again",
+            "fazok is called zuvix again",
+        ):
+            await ada.send("undo")
+            await ada.wait_for(f"Taken back: {told}" if "called" in told else told)
+        await ada.send("undo")
+        await ada.wait_for("zuvix already")  # the other style is called so now
+        await ada.send("/delete")
+        await ada.press(await ada.wait_for("Delete style zuvix"), "delete:")
+        await ada.wait_for("zuvix is deleted")
+        for told in (
+            "bomux is called zuvix again",
+            "Taken back in your style zuvix.\nBack again: 2.",
+            f"the pack is called {title} again",
+            "Taken back in your style zuvix.\nAs before again: 1.",
+            "sticker is out of",
+        ):
+            await ada.send("/undo")
+            await ada.wait_for(told)
+        assert await captions(running) == ["zuvix fox 1", "zuvix fox 2"]
+
+
+async def test_no_change_costs_no_undo(stage: Stage, ada: Person) -> None:
+    """The same title, emoji, words or keyword: the answer says so, and the change before is still the last one."""
+    async with packed(stage, ada, 1):
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        title = (await ada.packs())[0]["title"]
+        for order, done in (
+            ("/packs title Foxes", "called Foxes now"),
+            ("/packs title Foxes", "called Foxes already"),
+            ("/rename zuvix", "called zuvix already"),
+        ):
+            await ada.send(order)
+            await ada.wait_for(done)
+        await ada.send("/undo")
+        await ada.wait_for(f"called {title} again")
+        await ada.send("/packs emoji 1 🐙")
+        await ada.wait_for("for 🐙 now")
+        await ada.send("/packs emoji 1 🐙")
+        await ada.wait_for("has these emoji already")
+        await ada.send("/packs words 1 sea, octopus")
+        told = await ada.wait_for("is found by these words now")
+        await ada.send("/packs words 1 sea, octopus")
+        await ada.wait_for("is found by these words already")
+        await ada.press(told, "↩ Undo")
+        await ada.wait_for("is found by")
+        await ada.press(told, "↩ Undo")
+        await ada.wait_for("taken back already")
+
+
+@pytest.mark.parametrize("word", ["отменить", "/undo"])
+async def test_in_russian(stage: Stage, word: str) -> None:
+    """The same, with the word; when nothing is left, that is said."""
+    async with PatientPerson.join(stage.playground.address, "Аня", language_code="ru") as anya, stage.bot():
+        await anya.send("/new zuvix")
+        await anya.wait_for("zuvix создан")
+        await anya.album([item(1, "лиса"), item(2, "кот")])
+        await anya.wait_for("всего 2")
+        await anya.send("-1")
+        await anya.wait_for("Убрал: 1")
+        await anya.send("/rename bomux")
+        await anya.wait_for("теперь зовётся bomux, в подписях тоже")
+        for told in ("bomux снова зовётся zuvix", "Отменено в стиле zuvix.\nВернул: 1.", "Отменять нечего"):
+            await anya.send(word)
+            await anya.wait_for(told)
+
+
+async def test_what_was_not_begun_is_named(stage: Stage, ada: Person) -> None:
+    """A change that waits for Telegram is dropped, and the answer says which."""
+    async with packed(stage, ada, 1) as running:
+        await running.parts.packs.close()
+        stage.monkeypatch.setattr(running.parts.packs, "wake", lambda person: None)
+        await ada.send("/packs title Foxes")
+        await ada.send("/undo")
+        await ada.wait_for("before it was done: the other title")
