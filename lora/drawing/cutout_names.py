@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 BUNDLED = "bundled"  # the network that ships with this project
-# rembg's names -> licence of the weights, as their projects state it.
+# rembg's names -> licence of the weights, as those who trained them state it: in U-2-Net's issue 208 ("all the released
+# codes and models"), skytnt/anime-seg's model card, and BiRefNet's issue 316 ("all the codes and weights").
 LICENCES = {
     "u2net": "Apache-2.0",
     "u2netp": "Apache-2.0",
     "u2net_human_seg": "Apache-2.0",
-    "silueta": "Apache-2.0",
-    "isnet-general-use": "Apache-2.0",
     "isnet-anime": "Apache-2.0",
     "birefnet-general": "MIT",
     "birefnet-general-lite": "MIT",
@@ -20,10 +19,15 @@ LICENCES = {
     "birefnet-cod": "MIT",
     "birefnet-massive": "MIT",
 }
+_UNSTATED = (
+    "nobody states a licence of its weights; if you may use them, give the path of the .onnx file instead"
+)
 _REMOTE = "it sends every picture to a remote service"
 _A_FILE = "give the path of the .onnx file instead"
 REFUSED = {
-    "bria-rmbg": "its weights may not be used commercially",
+    "bria-rmbg": "commercial use of its weights needs a paid agreement",  # as rembg's README says
+    "isnet-general-use": _UNSTATED,  # DIS' README: Apache-2.0 for "code and evaluation metric"; its issue 150 asks
+    "silueta": _UNSTATED,  # a stranger's smaller U2-Net, from U-2-Net's issue 295
     "withoutbg": _REMOTE,
     "atlascloud": _REMOTE,
     "sam": "it has to be told where the drawing is",

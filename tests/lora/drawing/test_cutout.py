@@ -197,10 +197,10 @@ def test_another_remover_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     assert cut_out(picture(rgb), found).getchannel("A").getpixel((64, 64)) == 255
     with pytest.raises(ValueError, match="put the cut-out model's file at"):
-        remover(tmp_path, "isnet-general-use")
+        remover(tmp_path, "u2net")
 
 
-@pytest.mark.parametrize("name", ["bria-rmbg", "withoutbg", "atlascloud"])
+@pytest.mark.parametrize("name", ["bria-rmbg", "isnet-general-use", "withoutbg", "atlascloud"])
 def test_models_that_cost_freedom_or_privacy_are_refused(name: str, tmp_path: Path) -> None:
     """The refusal says why."""
     with pytest.raises(ValueError, match="not used here"):
@@ -227,4 +227,4 @@ def test_every_name_of_rembg_is_allowed_or_refused() -> None:
 def test_a_model_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:
     """The error names the place where the file belongs."""
     with pytest.raises(ValueError, match="put the cut-out model's file at"):
-        remover(tmp_path, "isnet-general-use")
+        remover(tmp_path, "u2net")
