@@ -37,6 +37,12 @@ COLUMNS = (
     ("pack_change", "old_blob"),
 )
 
+# The blobs whose names begin with ?1; "g" comes after all hexadecimal digits.
+_NAMED = " UNION ALL ".join(
+    f"SELECT {column} FROM {table} WHERE {column} BETWEEN ?1 AND ?1 || 'g'"  # noqa: S608 - constants only
+    for table, column in COLUMNS
+)
+
 
 class Blobs:
     """Files ``ab/<sha256>`` below ``folder``, written atomically. Rows hold the sha256 as the blob's name."""
@@ -97,18 +103,19 @@ class Blobs:
 
     async def sweep_all(self) -> None:
         """Delete every blob that is in no row, and half-written files: what a killed process has left."""
-        async with self._lock:
-            with _deletions(self._folder) as allowed:
-                if allowed:
-                    await self._sweep_all()
-
-    async def _sweep_all(self) -> None:
-        found = await asyncio.to_thread(lambda: list(self._folder.glob("??/*")))
-        query = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in COLUMNS)  # noqa: S608 - constants
-        wanted = {row[0] for row in await self._store.rows(query)}
-        unused = [path for path in found if path.name not in wanted]
-        await asyncio.to_thread(_delete, *unused)
+        for folder in await asyncio.to_thread(lambda: sorted(self._folder.glob("??"))):
+            async with self._lock:
+                with _deletions(self._folder) as allowed:
+                    if not allowed:
+                        return
+                    await self._sweep_folder(folder)
         self._bytes = None
+
+    async def _sweep_folder(self, folder: Path) -> None:
+        """One of 256 folders at a time: nobody waits long, and few names are in memory."""
+        found = await asyncio.to_thread(lambda: list(folder.iterdir()))
+        wanted = {row[0] for row in await self._store.rows(_NAMED, folder.name)}
+        await asyncio.to_thread(_delete, *(path for path in found if path.name not in wanted))
 
     async def _wanted(self, name: str) -> bool:
         for table, column in COLUMNS:

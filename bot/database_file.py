@@ -62,7 +62,7 @@ async def _shrink(store: Store) -> None:
     pages = await store.value("PRAGMA page_count")
     free = await store.value("PRAGMA freelist_count")
     while free > SLACK * pages:
-        await store.rows(f"PRAGMA incremental_vacuum({STEP_PAGES})")
+        await store.alone(f"PRAGMA incremental_vacuum({STEP_PAGES})")
         before, free = free, await store.value("PRAGMA freelist_count")
         pages = await store.value("PRAGMA page_count")
         if free >= before:

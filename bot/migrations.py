@@ -597,6 +597,14 @@ UPDATE job SET lent_name = coalesce((SELECT keyword FROM style WHERE style.id = 
 ALTER TABLE change ADD COLUMN renamed TEXT;      -- the style's keyword before this change; NULL = it stays
 """
 
+FOUND_BY_TIDY = """
+-- rows that are looked for when a pack or a blob is deleted
+CREATE INDEX pack_change_pack ON pack_change (pack);
+CREATE INDEX checkpoint_adapter ON checkpoint (adapter);
+CREATE INDEX checkpoint_state ON checkpoint (state) WHERE state IS NOT NULL;
+CREATE INDEX comparison_sheet ON comparison (sheet);
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -620,4 +628,5 @@ MIGRATIONS = (
     REPORTS,
     QUESTIONS,
     STYLES_NAMED,
+    FOUND_BY_TIDY,
 )

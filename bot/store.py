@@ -173,9 +173,13 @@ class Store:
                 raise
 
     async def alone(self, sql: str) -> None:
-        """Run a statement that SQLite refuses inside a transaction, once: not together with others that wait."""
+        """Run a statement that SQLite refuses inside a transaction, once: not together with others that wait.
+
+        It is run to its end. ``execute`` would leave it after its first step if it gives rows without columns, as
+        incremental_vacuum does, a row for each page.
+        """
         async with self._lock:
-            await self._in_thread(_execute(sql), self._db)
+            await self._in_thread(_script(sql), self._db)
 
     async def _query(self, sql: str, params: Sequence[object]) -> list[sqlite3.Row]:
         """All rows of a query, as of the last commit. A file that cannot be read just now is waited for.

@@ -51,6 +51,13 @@ class Tidy:
         await settings.write(self._store, CARED, time.time())
         await self._store.empty_log()
 
+    async def _forget_jobs(self) -> None:
+        """Delete old jobs in batches, between which everybody is served."""
+        before = time.time() - self._storage.keep_days * DAY
+        last: int | None = 0
+        while last is not None:
+            last = await retention.forget_old(self._store, before, after=last)
+
     async def _measure(self) -> None:
         """Store the sizes of files that are not known: of rows from before there was such a column."""
         for table, id, names in await usage.without_size(self._store):
@@ -62,7 +69,7 @@ class Tidy:
         await inbox.forget_old(
             self._store, done_days=self._storage.inbox_days, kept_days=self._storage.waiting_days
         )
-        await retention.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
+        await self._forget_jobs()
         await retention.forget_changes(self._store, time.time() - self._storage.keep_days * DAY)
         await questions.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
         await wishes.forget_old(self._store, time.time() - DAY)

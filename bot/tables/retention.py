@@ -10,13 +10,16 @@ from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import FORGET_WORDS, OF_DELETED_STYLE
 
-_OLD = "SELECT id FROM job WHERE ended_at < ?"
+BATCH = 20_000  # jobs in a transaction: others' changes wait half a second; smaller ones write more
+
+# "+" keeps SQLite at the range of ids
+_OLD = "SELECT id FROM job WHERE id > ? AND id <= ? AND +ended_at < ?"
+_LAST_OF_BATCH = "SELECT max(id) FROM (SELECT id FROM job WHERE id > ? AND +ended_at < ? ORDER BY id LIMIT ?)"
 _OF_DELETED_STYLES = f"SELECT id FROM job WHERE {OF_DELETED_STYLE} AND told = 1"  # noqa: S608 - constants only
-_SETTLED = "SELECT drawing FROM pack_sticker WHERE state IN ('failed', 'removed', 'unstarted') AND told = 1"
 _IN_A_PACK = "SELECT drawing FROM pack_sticker WHERE state = 'added' AND told = 1"
-_ON_ITS_WAY = (
-    "SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL"
-    " AND (state IN ('wanted', 'uploaded', 'adding') OR told = 0)"
+_ON_ITS_WAY = (  # a job with a sticker that is yet to be added, or to be told of
+    "SELECT 1 FROM drawing JOIN pack_sticker ON pack_sticker.drawing = drawing.id WHERE drawing.job = job.id"
+    " AND (pack_sticker.state IN ('wanted', 'uploaded', 'adding') OR pack_sticker.told = 0)"
 )
 _ADDED = (  # the stickers in packs that were drawn by these jobs
     "SELECT pack_sticker.id FROM pack_sticker JOIN drawing ON drawing.id = drawing"
@@ -25,20 +28,28 @@ _ADDED = (  # the stickers in packs that were drawn by these jobs
 _SEEN = "newest rows at the last tidy"
 
 
-async def forget_old(store: Store, before: float) -> None:
-    """Delete ended jobs that are older than ``before`` (seconds since 1970), with their prompts and drawings.
+async def forget_old(store: Store, before: float, *, after: int = 0) -> int | None:
+    """Delete the next ended jobs that are older than ``before`` (seconds since 1970), with prompts and drawings.
 
+    They are a batch of those whose id is above ``after``. Gives the last id that was looked at, None at the end.
     Drawings in packs stay. The blobs are the caller's to sweep.
     """
+    last: int | None = await store.value(_LAST_OF_BATCH, after, before, BATCH)
+    if last is None:
+        return None
+    batch = (after, last, before)
     async with store.transaction():
-        await _delete_drawings(store, _OLD, before)
-        await _forget_uncut(store, _OLD, before)
-        await _forget_words(store, _OLD, before)
+        await _delete_drawings(store, _OLD, *batch)
         await store.change(
-            f"DELETE FROM job WHERE id IN ({_OLD}) AND id NOT IN (SELECT job FROM drawing)"  # noqa: S608 - constants only
-            " AND id NOT IN (SELECT job FROM checkpoint) AND id NOT IN (SELECT job FROM comparison)",
-            before,
+            f"DELETE FROM job WHERE id IN ({_OLD})"  # noqa: S608 - constants only
+            " AND NOT EXISTS (SELECT 1 FROM drawing WHERE drawing.job = job.id)"
+            " AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.job = job.id)"
+            " AND NOT EXISTS (SELECT 1 FROM comparison WHERE comparison.job = job.id)",
+            *batch,
         )
+        await _forget_uncut(store, _OLD, *batch)
+        await _forget_words(store, _OLD, *batch)
+    return last
 
 
 async def forget_changes(store: Store, before: float) -> None:
@@ -99,12 +110,13 @@ async def _delete_drawings(store: Store, jobs: str, *params: object) -> list[str
     """Delete the drawings of these jobs (a query) that are in no pack; gives their blobs."""
     of_jobs = f"SELECT id FROM drawing WHERE job IN ({jobs})"  # noqa: S608 - constants only
     await store.change(
-        f"DELETE FROM pack_sticker WHERE drawing IN ({of_jobs}) AND drawing IN ({_SETTLED})",  # noqa: S608
+        f"DELETE FROM pack_sticker WHERE drawing IN ({of_jobs})"  # noqa: S608 - constants only
+        " AND state IN ('failed', 'removed', 'unstarted') AND told = 1",
         *params,
     )
     rows = await store.rows(
         f"DELETE FROM drawing WHERE id IN ({of_jobs})"  # noqa: S608 - constants only
-        " AND id NOT IN (SELECT drawing FROM pack_sticker WHERE drawing IS NOT NULL) RETURNING blob, uncut",
+        " AND NOT EXISTS (SELECT 1 FROM pack_sticker WHERE pack_sticker.drawing = drawing.id) RETURNING blob, uncut",
         *params,
     )
     return [name for row in rows for name in row if name]
@@ -129,7 +141,7 @@ async def _forget_words(store: Store, jobs: str, *params: object) -> None:
     """Forget the prompts of these jobs (a query), but for stickers on their way: their emoji come from the prompt."""
     await store.change(
         f"UPDATE job SET {FORGET_WORDS} WHERE id IN ({jobs}) AND prompt != ''"  # noqa: S608 - constants only
-        f" AND id NOT IN (SELECT job FROM drawing WHERE id IN ({_ON_ITS_WAY}))",
+        f" AND NOT EXISTS ({_ON_ITS_WAY})",
         *params,
     )
     added = f"{_ADDED} ({jobs})"

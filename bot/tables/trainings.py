@@ -115,7 +115,8 @@ async def tidy_ended(store: Store) -> None:
     async with store.transaction():
         await drop_outdated(store)
         for sql in (
-            "DELETE FROM job_sample WHERE job IN (SELECT id FROM job WHERE state NOT IN (?, ?))",
-            "UPDATE checkpoint SET state = NULL WHERE job IN (SELECT id FROM job WHERE state NOT IN (?, ?))",
+            "DELETE FROM job_sample WHERE job NOT IN (SELECT id FROM job WHERE state IN (?, ?))",
+            "UPDATE checkpoint SET state = NULL WHERE state IS NOT NULL"
+            " AND job NOT IN (SELECT id FROM job WHERE state IN (?, ?))",
         ):
             await store.change(sql, *ACTIVE)

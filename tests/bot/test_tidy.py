@@ -57,7 +57,11 @@ async def test_a_deleted_style_leaves_nothing(stage: Stage, ada: Person) -> None
 
 
 async def test_what_is_old_is_deleted(stage: Stage, ada: Person) -> None:
-    """After the days that are configured: drawings that are in no pack, prompts, ended jobs. The style stays."""
+    """After the days that are configured: drawings that are in no pack, prompts, ended jobs. The style stays.
+
+    Jobs go in batches, here of one, and past those that stay.
+    """
+    stage.monkeypatch.setattr(retention, "BATCH", 1)
     async with stage.bot() as running:
         await visit(stage, ada)
         store = running.parts.store

@@ -6,11 +6,18 @@ import ast
 import importlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bot import blobs
 from bot.migrations import MIGRATIONS
+from bot.store import Store
+from bot.tables import retention
 
 TABLES = Path(__file__).parents[3] / "bot" / "tables"
 ASKS = ("rows", "row", "value", "change", "change_many")
@@ -77,6 +84,53 @@ def test_no_frequent_query_reads_a_whole_table() -> None:
                     slow.append(f"{name}: {step}")
     assert seen > 100
     assert not slow, chr(10).join(sorted(set(slow)))
+
+
+async def test_the_nightly_deletion_reads_no_whole_table(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch of old jobs, and each folder of files: else a large database is read hundreds of times."""
+    await store.change("INSERT INTO person (id, name, language) VALUES (1, 'x', 'en')")
+    await store.change(
+        "INSERT INTO job (person, kind, origin, state, ended_at) VALUES (1, 'draw', 'o', 'done', 1)"
+    )
+    asked = [(blobs._NAMED, ("ab",))]
+    for name in ("rows", "change"):
+        monkeypatch.setattr(store, name, _noting(getattr(store, name), asked))
+    assert await retention.forget_old(store, 2.0) == 1
+    assert len(asked) > 5
+    for sql, params in asked:
+        for *_, step in await store._one(partial(_plan, sql=sql, params=params)):
+            assert not (found := re.match(r"SCAN (\w+)", step)) or found[1] not in LARGE, (sql, step)
+
+
+def test_what_names_a_deleted_row_is_found_by_an_index() -> None:
+    """SQLite looks for rows that name a row (a foreign key) before it deletes that row."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for script in MIGRATIONS:
+            db.executescript(script)
+        missing = []
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            found = {row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[5] == 1}
+            for _, index, *_ in db.execute(f"PRAGMA index_list({table})").fetchall():
+                found.add(db.execute(f"PRAGMA index_info({index})").fetchone()[2])
+            keys = {row[3] for row in db.execute(f"PRAGMA foreign_key_list({table})")}
+            missing += [f"{table}.{column}" for column in keys - found]
+    assert missing == []
+
+
+def _noting(
+    ask: Callable[..., Awaitable[Any]], asked: list[tuple[str, tuple[object, ...]]]
+) -> Callable[..., Awaitable[Any]]:
+    def noted(sql: str, *params: object) -> Awaitable[Any]:
+        asked.append((sql, params))
+        return ask(sql, *params)
+
+    return noted
+
+
+def _plan(db: sqlite3.Connection, sql: str, params: tuple[object, ...]) -> list[sqlite3.Row]:
+    return db.execute(f"EXPLAIN QUERY PLAN {sql}", params).fetchall()
 
 
 def _needed(db: sqlite3.Connection, sql: str, most: int) -> int:
