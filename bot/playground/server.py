@@ -20,6 +20,7 @@ from bot.playground.api import METHODS
 from bot.playground.chat import Chat
 from bot.playground.faults import Fault, Faults, Pace, check_refusal
 from bot.playground.limits import ApiError
+from bot.playground.stills import Stills
 from bot.playground.wire import Call, answer, read_call, refusal
 from bot.playground.world import BotAccount, World
 
@@ -30,7 +31,7 @@ PAGE = Path(__file__).parent / "page"
 LENIENT = Pace()
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
-    " font-src 'self'; media-src 'self';"
+    " font-src 'self'; media-src 'self' blob:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -196,6 +197,7 @@ def application(playground: Playground, *, control: bool) -> web.Application:
     app.router.add_route("*", "/bot{token:[^/]+}/{method}", playground.method)
     app.router.add_get("/file/bot{token:[^/]+}/{path:.+}", playground.download)
     app.router.add_routes(Chat(playground.world).routes())
+    app.router.add_routes(Stills(playground.world).routes())
     app.router.add_get("/", _page("index.html"))
     for file in PAGE.iterdir():
         app.router.add_get(f"/{file.name}", _page(file.name))

@@ -75,6 +75,7 @@ export function preview(one, name) {
 }
 
 function thumb(one) {
+  if (/\.webm$/i.test(one.file.name)) return Object.assign(make("video"), {muted: true, loop: true, autoplay: true, src: one.url});
   if (!STILL.test(one.file.name)) return make("span", "thumb", one.file.name.split(".").pop().slice(0, 6));
   const image = make("img");
   image.src = one.url;

@@ -112,22 +112,30 @@ function sticker(file, acts) {
   return image;
 }
 
-const stickerName = (file) => `${t("sticker")} ${file.emoji ?? ""}`.trim();
+const stickerName = (file) => `${t(file.is_animated ? "animated" : "sticker")} ${file.emoji ?? ""}`.trim();
 
-// A sticker wherever it is shown. A browser plays video stickers; of animated ones (.tgs) it gets the emoji.
+// A sticker wherever it is shown. A browser plays video stickers; of an animated one (.tgs) the server draws a still
+// picture.
 export function stickerImage(file) {
-  if (file.is_animated) {
-    const tile = make("span", "tile", make("span", "", file.emoji ?? ""), make("small", "", ".tgs"));
-    tile.setAttribute("role", "img");
-    tile.setAttribute("aria-label", `${t("moving")} ${file.emoji ?? ""}`.trim());
-    return tile;
-  }
   const element = make(file.is_video ? "video" : "img");
-  element.src = fileUrl(file.file_id);
-  if (!file.is_video) { element.alt = stickerName(file); element.loading = "lazy"; return element; }
-  Object.assign(element, {muted: true, loop: true, autoplay: true, playsInline: true});
-  element.setAttribute("aria-label", stickerName(file));
+  if (file.is_video) {
+    Object.assign(element, {muted: true, loop: true, autoplay: true, playsInline: true, src: fileUrl(file.file_id)});
+    element.setAttribute("aria-label", stickerName(file));
+    return element;
+  }
+  element.alt = stickerName(file);
+  element.loading = "lazy";
+  if (file.is_animated) element.addEventListener("error", () => element.replaceWith(animatedTile(file)));
+  element.src = file.is_animated ? `${fileUrl(file.file_id)}/still` : fileUrl(file.file_id);
   return element;
+}
+
+// Stands for an animated sticker that the server could not draw.
+function animatedTile(file) {
+  const tile = make("span", "tile", make("span", "", file.emoji ?? "🎞"), make("small", "", t("animated")));
+  tile.setAttribute("role", "img");
+  tile.setAttribute("aria-label", stickerName(file));
+  return tile;
 }
 
 function document_(file) {
@@ -142,7 +150,10 @@ function document_(file) {
   return link;
 }
 
-const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`);
+function size(bytes) {
+  const [unit, count, digits] = bytes < 1 << 20 ? ["KB", Math.max(1, Math.round(bytes / 1024)), 0] : ["MB", bytes / (1 << 20), 1];
+  return t(unit, {n: new Intl.NumberFormat(localeNow(), {minimumFractionDigits: digits, maximumFractionDigits: digits}).format(count)});
+}
 
 // Nothing of a sticker can be edited but its buttons, which is not worth a word.
 const stampText = (message) => `${message.edit_date && !message.sticker ? `${t("edited")} ` : ""}${clock(message)}`;
