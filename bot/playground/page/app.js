@@ -141,8 +141,6 @@ async function meetBot() {
   const bot = await get(`/chat/bot?language=${encodeURIComponent(chats.languageOf(here.person))}`);
   here.bot = bot.user;
   composer.setCommands(bot.commands);
-  $("empty-name").textContent = bot.user.first_name;
-  $("empty-avatar").textContent = bot.user.first_name.slice(0, 1);
   $("empty-text").textContent = inGroup() ? t("emptyGroup") : bot.description || t("hello");
   $("start").hidden = inGroup();
   status("");

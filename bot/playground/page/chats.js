@@ -46,7 +46,9 @@ export async function refreshChats() {
   const options = [option(here.person, here.bot.first_name), ...groups.map(({id, title}) => option(id, title))];
   $("chats").replaceChildren(...options, new Option(t("newGroup"), NEW));
   $("chats").value = String(here.chat);
-  $("avatar").textContent = $("chats").selectedOptions[0].text.slice(0, 1);
+  const title = $("chats").selectedOptions[0].text;
+  $("empty-name").textContent = title;
+  for (const id of ["avatar", "empty-avatar"]) $(id).textContent = title.slice(0, 1);
 }
 
 // Something has happened in a chat that is not open.

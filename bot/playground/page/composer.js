@@ -45,7 +45,7 @@ export function edit(message) {
   cancel();
   editing = message.message_id;
   fill(message.text ?? message.caption ?? "");
-  about(t("uneditName"), message);
+  about(t("editing"), message);
 }
 
 function about(title, message) {

@@ -1,10 +1,12 @@
 // Talks to the playground's people side.
 
+import {refusal} from "./words.js";
+
 export class ChatError extends Error {}
 
 async function read(response) {
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ChatError(body.error || `HTTP ${response.status}`);
+  if (!response.ok) throw new ChatError(refusal(body.error || `HTTP ${response.status}`));
   return body;
 }
 

@@ -43,7 +43,8 @@ export function answered(event) {
   asked.next = event.next_offset;
   if (!asked.offset) reset(event.button);
   $("offer-grid").append(...event.results.map((result) => offer(event.query_id, result)));
-  $("offer-none").hidden = $("offer-grid").children.length > 0 || Boolean(event.button);
+  $("offer-grid").hidden = !$("offer-grid").children.length;
+  $("offer-none").hidden = !$("offer-grid").hidden || Boolean(event.button);
   mark();
 }
 

@@ -50,10 +50,11 @@ const send = (sticker) => acts.attempt(() => act("send", {sticker: sticker.file_
 export async function view(name) {
   const pack = await acts.attempt(() => get(`/chat/packs/${encodeURIComponent(name)}`));
   if (!pack) { $("pack").close(); return; }
+  if (shown?.name !== pack.name) picked = 0;
   shown = pack;
   const own = pack.owner === here.person;
-  for (const id of ["pack-change", "pack-delete", "pack-hint"]) $(id).hidden = !own;
-  $("pack-change").hidden ||= !pack.stickers.length;
+  for (const id of ["pack-earlier", "pack-later", "pack-remove", "pack-delete", "pack-hint"]) $(id).hidden = !own;
+  $("pack-change").hidden = !pack.stickers.length;
   $("pack-delete").textContent = t("deletePack");
   $("pack-title").textContent = pack.title;
   $("pack-name").textContent = `${pack.name} · ${countOf(pack)}`;
@@ -154,7 +155,6 @@ export function setUp(given) {
     const found = LINK.exec(event.target.closest?.("a[href]")?.href ?? "");
     if (!found) return;
     event.preventDefault();
-    picked = 0;
     view(found[1]);
   });
 }

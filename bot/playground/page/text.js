@@ -15,7 +15,9 @@ export function richText(text, entities = [], onCommand = () => {}) {
   for (let i = 0; i + 1 < edges.length; i++) {
     const [start, end] = [edges[i], edges[i + 1]];
     const around = known.filter((e) => e.offset <= start && end <= e.offset + e.length);
-    let node = document.createTextNode(text.slice(start, end));
+    const isBlock = (e) => ["Q", "PRE"].includes(ELEMENTS[e.type].toUpperCase());
+    const afterBlock = text[start] === "\n" && known.some((e) => isBlock(e) && e.offset + e.length === start);
+    let node = document.createTextNode(text.slice(start + (afterBlock ? 1 : 0), end)); // a block ends its line itself
     for (const entity of around.reverse()) node = wrapped(node, entity, text, onCommand);
     fragment.append(node);
   }

@@ -4,54 +4,72 @@ const EN = {
   bot: "bot", group: "group, with the bot", busy: "busy…", offline: "not connected", noAnswer: "The playground does not answer.",
   typing: "typing…", upload_photo: "sending a photo…", upload_document: "sending a file…", choose_sticker: "choosing a sticker…",
   who: "Who is chatting", chat: "Chat", more: "More", packs: "Sticker packs", close: "Close", cancel: "Cancel", ok: "OK", send: "Send",
-  messages: "Messages", start: "Start", hello: "Say hello: the bot answers to /start.", emptyGroup: "Nobody has written here yet.",
+  messages: "Messages", start: "Start", hello: "Send /start, and the bot answers.", emptyGroup: "Nobody has written here yet.",
   newest: "To the newest message", commands: "Commands", message: "Message", attach: "Attach files", reply: "Reply", edit: "Edit",
-  unreply: "Do not reply", uneditName: "Edit message", edited: "edited", via: "via", sticker: "sticker", photo: "Photo", file: "File",
-  stickerName: "Sticker", moving: "moving sticker", picture: "Picture", botSays: "The bot says",
+  editing: "Edit message", edited: "edited", via: "via", sticker: "sticker", photo: "Photo", file: "File", KB: "{n} KB", MB: "{n} MB",
+  stickerName: "Sticker", animated: "animated sticker", picture: "Picture", botSays: "The bot says",
   sendOne: "Send a file", sendMany: "Send {n} files", sendAs: "Send as", caption: "Caption", emoji: "Emoji, such as 🦊",
   emojiOf: "Emoji of {name}", captionOf: "Caption of {name}", drop: "Drop files to send them", sending: "Sending…",
-  hintPhoto: "A photo loses its transparency and fine detail, as everywhere in Telegram.",
-  hintSticker: "A sticker keeps its transparency and can have an emoji. Captions come as a reply.",
-  hintDocument: "A file arrives exactly as it is, with a caption.",
-  whoAreYou: "Who are you?", joinHint: "The playground is Telegram without Telegram: pick a name and talk to the bot.",
-  firstName: "Your first name", speaks: "Your Telegram speaks", join: "Join", somebodyNew: "Somebody new…",
-  newGroup: "New group…", groupTitle: "Name of the group", members: "Who is in it", create: "Create",
-  groupHint: "In a group the bot sees commands, replies to it, and what is sent by way of it. It does not see other messages.",
-  theme: "Light or dark", language: "Language of your Telegram", publish: "Publish a pack…", block: "Block the bot",
-  blocked: "The bot is blocked until you write to it again.", removeBot: "Remove the bot from the group", removed: "The bot is no longer in the group.",
+  hintPhoto: "A photo is compressed, as everywhere in Telegram: it loses its transparency and fine detail.",
+  hintSticker: "A sticker keeps its transparency and can have an emoji. To give it a caption, reply to it.",
+  hintDocument: "A file arrives exactly as it is. It can have a caption.",
+  whoAreYou: "What is your name?", joinHint: "The playground works like Telegram, but only on this machine. Enter a name and write to the bot.",
+  firstName: "Your first name", join: "Join", somebodyNew: "Add a person…",
+  newGroup: "New group…", groupHead: "New group", groupTitle: "Name of the group", members: "Members", create: "Create",
+  groupHint: "In a group the bot sees only commands, replies to its messages, and what is sent via it.",
+  theme: "Switch between light and dark", language: "Language of your Telegram", block: "Block the bot",
+  blocked: "The bot is blocked. Write to it to unblock it.", removeBot: "Remove the bot from the group", removed: "The bot is no longer in the group.",
+  publish: "Publish a pack…", publishHead: "Publish a pack", publishGo: "Publish",
   publishHint: "A pack that no bot has made. Send its link to the bot, or one of its stickers.", packTitle: "Title of the pack",
-  packName: "Name in the link: letters, digits, _", choose: "Choose files", published: "Published. Its link is ready to send.",
+  packName: "Name in the link: Latin letters, digits and _", choose: "Choose files",
   noPacks: "No packs yet. Stickers that the bot adds to your pack appear here.", of: "{n} of {most}", open: "Open {title}",
   sendLink: "Send the link", deletePack: "Delete the pack", deleteSure: "Delete for good?", earlier: "Earlier", later: "Later", remove: "Remove",
   packHint: "Arrow keys choose a sticker, with Shift they move it. Enter sends it, Delete removes it.",
-  emptyPack: "The pack is empty.", inline: "Results of the bot", nothing: "Nothing found.", noPack: "There is no such pack.",
+  emptyPack: "The pack is empty.", inline: "Results of the bot", nothing: "Nothing found.",
+  nameTaken: "This name is taken. Try another one.", tooBig: "The file is too big for Telegram.", emptyFile: "The file is empty.",
+  noPicture: "The file is not a picture that Telegram can read.", badSize: "The picture is too large or too narrow for Telegram.",
+  packFull: "A pack has at most 120 stickers.", tooLong: "The text is too long.", noButton: "This button is no longer there.",
+  noPack: "There is no such pack.", oldQuery: "These results are too old. Type the words again.",
 };
 
 const RU = {
   bot: "бот", group: "группа с ботом", busy: "занят…", offline: "нет связи", noAnswer: "Песочница не отвечает.",
   typing: "печатает…", upload_photo: "отправляет фото…", upload_document: "отправляет файл…", choose_sticker: "выбирает стикер…",
   who: "Кто пишет", chat: "Чат", more: "Ещё", packs: "Наборы стикеров", close: "Закрыть", cancel: "Отмена", ok: "ОК", send: "Отправить",
-  messages: "Сообщения", start: "Начать", hello: "Поздоровайтесь: бот отвечает на /start.", emptyGroup: "Здесь ещё никто не писал.",
+  messages: "Сообщения", start: "Начать", hello: "Отправьте /start, и бот ответит.", emptyGroup: "Здесь ещё никто не писал.",
   newest: "К последнему сообщению", commands: "Команды", message: "Сообщение", attach: "Прикрепить файлы", reply: "Ответить", edit: "Изменить",
-  unreply: "Не отвечать", uneditName: "Изменить сообщение", edited: "изменено", via: "через", sticker: "стикер", photo: "Фото", file: "Файл",
-  stickerName: "Стикер", moving: "движущийся стикер", picture: "Картинка", botSays: "Ответ бота",
+  editing: "Изменение сообщения", edited: "изменено", via: "через", sticker: "стикер", photo: "Фото", file: "Файл", KB: "{n} КБ", MB: "{n} МБ",
+  stickerName: "Стикер", animated: "анимированный стикер", picture: "Картинка", botSays: "Ответ бота",
   sendOne: "Отправить файл", sendMany: "Отправить файлы: {n}", sendAs: "Как отправить", caption: "Подпись", emoji: "Эмодзи, например 🦊",
   emojiOf: "Эмодзи для {name}", captionOf: "Подпись к {name}", drop: "Отпустите файлы, чтобы отправить", sending: "Отправляю…",
-  hintPhoto: "Фото теряет прозрачность и мелкие детали, как везде в Telegram.",
-  hintSticker: "Стикер остаётся прозрачным, и у него может быть эмодзи. Подпись присылают ответом.",
-  hintDocument: "Файл приходит без изменений, с подписью.",
-  whoAreYou: "Кто вы?", joinHint: "Песочница — это Telegram без Telegram: назовите себя и пишите боту.",
-  firstName: "Ваше имя", speaks: "Язык вашего Telegram", join: "Войти", somebodyNew: "Новый человек…",
-  newGroup: "Новая группа…", groupTitle: "Название группы", members: "Участники", create: "Создать",
-  groupHint: "В группе бот видит команды, ответы ему и то, что отправлено через него. Других сообщений он не видит.",
-  theme: "Светлая или тёмная тема", language: "Язык вашего Telegram", publish: "Опубликовать набор…", block: "Заблокировать бота",
-  blocked: "Бот заблокирован, пока вы ему снова не напишете.", removeBot: "Удалить бота из группы", removed: "Бота больше нет в группе.",
-  publishHint: "Набор, который сделал не бот. Отправьте боту ссылку на него или один из стикеров.", packTitle: "Название набора",
-  packName: "Имя для ссылки: латиница, цифры, _", choose: "Выбрать файлы", published: "Опубликовано. Ссылку можно отправить.",
-  noPacks: "Наборов пока нет. Здесь появятся стикеры, которые бот добавит в ваш набор.", of: "{n} из {most}", open: "Открыть {title}",
-  sendLink: "Отправить ссылку", deletePack: "Удалить набор", deleteSure: "Точно удалить?", earlier: "Раньше", later: "Позже", remove: "Убрать",
-  packHint: "Стрелки выбирают стикер, с Shift — переставляют. Enter отправляет, Delete убирает.",
-  emptyPack: "Набор пуст.", inline: "Результаты бота", nothing: "Ничего не нашлось.", noPack: "Такого набора нет.",
+  hintPhoto: "Как и везде в Telegram, фото сжимается: прозрачность и мелкие детали пропадут.",
+  hintSticker: "Прозрачность сохранится, можно добавить эмодзи. Чтобы подписать стикер, ответьте на него.",
+  hintDocument: "Файл дойдёт без изменений. Можно добавить подпись.",
+  whoAreYou: "Как вас зовут?", joinHint: "Песочница работает как Telegram, но только на этом компьютере. Введите имя и напишите боту.",
+  firstName: "Ваше имя", join: "Войти", somebodyNew: "Добавить человека…",
+  newGroup: "Новая группа…", groupHead: "Новая группа", groupTitle: "Название группы", members: "Участники", create: "Создать",
+  groupHint: "В группе бот видит только команды, ответы на свои сообщения и то, что отправлено через него.",
+  theme: "Сменить тему: светлая или тёмная", language: "Язык вашего Telegram", block: "Заблокировать бота",
+  blocked: "Бот заблокирован. Чтобы разблокировать, напишите ему.", removeBot: "Удалить бота из группы", removed: "Бота больше нет в группе.",
+  publish: "Опубликовать набор…", publishHead: "Новый набор", publishGo: "Опубликовать",
+  publishHint: "Набор, сделанный без бота. Отправьте боту ссылку на него или любой его стикер.", packTitle: "Название набора",
+  packName: "Имя в ссылке: латинские буквы, цифры и _", choose: "Выбрать файлы",
+  noPacks: "Наборов пока нет. Здесь появятся стикеры, которые бот добавит в ваш набор.", of: "{n} из {most}", open: "Открыть «{title}»",
+  sendLink: "Отправить ссылку", deletePack: "Удалить набор", deleteSure: "Удалить навсегда?", earlier: "Раньше", later: "Дальше", remove: "Удалить",
+  packHint: "Стрелки выбирают стикер, Shift и стрелки переставляют его. Enter — отправить, Delete — удалить.",
+  emptyPack: "Набор пуст.", inline: "Результаты бота", nothing: "Ничего не нашлось.",
+  nameTaken: "Это имя занято. Попробуйте другое.", tooBig: "Файл слишком большой для Telegram.", emptyFile: "Файл пустой.",
+  noPicture: "Это не картинка, или Telegram не может её прочитать.", badSize: "Картинка слишком большая или слишком узкая для Telegram.",
+  packFull: "В наборе не больше 120 стикеров.", tooLong: "Текст слишком длинный.", noButton: "Этой кнопки больше нет.",
+  noPack: "Такого набора нет.", oldQuery: "Эти результаты устарели. Введите слова ещё раз.",
+};
+
+// What Telegram's servers say and a person may cause here; its apps have words of their own for it.
+const REFUSALS = {
+  "sticker set name is already occupied": "nameTaken", "file is too big": "tooBig", "Request Entity Too Large": "tooBig",
+  "file must be non-empty": "emptyFile", "IMAGE_PROCESS_FAILED": "noPicture", "wrong file type": "noPicture",
+  "PHOTO_INVALID_DIMENSIONS": "badSize", "STICKERS_TOO_MUCH": "packFull", "message caption is too long": "tooLong",
+  "message is too long": "tooLong", "there is no such button": "noButton", "STICKERSET_INVALID": "noPack", "QUERY_ID_INVALID": "oldQuery",
 };
 
 let words = EN;
@@ -61,10 +79,16 @@ export function t(key, values = {}) {
   return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+// A refusal of the server in the page's words, or as it is.
+export function refusal(text) {
+  const known = Object.keys(REFUSALS).find((start) => text.startsWith(start));
+  return known ? t(REFUSALS[known]) : text;
+}
+
 export const localeNow = () => locale;
 
-// Everything in the page that has words gets those of a language; ``data-t`` is a text, ``data-label`` and ``data-hint``
-// are the accessible name and the placeholder.
+// Everything in the page that has words gets those of a language; ``data-t`` is a text, ``data-label``, ``data-hint`` and
+// ``data-title`` are the accessible name, the placeholder, and what a browser says of a value that does not fit.
 export function speak(code) {
   locale = code === "ru" ? "ru" : "en";
   words = locale === "ru" ? RU : EN;
@@ -72,4 +96,5 @@ export function speak(code) {
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
   for (const element of document.querySelectorAll("[data-hint]")) element.placeholder = t(element.dataset.hint);
+  for (const element of document.querySelectorAll("[data-title]")) element.title = t(element.dataset.title);
 }
