@@ -101,6 +101,8 @@ def _check(update: Update) -> None:
     if query is not None and not (isinstance(query.id, str) and isinstance(query.data, str | None)):
         raise TypeError("callback query")
     asked = update.inline_query
+    if user is None and (query is not None or asked is not None):
+        raise TypeError("a query of nobody")
     if asked is not None and not all(isinstance(text, str) for text in (asked.id, asked.query, asked.offset)):
         raise TypeError("inline query")
 

@@ -105,6 +105,10 @@ class Playground:
         file = self.world.files.by_path(request.match_info["path"])
         if file is None or file.size > limits.DOWNLOAD_BYTES:
             return refusal(ApiError(404, "Not Found"))
+        if fault is not None:
+            await _spoil(request, fault)
+            if fault.cut:
+                return await _half(request, web.Response(body=self.world.files.read(file)))
         headers = {"Content-Type": "application/octet-stream"}
         return web.FileResponse(self.world.files.place(file), headers=headers)
 

@@ -248,6 +248,19 @@ async def test_a_private_message_of_nobody_is_no_crash(
     assert "crash" not in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["inline_query", "callback_query"])
+def test_a_query_of_nobody_is_put_aside(kind: str) -> None:
+    """Telegram names the person of every query; one without cannot be answered."""
+    query = {"id": "1", "from": {"id": 5, "is_bot": False, "first_name": "Eve"}, "query": "fox", "offset": ""}
+    whole = {"update_id": 1, kind: query | {"chat_instance": "1", "data": "add:1"}}
+    assert read(json.dumps(whole), None)
+    del query["from"]
+    assert (
+        read(json.dumps({"update_id": 1, kind: query | {"chat_instance": "1", "data": "add:1"}}), None)
+        is None
+    )
+
+
 def test_no_mutated_update_raises() -> None:
     """2,000 of them are read or put aside, and each has somebody whose order counts."""
     rng, read_ones = random.Random(1), 0
