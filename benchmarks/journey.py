@@ -145,8 +145,12 @@ class Visit:
 
     async def _change_pack(self, ada: Person) -> None:
         """Move a sticker to the front, and undo that."""
-        await ada.send("/packs move 2 to 1")
-        await ada.wait_for("is number 1 now", PATIENCE)
+        while True:
+            await ada.send("/packs move 2 to 1")
+            told = await ada.wait_for(_either("is number 1 now", "does not let me look"), PATIENCE)
+            if "number 1" in told.text:
+                break
+            self.told["pack not seen"] += 1
         await ada.send("/undo")
         await ada.wait_for("Undone", PATIENCE)
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import random
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,6 @@ from bot.playground.wire import Call
 from tests import waiting
 from tests.journeys.bot_process import QUIET, ROOT, BotProcess, running
 from tests.journeys.observing import rows
-
-log = logging.getLogger(__name__)
 
 SETTINGS: dict[str, dict[str, object]] = {
     "engine": {"devices": "cpu", "threads": 1},
@@ -169,7 +168,10 @@ class Killer:
             return None
 
     def _progress(self) -> object:
-        return rows(self.bot, PROGRESS) if (self.bot.storage / "bot.sqlite").exists() else None
+        """Counts that grow; None while there is no database yet."""
+        with suppress(sqlite3.OperationalError):
+            return rows(self.bot, PROGRESS)
+        return None
 
     def _phase(self) -> str:
         if self._progress() is None:
@@ -186,15 +188,20 @@ async def campaign(chosen: argparse.Namespace, folder: Path) -> dict[str, object
         playground.faults = dice
         killer = Killer(bot=bot, rng=rng, most=chosen.kills)
         killing = asyncio.create_task(killer.run())
-        asked, told, number = [], Counter[str](), 0
+        asked, stuck, told, number = [], [], Counter[str](), 0
         while killer.done < chosen.kills or dice.broken < chosen.faults:
             visits = [Visit(bot=bot, number=number + n, told=told) for n in range(chosen.pairs)]
             number += chosen.pairs
-            for pair in await asyncio.gather(*(visit.run() for visit in visits)):
-                asked += pair
+            for pair in await asyncio.gather(*(visit.run() for visit in visits), return_exceptions=True):
+                if isinstance(pair, BaseException):
+                    stuck.append(f"a visit: {pair!r}"[:300])
+                else:
+                    asked += pair
+            if killing.done():
+                killing.result()
             print(f"{number} visits, {dice.broken} faults in {dice.calls} calls", file=sys.stderr, flush=True)
         dice.share = 0.0
-        result = await found(bot, asked)
+        result = await found(bot, asked, stuck)
         killing.cancel()
         counts = {
             "visits": number,

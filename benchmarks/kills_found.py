@@ -30,9 +30,9 @@ OPEN = {
 Counts = dict[str, object]
 
 
-async def found(bot: BotProcess, asked: Sequence[Asked]) -> Counts:
-    """Counts of everything; ``wrong`` lists what nobody may find."""
-    wrong: list[str] = []
+async def found(bot: BotProcess, asked: Sequence[Asked], stuck: Sequence[str]) -> Counts:
+    """Counts of everything; ``wrong`` lists what nobody may find, first the visits that got ``stuck``."""
+    wrong = [*stuck]
     patience = Patience(cpu_seconds(bot.processes[-1].pid), lambda: _open(bot))
     try:
         await until_async(lambda: not any(_open(bot).values()), patience)

@@ -2,7 +2,8 @@
 
 Updates are worked off by the bot in this process, with the playground as Telegram: one odd value in each message,
 sticker, document, press, inline query, start link or group message. After each hundred somebody else is served. Files
-are mutated in some bytes and read as the bot and the commands read them.
+are mutated in some bytes and read as the bot and the commands read them; moving stickers in a process of their own.
+``peak_mib`` is what this process, the bot and the playground together, took at most until the updates were done.
 
     python -m benchmarks.mutations [--updates 10000] [--files 10000]
 """

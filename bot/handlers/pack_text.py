@@ -103,6 +103,8 @@ async def _numbered(context: Context, pack: Pack, number: int) -> Item:
     if number > len(items) or await pack_items.behind(context.parts.store, pack.id):
         await pack_handlers.look_or_gone(context, pack)
         items = await pack_items.of_pack(context.parts.store, pack.id)
+    if number > len(items) and await pack_items.behind(context.parts.store, pack.id):
+        raise UserError("pack-not-seen", title=pack.title)
     if not 1 <= number <= len(items):
         raise UserError("pack-number", number=number, n=len(items))
     return items[number - 1]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from bot import pack_asking, pack_plans
 from bot.asking import ask
 from bot.context import Context
 from bot.errors import Buttons, UserError
-from bot.pack_record import Later
+from bot.pack_record import Later, PackRecord
 from bot.pack_view import PackView, counted, list_lines
 from bot.pack_words import MAX_NAME
 from bot.rate_limit import Held
+from bot.slots import without_slot
 from bot.tables import drawings, jobs, pack_changes, pack_items, packs
 from bot.tables.pack_changes import Ask, ChangeKind
 from bot.tables.packs import Pack, PackState
 from bot.words import clip
+
+WAITED_OUT_SECONDS = 5.0  # a wait of Telegram's that is shorter is no news
 
 
 async def add(context: Context) -> None:
@@ -90,13 +96,25 @@ async def look(context: Context, pack: Pack) -> bool:
     if pack.state == PackState.NEW:
         return True
     try:
-        return await context.parts.packs.record.require(pack) is not None
+        return await _seen(context.parts.packs.record, pack)
     except (Held, Later):
         return True
     finally:
         context.parts.packs.wake(
             context.person.id
         )  # stickers that are gone: the buttons below drawings change
+
+
+async def _seen(record: PackRecord, pack: Pack) -> bool:
+    """Whether Telegram shows the pack; a short wait is waited out. Raises Held, Later."""
+    try:
+        return await record.require(pack) is not None
+    except Held as held:
+        if (pause := held.until - time.time()) > WAITED_OUT_SECONDS:
+            raise
+    async with without_slot():
+        await asyncio.sleep(pause)
+    return await record.require(pack) is not None
 
 
 async def look_or_gone(context: Context, pack: Pack) -> None:

@@ -853,6 +853,10 @@ TEXTS = {
     "pack-words-cover": "cover thumbnail",
     "pack-words-title": "title rename",
     "pack-number": "There is no sticker {number}; the pack has {n:sticker|stickers}. /packs shows them.",
+    "pack-not-seen": (
+        "Telegram does not let me look into <b>{title}</b> at the moment, so I do not know its numbers. "
+        "Nothing is lost. Try again in a minute."
+    ),
     "undo-later": "That is being done this moment. Try again in a few seconds.",
     "undo-words-unknown": "I do not know which search words were there before, so I cannot bring them back.",
     "notice-pack-changing": "Changing your pack …",

@@ -69,8 +69,10 @@ def _shape(tensor: object, part: str) -> Shape:
         natural = all(type(side) is int and side > 0 for side in shape)
     except (ValueError, TypeError, KeyError) as error:
         raise BadAdapter("damaged", "its header cannot be read") from error
+    if not isinstance(dtype, str):
+        raise BadAdapter("damaged", "its header cannot be read")
     if dtype not in BYTES and part != ALPHA:
-        raise BadAdapter("numbers", f"its weights are {str(dtype)[:20]}, which is not read")
+        raise BadAdapter("numbers", f"its weights are {dtype[:20]}, which is not read")
     if not natural or (dtype in BYTES and math.prod(shape) * BYTES[dtype] != end - begin):
         raise BadAdapter("damaged", "a tensor has another size than its shape")
     return shape

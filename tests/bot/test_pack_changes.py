@@ -145,6 +145,22 @@ async def same(person: Person, of: Callable[[list[dict[str, Any]]], object], old
     return of(await stickers(person)) == old
 
 
+async def test_a_wait_before_the_bot_may_look(stage: Stage, ada: Person) -> None:
+    """A number that is not on record yet: a short wait is waited out, of a long one the person reads."""
+    async with packed(stage, ada) as running:
+        await running.parts.store.change("DELETE FROM pack_item")
+        stage.playground.faults.add(Fault(method="getStickerSet", retry_after=1))
+        before = await ids(ada)
+        await ada.send("/packs move 3 to 1")
+        await ada.wait_for("Sticker 3 is number 1 now")
+        assert await ids(ada) == [before[2], *before[:2]]
+        await running.parts.store.change("DELETE FROM pack_item")
+        stage.playground.faults.add(Fault(method="getStickerSet", retry_after=60))
+        await ada.send("/packs delete 3")
+        await ada.wait_for("does not let me look")
+        assert len(await ids(ada)) == 3
+
+
 async def test_russian_words(stage: Stage) -> None:
     """The same orders in Russian, and a word that is none."""
     async with PatientPerson.join(stage.playground.address, "Аня", language_code="ru") as anya, stage.bot():
