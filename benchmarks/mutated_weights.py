@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.bot.test_odd_answers import mutated as mutated_value
 from tests.lora.data.test_picture_fuzz import mutated as mutated_bytes
 
+KINDS = ("adapters of people", "adapters on the disk", "states")
 Reader = Callable[[bytes], object]
 
 
@@ -83,8 +84,5 @@ def readers() -> dict[str, tuple[list[bytes], Reader, tuple[type[Exception], ...
         finally:
             events.close()
 
-    return {
-        "adapters of people": ([saved.adapter], draw_with, (JobError,)),
-        "adapters on the disk": ([saved.adapter], load_alone, (JobError,)),
-        "states": ([saved.state], train_on, (JobError,)),
-    }
+    files, how = (saved.adapter, saved.adapter, saved.state), (draw_with, load_alone, train_on)
+    return {kind: ([file], read, (JobError,)) for kind, file, read in zip(KINDS, files, how, strict=True)}

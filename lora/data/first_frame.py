@@ -41,7 +41,7 @@ def main() -> int:
     if len(data) > MAX_BYTES:
         return 1
     try:
-        found = _first_shown(_video(data) if sys.argv[1] == "video" else _animation(data))
+        found = first_shown(sys.argv[1], data)
     except ImportError:
         return 2
     except (webm.WebmError, ValueError, zlib.error):
@@ -54,8 +54,12 @@ def main() -> int:
     return 0
 
 
-def _first_shown(pictures: Iterator[Pixels]) -> Pixels | None:
-    """The first of them that shows something, RGBA [H, W, 4]; None if none does."""
+def first_shown(kind: str, data: bytes) -> Pixels | None:
+    """The first picture that shows something, RGBA [H, W, 4]; None if none does.
+
+    Raises WebmError, ValueError, zlib.error for what cannot be read.
+    """
+    pictures = _video(data) if kind == "video" else _animation(data)
     return next((one for one in pictures if (one[..., 3] > 127).mean() >= SHOWN_SHARE), None)
 
 
