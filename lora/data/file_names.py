@@ -26,7 +26,8 @@ class FileNames:
     def find(self, name: str) -> Path | None:
         """The file that a name means: the one of that very name or else the only one that is spelled alike.
 
-        A backslash stands for a slash where there is no file of that very name. Raises OSError.
+        A backslash stands for a slash where there is no file of that very name. A table may lie one folder above its
+        pictures: what is not in the folder itself may be in one of the folders inside. Raises OSError.
         """
         for spelled in dict.fromkeys((name, name.replace("\\", "/"))):
             if not self._is_inside(spelled):
@@ -35,7 +36,8 @@ class FileNames:
                 return exact
             if (alike := self._alike(Path(os.path.normpath(spelled)))) is not None:
                 return alike
-        return None
+        below = self._below(name)
+        return below[0] if len(below) == 1 else None
 
     def why_not(self, name: str) -> str:
         """Why ``find`` gives nothing for a name."""
@@ -44,14 +46,17 @@ class FileNames:
         link = (self._folder / os.path.normpath(name)).is_symlink()
         if link:
             return f"{name!r} is a link to nothing"
-        below = self._below(name)
-        return f"there is no file {name!r}" + (f", but there is {below!r}; write that" if below else "")
+        several = ", ".join(repr(path.relative_to(self._folder).as_posix()) for path in self._below(name))
+        return f"there is no file {name!r}" + (f", but there are {several}; write which" if several else "")
 
-    def _below(self, name: str) -> str | None:
-        """The same name in one of the folders inside, as where a table lies one folder above its pictures."""
+    def _below(self, name: str) -> list[Path]:
+        """The files of that name in the folders inside."""
+        if not self._is_inside(name):
+            return []
         inner = Path(os.path.normpath(name))
         folders = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
-        return next((f"{one}/{name}" for one in folders if self._alike(Path(one) / inner)), None)
+        found = (self._alike(Path(one) / inner) for one in folders)
+        return [path for path in found if path is not None]
 
     def _is_inside(self, name: str) -> bool:
         inner = Path(os.path.normpath(name))

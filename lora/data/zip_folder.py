@@ -118,6 +118,8 @@ class ZipFolder:
         return beside | self._table_captions()
 
     def _table_captions(self) -> dict[str, str]:
+        """Of a table's folder or, for names that are not in it, of the folders inside, as where a table lies above."""
+        keys = [_key(path) for _, path in self._files(*imagefolder.PICTURES, *OTHER_PICTURES)]
         found = {}
         for number, path in self._files(".jsonl", ".csv"):
             for row in imagefolder.rows_in(Path(path.name), self.read(number, MAX_TEXT)):
@@ -131,8 +133,18 @@ class ZipFolder:
                 if not isinstance(name, str) or not captions or imagefolder.ODD.search(name + captions[0]):
                     self.faults += 1
                     continue
-                found[_key(path.parent / _path(name))] = captions[0]
+                key = _key(path.parent / _path(name))
+                found[key if key in keys else _below(path, name, keys)] = captions[0]
         return found
+
+
+def _below(table: PurePosixPath, name: str, keys: list[str]) -> str:
+    """The only picture of that name in a folder beside the table; the empty key if there is none, or several."""
+    parts = PurePosixPath(_key(table.parent / _path(name))).parts
+    before = len(table.parent.parts)
+    paths = [PurePosixPath(key).parts for key in keys]
+    inside = [path for path in paths if path[:before] + path[before + 1 :] == parts]
+    return "/".join(inside[0]) if len(inside) == 1 else ""
 
 
 def _check_directory_size(data: bytes) -> None:

@@ -90,6 +90,7 @@ NAME = "unet.down_blocks.0.attentions.0.proj_in.lora_A.weight"
         (with_header({NAME: _tensor(shape=[1 << 40, 1 << 40])}, bytes(16)), "damaged"),
         (with_header({NAME: _tensor(shape=[-1, -4])}, bytes(16)), "damaged"),
         (with_header({NAME: _tensor(shape="ab")}, bytes(16)), "damaged"),
+        (with_header({NAME: _tensor(dtype={"a": 1})}, bytes(16)), "damaged"),
         (with_header({NAME: _tensor(dtype="F8_E4M3")}, bytes(16)), "numbers"),
         (with_header({"text_encoder.x.lora_A.weight": _tensor()}, bytes(16)), "text-encoder"),
         (with_header({NAME.replace("lora_A.weight", "dora_scale"): _tensor()}, bytes(16)), "other-method"),

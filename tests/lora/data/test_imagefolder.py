@@ -190,10 +190,14 @@ def test_captions_in_the_train_folder(tmp_path: Path) -> None:
     assert captions(tmp_path) == ["a fox"]
 
 
-def test_a_table_one_folder_above_its_pictures_is_named(tmp_path: Path) -> None:
-    """Both ways round: the pictures' folder was named, or the table's."""
+def test_a_table_one_folder_above_its_pictures(tmp_path: Path) -> None:
+    """It is used where its folder is named, unless two pictures have the name. The pictures' folder is told of it."""
     table(pictures(tmp_path, "images/a.png"), "a.png")
-    with pytest.raises(DatasetError, match=r"there is no file 'a\.png', but there is 'images/a\.png'"):
-        read_folder(tmp_path)
+    (tmp_path / "more").mkdir()
+    assert captions(tmp_path) == ["a 0"]
+    assert imagefolder.unlisted(tmp_path, ["a.png"]) == []
     with pytest.raises(DatasetError, match=r"metadata\.jsonl names pictures of this folder"):
         read_folder(tmp_path / "images")
+    pictures(tmp_path, "more/a.png")
+    with pytest.raises(DatasetError, match=r"there are 'images/a\.png', 'more/a\.png'; write which"):
+        read_folder(tmp_path)

@@ -54,6 +54,19 @@ def test_captions_from_a_table_or_from_text_files() -> None:
     assert captions(packed({"list.csv": csv, "e\u0301.jpg": b"1"})) == {"e\u0301.jpg": "a hen"}
 
 
+def test_a_table_above_its_pictures() -> None:
+    """Its names are found one folder further in, unless two pictures have the name."""
+    table = "file_name,text\na.png,a fox\nb.png,a hen\n"
+    inside = {
+        "set/metadata.csv": table,
+        "set/pics/a.png": b"1",
+        "set/pics/b.png": b"2",
+        "set/old/b.png": b"3",
+    }
+    assert [picture.caption for picture in ZipFolder(packed(inside)).pictures()] == ["a fox", None, None]
+    assert captions(packed({"metadata.csv": table, "x/a.png": b"1"})) == {"a.png": "a fox"}
+
+
 def test_lines_that_cannot_be_used_are_counted() -> None:
     """The pictures come all the same."""
     folder = ZipFolder(
