@@ -47,6 +47,7 @@ from lora.jobs import (
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0  # seconds between tries while the disk or the database takes nothing
+QUOTING = ("bad-adapter", "other-base")  # errors whose details quote what stands in somebody's file
 LOSSES_TOLD, LOSSES_SECONDS = 3, 3600.0  # so many lost workers in so many seconds are told to the admins
 
 
@@ -303,7 +304,8 @@ class Dispatch:
                     self.estimates.drawn(job, time.monotonic() - began)
                 await self._end(job, JobState.DONE)
             case Failed():
-                log.warning("job %d (%s) failed: %s %s", job.id, job.kind, event.code, event.detail)
+                detail = "" if event.code in QUOTING else event.detail
+                log.warning("job %d (%s) failed: %s %s", job.id, job.kind, event.code, detail)
                 await self._end(job, JobState.FAILED, event.code)
             case Cancelled():  # only if the engine cancelled by itself: ``cancel`` ends the row first
                 await self._end(job, JobState.CANCELLED)

@@ -33,6 +33,8 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 # Errors whose texts come from programs, not from people. ValueError and KeyError quote what they stumble on.
 _PLAIN = (OSError, sqlite3.Error, TelegramError, ConfigError, UserError, MemoryError, RecursionError)
 
+_QUOTED = re.compile(r"\".*\"|(?<!\w)'.*'", re.DOTALL)  # not the sign in can't
+
 
 @dataclass(frozen=True)
 class Token:
@@ -84,7 +86,7 @@ class Scrubbed(logging.Formatter):
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            text = f": {error}" if isinstance(error, _PLAIN) else ""
+            text = f": {_unquoted(error)}" if isinstance(error, _PLAIN) else ""
             frames = "".join(traceback.format_tb(error.__traceback__))
             parts.append(f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}{text}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -112,8 +114,10 @@ FORMATS = {"text": Scrubbed, "json": ScrubbedJson}
 
 
 def _clean(record: logging.LogRecord) -> logging.LogRecord:
-    """A copy without what other handlers or asyncio have put into it."""
+    """A copy without what other handlers or asyncio have put into it, and without what Telegram's errors quote."""
     record = copy.copy(record)  # other handlers get it as it was
+    if isinstance(record.args, tuple):
+        record.args = tuple(_unquoted(arg) if isinstance(arg, TelegramError) else arg for arg in record.args)
     record.exc_text = None  # what another handler may have formatted
     if record.name == "asyncio":  # behind its first line it shows tasks with their errors
         record.msg, record.args = record.getMessage().partition("\n")[0], None
@@ -125,3 +129,8 @@ def _in_any_encoding(token: str) -> re.Pattern[str]:
     id, _, secret = token.partition(":")
     letters = "".join(f"(?:{re.escape(c)}|%(?:25)?{ord(c):02x})" for c in secret)
     return re.compile(rf"(?:{id}(?::|%(?:25)?3a))?{letters}", re.IGNORECASE)
+
+
+def _unquoted(error: BaseException) -> str:
+    """An error's text. What Telegram quotes in it, such as a tag that it cannot parse, may be a person's words."""
+    return _QUOTED.sub('"…"', str(error)) if isinstance(error, TelegramError) else str(error)

@@ -17,10 +17,14 @@ from bot import waiting
 from bot.config import Log
 from bot.context import Context
 from bot.handlers import start
-from bot.playground import Fault, Person
+from bot.playground import Fault, Person, Picture
 from bot.secret import Scrubbed, Token
-from tests.bot.conftest import Stage
-from tests.bot.fake_engine import picture
+from lora.jobs import Failed
+from tests.bot.conftest import Running, Stage
+from tests.bot.fake_engine import picture, sticker
+from tests.bot.marked import marked, visit
+from tests.bot.test_sharing import link_of
+from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
 
 MARK = "qwertzuiop"  # in all that people write here
@@ -85,6 +89,74 @@ async def test_no_words_in_the_log(stage: Stage, ada: Person, log: io.StringIO) 
     assert "never retrieved" in log.getvalue()
     assert MARK not in log.getvalue()
     assert token.partition(":")[2] not in log.getvalue()
+
+
+@pytest.mark.parametrize("log", ["text"], indirect=True)
+@pytest.mark.parametrize("rounds", [3, pytest.param(12, marks=pytest.mark.slow)])
+async def test_no_words_of_200_texts_in_the_log(
+    stage: Stage, ada: Person, log: io.StringIO, rounds: int
+) -> None:
+    """Of packs, zips, files, names, inline queries, groups, shared styles, exports, jobs that fail; calls fail, too."""
+    stage.monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
+    faults, sent = stage.playground.faults, 0
+    quoting = (400, f'Bad Request: can\'t parse entities: unsupported start tag "{MARK}" at byte offset 7')
+    group = await ada.group(f"Friends of {MARK}")
+    async with (
+        stage.bot() as running,
+        PatientPerson.join(stage.playground.address, f"{MARK} Ben", username=f"{MARK}_ben") as ben,
+        PatientPerson.join(stage.playground.address, id=ada.id, chat=group) as there,
+    ):
+        await visit(stage, ada)
+        await fail_a_job(running, ada, f"its layers are not those of this base, which has no {MARK}")
+        await ada.publish(f"{MARK}pack", f"My {MARK}", [Picture(data=sticker(9), as_="sticker", emoji="🦊")])
+        _, link = await link_of(ada)
+        await ben.send(link)
+        await ben.wait_for("You can draw in the style")
+        for number in range(rounds):
+            for method in ("sendMessage", "answerInlineQuery", "getStickerSet", "sendDocument", "getFile"):
+                broken = {0: {"error": quoting}, 1: {"page": (502, HTML)}, 2: {"drop": True}}.get(number % 3)
+                if broken is not None:
+                    faults.add(Fault(method=method, **broken))
+            words = f"{MARK} {number}"
+            await ada.send_picture(b"PK no zip", as_="document", name=f"{words}.zip", caption=words)
+            await ada.send_picture(b"no weights", as_="document", name=f"{words}.safetensors", caption=words)
+            await ada.inline(words)
+            texts = [f"t.me/addstickers/{MARK}pack", f"/pack {MARK}{number}", f"/packs new {words}"]
+            texts += [f"/packs emoji 1 {words}", f"/packs words 1 {words}", f"/packs title {words}"]
+            texts += [f"/rename {MARK}", f"1: {words}", f"/caption 1 {words}", f"/new {words}", "undo"]
+            for text in texts:
+                await ada.send(text)
+            await there.send(f"/sticker {words} --no {words} --seed {number}")
+            await ben.send(f"/sticker {words} --style {MARK}")
+            sent += len(texts) + 6
+        await ada.send("/export")
+        await ada.press(await ada.wait_for("shall I send you"), "export:samples")
+        await ada.wait_for("I could not make that file")
+        faults.clear()
+        await ada.send("/mydata")
+        await ada.wait_for("sent")
+
+        async def all_done() -> bool:
+            return not await running.parts.store.value("SELECT count(*) FROM inbox WHERE state = 'waiting'")
+
+        await until(all_done)
+        assert "bad-adapter" in log.getvalue()
+    assert sent >= rounds * 17
+    assert 'unsupported start tag "…"' in log.getvalue()
+    assert not [line for line in log.getvalue().splitlines() if MARK in line or marked(line)]
+
+
+async def fail_a_job(running: Running, ada: Person, detail: str) -> None:
+    """A drawing fails with words of a file."""
+    engine = running.engine
+    engine.go.clear()
+    before = len(engine.jobs)
+    await ada.send("/sticker wubble")
+    await until(lambda: len(engine.jobs) > before)
+    job = engine.jobs[-1]
+    engine.say(Failed(job=job.id, attempt=job.attempt, code="bad-adapter", detail=detail))
+    await ada.wait_for("is damaged")
+    engine.go.set()
 
 
 @pytest.mark.parametrize(

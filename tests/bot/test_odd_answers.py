@@ -297,6 +297,8 @@ async def test_a_firewall_on_a_download_loses_no_picture(stage: Stage, ada: Pers
         stage.playground.faults.add(Fault(method="getFile", page=(403, HTML), times=12))
         stage.playground.faults.add(Fault(method="file", page=(403, HTML), times=12))
         stage.playground.faults.add(Fault(method="file", page=(200, HTML), times=3))
+        stage.playground.faults.add(Fault(method="file", cut=True))
+        stage.playground.faults.add(Fault(method="file", drop=True))
         await ada.send_picture(picture(128, 128, 1), as_="document", caption="a fox")
         await ada.wait_for("1 in all")
         assert await running.parts.store.value("SELECT sum(blocked) FROM person") == 0
