@@ -41,7 +41,7 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     """Draw what a text says, in the person's current style or the one that it names. Raises UserError."""
     settings = context.parts.config.sticker
     options = model.options if model else sticker_options.defaults(settings, seed=random_seed())
-    request = sticker_options.read(text, settings, options)
+    request = sticker_options.read(text, settings, options, context.person.writes_in)
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
     style = await style_called(context, request.style) if request.style else await current_style(context)
@@ -71,7 +71,7 @@ async def ask(
     if listed(english, context.parts.config.safety.words_file):
         raise UserError("prompt-undrawn")
     look = look_of(context, style)
-    prompt = captions.normalise(english.text)
+    prompt = captions.without_punctuation(captions.normalise(english.text)) or english.text
     if look.lent:
         prompt = captions.without_keyword(prompt, look.name) or prompt
     _check_length(captions.length(prompt, look.word))

@@ -77,7 +77,8 @@ class Estimates:
                 loss=progress.loss,
             )
         await self.line.include(job.id)
-        place = 0 if job.state == JobState.RUNNING else 1 + self.line.queues[job.kind.lane].place(job.id)
+        queue = self.line.queues[job.kind.lane]
+        place = 0 if job.state == JobState.RUNNING else 1 + queue.waiting[queue.place(job.id)]
         seconds = self._seconds_until_end(job)
         return Estimate(place=place, seconds=seconds, step=job.step, steps=self._steps(job), loss=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from bot.store import Store
@@ -25,10 +26,15 @@ async def matching(store: Store, person: Person, query: str) -> list[Shown]:
     return await asyncio.to_thread(_best, shown, query, person.writes_in)
 
 
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text else ()
+
+
 def _best(shown: Sequence[Shown], query: str, language: str) -> list[Shown]:
     scored = []
     for one in shown:
         words = search_words.words_of(one.prompt, one.prompt_original, language)
+        words |= search_words.words_given(_list(one.emoji), _list(one.keywords))
         if (score := search_words.score(query, words, language)) > 0:
             scored.append((score, one))
     return [one for _, one in sorted(scored, key=lambda found: -found[0])]

@@ -19,13 +19,14 @@ LONGEST_AGE = 30.0  # seconds
 class Queue:
     """The jobs of one kind in their order: people take turns, so first everybody's oldest job, then the second ones.
 
-    ``steps`` and ``defaults`` are sums over the jobs before each place.
+    ``steps``, ``defaults`` and ``waiting`` are sums over the jobs before each place.
     """
 
     def __init__(self) -> None:
         self.ids: list[int] = []
         self.steps: list[int] = [0]  # still to do, of jobs that say how many
         self.defaults: list[int] = [0]  # jobs that have as many steps as the base's default
+        self.waiting: list[int] = [0]  # jobs that do not run
         self._jobs: list[tuple[int, int, InLine]] = []  # (older jobs of this person, id, job), in order
         self._of_person: Counter[int] = Counter()
         self._places: dict[int, int] = {}
@@ -38,6 +39,7 @@ class Queue:
         self._jobs.sort()
         self.ids = [id for _, id, _ in self._jobs]
         self._places = {id: place for place, id in enumerate(self.ids)}
+        self.waiting = list(accumulate((not job.running for _, _, job in self._jobs), initial=0))
         left = ((job.steps or 0) - job.step for _, _, job in self._jobs)
         self.steps = list(accumulate(left, initial=0))
         self.defaults = list(accumulate((job.steps is None for _, _, job in self._jobs), initial=0))

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that the steps use."""
+    db.create_function(
+        "sha256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest(), deterministic=True
+    )
+
+
 FIRST = """
 CREATE TABLE person (
     id INTEGER PRIMARY KEY,                 -- Telegram's; also the id of the private chat
@@ -605,6 +616,11 @@ CREATE INDEX checkpoint_state ON checkpoint (state) WHERE state IS NOT NULL;
 CREATE INDEX comparison_sheet ON comparison (sheet);
 """
 
+SHARES_HASHED = """
+UPDATE share SET token = sha256(token);          -- as a password's token: who reads the database opens no link
+ALTER TABLE share RENAME COLUMN token TO token_hash;
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -629,4 +645,5 @@ MIGRATIONS = (
     QUESTIONS,
     STYLES_NAMED,
     FOUND_BY_TIDY,
+    SHARES_HASHED,
 )

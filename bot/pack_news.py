@@ -14,7 +14,7 @@ from bot.tables import drawings, holds, pack_changes, pack_items, pack_stickers,
 from bot.tables.pack_changes import Change, ChangeKind, ChangeState
 from bot.tables.pack_items import Item
 from bot.tables.pack_stickers import PackSticker, StickerState
-from bot.tables.packs import Pack, PackState
+from bot.tables.packs import Pack, PackKind, PackState
 from bot.words import Html, Words
 
 TOLD_SECONDS = 10.0  # the person reads of a wait from this length on
@@ -85,7 +85,8 @@ class PackNews:
 
     async def _announce(self, words: Words, pack: Pack, added: list[PackSticker]) -> None:
         n = sum(sticker.pack == pack.id for sticker in added)
-        text = words("pack-added", n=n, title=pack.title, link=Html(pack.link))
+        key = "pack-added-emoji" if pack.kind == PackKind.EMOJI else "pack-added"
+        text = words(key, n=n, title=pack.title, link=Html(pack.link))
         buttons = [[(words.plain("button-open-pack"), pack.link)]]
         await self._sender.text(pack.person, text, buttons=buttons)
 

@@ -110,10 +110,10 @@ def _turn(name: str, number: int, last: int) -> list[tuple[str, str]]:
 
 
 def _page_lines(words: Words, pack: Pack, count: int, shown: list[Item]) -> list[str]:
-    """At most 20 stickers with up to three emoji each: about 200 characters."""
+    """At most 20 stickers, each with its first emoji, which is what Telegram shows."""
     head = words("pack-head", title=pack.title, link=Html(pack.link), n=count)
     chosen = words("pack-takes-new") if pack.chosen else ""
-    emoji = " · ".join(f"{item.number} {''.join(item.emoji[:3])}" for item in shown)
+    emoji = " · ".join(f"{item.number} {''.join(item.emoji[:1])}" for item in shown)
     return [head, chosen, emoji, words("pack-hint" if shown else "pack-view-empty")]
 
 

@@ -9,12 +9,13 @@ from bot.sample_words import undo_button
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job, JobKind, JobState
 from bot.words import Html, Words, clip
-from lora.jobs import DrawOptions
+from lora.jobs import NO_OUTLINE, DrawOptions
 from lora.option_text import seed_text
 
 View = tuple[str, Buttons]  # HTML text, buttons
 
 BAR = 12  # characters
+OUTLINES = {"none": NO_OUTLINE, "white": "#ffffff", "black": "#000000"}  # those with a button
 
 
 def under_way(words: Words, job: Job, estimate: Estimate, config: Config) -> View:
@@ -61,7 +62,7 @@ def _headline(words: Words, job: Job) -> str:
     if job.kind == JobKind.TRAIN:
         return words("train-headline", keyword=job.keyword, n=job.samples)
     if job.uncut is not None:
-        return words("cut-headline", prompt=clip(job.prompt))
+        return words("cut-headline", prompt=clip(job.prompt)) + _cut(words, job)
     headline = words("draw-headline", prompt=clip(job.prompt), cfg=cfg_values(words, job.options))
     return "\n".join([headline + _more(words, job), *_own_words(words, job, "draw-unknown")])
 
@@ -72,12 +73,25 @@ def cfg_values(words: Words, options: DrawOptions) -> str:
 
 
 def _more(words: Words, job: Job) -> str:
-    """The strength and the negative prompt, if they are not as usual."""
+    """What is not as usual: near another drawing, the strength, the negative prompt, the outline, the cut-out."""
     options, text = job.options, ""
+    if options.near:
+        text += words("draw-near")
     if options.strength != DrawOptions.strength and job.adapter is not None:
         text += words("draw-strength", strength=words.number(options.strength))
     if options.negative_prompt:
         text += words("draw-without", negative=clip(options.negative_prompt, 100))
+    return text + _cut(words, job)
+
+
+def _cut(words: Words, job: Job) -> str:
+    """Outline and cut-out, if they are not as usual; the outline always if only they have changed."""
+    options, text = job.options, ""
+    if job.uncut is not None or options.outline != DrawOptions.outline:
+        name = next((name for name, colour in OUTLINES.items() if colour == options.outline), None)
+        text += words(f"cut-outline-{name}" if name else "cut-outline", colour=options.outline)
+    if options.cutout != DrawOptions.cutout:
+        text += words(f"cut-{options.cutout}")
     return text
 
 

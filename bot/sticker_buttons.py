@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import Buttons
-from bot.progress import number
+from bot.progress import OUTLINES, number
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
 from bot.tables.packs import Pack
@@ -17,7 +17,6 @@ from bot.words import Words, clip
 
 SWEEP = {"freer": 3.0, "usual": 5.0, "stricter": 8.0}
 STRENGTHS = {"weaker": 0.6, "trained": 1.0, "stronger": 1.3}
-OUTLINES = {"none": "none", "white": "#ffffff", "black": "#000000"}
 CUTOUTS = ("auto", "network", "none")
 MANY = (2, 4, 8)
 STYLES_IN_A_ROW, MOST_STYLES = 3, 6

@@ -11,6 +11,7 @@ from typing import Any
 from bot.config import CFG_RANGE, Sticker
 from bot.errors import UserError
 from lora import option_text
+from lora.data.translation import translate
 from lora.jobs import NO_OUTLINE, DrawOptions
 
 MAX_SEED = 2**31 - 1
@@ -43,14 +44,20 @@ def defaults(settings: Sticker, *, seed: int) -> DrawOptions:
     )
 
 
-def read(text: str, settings: Sticker, options: DrawOptions) -> StickerRequest:
+def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en") -> StickerRequest:
     """The prompt and options in ``text``. What it does not give comes from ``options``.
+
+    ``language`` is that of who wrote it: colours have names in it.
 
     Raises UserError, which shows an example, for an unknown option or a wrong value.
     """
     prompt, given = _split(text)
     changes: Changes = {}
     for name, value in given.items():
+        if name in EXAMPLES and not value:
+            raise UserError("option-empty", name=name, example=EXAMPLES[name])
+        if name == "outline":
+            value = translate(value, language).english
         if name in OPTIONS:
             changes |= OPTIONS[name](value, settings)
     if changes.get("sweep"):
@@ -142,6 +149,7 @@ OPTIONS: dict[str, Parser] = {
     "outline": _outline,
     "cutout": _cutout,
 }
+EXAMPLES = {"cfg": "7", "seed": "42", "n": "2", "strength": "0.7", "outline": "white", "cutout": "network"}
 WORDS = ("no", "style")  # options whose values are a person's words
 KNOWN = [*OPTIONS, *WORDS]
 # The value of an option is one word. That of "no" goes on to the next option; a list of numbers may have spaces.

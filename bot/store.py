@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.migrations import MIGRATIONS
+from bot.migrations import MIGRATIONS, prepare
 from bot.state_log import StateLog
 from bot.telling import telling_of
 from bot.waiting import file_is_busy
@@ -274,6 +274,7 @@ class Store:
         done = await self.value("PRAGMA user_version")
         if done > len(MIGRATIONS):
             raise sqlite3.DatabaseError("the database was written by a newer version of the bot")
+        await self._one(prepare)
         for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
             # executescript would commit what is open, so the step brings its own transaction
             step = f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"

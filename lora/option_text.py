@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+from PIL import ImageColor
+
 from lora.jobs import CUTOUTS, NO_OUTLINE
 
 MOST_NEAR = 20  # seeds after the first
 BETWEEN_SEEDS = "~"
 STRENGTHS = (0.0, 1.5)
-COLOURS = {"none": NO_OUTLINE, "white": "#ffffff", "black": "#000000"}
+NO_COLOUR = ("none", "no", "off", "without")
+# Names that people use and CSS does not have.
+COLOURS = {"golden": "gold", "darkpurple": "indigo", "darkpink": "deeppink", "darkyellow": "goldenrod"}
 
 
 class NotAnOption(ValueError):
@@ -55,9 +59,12 @@ def seed_text(seed: int, near: tuple[int, ...]) -> str:
 
 
 def read_outline(text: str) -> str:
-    """A colour of the outline: none, white, black or #rrggbb. Raises NotAnOption."""
-    found = COLOURS.get(text.lower(), text.lower())
-    if found != NO_OUTLINE and not re.fullmatch("#[0-9a-f]{6}", found):
+    """A colour of the outline: none, #rrggbb or a name of CSS ("dark blue", "lightgreen"). Raises NotAnOption."""
+    name = re.sub(r"[\s-]", "", text.lower())
+    if name in NO_COLOUR:
+        return NO_OUTLINE
+    found = str(ImageColor.colormap.get(COLOURS.get(name, name), name))
+    if not re.fullmatch("#[0-9a-f]{6}", found):
         raise NotAnOption(text)
     return found
 

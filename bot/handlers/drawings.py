@@ -8,8 +8,9 @@ from bot import asking
 from bot.context import Context
 from bot.draw_request import Model, ask, draw_words, random_seed, wake
 from bot.errors import UserError
+from bot.progress import OUTLINES
 from bot.quotas import check_drawing
-from bot.sticker_buttons import OUTLINES, SWEEP, below, cut_menu, draw_menu
+from bot.sticker_buttons import SWEEP, below, cut_menu, draw_menu
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, packs, styles
 from bot.tables.drawings import Drawing

@@ -60,13 +60,14 @@ PHRASES = (
     Phrase("pack-words-keywords", pack_stickers.keywords, r"[\s:]+(?P<rest>\S.*)"),
     Phrase("pack-words-cover", _cover),
 )
+_NEW = re.compile(rf"(?:{_said('pack-words-new')})(?:\s+(\S.*))?", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(rf"(?:{_said('pack-words-title')})[\s:]+(\S.*)", re.IGNORECASE | re.DOTALL)
 
 
 async def packs(context: Context) -> None:
     """/packs lists them, /packs new TITLE makes one, /packs delete 3 and the like change the current one."""
-    if found := re.fullmatch(r"new\s+(\S.*)", context.argument.strip(), re.IGNORECASE | re.DOTALL):
-        await pack_handlers.make(context, found[1])
+    if found := _NEW.fullmatch(context.argument.strip()):
+        await (pack_handlers.make(context, found[1]) if found[1] else pack_handlers.ask_new(context))
     elif context.argument.strip():
         await _obey(context, await _current(context), context.argument)
     else:

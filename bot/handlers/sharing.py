@@ -10,19 +10,20 @@ from bot.tables.styles import Style
 
 
 async def share(context: Context) -> None:
-    """Show the link to the current style and how many use it."""
+    """Give a link to the current style; if there is one, tell how many use it."""
     style = await context.style()
     if style.adapter is None:
         raise UserError("share-untrained", keyword=style.keyword)
-    await context.send(await _about(context, style), buttons=_buttons(context, style))
+    shared = await shares.shared(context.parts.store, style.id)
+    text = await (_about(context, style) if shared else _new_link(context, style))
+    await context.send(text, buttons=_buttons(context, style))
 
 
 async def change(context: Context) -> None:
     """Give the link another token, or end all use of the style by it."""
     style, parts = await _pressed(context), context.parts
     if context.data[0] == "renew":
-        await shares.renew(parts.store, style.id)
-        await context.replace(await _about(context, style), _buttons(context, style))
+        await context.replace(await _new_link(context, style), _buttons(context, style))
         return
     n = await sharing.end(parts.store, parts.dispatch, parts.outbox, style)
     await context.replace(context.words("share-over", keyword=style.keyword, n=n))
@@ -52,11 +53,16 @@ async def leave(context: Context) -> None:
     await context.replace(context.words("share-left", keyword=style.keyword))
 
 
-async def _about(context: Context, style: Style) -> str:
-    token = await shares.link(context.parts.store, style.id)
+async def _new_link(context: Context, style: Style) -> str:
+    token = await shares.new_link(context.parts.store, style.id)
     link = context.parts.sender.start_link(start_links.STYLE, token)
     n = len(await shares.guests(context.parts.store, style.id))
     return context.words("share", keyword=style.keyword, link=link, n=n)
+
+
+async def _about(context: Context, style: Style) -> str:
+    n = len(await shares.guests(context.parts.store, style.id))
+    return context.words("share-again", keyword=style.keyword, n=n)
 
 
 def _buttons(context: Context, style: Style) -> list[list[tuple[str, str]]]:

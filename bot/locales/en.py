@@ -107,6 +107,7 @@ TEXTS = {
     "short-description": "I learn the look of your stickers and draw new ones in it, for a pack of your own.",
     # languages
     "language-ask": "Which language shall I speak? You can write to me in any; I translate what I draw.",
+    "language-names": "en eng english английский английски englisch inglés",
     "language-chosen": "I speak English now. /help tells what I can do.",
     # data and privacy
     "privacy": (
@@ -242,7 +243,13 @@ TEXTS = {
     "share": (
         "Whoever opens this link can draw in <b>{keyword}</b>. They see neither your pictures nor your captions.\n"
         "{link}\n\n"
+        "Keep it: I show it only once. "
         "{n:person draws|people draw} in it now."
+    ),
+    "share-again": (
+        "<b>{keyword}</b> is shared by a link. {n:person draws|people draw} in it now.\n\n"
+        "I showed the link once and do not keep it. If it is lost, make a new one: the old one stops working, and who "
+        "draws in the style already goes on."
     ),
     "share-untrained": "<b>{keyword}</b> is not trained yet, so nobody could draw in it. /train first, then /share.",
     "share-over": "<b>{keyword}</b> is not shared any more: {n:person has|people have} lost it.",
@@ -689,6 +696,7 @@ TEXTS = {
         "<code>--cfg</code> takes a number from 1 to 20, or several, not “{value}”: "
         "/sticker {example_prompt} --cfg 7, or /sticker {example_prompt} --cfg 3,5,8"
     ),
+    "option-empty": ("<code>--{name}</code> needs a value: /sticker {example_prompt} --{name} {example}"),
     "option-sweep": "That makes more than {most} stickers at once: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
         "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker {example_prompt} --seed 42"
@@ -698,8 +706,8 @@ TEXTS = {
         "<code>--strength</code> takes a number from 0 to 1.5, not “{value}”: /sticker {example_prompt} --strength 0.7"
     ),
     "option-outline": (
-        "<code>--outline</code> takes none, white, black or a colour such as #ff8800, not “{value}”: "
-        "/sticker {example_prompt} --outline none"
+        "<code>--outline</code> takes a colour (white, red, #ff8800) or none, not “{value}”: "
+        "/sticker {example_prompt} --outline red"
     ),
     "option-cutout": (
         "<code>--cutout</code> takes auto, network or none, not “{value}”: /sticker {example_prompt} --cutout network"
@@ -712,6 +720,13 @@ TEXTS = {
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
     "draw-strength": " · style × {strength}",
     "draw-without": " · without <i>{negative}</i>",
+    "draw-near": " · more like the one before",
+    "cut-outline": " · outline {colour}",
+    "cut-outline-none": " · no outline",
+    "cut-outline-white": " · white outline",
+    "cut-outline-black": " · black outline",
+    "cut-network": " · cut out by shape",
+    "cut-none": " · with its background",
     "cut-headline": "Cutting <i>{prompt}</i> out again",
     "sweep-seed": "seed {seed}",
     "sweep-caption": "<i>{prompt}</i> with CFG {cfg}, as in a light and in a dark chat",
@@ -741,6 +756,7 @@ TEXTS = {
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
+    "pack-added-emoji": '{n:custom emoji|custom emoji} added to your pack <a href="{link}">{title}</a>.',
     "pack-refused": (
         "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again."
     ),
@@ -845,6 +861,7 @@ TEXTS = {
         "Like this: /packs <i>delete 3</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 fox, "
         "tea</i>, <i>cover 3</i>, <i>title My foxes</i>. /packs shows the numbers."
     ),
+    "pack-words-new": "new",
     "pack-words-delete": "delete remove",
     "pack-words-move": "move",
     "pack-words-to": "to before",

@@ -111,6 +111,7 @@ TEXTS = {
     "short-description": "Учусь рисовать в стиле твоих стикеров и делаю из рисунков твой набор.",
     # languages
     "language-ask": ("На каком языке мне говорить? Писать мне можно на любом: то, что рисую, я перевожу."),
+    "language-names": "ru rus russian русский русски russisch ruso",
     "language-chosen": "Теперь говорю по-русски. Что умею — в /help.",
     # data and privacy
     "privacy": (
@@ -238,7 +239,13 @@ TEXTS = {
         "Кто откроет эту ссылку, сможет рисовать в стиле <b>{keyword}</b>. Ни картинок, ни подписей твоих он не "
         "увидит.\n"
         "{link}\n\n"
+        "Сохрани её: показываю один раз. "
         "Рисуют в нём сейчас: {n:человек|человека|человек}."
+    ),
+    "share-again": (
+        "Стиль <b>{keyword}</b> открыт по ссылке. Рисуют в нём сейчас: {n:человек|человека|человек}.\n\n"
+        "Ссылку я показал один раз и не храню. Если она потерялась, сделай новую: старая перестанет работать, а те, "
+        "кто уже рисует в стиле, останутся."
     ),
     "share-untrained": "<b>{keyword}</b> ещё не выучен, рисовать в нём никто не сможет. Сначала /train, потом /share.",
     "share-over": ("Доступ к <b>{keyword}</b> закрыт. Больше не рисуют в нём: {n:человек|человека|человек}."),
@@ -702,6 +709,9 @@ TEXTS = {
         "Для <code>--cfg</code> нужно число от 1 до 20 или несколько чисел, а не «{value}»: "
         "/sticker {example_prompt} --cfg 7 или /sticker {example_prompt} --cfg 3,5,8"
     ),
+    "option-empty": (
+        "После <code>--{name}</code> нужно значение: /sticker {example_prompt} --{name} {example}"
+    ),
     "option-sweep": "Так выйдет больше {most} стикеров за раз: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
         "Для <code>--seed</code> нужно целое число до {most}, а не «{value}»: /sticker {example_prompt} --seed 42"
@@ -711,8 +721,8 @@ TEXTS = {
         "Для <code>--strength</code> нужно число от 0 до 1.5, а не «{value}»: /sticker {example_prompt} --strength 0.7"
     ),
     "option-outline": (
-        "Для <code>--outline</code> нужно none, white, black или цвет вроде #ff8800, а не «{value}»: "
-        "/sticker {example_prompt} --outline none"
+        "Для <code>--outline</code> нужен цвет (белый, красный, #ff8800) или none, а не «{value}»: "
+        "/sticker {example_prompt} --outline красный"
     ),
     "option-cutout": (
         "Для <code>--cutout</code> нужно auto, network или none, а не «{value}»: "
@@ -728,6 +738,13 @@ TEXTS = {
     "draw-headline": "Рисую <i>{prompt}</i> · CFG {cfg}",
     "draw-strength": " · стиль × {strength}",
     "draw-without": " · без <i>{negative}</i>",
+    "draw-near": " · похожий на прошлый",
+    "cut-outline": " · обводка {colour}",
+    "cut-outline-none": " · без обводки",
+    "cut-outline-white": " · белая обводка",
+    "cut-outline-black": " · чёрная обводка",
+    "cut-network": " · вырезано по форме",
+    "cut-none": " · с фоном",
     "cut-headline": "Вырезаю <i>{prompt}</i> заново",
     "sweep-seed": "зерно {seed}",
     "sweep-caption": "<i>{prompt}</i> с CFG {cfg}, как в светлом и в тёмном чате",
@@ -759,8 +776,9 @@ TEXTS = {
     "notice-adding": "Добавляю в твой набор…",
     "notice-added-before": "Он уже в наборе или на пути туда.",
     "pack-added": (
-        '{n:стикер добавлен|стикера добавлено|стикеров добавлено} в твой набор <a href="{link}">{title}</a>.'
+        '{n:стикер добавлен|стикера добавлены|стикеров добавлены} в твой набор <a href="{link}">{title}</a>.'
     ),
+    "pack-added-emoji": 'В твоём наборе эмодзи <a href="{link}">{title}</a> прибавилось: {n:штука|штуки|штук}.',
     "pack-refused": (
         "Telegram не взял в набор {n:стикер|стикера|стикеров}. Нажми на кнопку, чтобы попробовать ещё раз."
     ),
@@ -860,6 +878,7 @@ TEXTS = {
         "Вот так: /packs <i>удали 3</i>, <i>перенеси 3 на 1</i>, <i>эмодзи 3 🦊</i>, <i>слова 3 лиса, "
         "чай</i>, <i>обложка 3</i>, <i>название Мои лисы</i>. Номера — в /packs."
     ),
+    "pack-words-new": "новый создай создать добавь",
     "pack-words-delete": "удали удалить убери убрать",
     "pack-words-move": "перенеси перенести передвинь переставь перемести",
     "pack-words-to": "на в до",

@@ -110,19 +110,24 @@ async def newest(store: Store, person: int) -> tuple[Drawing, Job] | None:
 
 
 class Shown(NamedTuple):
-    """A sticker that Telegram has, and the prompt that it is found by."""
+    """A sticker that Telegram has, and what it is found by: its prompt, and emoji and search words in a pack."""
 
     id: int
     file_id: str
     prompt: str
     prompt_original: str | None
+    emoji: str | None  # JSON; None = it is in no pack
+    keywords: str | None  # JSON
 
 
 async def shown_of(store: Store, person: int, most: int) -> list[Shown]:
     """A person's newest stickers that Telegram has, newest first."""
     rows = await store.rows(
-        "SELECT drawing.id, file_id, prompt, prompt_original FROM drawing JOIN job ON job.id = drawing.job"
-        " WHERE person = ? AND file_id IS NOT NULL AND prompt != '' ORDER BY drawing.id DESC LIMIT ?",
+        "SELECT drawing.id, drawing.file_id, prompt, prompt_original, pack_item.emoji, pack_item.keywords"
+        " FROM drawing JOIN job ON job.id = drawing.job"
+        " LEFT JOIN pack_sticker ON pack_sticker.drawing = drawing.id"
+        " LEFT JOIN pack_item ON pack_item.sticker = pack_sticker.id"
+        " WHERE job.person = ? AND drawing.file_id IS NOT NULL AND prompt != '' ORDER BY drawing.id DESC LIMIT ?",
         person,
         most,
     )

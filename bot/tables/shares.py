@@ -1,7 +1,8 @@
-"""Shared styles: a link to a style, and who draws in it by that link."""
+"""Shared styles: a link to a style, of which only a hash is kept, and who draws in it by that link."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 
@@ -10,27 +11,22 @@ from bot.store import Store
 TOKEN_BYTES = 16  # 128 random bits: nobody guesses a link
 
 
-async def link(store: Store, style: int) -> str:
-    """The token of a style's link; made now if there is none."""
-    await store.change(
-        "INSERT INTO share (style, token, made_at) VALUES (?, ?, ?) ON CONFLICT (style) DO NOTHING",
-        style,
-        secrets.token_urlsafe(TOKEN_BYTES),
-        time.time(),
-    )
-    return str(await store.value("SELECT token FROM share WHERE style = ?", style))
-
-
-async def renew(store: Store, style: int) -> None:
-    """Give a style's link another token: the old link leads nowhere, and who has used it goes on."""
+async def new_link(store: Store, style: int) -> str:
+    """The token of a new link to a style. An older link leads nowhere from now on, and who has used it goes on."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    await store.change("UPDATE share SET token = ? WHERE style = ?", token, style)
+    await store.change(
+        "INSERT INTO share (style, token_hash, made_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (style) DO UPDATE SET token_hash = excluded.token_hash, made_at = excluded.made_at",
+        *(style, _hash(token), time.time()),
+    )
+    return token
 
 
 async def style_of(store: Store, token: str) -> tuple[int, int] | None:
     """(the style, its owner) that a link leads to; None if it leads nowhere."""
     row = await store.row(
-        "SELECT style.id, style.person FROM share JOIN style ON style.id = share.style WHERE token = ?", token
+        "SELECT style.id, style.person FROM share JOIN style ON style.id = share.style WHERE token_hash = ?",
+        _hash(token),
     )
     return None if row is None else (row["id"], row["person"])
 
@@ -81,3 +77,7 @@ async def _give_other_style(store: Store, style: int, person: int) -> None:
         style,
         person,
     )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

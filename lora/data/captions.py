@@ -133,6 +133,14 @@ def with_keyword(caption: str, keyword: str) -> str:
     return caption if has_keyword(caption, keyword) else f"{keyword} {caption}".strip()
 
 
+def without_punctuation(text: str) -> str:
+    """Words and the commas between them, which is how the base's captions are written; numbers stay whole."""
+    text = re.sub(r"[:;=]-?[)(DPdp](?!\w)|[«»“”„\"*]", " ", text)
+    text = re.sub(r"[.!?…;:]+(?=\s|$|[,.!?])|[()\[\]{}]|(?<!\S)[-–—]+(?!\S)", ", ", text)
+    parts = (" ".join(part.split()) for part in re.split(r",(?!\d)", text))
+    return ", ".join(part for part in parts if part)
+
+
 def renamed(caption: str, old: str, new: str) -> str:
     """The caption of a style that is called ``new`` now."""
     return with_keyword(without_keyword(caption, old), new)

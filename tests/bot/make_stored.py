@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from bot.migrations import MIGRATIONS
+from bot.migrations import MIGRATIONS, prepare
 
 FOLDER = Path(__file__).with_name("stored")
 PERSON = 7
@@ -88,6 +88,7 @@ def dump(step: int) -> str:
     """SQL that makes a database as it was after this many steps."""
     with closing(sqlite3.connect(":memory:")) as db:
         db.row_factory = sqlite3.Row
+        prepare(db)
         for script in MIGRATIONS[:step]:
             db.executescript(script)
         triggers = [

@@ -47,7 +47,7 @@ async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> Non
             await ben.send_picture(picture(128, 128, 50 + number), as_="document", caption=f"cat {number}")
         await ben.wait_for("5 in all")
         await ben.send("/train")
-        await ben.wait_for("You are 2nd in line, about 12 minutes.")
+        await ben.wait_for("You are next, about 12 minutes.")
         await ben.send("/sticker a cat")
         await until(lambda: any(isinstance(job, Draw) for job in engine.jobs))
         assert sum(isinstance(job, Train) for job in engine.jobs) == 1

@@ -97,7 +97,7 @@ async def test_a_whole_visit_in_russian(stage: Stage, liza: Person) -> None:
             "Твои слова: лиса пьёт кофе",
         ]
         await liza.press(told, "Все в набор")
-        await liza.wait_for("2 стикера добавлено в твой набор")
+        await liza.wait_for("2 стикера добавлены в твой набор")
         await liza.send("/status")
         await liza.wait_for("Стиль zuvix: 5 картинок, можно рисовать.")
         assert {s.caption_original: s.caption for s in await samples.of_style(running.parts.store, 1)} == (
@@ -263,3 +263,18 @@ def test_nothing_known() -> None:
     assert nothing_known("狐狸!", in_english("狐狸!", "", "zh"))
     assert not nothing_known("лиса 狐狸", in_english("лиса 狐狸", "", "ru"))
     assert not nothing_known("a fox", in_english("a fox", "", "ru"))
+
+
+async def test_a_language_can_be_named(stage: Stage, ada: Person) -> None:
+    """After the command, by code or by name in either language; what is no language gets the buttons."""
+    async with stage.bot():
+        for said, told in (
+            ("русский", "Теперь говорю по-русски"),
+            ("EN", "I speak English now"),
+            ("ru", "Теперь говорю по-русски"),
+            ("английский", "I speak English now"),
+        ):
+            await ada.send(f"/language {said}")
+            await ada.wait_for(told)
+        await ada.send("/language klingon")
+        assert len((await ada.wait_for("Which language")).buttons) == 2

@@ -71,7 +71,8 @@ def expected(job: Job, active: list[Job]) -> tuple[int, float]:
 
     before = [other for other in active if order(other) < order(job)]
     running = job.state == JobState.RUNNING
-    place = 0 if running else 1 + sum(other.kind == job.kind for other in before)
+    waiting = [other for other in before if other.kind == job.kind and other.state != JobState.RUNNING]
+    place = 0 if running else 1 + len(waiting)
     return place, sum(map(seconds, [*before, job]))
 
 

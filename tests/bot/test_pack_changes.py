@@ -63,10 +63,10 @@ async def ids(person: Person, place: int = 0) -> list[str]:
     return [one["file_unique_id"] for one in await stickers(person, place)]
 
 
-async def shown(person: Person) -> Message:
+async def shown(person: Person, listed: str = "Your packs") -> Message:
     """The pack, opened with its button on /packs."""
     await person.send("/packs")
-    await person.press(await person.wait_for("Your packs"), "pack:")
+    await person.press(await person.wait_for(listed), "pack:")
     return await person.wait_for(lambda m: m.kind == "photo" and m.button("item:") is not None)
 
 
@@ -181,6 +181,10 @@ async def test_russian_words(stage: Stage) -> None:
         assert await ids(anya) == [second]
         assert first != second
         assert (await anya.packs())[0]["title"] == "Мои лисы"
+        view = await shown(anya, "Твои наборы")
+        assert "\n1 🦊\n" in view.text, "one emoji, as Telegram shows it"
+        await anya.send("/packs новый Коты")
+        await anya.wait_for("идут в набор Коты")
         await anya.send("/packs свари кофе")
         await anya.wait_for("Вот так")
 

@@ -163,7 +163,7 @@ async def test_an_admin_dismisses_or_bans(
         await report(eve, "work")
         await boss.wait_for("1 жалоба на открытый стиль zuvix: чужая работа 1")
         await ada.send("/share")
-        await ada.press(await ada.wait_for("Whoever opens this link"), "share:end")
+        await ada.press(await ada.wait_for("is shared by a link"), "share:end")
         await eve.wait_for("zuvix is not shared with you any more")
         await boss.press(shown, "decide:end")
         await boss.wait_for("его закрыл сам владелец")

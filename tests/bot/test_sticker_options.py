@@ -78,10 +78,37 @@ def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("colour", "hex"),
+    [
+        ("white", "#ffffff"),
+        ("red", "#ff0000"),
+        ("DarkBlue", "#00008b"),
+        ("красный", "#ff0000"),
+        ("белая", "#ffffff"),
+        ("тёмно-синий", "#00008b"),
+        ("голубую", "#add8e6"),
+        ("золотой", "#ffd700"),
+        ("rot", "#ff0000"),
+        ("weiß", "#ffffff"),
+        ("rojo", "#ff0000"),
+        ("нет", "none"),
+        ("none", "none"),
+    ],
+)
+def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
+    """The words of the translation table, and the names of CSS."""
+    settings = Sticker()
+    options = sticker_options.defaults(settings, seed=ANY)
+    found = sticker_options.read(f"a fox --outline {colour}", settings, options, "ru")
+    assert found.options.outline == hex
+
+
+@pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("a fox --cfg", "option-cfg"),
-        ("a fox --cfg --seed 3", "option-cfg"),
+        ("a fox --cfg", "option-empty"),
+        ("a fox --cfg --seed 3", "option-empty"),
+        ("a fox --outline", "option-empty"),
         ("a fox --cfg 0.5", "option-cfg"),
         ("a fox --cfg 21", "option-cfg"),
         ("a fox --cfg nan", "option-cfg"),
@@ -96,7 +123,7 @@ def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
         ("a fox --no --n 2", "option-no"),
         ("a fox --style", "option-style"),
         ("a fox --strength 1.6", "option-strength"),
-        ("a fox --outline pink", "option-outline"),
+        ("a fox --outline pinkish", "option-outline"),
         ("a fox --cutout x", "option-cutout"),
         ("a fox --seed 1~x", "option-seed"),
         ("a fox --n 0", "option-n"),
@@ -110,4 +137,5 @@ def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None
     assert caught.value.key == key
     told = Words("en", example_prompt="a fox")(key, **caught.value.params)
     assert "/sticker a fox" in told.replace("<i>", "")
+    assert "“”" not in told
     assert "“<b>" not in told

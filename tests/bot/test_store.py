@@ -10,9 +10,9 @@ import pytest
 
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
-from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE
+from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE, SHARES_HASHED
 from bot.store import PRAGMAS, Store
-from bot.tables import inbox, jobs, pack_stickers, people, samples, styles
+from bot.tables import inbox, jobs, pack_stickers, people, samples, shares, styles
 from tests.waiting import result_of
 
 
@@ -268,3 +268,21 @@ async def test_blobs_live_as_long_as_a_row_names_them(store: Store, tmp_path: Pa
     await store.change("DELETE FROM sample WHERE id = ?", second.id)
     await blobs.sweep([name])
     assert not list((tmp_path / "blobs").glob("*/*"))
+
+
+async def test_links_to_shared_styles_of_an_older_database_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their tokens become hashes, which the same links still fit."""
+    monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS[: MIGRATIONS.index(SHARES_HASHED)])
+    store = await Store.open(tmp_path / "a.sqlite")
+    await store.change("INSERT INTO person (id, name, language) VALUES (1, 'Ada', 'en')")
+    await store.change("INSERT INTO style (id, person, keyword) VALUES (5, 1, 'zuvix')")
+    await store.change("INSERT INTO share VALUES (5, 'a-link_that-was-sent', 0)")
+    await store.close()
+    monkeypatch.setattr(store_module, "MIGRATIONS", MIGRATIONS)
+    store = await Store.open(tmp_path / "a.sqlite")
+    assert await shares.style_of(store, "a-link_that-was-sent") == (5, 1)
+    assert await shares.style_of(store, "another") is None
+    assert "a-link" not in str([tuple(row) for row in await store.rows("SELECT * FROM share")])
+    await store.close()

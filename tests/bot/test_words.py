@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import handlers, sticker_buttons, sticker_options
+from bot import handlers, progress, sticker_buttons, sticker_options
 from bot.locales import LANGUAGES
 from bot.routes import Command
 from bot.tables.pack_changes import ChangeKind
@@ -17,7 +17,7 @@ from bot.words import Html, Language, Words, clip
 from lora.adapters import layer_names
 from lora.data.pictures import PICTURE_ERRORS
 from lora.data.zip_folder import ZIP_ERRORS
-from lora.jobs import JOB_ERRORS
+from lora.jobs import JOB_ERRORS, DrawOptions
 
 BOT = Path(__file__).parents[2] / "bot"
 COUNTS = (0, 1, 2, 5, 11, 12, 21, 22, 25, 101, 111, 112)
@@ -48,7 +48,8 @@ def test_every_text_is_used_and_every_used_text_exists(language: str) -> None:
     made |= {f"option-{name}" for name in sticker_options.KNOWN}
     made |= {f"button-cfg-{name}" for name in sticker_buttons.SWEEP}
     made |= {f"button-strength-{name}" for name in sticker_buttons.STRENGTHS}
-    made |= {f"button-outline-{name}" for name in sticker_buttons.OUTLINES}
+    made |= {f"{what}-outline-{name}" for name in progress.OUTLINES for what in ("button", "cut")}
+    made |= {f"cut-{name}" for name in sticker_buttons.CUTOUTS if name != DrawOptions.cutout}
     made |= {f"button-cutout-{name}" for name in sticker_buttons.CUTOUTS}
     made |= {f"pack-what-{kind}" for kind in ChangeKind if kind != ChangeKind.DROP}
     assert made <= texts

@@ -22,6 +22,12 @@ def words_of(english: str, original: str | None, language: str) -> frozenset[str
     return frozenset(found | {_bare(char) for char in emoji_for(english, MOST_EMOJI)})
 
 
+@lru_cache(maxsize=8192)
+def words_given(emoji: tuple[str, ...], keywords: tuple[str, ...]) -> frozenset[str]:
+    """What a picture is found by as its person has said: emoji, and words in any language."""
+    return frozenset({*map(_bare, emoji), *_words(" ".join(keywords))})
+
+
 def score(query: str, words: frozenset[str], language: str) -> int:
     """How many words and emoji of the query a picture is found by. A word may be typed in part."""
     return sum(

@@ -110,6 +110,8 @@ async def test_the_sticker_is_cut_out_again_without_drawing(stage: Stage, ada: P
         ]
         await ada.press(menu, "no outline")
         await ada.wait_for(lambda m: m.kind == "sticker" and m.id != menu.id)
+        told = await ada.wait_for(lambda m: "seed 42" in m.text and "outline" in m.text)
+        assert told.text.startswith("a fox · CFG 5 · seed 42 · no outline")
         first, again = drawn(running)
         assert again.options == DrawOptions(seed=42, outline="none")
         assert again.background == (0, 255, 0)
@@ -211,6 +213,7 @@ async def test_the_way_of_similar_drawings_is_kept(stage: Stage, ada: Person) ->
         for _ in range(2):
             await ada.press(stickers(ada)[-1], "near:")
             told = await ada.wait_for(lambda m: "seed 42~" in m.text)
+            assert " · more like the one before" in told.text
         first, second = drawn(running)[-2:]
         assert second.options.near[:1] == first.options.near
         await ada.send(f"/sticker a fox --seed {told.text.rpartition('seed ')[2]}")

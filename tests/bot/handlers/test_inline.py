@@ -41,6 +41,23 @@ async def test_a_persons_own_stickers_are_found(stage: Stage, ada: Person) -> No
         assert (await ben.inline("fox")).results == ()
 
 
+async def test_emoji_and_words_of_a_pack_find_a_sticker(stage: Stage, ada: Person) -> None:
+    """Also those that the person has given it later."""
+    async with stage.bot():
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+        await ada.send("/sticker a red fox --seed 1")
+        await ada.wait_for("seed 1")
+        await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "add:")
+        await ada.wait_for("added to your pack")
+        for order, done in (("words 1 пятница, holiday", "holiday"), ("emoji 1 🐙", "for 🐙 now")):
+            await ada.send(f"/packs {order}")
+            await ada.wait_for(done)
+        for query in ("Пятни", "holiday", "🐙", "fox"):
+            assert [id for id, _ in (await ada.inline(query)).results] == ["1"], query
+        assert (await ada.inline("monday")).results == ()
+
+
 async def test_what_was_typed_is_drawn_with_one_tap(stage: Stage, ada: Person) -> None:
     """The button's /start carries a code; it works for who has typed the words, as often as they like."""
     async with stage.bot() as running, PatientPerson.join(stage.playground.address, "Ben") as ben:

@@ -254,3 +254,22 @@ def test_joined_keywords_are_found(keyword: str) -> None:
     assert has_keyword(f"a {keyword.upper()}, asleep", keyword)
     assert with_keyword("a fox", keyword) == f"{keyword} a fox"
     assert not has_keyword(f"a{keyword}", keyword)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a fox, drinking coffee!", "a fox, drinking coffee"),
+        ("a fox.", "a fox"),
+        ("«a red fox» — funny?", "a red fox, funny"),
+        ("a cat... sleeping", "a cat, sleeping"),
+        ("a cat:)", "a cat"),
+        ("a fox (red)", "a fox, red"),
+        ("a well-known fox's 2.5 hats, no. 3", "a well-known fox's 2.5 hats, no, 3"),
+        ("zu_vix-2 a dog; a house", "zu_vix-2 a dog, a house"),
+        ("?!", ""),
+    ],
+)
+def test_prompts_without_punctuation(text: str, words: str) -> None:
+    """As the base's captions are written."""
+    assert captions.without_punctuation(text) == words
