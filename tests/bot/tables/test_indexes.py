@@ -108,6 +108,7 @@ async def test_the_nightly_deletion_reads_no_whole_table(
 def test_what_names_a_deleted_row_is_found_by_an_index() -> None:
     """SQLite looks for rows that name a row (a foreign key) before it deletes that row."""
     with closing(sqlite3.connect(":memory:")) as db:
+        prepare(db)
         for script in MIGRATIONS:
             db.executescript(script)
         missing = []
