@@ -5,13 +5,16 @@
 
 200 drawings of concepts that no training saw, 256 px: on white, on the base's background colour farthest from the
 drawing's own colours, and on four kinds of textures that differ from those of training: gradients, stripes, noise, and
-clutter as in a photograph. Each is also measured softened and with noise. The figure is the IoU of alpha > 0.5.
+clutter as in a photograph. Each is also measured softened and with noise. The figures are the IoU of alpha > 0.5, the
+seconds of a picture, and the most memory of the process, torch included. ``benchmarks/isnet.py`` gets a larger network.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,15 +165,26 @@ def main() -> None:
         parser.error(f"{', '.join(unknown)}: the rows are {', '.join(rows)}")
     for name in args.row or rows:
         scene = rows[name]
-        values = [iou(*_scene(scene, i, d)) for i, d in enumerate(drawings)]
+        values, seconds = [], []
+        for i, drawing in enumerate(drawings):
+            asked = _scene(scene, i, drawing)
+            began = time.perf_counter()
+            values.append(iou(*asked))
+            seconds.append(time.perf_counter() - began)
         low = sum(value < 0.9 for value in values)
         print(
-            f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)}", flush=True
+            f"{name}: mean IoU {statistics.mean(values):.4f}, under 0.9: {low} of {len(values)},"
+            f" {statistics.median(seconds):.2f} s a picture, {_peak_mb()} MB",
+            flush=True,
         )
         if name.startswith("textures"):
             for kind, texture in enumerate(TEXTURES):
                 mean = statistics.mean(values[kind :: len(TEXTURES)])
                 print(f"  {texture.__name__}: {mean:.4f}", flush=True)
+
+
+def _peak_mb() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _scene(
