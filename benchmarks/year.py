@@ -1,7 +1,8 @@
 """A year in fast motion: how fast the bot starts, answers and tidies with the rows of many people in its tables.
 
 Only rows are made, no files of pictures. Answers are those of the real handlers, asked through the playground in this
-process, with an empty database and with the full one; the medians are compared.
+process, with an empty database and with the full one; the medians are compared. ``write_waits_s`` is how long one
+change waited at most beside a tidy.
 
     python -m benchmarks.year --people 10000 --samples 300000 --jobs 1000000
 """
@@ -19,13 +20,14 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.bot_load import NoEngine
-from bot import app
+from bot import app, database_file
 from bot.blobs import Blobs
 from bot.config import Config, Engine, Limits, Storage, Telegram
 from bot.playground import Person, serve
 from bot.rate_limit import RateLimiter
 from bot.secret import Token
 from bot.store import Store
+from bot.tables import settings
 from bot.tidy import Tidy
 from lora.engine import ENGINES
 
@@ -47,6 +49,11 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :jobs)
     :now - :year * (1.0 - 1.0 * i / :jobs) FROM n;
 INSERT INTO drawing (job, position, seed, blob, message_id)
     SELECT id, 0, 1, printf('%064x', 10000000 + id), id FROM job WHERE kind = 'draw';
+INSERT INTO pack (id, person, keyword, name, title, state)
+    SELECT id, id, 'zuvix', 'p' || id || '_by_bot', 'Zuvix', 'live' FROM person WHERE id >= 1000000;
+INSERT INTO pack_sticker (person, drawing, pack, state, told)
+    SELECT job.person, drawing.id, job.person, 'added', 1 FROM drawing JOIN job ON job.id = drawing.job
+    WHERE drawing.id % 10 = 0;
 INSERT INTO checkpoint (job, style, step, adapter, used, bytes)
     SELECT max(id), style, 100, printf('%064x', 20000000 + style), 1, 3000000
     FROM job WHERE kind = 'train' GROUP BY style;
@@ -99,17 +106,41 @@ async def answers(folder: Path, rounds: int) -> tuple[float, dict[str, float]]:
     return start, {command: statistics.median(times) for command, times in took.items()}
 
 
-async def tidies(folder: Path) -> list[float]:
-    """Seconds of a tidy that deletes eleven months, and of one a night later."""
+async def tidies(folder: Path) -> list[dict[str, float]]:
+    """A tidy that deletes eleven months, and one a night later, each with the check of the file."""
     store = await Store.open(folder / "bot.sqlite")
-    tidy = Tidy(store=store, blobs=Blobs(folder / "blobs", store), storage=Storage(dir=folder))
+    blobs = Blobs(folder / "blobs", store)
     found = []
     for _ in range(2):
-        began = time.perf_counter()
-        await tidy.tidy()
-        found.append(round(time.perf_counter() - began, 1))
+        held_up: list[float] = []
+        other = asyncio.create_task(_write_on(store, held_up))
+        began, computed = time.perf_counter(), time.process_time()
+        await Tidy(store=store, blobs=blobs, storage=Storage(dir=folder)).tidy()
+        tidied = time.perf_counter()
+        await database_file.care(store, folder / "bot.sqlite")
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        size = (await store.value("PRAGMA page_count")) * 4096
+        found.append(
+            {
+                "tidy_s": round(tidied - began, 1),
+                "care_s": round(time.perf_counter() - tidied, 1),
+                "cpu_s": round(time.process_time() - computed, 1),
+                "write_waits_s": round(max(held_up), 2),
+                "database_mb": round(size / 1e6),
+            }
+        )
     await store.close()
     return found
+
+
+async def _write_on(store: Store, waited: list[float]) -> None:
+    """Change a row again and again; ``waited`` gets the seconds of each change."""
+    while True:
+        began = time.perf_counter()
+        await settings.write(store, "benchmark", began)
+        waited.append(time.perf_counter() - began)
+        await asyncio.sleep(0.05)
 
 
 async def measure(args: argparse.Namespace) -> dict[str, object]:
@@ -133,7 +164,7 @@ async def measure(args: argparse.Namespace) -> dict[str, object]:
             "database_mb": round(size / 1e6),
             "start_s": [round(start_empty, 2), round(start, 2)],
             "answer_ms": {key: [round(fast[key], 1), round(slow[key], 1)] for key in fast},
-            "tidy_s": await tidies(full),
+            "tidies": await tidies(full),
         }
 
 
