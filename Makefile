@@ -67,7 +67,6 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
 	$(if $(TORCH),$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH))
 	$(PIP) -e .
-	$(BIN)/python -m lora.drawing.cutout  # the first import of rembg compiles for about a minute: now, not in a chat
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready

@@ -16,6 +16,7 @@ from PIL import Image
 from benchmarks.speed_setup import Setting
 from lora.drawing import fit, sampling
 from lora.drawing.cutout import cut_out, remover
+from lora.drawing.cutout.rembg import library
 from lora.drawing.sampling import Item
 from lora.models import base_model, sticker_nano
 
@@ -55,8 +56,7 @@ def sticker(setting: Setting) -> None:
 
 def finishing(setting: Setting) -> None:
     """Row 11, processor seconds: drawing, cut-out, fitting, encoding, beside rembg's own way with the same network."""
-    import rembg
-
+    rembg = library()
     network = remover(setting.folder)
     side = 128 if setting.tiny else 512
     drawings = {"flat background": _drawing(side), "other background": _drawing(side, striped=True)}

@@ -31,8 +31,7 @@ class RembgRemover:
         home.mkdir(parents=True, exist_ok=True)
         os.environ["U2NET_HOME"] = str(home)
         self._needs_smooth_pictures = False
-        import rembg
-
+        rembg = library()
         if model == BUNDLED:
             self._session = rembg.new_session("u2net_custom", model_path=str(_placed(BUNDLED_FILE, home)))
             self._needs_smooth_pictures = True
@@ -57,6 +56,18 @@ class RembgRemover:
             image = image.filter(ImageFilter.MedianFilter(3))
         (mask,) = self._session.predict(image)
         return np.asarray(mask, dtype=np.float64) / 255
+
+
+def library() -> Any:
+    """rembg, imported in a second.
+
+    It imports PyMatting, all of whose functions numba would compile: for a minute, and in a container with read-only
+    files at each start. None of them is called here, so they stay Python.
+    """
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    import rembg
+
+    return rembg
 
 
 def _kind(file: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, label, mean
 from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, rembg, remover
 from lora.drawing.cutout_names import LICENCES, REFUSED
 from lora.jobs import JobError
+from tests import waiting
 
 BACKGROUND = (40, 90, 230)
 
@@ -207,6 +209,16 @@ def test_models_that_cost_freedom_or_privacy_are_refused(name: str, tmp_path: Pa
         remover(tmp_path, name)
 
 
+def test_nothing_is_compiled_before_the_first_cut_out() -> None:
+    """rembg's import has PyMatting's functions compiled, which takes a minute and is lost in a read-only container."""
+    look = (
+        "from lora.drawing.cutout.rembg import library; library();"
+        " from pymatting.util.boxfilter import boxfilter_rows_same as one; print(type(one).__name__)"
+    )
+    found = waiting.run([sys.executable, "-c", look], cwd=Path(__file__).parents[3])
+    assert found.stdout.split() == ["function"]
+
+
 def test_an_operators_own_file_is_used(tmp_path: Path) -> None:
     """The bundled file given by its path is U2-Net's kind, and cuts out; a file that is not there is named."""
     own = remover(tmp_path, str(rembg.BUNDLED_FILE))
@@ -218,9 +230,7 @@ def test_an_operators_own_file_is_used(tmp_path: Path) -> None:
 
 def test_every_name_of_rembg_is_allowed_or_refused() -> None:
     """A new name in rembg has to be looked at: its licence, and whether it sends pictures away."""
-    from rembg.sessions import sessions_names
-
-    assert set(sessions_names) <= {*LICENCES, *REFUSED}
+    assert set(rembg.library().sessions.sessions_names) <= {*LICENCES, *REFUSED}
     assert not {*LICENCES} & {*REFUSED}
 
 
