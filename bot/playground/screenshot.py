@@ -87,15 +87,19 @@ def shoot(browser: str, driver: str, address: str, out: Path, profile: Path) -> 
         f"--user-data-dir={profile}",
     ]
     flags += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run as root with it
-    for flag in (*flags, f"--window-size={SIZE[0]},{SIZE[1]}"):
+    for flag in flags:
         options.add_argument(flag)
     chrome = Chrome(options=options, service=Service(driver))
     try:
+        # A window's size has its frame in it.
+        whole = {"width": SIZE[0], "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", whole)
         chrome.get(address)
         loaded = "return [...document.images].filter(one => one.complete && one.naturalWidth > 0).length"
         wait = WebDriverWait(chrome, PAGE_SECONDS)
         wait.until(lambda page: page.execute_script(loaded) >= 2 * len(PROMPTS))
         wait.until(lambda page: "/start" in page.find_element(By.TAG_NAME, "body").text)
+        wait.until(lambda page: not page.find_elements(By.CSS_SELECTOR, ".scrolling"))  # hides the day
         chrome.save_screenshot(str(out))
     finally:
         chrome.quit()

@@ -30,6 +30,7 @@ export function setUp(given) {
     if ($("menu").hidden) offer("/"); else hide();
   });
   $("replying-end").addEventListener("click", cancel);
+  $("menu").addEventListener("keydown", menuKeydown);
 }
 
 export const setCommands = (list) => { commands = list; $("commands").hidden = !list.length; };
@@ -95,11 +96,8 @@ function keydown(event, go) {
     const exact = $("text").value.trim().includes(" ");
     if (open && !exact) choose(matching($("text").value)[picked]); else go();
   } else if (open && ["ArrowDown", "ArrowUp"].includes(event.key)) {
-    event.preventDefault();
-    const count = $("menu").children.length;
-    picked = (picked + (event.key === "ArrowDown" ? 1 : count - 1)) % count;
-    mark();
-  } else if (open && event.key === "Tab") {
+    step(event);
+  } else if (open && event.key === "Tab" && !event.shiftKey) {
     event.preventDefault();
     complete(matching($("text").value)[picked]);
   } else if (event.key === "Escape") {
@@ -108,6 +106,20 @@ function keydown(event, go) {
     const last = acts.lastOwn();
     if (last) { event.preventDefault(); edit(last); }
   }
+}
+
+// The menu itself has the focus only if Shift and Tab have led there.
+function menuKeydown(event) {
+  if (["ArrowDown", "ArrowUp"].includes(event.key)) { step(event); $("menu").children[picked].focus(); }
+  else if (event.key === "Enter") { event.preventDefault(); choose(matching($("text").value)[picked]); $("text").focus(); }
+  else if (event.key === "Escape") { hide(); $("text").focus(); }
+}
+
+function step(event) {
+  event.preventDefault();
+  const count = $("menu").children.length;
+  picked = (picked + (event.key === "ArrowDown" ? 1 : count - 1)) % count;
+  mark();
 }
 
 const matching = (text) => {
@@ -121,6 +133,7 @@ function offer(text) {
   $("menu").replaceChildren(...found.map((one) => {
     const item = make("li", "", make("b", "", `/${one.command}`), make("span", "", one.description));
     item.role = "option";
+    item.id = `command-${one.command}`;
     item.addEventListener("mousedown", (event) => { event.preventDefault(); choose(one); });
     return item;
   }));
@@ -129,8 +142,10 @@ function offer(text) {
 }
 
 function mark() {
-  [...$("menu").children].forEach((item, i) => item.setAttribute("aria-selected", String(i === picked)));
-  $("menu").children[picked]?.scrollIntoView({block: "nearest"});
+  [...$("menu").children].forEach((item, i) => { item.setAttribute("aria-selected", String(i === picked)); item.tabIndex = i === picked ? 0 : -1; });
+  const item = $("menu").children[picked];
+  item?.scrollIntoView({block: "nearest"});
+  if (item) $("text").setAttribute("aria-activedescendant", item.id); else hide();
 }
 
 function choose(one) {
@@ -144,7 +159,10 @@ function complete(one) {
   $("text").value = `/${one.command} `;
 }
 
-export const hide = () => { $("menu").hidden = true; };
+export function hide() {
+  $("menu").hidden = true;
+  $("text").removeAttribute("aria-activedescendant");
+}
 
 function grow() {
   $("text").style.height = "auto";

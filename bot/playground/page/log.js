@@ -7,13 +7,14 @@ const messages = new Map();
 const drawn = new Map(); // message id -> what stands for it in the log
 const days = new Map();
 let low = true; // whether the newest message was in sight before the window changed
+let dayTimer = 0;
 let acts = {};
 
 // ``given`` is what ``messageElement`` asks for, but for ``now`` and ``jump``.
 export function setUp(given) {
   acts = {...given, now: (message) => messages.get(message.message_id) ?? message, jump};
   $("down").addEventListener("click", scrollDown);
-  $("scroll").addEventListener("scroll", scrolled);
+  $("scroll").addEventListener("scroll", () => { scrolled(); showDay(); });
   // A phone's keyboard or another width must not push the newest message out of sight.
   new ResizeObserver(() => { if (low) scrollDown(); scrolled(); }).observe($("scroll"));
 }
@@ -88,7 +89,22 @@ function patch(parent, items) {
 
 const atBottom = () => $("scroll").scrollHeight - $("scroll").scrollTop - $("scroll").clientHeight < 120;
 const scrollDown = () => { $("scroll").scrollTop = $("scroll").scrollHeight; };
-const scrolled = () => { low = atBottom(); $("down").hidden = low; };
+
+function scrolled() {
+  low = atBottom();
+  $("down").hidden = low;
+  for (const day of $("log").querySelectorAll(".day")) {
+    const below = day.nextElementSibling?.getBoundingClientRect().top ?? Infinity;
+    day.classList.toggle("over", below < day.getBoundingClientRect().bottom);
+  }
+}
+
+// A day that covers a message is shown only while the log is scrolled.
+function showDay() {
+  clearTimeout(dayTimer);
+  $("scroll").classList.add("scrolling");
+  dayTimer = setTimeout(() => $("scroll").classList.remove("scrolling"), 900);
+}
 
 export function redraw(mine) {
   const follow = mine || atBottom();

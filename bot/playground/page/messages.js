@@ -188,15 +188,18 @@ function keyboard(message, rows, acts) {
   return make("div", "keyboard", ...rows.map((row) => make("div", "row", ...row.map((button) => key(message, button, acts)))));
 }
 
+// Twemoji draws these signs in a dark grey, which is not seen on a dark button.
+const signs = (text) => text.replace(/[➕➖]/gu, (sign) => (sign === "➕" ? "+" : "−"));
+
 function key(message, button, acts) {
   if (button.url) {
-    const link = make("a", "key", button.text);
+    const link = make("a", "key", signs(button.text));
     if (/^https?:\/\//i.test(button.url)) link.href = button.url;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
     return link;
   }
-  const element = make("button", "key", button.text);
+  const element = make("button", "key", signs(button.text));
   element.type = "button";
   const words = button.switch_inline_query_current_chat ?? button.switch_inline_query;
   if (words !== undefined) {
