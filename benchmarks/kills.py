@@ -2,7 +2,7 @@
 
 The bot is the process that operators run, with a worker and a tiny random base; the playground is Telegram. Pairs of
 people come (``journey.py``) until there were enough kills or faults. Then ``kills_found.py`` looks for what is missing
-or there twice. Two thirds of the kills come at any moment, one third just after some progress, so that visits end.
+or there twice. Most kills come at any moment, some just after progress, so that visits end.
 A fault is a 429, a 500, a proxy's page, or an answer that is lost, late or cut off. getUpdates and downloads fail too.
 
     python -m benchmarks.kills --kills 300 [--pairs 2] [--seed 0]
@@ -125,7 +125,7 @@ class Killer:
             await self._live(self.rng.uniform(0.0, 2.0))  # while it starts
             return
         starts = self.bot.log.count("the bot is running")
-        if kind < 0.65:
+        if kind < 0.85:
             await self._until(lambda: self.bot.log.count("the bot is running") >= max(1, starts), 20)
             await self._live(self.rng.uniform(0.0, 4.0))
             return

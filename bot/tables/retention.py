@@ -6,11 +6,14 @@ pack. Then only its prompt and, for a deleted style, its file are deleted.
 
 from __future__ import annotations
 
+import time
+
 from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import FORGET_WORDS, OF_DELETED_STYLE
 
 BATCH = 20_000  # jobs in a transaction: others' changes wait half a second; smaller ones write more
+HALF_A_DAY = 12 * 3600.0  # seconds
 
 # "+" keeps SQLite at the range of ids
 _OLD = "SELECT id FROM job WHERE id > ? AND id <= ? AND +ended_at < ?"
@@ -95,15 +98,18 @@ async def forget_deleted_styles(store: Store) -> list[str]:
 
 
 async def forget_seen(store: Store) -> None:
-    """Delete the notes on albums that were there at the last call already.
+    """Delete the notes on albums that were there half a day ago already.
 
-    They have no time. A call a day keeps them for one to two days; they are needed for minutes.
+    They are needed for minutes. When they came is not known: a look at them twice a day at most keeps them for one to
+    two days, however often the bot is started.
     """
     async with store.transaction():
-        seen = await settings.read(store, _SEEN) or {}
+        seen, now = await settings.read(store, _SEEN) or {}, time.time()
+        if now - seen.get("at", 0.0) < HALF_A_DAY:
+            return
         await store.change("DELETE FROM album_item WHERE rowid <= ?", seen.get("album_item", 0))
-        newest = {"album_item": await store.value("SELECT max(rowid) FROM album_item") or 0}
-        await settings.write(store, _SEEN, newest)
+        newest = await store.value("SELECT max(rowid) FROM album_item") or 0
+        await settings.write(store, _SEEN, {"album_item": newest, "at": now})
 
 
 async def _delete_drawings(store: Store, jobs: str, *params: object) -> list[str]:

@@ -255,4 +255,7 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:  # the bot was killed while this process loaded its libraries
+        os._exit(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bot.blobs import Blobs
 from bot.config import Storage
 from bot.playground import Person
@@ -21,6 +23,7 @@ async def tidy(stage: Stage, running: Running, keep_days: int = 30) -> None:
     parts = running.parts
     await until_quiet(parts.store)
     storage = Storage(dir=stage.config.storage.dir, keep_days=keep_days)
+    stage.monkeypatch.setattr(retention, "HALF_A_DAY", 0.0)
     for _ in range(2):  # notes without a time go at the second tidy
         await Tidy(store=parts.store, blobs=parts.blobs, storage=storage).tidy()
 
@@ -103,14 +106,21 @@ async def test_trainings_that_were_cut_short_leave_nothing_that_grows(store: Sto
     assert kept == [["adapter 0"], ["adapter 1"], ["adapter 2"], ["adapter 2"], ["adapter 2"]]
 
 
-async def test_notes_without_a_time_go_after_a_day(store: Store) -> None:
-    """Pictures of albums: those of before the last tidy."""
-    for number in range(3):
+async def test_notes_without_a_time_go_after_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of albums: those of before the last tidy. A bot that is started again and again forgets none sooner."""
+
+    async def noted(number: int) -> list[int]:
         await store.change(
             "INSERT INTO album_item (person, message_id, album, caption) VALUES (1, ?, 'a', 'x')", number
         )
         await retention.forget_seen(store)
-        assert [row[0] for row in await store.rows("SELECT message_id FROM album_item")] == [number]
+        return [row[0] for row in await store.rows("SELECT message_id FROM album_item")]
+
+    for number in range(3):
+        assert await noted(number) == [*range(number + 1)]
+    monkeypatch.setattr(retention, "HALF_A_DAY", 0.0)
+    assert await noted(3) == [1, 2, 3]
+    assert await noted(4) == [4]
 
 
 async def test_the_tidy_holds_nobody_up(store: Store, tmp_path: Path) -> None:
