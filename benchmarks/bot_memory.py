@@ -1,8 +1,9 @@
 """How much memory the bot's process takes, whatever 20 people send at once.
 
 The bot runs as operators run it, beside a worker without a job. All people send at the same time: pictures of 16
-megapixels of each format, a PNG of some kB that unpacks to 64 MB, a file of nearly 20 MB, and a zip of these. Then all
-of them ask for /check and /samples at once. The peak is what the kernel has counted (VmHWM).
+megapixels of each format, a PNG of some kB that unpacks to 64 MB, a file of nearly 20 MB, and a zip of these. Then each
+has a sticker pack taken, and all of them ask for /check and /samples at once. The peak is what the kernel has counted
+(VmHWM).
 
     python -m benchmarks.bot_memory [--people 20] [--files 8]
 """
@@ -26,11 +27,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bot.playground import Person, serve
+from bot.playground import Person, Picture, serve
 from tests.journeys.bot_process import BotProcess, running
+from tests.moving import VIDEO
 
 SIDE = 4000  # px: 16 megapixels
-LONGEST = 1500.0  # seconds
+LONGEST = 3600.0  # seconds
+PACK = 10  # stickers of a pack
 
 
 def saved(image: Image.Image, form: str, **options: object) -> bytes:
@@ -95,6 +98,14 @@ async def send(person: Person, files: list[bytes], archive: bytes | None) -> Non
         await person.send_picture(archive, name="all.zip", as_="document")
 
 
+async def take_pack(person: Person, number: int, stickers: list[bytes]) -> None:
+    """A pack of stickers, one of which moves, for the person's style."""
+    pictures = [Picture(data=data, as_="sticker", emoji="🦊") for data in stickers]
+    moving = Picture(data=VIDEO, name="a.webm", as_="sticker", emoji="🦊")
+    await person.publish(f"Pack{number}", "A pack", [*pictures, moving])
+    await person.send(f"t.me/addstickers/Pack{number}")
+
+
 async def measure(people: int, each: int, zips: bool, folder: Path) -> dict[str, float]:
     """The peak after each part, in MiB."""
     files = pictures()
@@ -130,6 +141,10 @@ async def measure(people: int, each: int, zips: bool, folder: Path) -> dict[str,
         sending = (send(person, share, archive) for person, share in zip(all_of_them, shares, strict=True))
         await asyncio.gather(*sending)
         await part("pictures")
+        noise = np.random.default_rng(1).integers(0, 255, (PACK, 512, 512, 4), dtype=np.uint8)
+        stickers = [saved(Image.fromarray(one // 8 + 90), "WEBP", quality=50) for one in noise]
+        await asyncio.gather(*(take_pack(one, number, stickers) for number, one in enumerate(all_of_them)))
+        await part("packs")
         for command in ("/check", "/samples"):
             await asyncio.gather(*(person.send(command) for person in all_of_them))
             await part(command.strip("/"))

@@ -27,6 +27,7 @@ from bot.sticker_buttons import below
 from bot.store import Store
 from bot.tables import comparisons, cutouts, drawings, findings, jobs, people
 from bot.tables.jobs import Job, JobKind, JobState
+from bot.telling import telling
 from bot.waiting import waiting_helps
 from bot.words import Words
 
@@ -214,7 +215,8 @@ class Deliver:
         except OSError as error:
             if waiting_helps(error):
                 raise
-            log.error("job %d: a stored file cannot be read: %s", job.id, error.strerror)
+            text = "job %d: a stored file cannot be read: %s"
+            log.error(text, job.id, error.strerror, extra=telling("admin-file-lost"))
             return None
 
     async def _send(self, job: Job, sticker: bytes, buttons: Buttons) -> SentSticker:

@@ -28,6 +28,7 @@ from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine, WorkerGone
 from lora.jobs import (
     Cancelled,
+    CannotWork,
     Checkpoint,
     Compared,
     CutPicture,
@@ -48,6 +49,10 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0  # seconds between tries while the disk or the database takes nothing
 QUOTING = ("bad-adapter", "other-base")  # errors whose details quote what stands in somebody's file
+CANNOT = {  # why a worker cannot work: for the log, and for the admins
+    "base": ("its base cannot be loaded", "admin-worker-base"),
+    "start": ("its process cannot be started", "admin-worker-start"),
+}
 LOSSES_TOLD, LOSSES_SECONDS = 3, 3600.0  # so many lost workers in so many seconds are told to the admins
 
 
@@ -81,6 +86,7 @@ class Dispatch:
         self.devices: dict[str, str] = {}  # workers that take jobs -> what each computes on
         self._steps = metrics.Steps()
         self._gone = 0  # workers that were lost and are not back
+        self._cannot: set[str] = set()  # why workers cannot work, as it was told
         self._lost: list[float] = []  # when workers were lost lately, monotonic seconds
         self._feeding = StateLog(log, "jobs are handed over again")
         self._taking = StateLog(log, "results of jobs are stored again")
@@ -190,7 +196,8 @@ class Dispatch:
             if waiting_helps(error):
                 await jobs.put_back(self._store, job.id, job.attempt)
                 raise
-            log.error("job %d: one of its files cannot be read: %s", job.id, error.strerror)
+            text = "job %d: one of its files cannot be read: %s"
+            log.error(text, job.id, error.strerror, extra=telling("admin-file-lost"))
             await self._end(job, JobState.FAILED, "stored-file")
             return
         if await jobs.handed_over(self._store, job.id, job.attempt) is None:
@@ -228,6 +235,8 @@ class Dispatch:
                 await self._join(event)
             case Lost():
                 await self._lose(event)
+            case CannotWork():
+                self._cannot_work(event)
             case LeftOut():
                 log.error(
                     "worker %s on %s died %d times and is left out until the bot is started again",
@@ -310,12 +319,21 @@ class Dispatch:
             case Cancelled():  # only if the engine cancelled by itself: ``cancel`` ends the row first
                 await self._end(job, JobState.CANCELLED)
 
+    def _cannot_work(self, event: CannotWork) -> None:
+        """One line, and one notice, until a worker works."""
+        if event.code not in self._cannot:
+            self._cannot.add(event.code)
+            what, key = CANNOT[event.code]
+            text = "worker %s is tried again and again: %s: %s"
+            log.error(text, event.worker, what, event.detail, extra=telling(key, worker=event.worker))
+
     async def _join(self, event: Ready) -> None:
         """A worker takes jobs, unless it has another base than the others: their adapters would not fit."""
         if self._next.workers and event.base_hash != self.base:
             log.error("worker %s has another base than the others and gets no jobs", event.worker)
             return
         log.info("worker %s ready: %s on %s", event.worker, event.base, event.device)
+        self._cannot.clear()
         self.base = event.base_hash
         self.layers = dict(event.layers)
         await self.estimates.ready(event)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from telegram.error import RetryAfter
 
 from bot.slots import slot
+from bot.telling import telling_of
 from bot.waiting import seconds, waiting_helps
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class PerPerson:
                     if (kind := type(error).__name__) != logged:
                         logged = kind
                         shown = None if waiting_helps(error) else error
-                        log.warning("work for one person failed and is tried again: %s", kind, exc_info=shown)
+                        text = "work for one person failed and is tried again: %s"
+                        log.warning(text, kind, exc_info=shown, extra=telling_of(error))
                     self._dirty.add(person)
                     told = seconds(error.retry_after) if isinstance(error, RetryAfter) else 0.0
                     await asyncio.sleep(max(pause, told))

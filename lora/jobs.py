@@ -406,6 +406,15 @@ class LeftOut:
     deaths: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class CannotWork:
+    """A worker cannot begin, and tries again and again: its process cannot be started, or its base cannot be loaded."""
+
+    worker: str
+    code: str  # "start" or "base"
+    detail: str  # for the operator
+
+
 Event = (
     Ready
     | Findings
@@ -420,4 +429,5 @@ Event = (
     | Failed
     | Lost
     | LeftOut
+    | CannotWork
 )

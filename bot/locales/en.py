@@ -586,6 +586,19 @@ TEXTS = {
         "Worker {worker} ({device}) died {n:time|times} within ten minutes. I use it no more until I am started again;"
         " the other workers go on. Please look at its device and at my log."
     ),
+    "admin-machine": "My machine has a problem: {error}. I wait, and go on by myself when it is over.",
+    "admin-file-lost": (
+        "A file that I had stored cannot be read any more; my log names the job that needed it. "
+        "Please look at my disk. A backup may still have the file."
+    ),
+    "admin-worker-base": (
+        "Worker {worker} cannot load its base, so it neither learns nor draws. My log says why. "
+        "I try again and again; <code>python -m bot doctor</code> says what helps."
+    ),
+    "admin-worker-start": (
+        "I cannot start worker {worker}, so it neither learns nor draws. My log says why; mostly memory is short. "
+        "I try again and again."
+    ),
     "admin-worker-lost": "{n:worker was|workers were} lost in the last hour. My log says what happened before.",
     "admin-report": (
         "🚩 The shared style <b>{keyword}</b> is reported by {n:guest|guests}: {reasons}. /reports shows it."

@@ -58,6 +58,7 @@ KINDS: dict[str, type[Any]] = {
         Cancel,
         Heartbeat,
         Devices,
+        jobs.CannotWork,
         jobs.Ready,
         jobs.Finding,
         jobs.Findings,

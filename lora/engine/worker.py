@@ -35,7 +35,7 @@ from lora.engine.draw_queue import DrawQueue, Made, MakeSticker
 from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
-from lora.jobs import CutOut, Draw, Event, Ready, Train
+from lora.jobs import CannotWork, CutOut, Draw, Event, Ready, Train
 from lora.models import base_model
 from lora.models.base_model import Base
 from lora.models.device import every_device
@@ -155,7 +155,7 @@ def main() -> None:
     try:
         work(setup, inbox, send, heartbeat.mark)
     except BaseError as error:
-        log.error("the base cannot be loaded: %s", error)
+        send(CannotWork(worker="", code="base", detail=str(error)))
         sys.exit(3)
 
 

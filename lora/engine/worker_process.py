@@ -20,6 +20,7 @@ from lora.engine.deaths import Deaths
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
 from lora.jobs import (
     Cancelled,
+    CannotWork,
     Event,
     Failed,
     FileContent,
@@ -131,7 +132,7 @@ class WorkerProcess:
 
         Also if no process can be started, as without memory: then the jobs wait.
         """
-        pause, logged = FIRST_PAUSE, ""
+        pause = FIRST_PAUSE
         while True:
             began = time.monotonic()
             try:
@@ -140,11 +141,8 @@ class WorkerProcess:
                 )
             except (OSError, RuntimeError) as error:
                 # RuntimeError: no thread could be started that waits for the process.
-                if str(error) != logged:
-                    logged = str(error)
-                    log.error("no worker can be started, trying again: %s", error)
+                await self._events.put(CannotWork(worker=self.id, code="start", detail=str(error)))
             else:
-                logged = ""
                 await self._run(worker)
                 if self._deaths.too_many and self._others_work():
                     log.error("worker %s died %d times and is left out", self.id, len(self._deaths))
@@ -204,6 +202,8 @@ class WorkerProcess:
                     continue
                 if isinstance(event, Ready):
                     self.ready, event = True, replace(event, worker=self.id)
+                if isinstance(event, CannotWork):
+                    event = replace(event, worker=self.id)
                 if isinstance(event, Trained | Finished | Cancelled | Failed):
                     self._jobs.pop(event.job, None)
                 await self._events.put(event)

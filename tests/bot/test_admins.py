@@ -15,6 +15,7 @@ from bot.admins import PAUSE_SECONDS
 from bot.config import Access
 from bot.playground import Fault, Person
 from bot.telling import telling, telling_of
+from lora.jobs import CannotWork
 from tests.bot.conftest import Stage
 from tests.bot.test_local_faults import failing, full_disk, held_database
 from tests.patient_person import PatientPerson
@@ -95,6 +96,35 @@ async def test_workers_that_are_lost_again_and_again_are_told(stage: Stage, ada:
         await ada.wait_for("3 workers were lost")
 
 
+async def test_workers_that_cannot_work_are_told(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a base that cannot be loaded and a process that cannot be started: once each, until a worker works."""
+    async with stage.bot(access=access(ada)) as running:
+        await ada.send("/start")
+        await ada.wait_for("/new")
+        for _ in range(3):
+            running.engine.say(CannotWork(worker="1", code="base", detail="no such folder"))
+            running.engine.say(CannotWork(worker="1", code="start", detail="no memory"))
+        await ada.wait_for("Worker 1 cannot load its base")
+        await ada.wait_for("I cannot start worker 1")
+        assert caplog.text.count("tried again and again") == 2
+        running.engine.say(running.engine.ready())
+        running.engine.say(CannotWork(worker="1", code="base", detail="no such folder"))
+        await until_async(lambda: caplog.text.count("tried again and again") == 3)
+        assert len([m for m in ada.heard() if "worker 1" in m.text.lower()]) == 2
+
+
+async def test_a_file_that_is_lost_is_told(stage: Stage, ada: Person) -> None:
+    """The person reads that a sticker cannot be sent, an admin that the disk has lost a file."""
+    async with stage.bot(access=access(ada)) as running:
+        await ada.send("/start")
+        await ada.wait_for("/new")
+        stage.monkeypatch.setattr(running.parts.blobs, "read_now", failing(None, OSError(errno.EIO, "x"), 99))
+        await ada.send("/sticker a fox --seed 1")
+        await ada.wait_for("A file that I had stored cannot be read")
+
+
 async def test_a_locked_database_is_told_while_it_is_locked(stage: Stage, ada: Person) -> None:
     """No row can be written then, so the text is sent without one; and not again when a row can be written."""
     stage.monkeypatch.setattr("bot.admins.STORE_SECONDS", 0.5)
@@ -119,9 +149,17 @@ async def test_a_locked_database_is_told_while_it_is_locked(stage: Stage, ada: P
         (full_disk(), "admin-disk-full"),
         (OSError(errno.EROFS, os.strerror(errno.EROFS)), "admin-disk-read-only"),
         (held_database(), "admin-database-locked"),
+        (PermissionError(errno.EACCES, "x"), None),
         (ValueError("x"), None),
     ],
 )
 def test_errors_of_the_machine_have_their_texts(error: Exception, key: str | None) -> None:
     """What the admins can do something about is told, everything else is for the log."""
     assert telling_of(error) == (None if key is None else telling(key))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN, errno.EIO])
+def test_what_else_a_machine_lacks_is_told_by_its_own_words(number: int) -> None:
+    """Without the path of any file."""
+    error = OSError(number, os.strerror(number), "/data/somebody")
+    assert telling_of(error) == telling("admin-machine", error=os.strerror(number))
