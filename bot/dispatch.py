@@ -221,7 +221,7 @@ class Dispatch:
         try:
             await self._take(event)
         except Exception as error:
-            if waiting_helps(error) or isinstance(event, Ready | Lost | LeftOut):
+            if waiting_helps(error) or isinstance(event, Ready | Lost | LeftOut | CannotWork):
                 raise
             log.error("job %d: %s cannot be taken", event.job, type(event).__name__, exc_info=error)
             job = await jobs.running_attempt(self._store, event.job, event.attempt)
