@@ -35,10 +35,11 @@ QUERIES_IN_A_ROW = 16  # then other tasks have a turn, also if one task does not
 PRAGMAS = (
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
-    "synchronous = FULL",
+    "synchronous = NORMAL",  # for the migration: a step that a power cut undoes is done again at the next start
     "foreign_keys = ON",
     "busy_timeout = 1000",
 )
+DURABLE = "synchronous = FULL"  # from then on: the first commit takes the migration to the disk too
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between tries while the file takes no writes, doubling
 
 Result = TypeVar("Result")
@@ -91,9 +92,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         store = cls(path)
         try:
-            for pragma in PRAGMAS:
-                await store.rows(f"PRAGMA {pragma}")
-            await store._migrate()
+            await store._persist(bring_up_to_date, inside=False)
             for pragma in READER_PRAGMAS:
                 store._reader.execute(f"PRAGMA {pragma}")
         except BaseException:
@@ -270,16 +269,6 @@ class Store:
     async def _in_thread(self, run: Callable[..., Result], *args: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, run, *args)
 
-    async def _migrate(self) -> None:
-        done = await self.value("PRAGMA user_version")
-        if done > len(MIGRATIONS):
-            raise sqlite3.DatabaseError("the database was written by a newer version of the bot")
-        await self._one(prepare)
-        for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
-            # executescript would commit what is open, so the step brings its own transaction
-            step = f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            await self._one(_script(step))
-
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -293,6 +282,20 @@ def _execute(sql: str) -> Work:
 
 def _script(sql: str) -> Work:
     return lambda db: db.executescript(sql)
+
+
+def bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Bring the file to the newest shape, in one hop to the thread. May be done again."""
+    prepare(db)
+    for pragma in PRAGMAS:
+        db.execute(f"PRAGMA {pragma}")
+    (done,) = db.execute("PRAGMA user_version").fetchone()
+    if done > len(MIGRATIONS):
+        raise sqlite3.DatabaseError("the database was written by a newer version of the bot")
+    for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
+        # executescript would commit what is open, so the step brings its own transaction
+        db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    db.execute(f"PRAGMA {DURABLE}")
 
 
 def _all_or_none(db: sqlite3.Connection, sql: str, params: Sequence[Sequence[object]]) -> None:

@@ -48,7 +48,7 @@ def open_state(folder: Path) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = OFF")  # safe against a killed process; a power cut ends the play
-    db.executescript(SCHEMA)
+    db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
     for table, first in FIRST_IDS.items():
         if not db.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)).fetchone():
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, first - 1))

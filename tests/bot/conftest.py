@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bot.inbox import Inbox
 from bot.playground import Person, Playground, serve
 from bot.rate_limit import RateLimiter
 from bot.secret import Token
-from bot.store import Store
+from bot.store import Store, bring_up_to_date
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
 from tests.patient_person import PatientPerson
@@ -30,6 +31,21 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a database without rows. Running all migrations for each test would take long."""
+    path = tmp_path_factory.mktemp("empty") / "bot.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        bring_up_to_date(db)
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test of these cuts the power; ``test_a_commit_is_on_the_disk`` checks what the bot itself does."""
+    monkeypatch.setattr("bot.store.DURABLE", "synchronous = OFF")
 
 
 @dataclass(kw_only=True)
@@ -48,6 +64,7 @@ class Stage:
     playground: Playground
     config: Config
     monkeypatch: pytest.MonkeyPatch
+    empty_database: bytes
 
     @asynccontextmanager
     async def bot(self, engine: FakeEngine | None = None, **tables: object) -> AsyncIterator[Running]:
@@ -55,6 +72,9 @@ class Stage:
         engine = engine or FakeEngine()
         self.monkeypatch.setitem(ENGINES, "fake", lambda settings: engine)
         config = dataclasses.replace(self.config, **tables)
+        if not (folder := config.storage.dir).exists():
+            folder.mkdir()
+            (folder / "bot.sqlite").write_bytes(self.empty_database)
         async with app.build(config, Token(self.playground.token)) as (parts, inbox):
             work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
             try:
@@ -67,7 +87,9 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: bytes
+) -> AsyncIterator[Stage]:
     """A playground without a bot yet, and a person to be."""
     monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
@@ -80,7 +102,9 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             storage=Storage(dir=tmp_path / "data"),
             engine=Engine(name="fake"),
         )
-        yield Stage(playground=playground, config=config, monkeypatch=monkeypatch)
+        yield Stage(
+            playground=playground, config=config, monkeypatch=monkeypatch, empty_database=empty_database
+        )
 
 
 def with_webhook(stage: Stage) -> Telegram:
@@ -107,8 +131,9 @@ async def ada(stage: Stage) -> AsyncIterator[Person]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, empty_database: bytes) -> AsyncIterator[Store]:
     """An empty database."""
+    (tmp_path / "bot.sqlite").write_bytes(empty_database)
     store = await Store.open(tmp_path / "bot.sqlite")
     yield store
     await store.close()
