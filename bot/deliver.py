@@ -34,6 +34,7 @@ from bot.words import Words
 log = logging.getLogger(__name__)
 
 EDIT_SECONDS = 3.0  # at least, between two edits of one message
+LOOK_SECONDS = 1.0  # between two looks at all jobs: places and times left change without an event
 GROUP_EDIT_SECONDS = 15.0  # in a group, which may get about 20 messages a minute
 TRIES = 3  # to tell the news of a job, if the error is not one that passes
 
@@ -75,12 +76,12 @@ class Deliver:
         self._per_person.wake(person)
 
     async def run(self) -> None:
-        """Look once a second until cancelled: places and times left change without an event."""
+        """Look at all jobs again and again until cancelled."""
         self._per_person = PerPerson(self._serve)
         try:
             while True:
                 await self.look()
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._per_person.close()
 

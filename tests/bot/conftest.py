@@ -46,6 +46,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test of these cuts the power; ``test_a_commit_is_on_the_disk`` checks what the bot itself does."""
     monkeypatch.setattr("bot.store.DURABLE", "synchronous = OFF")
+    monkeypatch.setattr("os.fsync", lambda file: None)
 
 
 @dataclass(kw_only=True)
@@ -55,6 +56,7 @@ class Running:
     parts: Parts
     engine: FakeEngine
     inbox: Inbox
+    work: asyncio.Future[object]  # of all parts; done only when one has failed
 
 
 @dataclass(kw_only=True)
@@ -78,7 +80,7 @@ class Stage:
         async with app.build(config, Token(self.playground.token)) as (parts, inbox):
             work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
             try:
-                yield Running(parts=parts, engine=engine, inbox=inbox)
+                yield Running(parts=parts, engine=engine, inbox=inbox, work=work)
                 assert not work.done(), work.exception()
             finally:
                 work.cancel()
@@ -95,6 +97,14 @@ async def stage(
     monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.imports.EDIT_SECONDS", 0.1)
     monkeypatch.setattr("bot.poll.POLL_SECONDS", 2)
+    for pause in (
+        "per_person.FIRST_PAUSE",
+        "waiting.LONGEST_PAUSE",
+        "inbox.LONGEST_PAUSE",
+        "dispatch.LONGEST_PAUSE",
+    ):
+        monkeypatch.setattr(f"bot.{pause}", 0.1)
+    monkeypatch.setattr("bot.deliver.LOOK_SECONDS", 0.25)
     monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(

@@ -37,11 +37,19 @@ STEPS = 4
 class FakeEngine:
     """Runs each job in a task of its own. While ``go`` is not set, all wait; ``jobs`` lists what was submitted.
 
-    ``where`` says which worker has each job. The workers are called "1", "2" and so on.
+    ``where`` says which worker has each job. The workers are called "1", "2" and so on. A picture takes ``seconds``.
     """
 
-    def __init__(self, *, base_hash: str = "0" * 64, compares: int | None = None, workers: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        base_hash: str = "0" * 64,
+        compares: int | None = None,
+        workers: int = 1,
+        seconds: float = 0.0,
+    ) -> None:
         self.base_hash = base_hash
+        self.seconds = seconds
         self.compares = compares  # the step of the best checkpoint; None = sends no Compared
         self.workers = [str(number + 1) for number in range(workers)]
         self.layers: tuple[tuple[str, tuple[int, ...]], ...] = ()
@@ -147,6 +155,7 @@ class FakeEngine:
         await self.go.wait()
         names = {"job": job.id, "attempt": job.attempt}
         for index in range(job.options.count):
+            await asyncio.sleep(self.seconds)
             self.say(self.drawn(job, index))
         self.say(Finished(**names))
 
@@ -198,5 +207,5 @@ def picture(width: int, height: int, seed: int, format: str = "PNG") -> bytes:
     colour = (seed * 37 % 256, seed * 91 % 256, seed // 256 % 256, 255)
     image.paste(colour, (width // 4, height // 4, width // 4 * 3, height // 4 * 3))
     out = io.BytesIO()
-    image.save(out, format)
+    image.save(out, format, lossless=True)  # transparent pixels of a WebP have no colour then
     return out.getvalue()

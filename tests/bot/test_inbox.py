@@ -183,15 +183,13 @@ async def test_nothing_is_confirmed_before_it_is_stored(
     """A bot that dies between fetching and storing is given the same updates again."""
 
     async def dies(self: Inbox, updates: Sequence[Json]) -> None:
-        died.set()
         raise RuntimeError("killed")
 
-    died = asyncio.Event()
     await ada.send("/start")
     monkeypatch.setattr(Inbox, "take_in", dies)
     with pytest.raises(RuntimeError, match="killed"):
-        async with stage.bot():
-            await until_async(died.is_set)
+        async with stage.bot() as running:
+            await until_async(running.work.done)
     assert stage.playground.world.updates.waiting() == 1
     monkeypatch.undo()
 

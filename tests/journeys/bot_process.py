@@ -25,7 +25,10 @@ QUIET = {
 
 @dataclass(kw_only=True)
 class BotProcess:
-    """``python -m bot`` at a playground. ``folder`` holds its configuration, its log and its storage."""
+    """``python -m bot`` at a playground. ``folder`` holds its configuration, its log and its storage.
+
+    With the engine ``fake`` in its settings it has no worker, so it starts at once and draws made-up pictures.
+    """
 
     playground: Playground
     folder: Path
@@ -43,7 +46,7 @@ class BotProcess:
             self.processes.append(
                 await asyncio.create_subprocess_exec(
                     *self.prefix,
-                    *(sys.executable, "-m", "bot", "--config", str(self.folder / "config.toml")),
+                    *(sys.executable, "-m", self._program, "--config", str(self.folder / "config.toml")),
                     cwd=ROOT,
                     env=os.environ | QUIET | secret,
                     stdout=log,
@@ -100,6 +103,11 @@ class BotProcess:
     @property
     def _log(self) -> Path:
         return self.folder / "bot.log"
+
+    @property
+    def _program(self) -> str:
+        fake = self.settings.get("engine", {}).get("name") == "fake"
+        return "tests.journeys.bot_without_worker" if fake else "bot"
 
     def _tables(self) -> dict[str, dict[str, object]]:
         telegram = {"api_url": self.playground.api_url, "file_url": self.playground.file_url}

@@ -31,8 +31,17 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(tiny_folder: Path) -> Settings:
-    """What ``config.toml`` says beside Telegram's address and the storage; tests change it before the bot starts."""
+def settings() -> Settings:
+    """What ``config.toml`` says beside Telegram's address and the storage; tests change it before the bot starts.
+
+    A worker costs more than all the rest: only journeys whose promise needs one ask for ``with_worker``.
+    """
+    return {"engine": {"name": "fake"}}
+
+
+@pytest.fixture
+def with_worker(tiny_folder: Path) -> Settings:
+    """The settings of a bot whose worker trains and draws with the tiny base."""
     return {
         "base": {"name": str(tiny_folder)},
         "engine": {"devices": "cpu", "threads": 1, "nice": 0},  # other tests run beside these

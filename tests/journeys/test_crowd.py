@@ -63,9 +63,9 @@ async def test_two_people_at_once(bot: BotProcess, playground: Playground, ada: 
 
 class TestLongTraining:
     @pytest.fixture
-    def settings(self, settings: Settings) -> Settings:
-        """As everywhere, but a training takes a while."""
-        return settings | {"train": {"steps": 500, "checkpoint_steps": 200}}
+    def settings(self, with_worker: Settings) -> Settings:
+        """A worker, and a training that takes a while."""
+        return with_worker | {"train": {"steps": 240, "checkpoint_steps": 80}}
 
     async def test_a_sticker_during_a_training(self, bot: BotProcess, ada: Person) -> None:
         """Whoever asks for a sticker gets it between two steps, long before the training ends; then that ends too."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.playground import Person, Picture
 from tests.journeys.bot_process import BotProcess
+from tests.journeys.conftest import Settings
 from tests.journeys.visitor import (
     PATIENCE,
     arrive,
@@ -15,6 +18,12 @@ from tests.journeys.visitor import (
     sticker_file,
     train,
 )
+
+
+@pytest.fixture
+def settings(with_worker: Settings) -> Settings:
+    """What is drawn comes from a worker process."""
+    return with_worker
 
 
 async def test_from_start_to_a_pack(bot: BotProcess, ada: Person) -> None:
