@@ -46,11 +46,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(path: Path | None) -> int:
-    from bot import app, config
+    from bot import config
 
     settings = config.load(path)
     token = take_token()
     _log_to_stderr(token, settings.log)
+    from bot import app  # takes a second: what the operator must mend is told before
+
     try:
         asyncio.run(_until_told(app.run(settings, token)))
     except ConfigError:

@@ -94,13 +94,21 @@ def test_a_test_without_a_core_loses_no_patience() -> None:
         clock.pass_seconds(patience, 1)
 
 
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that know that nothing will happen."""
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("quick_looks")
 def test_a_stopped_process_is_stuck() -> None:
     """A process that is stopped by SIGSTOP makes no progress, and is killed."""
     with started(BUSY.format(seconds=3600)) as process:
-        until(lambda: cpu_seconds(process.pid, whole=0.1)())
+        used = cpu_seconds(process.pid, whole=0.1)
+        until(lambda: used() > 0)
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(Stuck):
-            output_of(process, seconds=3)
+            output_of(process, seconds=0.5)
         assert process.returncode == -signal.SIGKILL
 
 
@@ -131,8 +139,7 @@ def test_the_work_of_children_counts() -> None:
         until(lambda: psutil.Process(process.pid).children())
         (child,) = psutil.Process(process.pid).children()
         try:
-            before = used()
-            until(lambda: used() != before)
+            until(lambda: used() > 0)
             assert sum(child.cpu_times()[:2]) > 0
         finally:
             waiting.kill(process.pid)
@@ -147,6 +154,7 @@ def test_output_and_exit_code_come_back() -> None:
     assert (done.returncode, len(done.stdout), done.stderr) == (3, 300_001, "e\n")
 
 
+@pytest.mark.usefixtures("quick_looks")
 async def test_a_task_is_waited_for_and_cancelled_when_it_is_stuck() -> None:
     async def answer() -> int:
         await asyncio.sleep(0.1)
@@ -155,13 +163,14 @@ async def test_a_task_is_waited_for_and_cancelled_when_it_is_stuck() -> None:
     assert await result_of(answer()) == 7
     never = asyncio.get_running_loop().create_future()
     with pytest.raises(Stuck):
-        await result_of(never, Patience(lambda: 1, seconds=2))
+        await result_of(never, Patience(lambda: 1, seconds=0.5))
     assert never.cancelled()
 
 
+@pytest.mark.usefixtures("quick_looks")
 async def test_the_event_loop_goes_on_while_something_is_waited_for() -> None:
     happened = asyncio.Event()
     asyncio.get_running_loop().call_later(0.1, happened.set)
     await until_async(happened.is_set)
     with pytest.raises(Stuck):
-        await until_async(lambda: False, Patience(lambda: 1, seconds=2))
+        await until_async(lambda: False, Patience(lambda: 1, seconds=0.5))

@@ -36,8 +36,20 @@ class Stuck(AssertionError):
 
 
 def cpu_seconds(pid: int | None = None, whole: float = 1.0) -> Sign:
-    """CPU time of a process and all its descendants, in units of ``whole`` seconds; of this process by default."""
-    return lambda: int(_cpu_seconds(os.getpid() if pid is None else pid) / whole)
+    """CPU time of a process and all its descendants, in units of ``whole`` seconds; of this process by default.
+
+    The first look gives -1: to find all descendants takes some milliseconds, and most waits end before a second look.
+    """
+    looked = False
+
+    def look() -> int:
+        nonlocal looked
+        if not looked:
+            looked = True
+            return -1
+        return int(_cpu_seconds(os.getpid() if pid is None else pid) / whole)
+
+    return look
 
 
 def _cpu_seconds(pid: int) -> float:
