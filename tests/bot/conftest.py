@@ -25,6 +25,22 @@ from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
 from tests.patient_person import PatientPerson
 
+PAUSES = {  # what the bot waits for between two tries, looks or edits; a test would wait as long
+    "deliver.EDIT_SECONDS": 0.1,
+    "deliver.LOOK_SECONDS": 0.25,
+    "dispatch.LONGEST_PAUSE": 0.1,
+    "imports.EDIT_SECONDS": 0.1,
+    "inbox.LONGEST_PAUSE": 0.05,
+    "pack_record.LAG": (0.02, 0.02),
+    "pack_record.LOOK_AGAIN_SECONDS": 0.1,
+    "per_person.FIRST_PAUSE": 0.05,
+    "poll.POLL_SECONDS": 2,
+    "rate_limit.PAUSES": (0.02, 0.05, 0.1),
+    "sample_replies.QUIET_SECONDS": 0.2,
+    "supervise.FIRST_PAUSE": 0.05,
+    "waiting.LONGEST_PAUSE": 0.05,
+}
+
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
@@ -93,18 +109,8 @@ async def stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: bytes
 ) -> AsyncIterator[Stage]:
     """A playground without a bot yet, and a person to be."""
-    monkeypatch.setattr("bot.sample_replies.QUIET_SECONDS", 0.2)
-    monkeypatch.setattr("bot.deliver.EDIT_SECONDS", 0.1)
-    monkeypatch.setattr("bot.imports.EDIT_SECONDS", 0.1)
-    monkeypatch.setattr("bot.poll.POLL_SECONDS", 2)
-    for pause in (
-        "per_person.FIRST_PAUSE",
-        "waiting.LONGEST_PAUSE",
-        "inbox.LONGEST_PAUSE",
-        "dispatch.LONGEST_PAUSE",
-    ):
-        monkeypatch.setattr(f"bot.{pause}", 0.1)
-    monkeypatch.setattr("bot.deliver.LOOK_SECONDS", 0.25)
+    for name, value in PAUSES.items():
+        monkeypatch.setattr(f"bot.{name}", value)
     monkeypatch.setattr("bot.app.RateLimiter", lambda: RateLimiter(per_second=50, burst=50))
     async with serve(tmp_path / "playground", control=True) as playground:
         config = Config(

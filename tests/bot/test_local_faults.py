@@ -150,7 +150,7 @@ async def test_a_sticker_that_cannot_be_sent_is_told_and_passed_over(stage: Stag
         fault = stage.playground.faults.add(Fault(method="sendSticker", error=(502, "Bad Gateway"), times=99))
         await ada.send("/sticker a fox --seed 1 --n 2")
         await until(lambda: fault.times < 99)
-        await until(lambda: running.parts.store.value("SELECT count(*) = 2 FROM drawing"))
+        await until(lambda: running.parts.store.value("SELECT state = 'done' FROM job"))
         drawn = await drawings.of_job(running.parts.store, 1)
         assert len(drawn) == 2
     name = drawn[0].blob
@@ -167,7 +167,6 @@ async def test_a_sticker_that_cannot_be_sent_is_told_and_passed_over(stage: Stag
 
 async def test_news_that_cannot_be_told_do_not_hold_up_later_ones(stage: Stage, ada: Person) -> None:
     """A message that Telegram refuses for a reason of its own is given up after some tries."""
-    stage.monkeypatch.setattr("bot.per_person.FIRST_PAUSE", 0.01)
     async with stage.bot():
         await ada.send("/start")
         await ada.wait_for("/new")

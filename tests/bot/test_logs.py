@@ -13,7 +13,6 @@ from urllib.parse import quote
 import pytest
 
 from bot import __main__ as main
-from bot import waiting
 from bot.config import Log
 from bot.context import Context
 from bot.handlers import start
@@ -52,7 +51,6 @@ def log(
 
 async def test_no_words_in_the_log(stage: Stage, ada: Person, log: io.StringIO) -> None:
     """Through odd answers, crashes that quote what they stumble on, refusals, a lost task, a locked database."""
-    stage.monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
 
     async def breaks(context: Context) -> None:
         int(context.message.text or "")

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot import app, waiting
+from bot import app
 from bot.playground import Fault, Person, serve
 from bot.playground.faults import Faults
 from bot.reading import owner, read
@@ -43,12 +43,6 @@ ANSWERS = {
     "429": Fault(method="getUpdates", retry_after=0, times=3),
     "500": Fault(method="getUpdates", error=(500, "Internal Server Error"), times=3),
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
-    monkeypatch.setattr("bot.inbox.LONGEST_PAUSE", 0.02)
 
 
 async def test_every_answer_to_get_updates_is_waited_out(
@@ -103,7 +97,7 @@ async def test_a_webhook_that_was_set_meanwhile_is_removed(stage: Stage, ada: Pe
 async def test_the_start_waits_too(stage: Stage, ada: Person) -> None:
     """429, a firewall, an error, half an answer to each of the first calls: the bot starts when it is over."""
     odd: list[dict[str, Any]] = [
-        {"retry_after": 1},
+        {"retry_after": 0},
         {"page": (403, HTML)},
         {"error": (500, "x")},
         {"cut": True},
@@ -305,11 +299,11 @@ async def test_a_firewall_on_a_download_loses_no_picture(stage: Stage, ada: Pers
 
 
 async def test_an_outage_uses_up_no_try(stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture) -> None:
-    """100 failed calls later the picture is taken; the log has one line on it."""
+    """50 failed calls later the picture is taken; the log has one line on it."""
     async with stage.bot():
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
-        stage.playground.faults.add(Fault(error=(502, "Bad Gateway"), times=100))
+        stage.playground.faults.add(Fault(error=(502, "Bad Gateway"), times=50))
         await ada.send_picture(picture(128, 128, 1), as_="document", caption="a fox")
         await ada.wait_for("1 in all")
     assert caplog.text.count("updates wait until this is over") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from telegram import InputSticker
 
-from bot import pack_record, per_person, rate_limit
+from bot import pack_record
 from bot.playground import Fault, Message, Person
 from bot.tables import pack_changes, pack_stickers
 from tests.bot.conftest import Running, Stage
@@ -20,11 +20,7 @@ from tests.waiting import until_async as until
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(pack_record, "LAG", (0.02, 0.02))
     monkeypatch.setattr(pack_record, "SLOW_SECONDS", 0.3)
-    monkeypatch.setattr(pack_record, "LOOK_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
 @asynccontextmanager

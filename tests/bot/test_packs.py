@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from telegram import InputSticker
 
-from bot import pack_record, pack_words, per_person, rate_limit
+from bot import pack_record, pack_words, per_person
 from bot.pack_news import MOST_REFUSALS
 from bot.playground import Fault, Person
 from bot.same_picture import same_picture
@@ -28,11 +28,7 @@ from tests.waiting import until_async as until
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(pack_record, "LAG", (0.02, 0.02))
     monkeypatch.setattr(pack_record, "SLOW_SECONDS", 0.5)
-    monkeypatch.setattr(pack_record, "LOOK_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(rate_limit, "PAUSES", (0.02, 0.02))
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bot import per_person
 from bot.playground import Fault, Person
 from bot.rate_limit import Held, RateLimiter
 from bot.store import Store
@@ -21,8 +20,6 @@ from tests.waiting import until_async as until
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(per_person, "FIRST_PAUSE", 0.05)
-    monkeypatch.setattr("bot.pack_record.LAG", (0.02, 0.02))
     monkeypatch.setattr("bot.pack_news.TOLD_SECONDS", 2.0)
 
 

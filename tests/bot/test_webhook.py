@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import waiting, webhook
+from bot import webhook
 from bot.config import Access, Telegram
 from bot.errors import ConfigError
 from bot.inbox import Inbox
@@ -96,7 +96,6 @@ async def test_another_program_with_the_token_and_a_revoked_token_are_named(
 ) -> None:
     """One sentence for each; the webhook is set again."""
     stage.monkeypatch.setattr(webhook, "LOOK_SECONDS", 0.1)
-    stage.monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.05)
     async with stage.bot(telegram=with_webhook(stage)) as running:
         await is_set(stage)
         stage.playground.world.updates.set_webhook({})

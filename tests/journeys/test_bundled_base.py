@@ -19,7 +19,7 @@ def settings() -> Settings:
     """The settings that ship, with a training of a few steps."""
     return {
         "engine": {"devices": "cpu"},
-        "train": {"steps": 10, "checkpoint_steps": 10},
+        "train": {"steps": 3, "checkpoint_steps": 3},
         "sticker": {"steps": 8},
     }
 

@@ -65,7 +65,7 @@ class TestLongTraining:
     @pytest.fixture
     def settings(self, with_worker: Settings) -> Settings:
         """A worker, and a training that takes a while."""
-        return with_worker | {"train": {"steps": 240, "checkpoint_steps": 80}}
+        return with_worker | {"train": {"steps": 100, "checkpoint_steps": 50}}
 
     async def test_a_sticker_during_a_training(self, bot: BotProcess, ada: Person) -> None:
         """Whoever asks for a sticker gets it between two steps, long before the training ends; then that ends too."""

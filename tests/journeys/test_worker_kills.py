@@ -30,7 +30,7 @@ def settings(with_worker: Settings, request: pytest.FixtureRequest) -> Settings:
     engine = with_worker["engine"] | {"silent_seconds": 3}
     if request.param == "ray":  # one worker, whatever the machine has
         engine |= {"name": "ray", "worker_cpus": os.cpu_count() or 1, "silent_seconds": 10}
-    return with_worker | {"train": {"steps": 150, "checkpoint_steps": 50}, "engine": engine}
+    return with_worker | {"train": {"steps": 100, "checkpoint_steps": 50}, "engine": engine}
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def newest_checkpoints(bot: BotProcess) -> AsyncIterator[list[int]]:
             await looking
 
 
-@pytest.mark.parametrize("who", ["worker", "bot", "stopped worker"])
+@pytest.mark.parametrize("who", ["worker", "bot", pytest.param("stopped worker", marks=pytest.mark.slow)])
 async def test_training(playground: Playground, bot: BotProcess, who: str) -> None:
     """Worker or bot killed, or the worker stopped: the training goes on from its checkpoint, and nobody is alarmed."""
     async with training(bot, playground) as ada, newest_checkpoints(bot) as steps:
