@@ -95,7 +95,6 @@ async def test_no_words_of_200_texts_in_the_log(
     stage: Stage, ada: Person, log: io.StringIO, rounds: int
 ) -> None:
     """Of packs, zips, files, names, inline queries, groups, shared styles, exports, jobs that fail; calls fail, too."""
-    stage.monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.02)
     faults, sent = stage.playground.faults, 0
     quoting = (400, f'Bad Request: can\'t parse entities: unsupported start tag "{MARK}" at byte offset 7')
     group = await ada.group(f"Friends of {MARK}")
