@@ -71,7 +71,9 @@ def kill_worker(engine: Any) -> None:
         ray.kill(worker.actor)
 
 
-async def test_an_engine(engine: Engine, samples: tuple[Sample, ...], tmp_path: Path) -> None:
+async def test_an_engine_draws_trains_loses_a_worker_and_resumes(
+    engine: Engine, samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
     """One life of a worker: files, a drawing in the middle of a training, a kill, a resume, a cancel."""
     events = engine.events()
     ready = await until(events, Ready)

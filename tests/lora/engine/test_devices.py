@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from dataclasses import replace
 
@@ -10,7 +12,7 @@ import pytest
 from lora.engine import EngineSettings, WorkerGone, deaths, worker_process
 from lora.engine.deaths import Deaths
 from lora.engine.worker_process import WorkerProcess
-from lora.jobs import LeftOut, Lost, Ready
+from lora.jobs import Finished, LeftOut, Lost, Ready
 from tests.lora.engine.test_hanging import draw, settings
 from tests.lora.engine.test_local import running, until
 
@@ -31,6 +33,24 @@ async def test_auto_means_every_gpu(settings: EngineSettings) -> None:
     async with running(replace(settings, devices=("auto",))) as (_, events):
         found = [await until(events, Ready) for _ in range(3)]
         assert {ready.worker: ready.device for ready in found} == {"1": "auto", "2": "cuda:1", "3": "cuda:2"}
+
+
+async def test_a_killed_worker_loses_its_own_jobs_alone(settings: EngineSettings) -> None:
+    """It comes back under its name; meanwhile it takes no job. The job of the other worker goes on."""
+    async with running(replace(settings, stuck_seconds=600, devices=("cpu", "cpu"))) as (engine, events):
+        assert {(await until(events, Ready)).worker for _ in range(2)} == {"1", "2"}
+        for number in (1, 2):
+            await engine.submit(draw(number, "hang"), str(number))
+        first, second = engine.pids
+        os.kill(second, signal.SIGKILL)
+        assert await until(events, Lost) == Lost(worker="2", jobs=((2, 1),))
+        with pytest.raises(WorkerGone):
+            await engine.submit(draw(2, "finish"), "2")
+        assert (await until(events, Ready, Lost)).worker == "2"
+        await engine.submit(draw(2, "finish"), "2")
+        assert await until(events, Finished, Lost) == Finished(job=2, attempt=1)
+        assert engine.pids[0] == first
+        assert engine.pids[1] != second
 
 
 async def test_the_third_death_within_ten_minutes_is_the_last(settings: EngineSettings) -> None:
@@ -57,7 +77,7 @@ async def test_the_only_worker_is_never_left_out(settings: EngineSettings) -> No
         assert (await until(events, Ready, LeftOut)).worker == "1"
 
 
-def test_a_job_that_was_tried_before_is_blamed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_failed_before_counts_before_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that dies of such a job alone is not left out for it. Deaths of long ago are forgotten."""
     found, now = Deaths(), 1000.0
     monkeypatch.setattr(deaths.time, "monotonic", lambda: now)

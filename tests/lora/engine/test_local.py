@@ -1,10 +1,9 @@
-"""The engine and its real worker process, over real pipes: crashes, restarts and ends."""
+"""The engine local and its real worker process, over real pipes: what it draws, and how it ends."""
 
 import asyncio
 import contextlib
 import io
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from lora.engine import ENGINES, EngineSettings, WorkerGone, worker, worker_process
+from lora.engine import ENGINES, EngineSettings, worker, worker_process
 from lora.engine.local import LocalEngine
 from lora.engine.worker_process import _environment
 from lora.jobs import (
@@ -60,40 +59,6 @@ async def until(events: AsyncIterator[Event], *kinds: type[Any]) -> Any:
     while not isinstance(event := await result_of(anext(events)), kinds):
         pass
     return event
-
-
-async def test_a_killed_worker_loses_its_jobs_and_comes_back(
-    settings: EngineSettings,
-    samples: tuple[Sample, ...],
-    base: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """SIGKILL: Lost names its jobs, a new worker is Ready, and the training goes on from its checkpoint."""
-    job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
-    async with running(settings) as (engine, events):
-        ready = await until(events, Ready)
-        await engine.submit(job, "1")
-        assert isinstance(ready, Ready)
-        assert len(ready.layers) > 50
-        assert ready.base == "tiny"
-        assert ready.device == "cpu"
-        assert ready.defaults.steps is not None
-        checkpoint = await until(events, Checkpoint)
-        assert isinstance(checkpoint, Checkpoint)
-        first = engine.pids[0]
-        os.kill(first, signal.SIGKILL)
-        assert await until(events, Lost) == Lost(worker="1", jobs=((1, 1),))
-        assert await until(events, Ready) == ready
-        await engine.submit(replace(job, attempt=2, resume=checkpoint.state), "1")
-        assert engine.pids[0] != first
-        again = await until(events, Checkpoint)
-        assert isinstance(again, Checkpoint)
-        assert (again.attempt, again.step) == (2, checkpoint.step + 5)
-        worker = engine.pids[0]
-        monkeypatch.setattr(worker_process, "SECONDS_TO_CLOSE", 600)
-        began = time.monotonic()
-    assert time.monotonic() - began < 600, "it did not end by itself"
-    assert not psutil.pid_exists(worker)
 
 
 async def test_a_worker_ends_with_its_parent(
@@ -169,14 +134,23 @@ def test_the_worker_gets_nobodys_secrets(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_sticker_comes_in_the_middle_of_a_training(
-    settings: EngineSettings, samples: tuple[Sample, ...]
+    settings: EngineSettings, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A draw asked for during a training is answered with finished stickers while the training goes on."""
+    """A worker says what its base is, draws finished stickers while a training goes on, and ends when it is closed.
+
+    All its threads run at the lower priority of the settings.
+    """
+    monkeypatch.setattr(worker_process, "SECONDS_TO_CLOSE", 600)
     job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
-    async with running(settings) as (engine, events):
-        await until(events, Ready)
+    async with running(replace(settings, nice=3)) as (engine, events):
+        ready = await until(events, Ready)
+        assert (ready.base, ready.device) == ("tiny", "cpu")
+        assert len(ready.layers) > 50
+        assert ready.defaults.steps is not None
         await engine.submit(job, "1")
         await until(events, Checkpoint)
+        process = psutil.Process(engine.pids[0])
+        assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()} == {3}
         await engine.submit(
             Draw(id=2, attempt=1, prompt="a cat", options=DrawOptions(seed=1, steps=4, count=2)), "1"
         )
@@ -185,6 +159,9 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
         await until(events, Checkpoint)
         await engine.cancel(1)
         assert await until(events, Cancelled) == Cancelled(job=1, attempt=1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 600, "it did not end by itself"
+    assert not process.is_running()
     for sticker in drawn:
         assert isinstance(sticker, Drawn)
         assert len(sticker.sticker) <= 512 * 1024
@@ -196,29 +173,17 @@ async def test_a_sticker_comes_in_the_middle_of_a_training(
 
 async def test_the_workers_flags_are_the_settings(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine puts on the command line is what the worker's parser reads."""
+    started: list[list[str]] = []
+
+    async def no_process(*command: str, **options: object) -> None:
+        started.append(list(command))
+        raise OSError
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_process)
     plain = EngineSettings(base="tiny", cache_dir=cache_dir, devices=("cpu",), threads=1, nice=3)
     for settings in (plain, replace(plain, compile=True)):
-        async with running(settings) as (engine, _):
-            flags = engine._workers["1"]._command()[3:]
-        read = worker._parser().parse_args(flags)
+        async with running(settings):
+            await until_async(lambda: started)
+        read = worker._parser().parse_args(started.pop()[3:])
         assert (read.base, read.cache_dir, read.threads, read.nice) == ("tiny", cache_dir, 1, 3)
         assert (read.device, read.compile) == ("cpu", settings.compile)
-
-
-async def test_two_workers_share_the_jobs(settings: EngineSettings, samples: tuple[Sample, ...]) -> None:
-    """Each trains its own job. One is killed: only its job is lost, and it comes back under its name."""
-    async with running(replace(settings, devices=("cpu", "cpu"))) as (engine, events):
-        names = {(await until(events, Ready)).worker, (await until(events, Ready)).worker}
-        assert names == {"1", "2"}
-        for id in (1, 2):
-            job = Train(id=id, attempt=1, keyword="zorvex", samples=samples, settings=LONG)
-            await engine.submit(job, str(id))
-        trained: set[int] = set()
-        while trained != {1, 2}:
-            trained.add((await until(events, Checkpoint)).job)
-        os.kill(engine.pids[1], signal.SIGKILL)
-        assert await until(events, Lost) == Lost(worker="2", jobs=((2, 1),))
-        with pytest.raises(WorkerGone):
-            await engine.submit(replace(job, attempt=2), "2")
-        assert (await until(events, Ready)).worker == "2"
-        assert (await until(events, Checkpoint)).job == 1

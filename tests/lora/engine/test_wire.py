@@ -99,7 +99,7 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
         wire.read(io.BytesIO(data))
 
 
-def test_an_end_in_the_middle_is_an_end() -> None:
+def test_a_frame_that_was_cut_off_is_an_end() -> None:
     """A worker that died while it spoke has said nothing: asyncio's reader sees the end."""
 
     async def read_cut() -> Any:

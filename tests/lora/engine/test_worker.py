@@ -97,14 +97,8 @@ class Desk:
         return self.events
 
 
-@pytest.fixture(autouse=True)
-def small_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints are compared by two drawings of two steps."""
-    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings(count=2, steps=2))
-
-
 @pytest.fixture
-def reading_desk(base: Base) -> Iterator[Desk]:
+def reading_desk(base: Base, no_comparison: None) -> Iterator[Desk]:
     """A worker that looks for lettering on samples, which takes seconds."""
     desk = Desk(base)
     yield desk
@@ -112,10 +106,30 @@ def reading_desk(base: Base) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def desk(reading_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A worker that reads no lettering."""
+def no_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are not compared: that takes longer than their training."""
+    monkeypatch.setattr(train_and_compare, "_compare", lambda *_: iter(()))
+
+
+@pytest.fixture
+def no_lettering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sample has lettering, and none is looked for."""
     monkeypatch.setattr("lora.checks.lettering.check", lambda images: iter([None] * len(images)))
+
+
+@pytest.fixture
+def desk(reading_desk: Desk, no_lettering: None) -> Desk:
+    """A worker that reads no lettering and compares no checkpoints."""
     return reading_desk
+
+
+@pytest.fixture
+def comparing_desk(base: Base, no_lettering: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A worker that compares checkpoints by two drawings of two steps."""
+    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings(count=2, steps=2))
+    desk = Desk(base)
+    yield desk
+    desk._worker.close()
 
 
 def training(samples: tuple[Sample, ...], **changes: object) -> Train:
@@ -176,7 +190,7 @@ def test_a_draw_goes_between_two_training_steps(desk: Desk, samples: tuple[Sampl
     desk.on_event = ask
     events = desk.run(training(samples), ends=2)
     order = [type(event).__name__ for event in events if not isinstance(event, Progress | Findings)]
-    assert order == ["Drawn", "Finished", "Checkpoint", "Checkpoint", "Compared", "Trained"]
+    assert order == ["Drawn", "Finished", "Checkpoint", "Checkpoint", "Trained"]
 
 
 def test_drawing_changes_no_training(desk: Desk, base: Base, samples: tuple[Sample, ...]) -> None:
@@ -189,7 +203,7 @@ def test_drawing_changes_no_training(desk: Desk, base: Base, samples: tuple[Samp
     assert mixed == alone
 
 
-def test_progress_is_humane(desk: Desk, samples: tuple[Sample, ...]) -> None:
+def test_progress_is_reported_about_once_a_second(desk: Desk, samples: tuple[Sample, ...]) -> None:
     """About one report a second, the last step always, with the mean loss of the steps between."""
     events = desk.run(training(samples), ends=1)
     reports = [event for event in events if isinstance(event, Progress)]
@@ -205,10 +219,9 @@ def test_trainings_wait_for_each_other(desk: Desk, samples: tuple[Sample, ...]) 
 
 
 def test_trainings_advance_together_where_there_is_room(
-    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+    base: Base, desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a GPU does: two train at once, the third begins when one has ended, and a cancelled one stops no other."""
-    monkeypatch.setattr("lora.checks.lettering.check", lambda images: iter([None] * len(images)))
     monkeypatch.setattr(train_queue, "most_at_once", lambda device: 2)
     monkeypatch.setattr(captured, "suits", lambda run, processes: True)
     desk = Desk(base)
@@ -255,14 +268,14 @@ def test_cancel_stops_a_job_wherever_it_is(
         assert sum(isinstance(event, Drawn) for event in events) < 8
 
 
-def test_cancelling_what_is_over_says_nothing(desk: Desk) -> None:
+def test_a_cancel_of_an_ended_job_is_not_answered(desk: Desk) -> None:
     """A cancel that comes too late, or for a job never seen, is not answered and breaks nothing."""
     events = desk.run(Cancel(job=99), DRAW, ends=1)
     desk.run(Cancel(job=10), replace(DRAW, id=11), ends=2)
     assert not any(isinstance(event, Cancelled) for event in events)
 
 
-def test_a_bad_job_spoils_no_other(desk: Desk, samples: tuple[Sample, ...]) -> None:
+def test_a_bad_job_makes_no_other_fail(desk: Desk, samples: tuple[Sample, ...]) -> None:
     """Each failure has its code; the jobs before and after it are done."""
     bad = {
         11: replace(DRAW, id=11, adapter=b"nothing"),
@@ -291,7 +304,9 @@ def test_one_empty_picture_fails_its_job_after_the_others(base: Base) -> None:
     assert events[-1] == Failed(job=10, attempt=1, code="empty-cutout")
 
 
-def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_logged_without_anybodys_text(
+    base: Base, caplog: pytest.LogCaptureFixture
+) -> None:
     """Other errors are internal: the person gets a kind, the log gets the place, nobody gets the prompt."""
 
     def fails(image: Image.Image, colour: Colour, options: DrawOptions) -> bytes:
@@ -303,19 +318,17 @@ def test_a_surprise_is_logged_without_anybodys_text(base: Base, caplog: pytest.L
     assert "cat" not in caplog.text
 
 
-def test_a_training_begins_with_a_look_at_its_samples(
-    reading_desk: Desk, samples: tuple[Sample, ...]
-) -> None:
-    """Said once, before any checkpoint, and by sample number; a training that goes on is not looked at again."""
-    desk = reading_desk
-    events = desk.run(training(samples), ends=1)
+def test_samples_are_checked_before_a_training(reading_desk: Desk, samples: tuple[Sample, ...]) -> None:
+    """One Findings before any checkpoint, with sample numbers; a resumed training is not checked again."""
+    desk, two = reading_desk, samples[:2]
+    events = desk.run(training(two), ends=1)
     (found,) = [event for event in events if isinstance(event, Findings)]
     assert events.index(found) < next(i for i, e in enumerate(events) if isinstance(e, Checkpoint))
     # The tiny base's decoder draws discs and nothing else, so it loses every sample.
     assert {finding.code for finding in found.findings} == {"fine-detail"}
-    assert [finding.samples for finding in found.findings] == [(n,) for n in range(1, 7)]
+    assert [finding.samples for finding in found.findings] == [(1,), (2,)]
     halfway = next(event.state for event in events if isinstance(event, Checkpoint))
-    again = desk.run(training(samples, id=2, resume=halfway), ends=2)
+    again = desk.run(training(two, id=2, resume=halfway), ends=2)
     assert [event.job for event in again if isinstance(event, Findings)] == [1]
 
 
@@ -357,7 +370,7 @@ def test_lettering_is_not_mirrored(
     assert mirrored == {(1, False), (2, False), (3, True)}
 
 
-def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
+def test_a_draw_waits_for_the_check_of_one_sample_at_most(
     base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two samples the worker is free for whoever wants a sticker."""
@@ -375,13 +388,14 @@ def test_a_look_at_one_sample_is_all_that_a_draw_waits_for(
 
 
 def test_checkpoints_are_compared_before_the_end(
-    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+    comparing_desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Earlier attempts' checkpoints too: each has a score, one is chosen, and the sheet can be sent as it is."""
+    desk = comparing_desk
     first = desk.run(training(samples), ends=1)
     old = next(event for event in first if isinstance(event, Checkpoint))
     desk.events.clear()
-    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings())
+    monkeypatch.setattr(train_and_compare, "SETTINGS", CompareSettings(steps=1))
     job = training(
         samples, attempt=2, resume=old.state, earlier=(SavedCheckpoint(step=old.step, adapter=old.adapter),)
     )
@@ -399,9 +413,10 @@ def test_checkpoints_are_compared_before_the_end(
 
 
 def test_a_draw_goes_between_two_comparisons(
-    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+    comparing_desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks for a sticker while checkpoints are compared does not wait for the end of it."""
+    desk = comparing_desk
     # On a quick machine the whole comparison fits between two reports: then nobody could ask in its middle.
     monkeypatch.setattr("lora.engine.reports.SECONDS_BETWEEN_REPORTS", 0.0)
     asked: list[int] = []
@@ -418,7 +433,10 @@ def test_a_draw_goes_between_two_comparisons(
 
 
 def test_a_comparison_that_fails_costs_no_training(
-    desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    comparing_desk: Desk,
+    samples: tuple[Sample, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The last checkpoint stands, the log has the place, and nobody's words."""
 
@@ -426,7 +444,7 @@ def test_a_comparison_that_fails_costs_no_training(
         raise RuntimeError(samples[3].caption)
 
     monkeypatch.setattr("lora.evaluation.compare.SamplePictures", fails)
-    events = desk.run(training(samples), ends=1)
+    events = comparing_desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
     assert not any(isinstance(event, Compared) for event in events)
     assert "evaluation/compare.py" in caplog.text
