@@ -17,6 +17,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         root = root.parent
     folder, half = root / "shared" / name, root / "half" / name
     folder.parent.mkdir(exist_ok=True)
+    half.parent.mkdir(exist_ok=True)
     with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():

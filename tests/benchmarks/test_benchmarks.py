@@ -24,6 +24,7 @@ from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
 from lora.pretrain.held_out_words import SYNONYMS
 from lora.pretrain.unseen_names import BY_STYLE
 from tests import tiny_base
+from tests.made_once import made_once
 
 
 def test_the_held_out_words_are_sixty_and_each_asks_for_another_concept() -> None:
@@ -70,8 +71,8 @@ def test_a_drawing_that_fills_the_square_is_no_cut_out() -> None:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
     """A base of random networks, on the CPU."""
     torch.set_num_threads(1)  # networks so small only wait for a second one
-    folder = tmp_path_factory.mktemp("tiny")
-    return load(str(tiny_base.make(folder / "base", steps=0)), folder, "cpu")
+    folder = made_once(tmp_path_factory, "noise", lambda folder: tiny_base.make(folder, steps=0))
+    return load(str(folder), tmp_path_factory.mktemp("cache"), "cpu")
 
 
 def flags(measurement: str, *more: str) -> argparse.Namespace:
@@ -269,7 +270,7 @@ def test_every_score_is_better_the_better_the_caption_fits() -> None:
         assert auc(score(gram[None]), score.wrong(gram[None])) >= 0.9, score.name
 
 
-def test_ties_are_chance() -> None:
+def test_equal_scores_count_as_chance() -> None:
     """A rank with a ceiling gets no credit for equal scores."""
     assert auc(np.ones(4), np.ones((3, 4))) == 0.5
     assert auc(np.array([1.0, 3.0]), np.array([2.0])) == 0.5

@@ -84,14 +84,21 @@ def about(base: Base, **changes: object) -> AdapterInfo:
     return AdapterInfo(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
 
 
+_made: dict[object, bytes] = {}
+
+
 def make(base: Base, seed: int, rank: int = 4, **changes: object) -> bytes:
-    """A file with random weights, as loud as trained ones."""
+    """A file with random weights, as loud as trained ones. The same one is made once."""
+    key = (base.hash, seed, rank, *sorted(changes.items()))
+    if key in _made:
+        return _made[key]
     weights = lora_layers.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     for weight in weights:
         weight.data = torch.randn(weight.shape, generator=generator) * 0.1
     try:
-        return lora_layers.save_adapter(base, "made", about(base, rank=rank, alpha=2.0 * rank, **changes))
+        info = about(base, rank=rank, alpha=2.0 * rank, **changes)
+        return _made.setdefault(key, lora_layers.save_adapter(base, "made", info))
     finally:
         lora_layers.remove(base, "made")
 

@@ -18,8 +18,14 @@ from lora.models.base_model import Base
 ALL = "attention+ff+conv"
 
 
+_made: dict[object, bytes] = {}
+
+
 def file(base: Base, seed: int, *, rank: int = 4, alpha: float = 8.0, targets: str = ALL) -> bytes:
-    """An adapter with random weights, as strong as trained ones."""
+    """An adapter with random weights, as strong as trained ones. The same one is made once."""
+    key = (base.hash, seed, rank, alpha, targets)
+    if key in _made:
+        return _made[key]
     about = AdapterInfo(
         keyword="zorvex", base=base.name, base_hash=base.hash, rank=rank, alpha=alpha, steps=7, seed=seed,
         background="green", targets=targets,
@@ -29,7 +35,7 @@ def file(base: Base, seed: int, *, rank: int = 4, alpha: float = 8.0, targets: s
     for weight in weights:
         weight.data = torch.randn(weight.shape, generator=generator) * 0.1
     try:
-        return lora_layers.save_adapter(base, "made", about)
+        return _made.setdefault(key, lora_layers.save_adapter(base, "made", about))
     finally:
         lora_layers.remove(base, "made")
 
@@ -174,7 +180,7 @@ def test_the_longest_unused_file_makes_room(base: Base, bank: SlotBank) -> None:
         bank.load(files)
 
 
-def test_what_slots_have_no_room_for(base: Base, bank: SlotBank) -> None:
+def test_adapters_that_fit_no_slot_are_refused(base: Base, bank: SlotBank) -> None:
     with pytest.raises(DoesNotFit, match="rank 9"):
         bank.load([file(base, 1, rank=9, targets="attention")])
     small = SlotBank(base, SlottedDenoiser(base.unet, rank=8, targets="attention"), slots=2, groups=1)
@@ -212,7 +218,7 @@ def test_damaged_files_are_refused_and_take_no_slot(base: Base, bank: SlotBank, 
     assert len({one.slot for one in bank.load([file(base, n, targets="attention") for n in range(4)])}) == 4
 
 
-def test_a_copy_is_made_beside_peft_layers(base: Base) -> None:
+def test_slots_hold_no_layers_of_a_training(base: Base) -> None:
     """A training may be on the base's denoiser while the slots are built: none of it gets into them."""
     lora_layers.add(base, "live", rank=2, alpha=2, seed=1)
     try:

@@ -7,34 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from lora.adapters import lora_layers
-from lora.adapters.adapter_file import AdapterInfo
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing
 from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.jobs import JobError
 from lora.models.base_model import Base
+from tests.lora.adapters.files import make
 
 CAT = Item(prompt="a cat", seed=3, cfg=5.0)
 
 
 def adapter(base: Base, seed: int, keyword: str, background: str, rank: int = 4) -> bytes:
-    about = AdapterInfo(
-        keyword=keyword, base=base.name, base_hash=base.hash, rank=rank, alpha=2.0 * rank, steps=7, seed=seed,
-        background=background,
-    )  # fmt: skip
-    weights = lora_layers.add(base, "made", rank=rank, alpha=2.0 * rank, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    for weight in weights:
-        weight.data = torch.randn(weight.shape, generator=generator) * 0.1
-    try:
-        return lora_layers.save_adapter(base, "made", about)
-    finally:
-        lora_layers.remove(base, "made")
+    return make(base, seed, rank, keyword=keyword, background=background)
 
 
 @pytest.fixture

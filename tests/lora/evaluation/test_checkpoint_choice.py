@@ -55,7 +55,7 @@ def test_the_best_wins_and_of_equals_the_last() -> None:
     assert str(lucky.others[100]) == "is further from the samples' style"
 
 
-def test_it_is_drawings_that_are_better_not_one_drawing() -> None:
+def test_one_better_drawing_does_not_decide() -> None:
     """One lucky drawing among ten can raise the mean as much as all of them a little do."""
     even, odd = np.full(10, 0.55), np.array([0.5, 0.5, 0.3, 1.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
     later = measured(200, 0.5, noise=0)
@@ -63,7 +63,7 @@ def test_it_is_drawings_that_are_better_not_one_drawing() -> None:
         assert chosen(replace(measured(100, 0.0, noise=0), style=style), later) == step
 
 
-def test_a_style_that_falls_again_is_not_the_last() -> None:
+def test_the_last_one_is_not_chosen_if_its_style_fell() -> None:
     """An over-trained end loses to its own past."""
     assert chosen(measured(100, 0.4), measured(200, 0.8), measured(300, 0.5)) == 200
 

@@ -11,15 +11,9 @@ from lora.evaluation.compare import CompareSettings, Comparison, compare
 from lora.evaluation.scorers import image_encoder
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer
 from lora.jobs import SavedCheckpoint
-from lora.models import base_model
 from lora.models.base_model import Base
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
-
-
-@pytest.fixture(scope="module")
-def nano(cache_dir: Path) -> Base:
-    return base_model.load("sticker-nano", cache_dir, "cpu")
 
 
 def checkpoint(base: Base, step: int, strength: float) -> SavedCheckpoint:
@@ -42,6 +36,7 @@ def checkpoint(base: Base, step: int, strength: float) -> SavedCheckpoint:
     return SavedCheckpoint(step=step, adapter=data)
 
 
+@pytest.mark.slow  # the rule is tested in test_checkpoint_choice, a whole comparison in cli/test_compare
 def test_a_checkpoint_whose_drawings_ignore_the_prompts_is_rejected(nano: Base) -> None:
     """As after a training: the broken one is out for its prompts, and the one that draws as the base does is chosen."""
     checkpoints = [checkpoint(nano, 1, 0.01), checkpoint(nano, 2, 1.0)]

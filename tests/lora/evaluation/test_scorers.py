@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image, ImageFilter, ImageOps
 
+from lora.adapters.lora_layers import use_file
 from lora.data.dataset import SamplePictures, on_flat_background, read_folder
 from lora.evaluation import checkpoint_choice, metrics
 from lora.evaluation.scorers import Features, FlatDrawing, ScorerError, image_encoder
 from lora.evaluation.scorers.classifier import MOST, DiffusionPromptScorer, fidelity, residuals
 from lora.evaluation.scorers.encoders import ClipPromptScorer
 from lora.evaluation.scorers.framing import framed
-from lora.models import base_model
 from lora.models.base_model import Base
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
@@ -58,7 +58,7 @@ def test_a_copy_of_a_sample_is_found(drawings: list[Image.Image]) -> None:
     assert metrics.copies(features(new).content, own.content, mirrored.content).mean() <= 0.1
 
 
-def test_collapse_is_seen_as_low_diversity(drawings: list[Image.Image]) -> None:
+def test_equal_drawings_have_low_diversity(drawings: list[Image.Image]) -> None:
     """Other drawings vary as much as the samples; one thing drawn again and again does not."""
     own = features(drawings[:18]).content
     same = [drawings[20].rotate(angle, fillcolor=WHITE) for angle in (0, 2, 4, 6)]
@@ -150,9 +150,10 @@ def test_a_base_that_predicts_noise_has_the_residuals_of_one_that_predicts_veloc
 
 
 @pytest.fixture(scope="module")
-def scores(drawings: list[Image.Image], cache_dir: Path) -> dict[str, np.ndarray]:
+def scores(drawings: list[Image.Image], nano: Base) -> dict[str, np.ndarray]:
     """The bundled base's scores of five of the demo's drawings: whole, faded, and each with the next one's prompt."""
-    scorer = DiffusionPromptScorer(base_model.load("sticker-nano", cache_dir, "cpu"))
+    use_file(nano, None)
+    scorer = DiffusionPromptScorer(nano)
     prompts = [sample.caption for sample in read_folder(DEMO)][:5]
     own_first = [prompts[i:] + prompts[:i] for i in range(5)]
 

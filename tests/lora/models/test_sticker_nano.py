@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from diffusers import StableDiffusionPipeline
 
 from lora.__main__ import main
@@ -19,11 +18,6 @@ from lora.training import loop
 from tests import waiting
 
 DEMO = Path(__file__).parents[3] / "data" / "demo"
-
-
-@pytest.fixture(scope="module")
-def nano(cache_dir: Path) -> Base:
-    return base_model.load("sticker-nano", cache_dir, "cpu")
 
 
 def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_path: Path) -> None:

@@ -101,9 +101,9 @@ def test_only_the_decoder_is_another(packed: Path, decoder: Path) -> None:
     assert new["vae/decoder.up_blocks.1.resnets.0.conv1.weight"].dtype == torch.int8
 
 
-def test_it_is_the_same_base_and_draws_twice_as_large(fine: Base, base: Base, cache_dir: Path) -> None:
+def test_it_is_the_same_base_and_draws_twice_as_large(fine: Base, base: Base, nano: Base) -> None:
     """The hash is the denoiser's, so adapters stay good; it learns from pictures as large as before."""
-    assert fine.hash == base_model.load("sticker-nano", cache_dir, "cpu").hash
+    assert fine.hash == nano.hash
     assert (fine.resolution, fine.drawn_px, fine.sub_pixels) == (256, 512, 2)
     assert (base.resolution, base.drawn_px, base.sub_pixels) == (64, 64, 1)
 
@@ -262,7 +262,7 @@ def test_the_benchmarks_figures_are_of_one_size(fine: Base) -> None:
 
 
 class Tape:
-    """An eye that keeps the sizes of what it is shown."""
+    """An image encoder that keeps the sizes of what it is shown."""
 
     def __init__(self) -> None:
         self.sizes: set[tuple[int, int]] = set()
@@ -273,30 +273,32 @@ class Tape:
         return Features(style=looks, content=looks)
 
 
-def test_an_eye_compares_like_with_like(tiny_fine: Base, samples: tuple[Sample, ...]) -> None:
-    """Samples are shown as large as drawings, and the reader of prompts sees neither larger than it was trained on."""
-    eye = Tape()
+def test_samples_and_drawings_are_compared_at_one_size(tiny_fine: Base, samples: tuple[Sample, ...]) -> None:
+    """Samples are encoded as large as drawings; the prompt scorer sees neither larger than it was trained on."""
+    encoder = Tape()
     seen: list[torch.Size] = []
     hook = tiny_fine.unet.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:]))
     settings = compare.CompareSettings(prompts=("a cat", "a dog"), steps=1)
     try:
         kept = [checkpoint(tiny_fine, 1, 0.01)]
-        *_, found = compare.compare(tiny_fine, samples, kept, eye, DiffusionPromptScorer(tiny_fine), settings)
+        *_, found = compare.compare(
+            tiny_fine, samples, kept, encoder, DiffusionPromptScorer(tiny_fine), settings
+        )
     finally:
         hook.remove()
     assert isinstance(found, compare.Comparison)
-    assert eye.sizes == {(128, 128)}
+    assert encoder.sizes == {(128, 128)}
     assert set(seen) == {torch.Size([8, 8])}
 
 
-def test_a_reader_reads_the_average(tiny_fine: Base) -> None:
+def test_the_prompt_scorer_sees_the_average_of_sub_pixels(tiny_fine: Base) -> None:
     """Two pictures whose averages over 2 x 2 pixels are equal get equal embeddings."""
     use_file(tiny_fine, None)
     chance = np.random.default_rng(1)
     large = Image.fromarray(chance.integers(0, 256, (128, 128, 3), dtype=np.uint8))
-    reader = DiffusionPromptScorer(tiny_fine)
+    scorer = DiffusionPromptScorer(tiny_fine)
     found, wanted = (
-        reader.score(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
+        scorer.score(FlatDrawing(image=image, background_colour=WHITE), "white", ["a cat", "a dog"])
         for image in (large, large.reduce(2))
     )
     assert found == pytest.approx(wanted, abs=1e-3)

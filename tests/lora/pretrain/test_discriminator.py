@@ -16,10 +16,10 @@ def test_the_discriminator_learns_to_find_grain_of_one_level() -> None:
     generator = torch.Generator().manual_seed(1)
 
     def pictures() -> tuple[torch.Tensor, torch.Tensor]:
-        flat = torch.rand(8, 3, 1, 1, generator=generator).expand(-1, -1, 48, 48) * 2 - 1
+        flat = torch.rand(4, 3, 1, 1, generator=generator).expand(-1, -1, 32, 32) * 2 - 1
         return flat, flat + torch.randn(flat.shape, generator=generator) / 127.5
 
-    for _ in range(60):
+    for _ in range(40):
         real, decoded = pictures()
         loss = F.relu(1 - discriminator(real)).mean() + F.relu(1 + discriminator(decoded)).mean()
         optimizer.zero_grad()
