@@ -31,7 +31,7 @@ def table(folder: Path) -> dict[str, dict[str, str]]:
     return {row["file_name"]: row for row in map(json.loads, lines)}
 
 
-def test_emoji(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_named_by_emoji_get_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file named by an emoji gets its name, the keyword in front; others are named as still without."""
     assert main(["caption", str(folder), "--emoji", "--keyword", "zorvex"]) == 0
     assert table(folder)["1-🦊.png"]["text"] == "zorvex fox"
@@ -92,7 +92,7 @@ def test_a_bad_table_changes_nothing(
     assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
 
 
-def test_blip(folder: Path, tmp_path: Path) -> None:
+def test_blip_captions_what_has_no_caption(folder: Path, tmp_path: Path) -> None:
     """A local BLIP captions what has no caption yet; a random one says something, and the same each time."""
     config = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     torch.manual_seed(0)
@@ -119,7 +119,7 @@ def test_blip(folder: Path, tmp_path: Path) -> None:
     assert said["b.png"]["text"] == "zorvex a ball"
 
 
-def test_captions_in_a_csv_are_not_hidden(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_beside_a_metadata_csv(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A metadata.jsonl beside it would be read in its place, so none is written."""
     (folder / "metadata.jsonl").unlink()
     (folder / "metadata.csv").write_text("file_name,text\nb.png,zorvex a ball\n")
@@ -151,7 +151,7 @@ def test_text_that_is_not_utf8(
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_mark_at_the_front_is_no_fault(folder: Path) -> None:
+def test_a_byte_order_mark_in_the_table_is_ignored(folder: Path) -> None:
     """Some editors put one there; a training reads such a table too."""
     path = folder / "metadata.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

@@ -110,3 +110,16 @@ def test_keywords_are_suggested(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "the bot" not in said
     assert ": 1 usable picture, keyword cat" in said
     assert "few pictures: 1\n" in said
+
+
+def test_check_uses_the_given_base(
+    sample_folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny base's decoder draws only discs: check reports each sample as lost, with the reason and advice."""
+    flags = ["--keyword", "sticker", "--base", str(tiny_folder)]
+    assert main(["check", "--train_data_dir", str(sample_folder), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "6 usable pictures, keyword sticker" in said
+    assert "not a good one: ordinary" in said
+    assert "000.png: lost in the base's VAE" in said
+    assert "Do:  use drawings with thicker lines" in said

@@ -163,7 +163,7 @@ def test_a_run_that_fails_changes_no_figures(
     assert files(run) == before
 
 
-def test_a_start_that_came_to_nothing_is_no_training(flags: list[str], run: Path) -> None:
+def test_a_run_without_checkpoints_may_be_started_again(flags: list[str], run: Path) -> None:
     """Without any checkpoint there is nothing to lose: the same command may be given again, and leaves one run."""
     assert main(["train", *flags, "--learning_rate=1e30", "--lr_warmup_steps=0"]) == 2
     assert (run / "run.json").is_file()
@@ -190,14 +190,14 @@ def test_a_checkpoint_from_elsewhere_does_not_mix_runs(
 
 
 def test_other_steps_under_a_schedule_that_ends_with_them_are_another_run(
-    flags: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str], trained_once: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """cosine over 4 steps is not the beginning of cosine over 8; constant may go on for longer."""
     cosine = ["train", *flags, "--lr_scheduler=cosine", f"--output_dir={tmp_path / 'cosine'}"]
     assert main(cosine) == 0
     longer = ["--max_train_steps=8", "--resume_from_checkpoint=latest"]
     assert "steps was 4 and is 8" in fails([*cosine, *longer], capsys)
-    assert main(["train", *flags]) == 0
+    shutil.copytree(trained_once, run)
     assert main(["train", *flags, *longer]) == 0
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 8
 
@@ -213,18 +213,21 @@ def test_compare_and_demo_need_nothing_but_the_run(
     """Base, folder and columns are those of the training; a folder that has moved is told, with what to do."""
     table = data / "metadata.jsonl"
     table.write_text(table.read_text().replace('"text"', '"words"').replace('"file_name"', '"a_file_name"'))
+    few = run.parent / "prompts.txt"
+    few.write_text("a cat\n")
+    demo = ["demo", str(run), "--cfg=5", f"--prompts={few}", *machine]
     assert main(["train", *flags, "--caption_column=words", "--image_column=a"]) == 0
     origin = json.loads((run / "run.json").read_text())
     assert (origin["base"], origin["train_data_dir"]) == (str(tiny_folder), str(data))
     assert "ball number" not in json.dumps(origin)  # nothing of the captions
-    assert main(["demo", str(run), "--cfg=5", *machine]) == 0
+    assert main(demo) == 0
     assert main(["compare", str(run), "--num_prompts=2", *machine]) == 0
     moved = data.rename(data.with_name("moved"))
     for word in ("compare", "demo"):
         said = fails([word, str(run), *machine], capsys)
         assert f"its samples were in {data}" in said
         assert "--train_data_dir" in said
-    assert main(["demo", str(run), "--cfg=5", f"--train_data_dir={moved}", *machine]) == 0
+    assert main([*demo, f"--train_data_dir={moved}"]) == 0
 
 
 def test_a_relative_folder_is_remembered_as_given(
@@ -258,12 +261,23 @@ def test_a_damaged_origin_is_one_line(
 
 
 @pytest.mark.parametrize("line", ["{", "3", "null", '{"loss": 1}', '{"step": "x"}', "\xff", "[" * 100_000])
-def test_damaged_figures_are_told_and_kept(
-    line: str, trained: Path, run: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """metrics.jsonl is named with its line; nothing is written over it, and without it the run goes on."""
+def test_damaged_figures_are_named_with_their_line(line: str, run: Path) -> None:
+    """Nothing is written over them."""
     metrics = run / "metrics.jsonl"
-    metrics.write_bytes(metrics.read_bytes() + line.encode("latin-1") + b"\n")
+    run.mkdir()
+    metrics.write_bytes(b'{"step": 1, "loss": 0.5}\n' + line.encode("latin-1") + b"\n")
+    before = files(run)
+    with pytest.raises(run_folder.DamagedMetrics, match=r"metrics\.jsonl, line 2: no figures of a step"):
+        run_folder.Metrics(run, steps_done=1)
+    assert files(run) == before
+
+
+def test_a_resume_with_damaged_figures_is_refused(
+    trained: Path, run: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing changes; without the damaged file the run goes on."""
+    metrics = run / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes() + b"{\n")
     before = files(run)
     resume = ["train", *flags, "--resume_from_checkpoint=checkpoint-2"]
     assert f"{metrics}, line 5: no figures of a step" in fails(resume, capsys)
@@ -275,7 +289,7 @@ def test_damaged_figures_are_told_and_kept(
 @pytest.mark.parametrize("case", ["missing", "cut off", "garbage", "folder", "other"])
 def test_a_bad_adapter_is_named(
     case: str,
-    flags: list[str],
+    trained: Path,
     run: Path,
     tmp_path: Path,
     tiny_folder: Path,
@@ -283,7 +297,6 @@ def test_a_bad_adapter_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever reads it says which file it is, in words: compare, demo, draw and export."""
-    assert main(["train", *flags, "--lora_targets=attention"]) == 0
     bad = run / "checkpoint-2" / ADAPTER
     whole = bad.read_bytes()
     if case == "missing":

@@ -1,7 +1,10 @@
-"""What the commands read from files of text."""
+"""What the commands read from files of text; a mistake is one line on stderr and exit code 2."""
 
 from pathlib import Path
 
+import pytest
+
+from lora.__main__ import main
 from lora.cli import terminal
 
 
@@ -10,3 +13,62 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_bytes("\ufeffa cat\r\n\r\n a dog \n".encode())
     assert terminal.read_lines(path) == ["a cat", "a dog"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["train", "--train_data_dir", "{data}/nowhere"], "nowhere: no such folder"),
+        (
+            ["train", "--train_data_dir", "{data}", "--pretrained_model_name_or_path", "a/b", "--offline"],
+            "python -m lora fetch a/b",
+        ),
+        (["train", "--train_data_dir", "{data}", "--device", "toaster"], "device toaster"),
+        (["train", "--train_data_dir", "{data}", "--device", "meta"], "device meta: auto, cpu, cuda"),
+        (["train", "--train_data_dir", "{data}", "--resolution", "65"], "multiple of 16"),
+        (["draw", "--prompts", "{data}/none.txt", "--out", "x"], "none.txt"),
+        (["draw", "--prompts", "{data}/metadata.jsonl", "--adapter", "{data}/000.png", "--out", "x"], "LoRA"),
+        (["unpack", "sticker-nano", "{data}"], "no diffusers folder"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    flags: list[str], said: str, sample_folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, the reason on stderr, and no traceback."""
+    flags = [flag.format(data=sample_folder) for flag in flags]
+    name = {"train": "--pretrained_model_name_or_path", "draw": "--base"}.get(flags[0])
+    if name and name not in flags:
+        flags += [name, str(tiny_folder)]
+    assert main(flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["draw", "compare", "demo"])
+@pytest.mark.parametrize(
+    ("text", "why"), [("Größe".encode("latin-1"), "not UTF-8 text"), (None, "no such file")]
+)
+def test_a_bad_file_of_prompts_is_named(
+    command: str,
+    text: bytes | None,
+    why: str,
+    trained_run: Path,
+    sample_folder: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    cache_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line with the file and the reason, before anything is drawn."""
+    prompts = tmp_path / "prompts.txt"
+    if text is not None:
+        prompts.write_bytes(text)
+    where = [str(trained_run), f"--train_data_dir={sample_folder}"]
+    if command == "draw":
+        where = [f"--out={tmp_path / 'out'}"]
+    machine = [f"--base={tiny_folder}", f"--cache_dir={cache_dir}", "--device=cpu", "--threads=1"]
+    assert main([command, *where, *machine, "--prompts", str(prompts)]) == 2
+    said = capsys.readouterr().err
+    assert f"{prompts}: {why}" in said
+    assert said.count("\n") == 1

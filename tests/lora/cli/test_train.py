@@ -10,14 +10,21 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from lora.__main__ import main
+from lora.cli.training_report import TrainingReport
 from lora.files import write_whole
+from lora.jobs import Progress, Sample
 from tests import waiting
+from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
 ADAPTER = "pytorch_lora_weights.safetensors"
@@ -25,10 +32,14 @@ ADAPTER = "pytorch_lora_weights.safetensors"
 
 @pytest.fixture
 def flags(data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
+    return given_flags(data, tmp_path / "run", tiny_folder, cache_dir)
+
+
+def given_flags(data: Path, run: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
     given = {
         "pretrained_model_name_or_path": tiny_folder,
         "train_data_dir": data,
-        "output_dir": tmp_path / "run",
+        "output_dir": run,
         "cache_dir": cache_dir,
         "max_train_steps": 8,
         "checkpointing_steps": 4,
@@ -39,6 +50,17 @@ def flags(data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path) -> lis
         "device": "cpu",
     }
     return [f"--{name}={value}" for name, value in given.items()]
+
+
+@pytest.fixture(scope="module")
+def trained_once(
+    samples: tuple[Sample, ...], tiny_folder: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A complete run with ``flags``, for tests to copy."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_folder(folder / "data", samples)
+    assert main(["train", *given_flags(folder / "data", folder / "run", tiny_folder, cache_dir)]) == 0
+    return folder / "run"
 
 
 def fails(flags: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -59,11 +81,6 @@ def start(flags: list[str], **how: object) -> subprocess.Popen[str]:
         text=True,
         **how,
     )
-
-
-def wait_for_steps(output: Path, steps: int) -> None:
-    metrics = output / "metrics.jsonl"
-    waiting.until(lambda: metrics.exists() and metrics.read_text().count("\n") >= steps)
 
 
 @pytest.mark.parametrize(
@@ -116,10 +133,15 @@ def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
 
 @pytest.mark.parametrize("case", ["rank", "samples", "base", "cut off", "garbage"])
 def test_a_resume_from_elsewhere_is_refused(
-    case: str, flags: list[str], tmp_path: Path, other_folder: Path, capsys: pytest.CaptureFixture[str]
+    case: str,
+    flags: list[str],
+    trained_once: Path,
+    tmp_path: Path,
+    other_folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The message has the state file and what differs; the checkpoints do not change."""
-    assert main(["train", *flags]) == 0
+    shutil.copytree(trained_once, tmp_path / "run")
     state = tmp_path / "run" / "checkpoint-4" / "state.safetensors"
     again = [*flags, "--resume_from_checkpoint=checkpoint-4"]
     if case == "rank":
@@ -151,18 +173,19 @@ def test_a_diverging_run_says_what_to_try(
     assert not list((tmp_path / "run").glob("checkpoint-*"))
 
 
-def test_a_full_disk_leaves_whole_checkpoints(flags: list[str], tmp_path: Path) -> None:
+def test_a_full_disk_leaves_whole_checkpoints(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The message of a failed write has the file; no part of the file is left."""
-
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    process = start([*flags, "--report_to=none", "--resume_from_checkpoint=latest"], preexec_fn=small_files)
-    _, said = waiting.output_of(process)
-    assert process.returncode == 2, said
-    assert "cannot be written" in said.splitlines()[-1]
-    assert "checkpoint-4" in said.splitlines()[-1]
-    assert "Make room" in said.splitlines()[-1]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        said = fails([*flags, "--report_to=none", "--resume_from_checkpoint=latest"], capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot be written" in said
+    assert "checkpoint-4" in said
+    assert "Make room" in said
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["metrics.jsonl", "run.json"]
     assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
 
@@ -211,18 +234,33 @@ def test_a_write_that_fails_names_the_file_itself(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+@contextmanager
+def signal_at(step: int, number: int, times: int = 1) -> Iterator[None]:
+    """Sends a signal to this process when a training has reached a step."""
+    handle = TrainingReport.handle
+
+    def handled(self: TrainingReport, event: Any) -> None:
+        handle(self, event)
+        if isinstance(event, Progress) and event.step == step:
+            for _ in range(times):
+                signal.raise_signal(number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingReport, "handle", handled)
+        yield
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
-    number: int, flags: list[str], tmp_path: Path
+    number: int, flags: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C: exit code 130, a checkpoint of the running step, how to go on; a resume ends with the same weights."""
-    flags = [*flags, "--max_train_steps=60", "--checkpointing_steps=500", "--ema_decay=0.9"]
+    flags = [*flags, "--max_train_steps=12", "--checkpointing_steps=500", "--ema_decay=0.9"]
     flags += ["--caption_dropout=0.3", "--snr_gamma=5", "--noise_offset=0.1", "--lora_targets=attention"]
-    process = start(flags)
-    wait_for_steps(tmp_path / "run", 10)
-    process.send_signal(number)
-    said, error = waiting.output_of(process)
-    assert process.returncode == 130, error
+    with signal_at(5, number), pytest.raises(SystemExit) as ended:
+        main(["train", *flags])
+    assert ended.value.code == 130
+    said, error = capfd.readouterr()
     assert error.count("finishing this step and saving it; Ctrl-C once more ends at once") == 1
     (saved,) = (tmp_path / "run").glob("checkpoint-*")
     assert f"interrupted after step {saved.name.split('-')[1]}; go on with --resume" in said
@@ -234,28 +272,20 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     mine, theirs = (load_file(tmp_path / name / ADAPTER) for name in ("run", "whole"))
     assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 61))
+    assert [line["step"] for line in lines] == list(range(1, 13))
 
 
 def test_a_second_interrupt_ends_at_once_and_names_the_last_checkpoint(
-    flags: list[str], tmp_path: Path
+    flags: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Here during the drawings of a validation. Exit code 130, and the checkpoint that the run can go on from."""
-    flags = [*flags, "--max_train_steps=100000", "--validation_prompt=a cat", "--num_validation_images=16"]
-    process = start([*flags, "--validation_epochs=100000", "--checkpointing_steps=5", "--report_to=none"])
-    try:
-        wait_for_steps(tmp_path / "run", 12)
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        assert process.stderr.readline() == "\n"
-        assert "finishing this step" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        said, error = waiting.output_of(process)
-    finally:
-        process.kill()  # it would train for very long
-    assert process.returncode == 130
-    assert error == ""
-    last = max((tmp_path / "run").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    """Exit code 130, nothing is saved, and the checkpoint that the run can go on from."""
+    with signal_at(6, signal.SIGINT, times=2), pytest.raises(SystemExit) as ended:
+        main(["train", *flags, "--report_to=none"])
+    assert ended.value.code == 130
+    said, error = capfd.readouterr()
+    assert error.count("finishing this step") == 1
+    (last,) = (tmp_path / "run").glob("checkpoint-*")
+    assert last.name == "checkpoint-4"
     assert said.endswith(f"ended at once; --resume_from_checkpoint latest goes on from {last}\n")
 
 
@@ -268,29 +298,29 @@ def test_a_limit_rotates_states_and_keeps_adapters(flags: list[str], tmp_path: P
     assert states == ["checkpoint-6", "checkpoint-8"]
 
 
-def test_a_terminal_gets_a_bar(flags: list[str]) -> None:
+def test_a_terminal_gets_a_bar(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar with steps, loss, rate and time left."""
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 100))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lora", "train", *flags, "--max_train_steps=30"],
-        cwd=ROOT,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(leader, 4096)
-        except OSError:  # how Linux says that the other end is closed
-            break
+    shown: list[bytes] = []
+
+    def read() -> None:
+        with suppress(OSError):  # how Linux says that the other end is closed
+            while True:
+                shown.append(os.read(leader, 4096))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    with open(follower, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        patch.setattr(sys, "stderr", terminal)
+        assert main(["train", *flags]) == 0
+    reading.join()
     os.close(leader)
-    assert process.wait() == 0
-    text = shown.decode()
-    assert "30/30" in text
+    text = b"".join(shown).decode()
+    assert "8/8" in text
     assert "loss " in text
-    assert "rate 6.00e-04" in text  # 30 of 50 steps of warm-up
+    assert "rate 1.60e-04" in text  # 8 of 50 steps of warm-up
 
 
 @pytest.mark.parametrize(
@@ -309,29 +339,41 @@ def test_wrong_values_are_refused(
     assert said in fails([*flags, wrong], capsys)
 
 
-def test_the_reference_command_runs_through_accelerate(
-    data: Path, tmp_path: Path, tiny_folder: Path, cache_dir: Path
+def in_this_process(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(command) == 0
+    return capsys.readouterr().err
+
+
+def through_accelerate(command: list[str], _: pytest.CaptureFixture[str]) -> str:
+    accelerate = shutil.which("accelerate", path=str(Path(sys.executable).parent))
+    assert accelerate is not None
+    done = waiting.run([accelerate, "launch", "--num_processes=1", "-m", "lora", *command], cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("run", [in_this_process, pytest.param(through_accelerate, marks=pytest.mark.slow)])
+def test_the_reference_command_runs(
+    run: Callable[[list[str], pytest.CaptureFixture[str]], str],
+    data: Path,
+    tmp_path: Path,
+    tiny_folder: Path,
+    cache_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The published command; only base, resolution and length differ."""
-    launch = [
-        shutil.which("accelerate", path=str(Path(sys.executable).parent)),
-        "launch",
-        "--num_processes=1",
-    ]
+    """The published command; only base, resolution and length differ. Its launcher tells it to use the CPU."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     command = (
-        f"-m lora train --pretrained_model_name_or_path={tiny_folder} --train_data_dir={data}/ "
+        f"train --pretrained_model_name_or_path={tiny_folder} --train_data_dir={data}/ "
         "--caption_column=text --resolution=64 --random_flip --train_batch_size=1 --num_train_epochs=4 "
         "--checkpointing_steps=10 --learning_rate=1e-4 --lr_scheduler=constant --lr_warmup_steps=50 --seed=42 "
         f"--output_dir={tmp_path / 'tuned'} --validation_epochs=3 --cache_dir={cache_dir}"
     ).split()
-    done = waiting.run(
-        [*launch, *command, "--validation_prompt=a ball, skiing badly"],
-        cwd=ROOT,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    errors = run([*command, "--validation_prompt=a ball, skiing badly"], capsys)
     output = tmp_path / "tuned"
-    assert "steps:" not in done.stderr  # no bar where there is no terminal
+    assert "steps:" not in errors  # no bar where there is no terminal
     assert {path.name for path in output.glob("checkpoint-*")} == {
         "checkpoint-10",
         "checkpoint-20",

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from lora.__main__ import main
 from lora.jobs import Sample
 from lora.training.distributed import SINGLE_PROCESS, Processes, local_device
 from tests import waiting
@@ -17,18 +18,6 @@ from tests.lora.training.test_reference_parity import reference_plan
 from tests.sample_folder import write_folder
 
 ROOT = Path(__file__).parents[3]
-
-
-def start(launcher: list[str], output: Path, flags: list[str]) -> str:
-    """Run the real command to its end; returns its output."""
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = waiting.run(
-        [*launcher, "-m", "lora", "train", *flags, f"--output_dir={output}"],
-        cwd=ROOT,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def figures(output: Path) -> list[dict[str, float]]:
@@ -44,18 +33,22 @@ def test_two_processes_learn_what_one_learns(
         f"--pretrained_model_name_or_path={tiny_folder}",
         f"--train_data_dir={tmp_path / 'data'}",
         f"--cache_dir={cache_dir}",
-        "--max_train_steps=15",
-        "--checkpointing_steps=15",
+        "--max_train_steps=6",
+        "--checkpointing_steps=6",
+        "--device=cpu",
         "--learning_rate=1e-3",
         "--rank=4",
         "--ema_decay=0.9",
         "--validation_share=0.2",
     ]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    printed = start(torchrun, tmp_path / "two", [*flags, "--train_batch_size=2"])
-    assert "on cpu, 2 processes, 5 samples and 1 held out, 15 steps of 4" in printed
-    assert printed.count("starting") == printed.count("trained") == 1
-    start([sys.executable], tmp_path / "one", [*flags, "--train_batch_size=4"])
+    command = ["-m", "lora", "train", *flags, "--train_batch_size=2", f"--output_dir={tmp_path / 'two'}"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = waiting.run([*torchrun, *command], cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "on cpu, 2 processes, 5 samples and 1 held out, 6 steps of 4" in done.stdout
+    assert done.stdout.count("starting") == done.stdout.count("trained") == 1
+    assert main(["train", *flags, "--train_batch_size=4", f"--output_dir={tmp_path / 'one'}"]) == 0
     one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
     assert [line["step"] for line in one] == [line["step"] for line in two]
     for mine, theirs in zip(one, two, strict=True):
