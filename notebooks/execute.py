@@ -26,7 +26,7 @@ def execute(name: str, parameters: Mapping[str, str] | None = None) -> NotebookN
     there, and nbclient's CellExecutionError for a cell that fails, or whose shell command does.
     """
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    _set(notebook, parameters or {})
+    set_parameters(notebook, parameters or {})
     notebook.cells = [part for cell in notebook.cells for part in (cell, *_check(cell))]
     client = NotebookClient(
         notebook,
@@ -42,7 +42,8 @@ def execute(name: str, parameters: Mapping[str, str] | None = None) -> NotebookN
     return notebook
 
 
-def _set(notebook: NotebookNode, parameters: Mapping[str, str]) -> None:
+def set_parameters(notebook: NotebookNode, parameters: Mapping[str, str]) -> None:
+    """Replace values of the cell that is tagged "parameters". Raises KeyError for one that is not there."""
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     for name, value in parameters.items():
         cell.source, found = re.subn(

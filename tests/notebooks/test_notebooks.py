@@ -1,29 +1,37 @@
 """The notebooks run as they are, in a short form; and what is kept of them in git is fit to be read by others."""
 
+import io
+import os
 import re
+import shlex
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from lora.__main__ import main
 from lora.jobs import Sample
 from lora.sheets.contact_sheet import Line
-from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute
+from notebooks import page
+from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute, set_parameters
 from tests.sample_folder import write_folder
 
 MACHINE = "--device=cpu --threads=1"
 SHORT = "--max_train_steps=4 --checkpointing_steps=2 --rank=2 --num_validation_images=1"
 
 
-@pytest.fixture(scope="module")
-def parameters(
-    tiny_folder: Path, samples: tuple[Sample, ...], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("notebooks")
+@pytest.fixture
+def parameters(tiny_folder: Path, samples: tuple[Sample, ...], tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "notebooks"
     write_folder(folder / "samples", samples)
     return {
         "BASE": str(tiny_folder),
@@ -31,12 +39,6 @@ def parameters(
         "RUN": str(folder / "run"),
         "MACHINE": f"{MACHINE} --cache_dir={folder / 'cache'}",
     }
-
-
-@pytest.fixture(scope="module")
-def trained(parameters: dict[str, str]) -> NotebookNode:
-    """The first notebook on the tiny base, with its output."""
-    return execute("train", {**parameters, "KEYWORD": "zorvex", "MORE": SHORT})
 
 
 def words(notebook: NotebookNode) -> str:
@@ -51,23 +53,53 @@ def pictures(notebook: NotebookNode) -> int:
     return sum("image/jpeg" in output.get("data", {}) for output in outputs)
 
 
-def test_the_first_notebook_trains(trained: NotebookNode, parameters: dict[str, str]) -> None:
-    """Samples, curve and the way are shown, and checkpoints are left."""
-    assert pictures(trained) == 3
-    assert re.search(r"trained .*pytorch_lora_weights\.safetensors", words(trained))
-    assert "mean loss" in words(trained)
-    run = Path(parameters["RUN"])
-    assert sorted(path.name for path in run.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
+def run_here(name: str, parameters: dict[str, str]) -> tuple[str, int]:
+    """Run a notebook's cells in this process, without Jupyter: what they print, and how many pictures they show.
+
+    A shell command ``python -m lora`` is a call of its main function.
+    """
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    set_parameters(notebook, parameters)
+    printed, shown, namespace = io.StringIO(), [], dict[str, Any]()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(printed):
+        show = page.show
+        patch.setitem(sys.modules, "page", page)
+        patch.setattr(page, "show", lambda *given: shown.append(show(*given)))
+        patch.chdir(FOLDER)  # page.begin changes folder, path and environment
+        patch.syspath_prepend(FOLDER)
+        patch.setenv("PATH", os.environ["PATH"])
+        for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+            if cell.source.startswith("!"):
+                python, *command = shlex.split(cell.source[1:].replace("\\\n", " ").format_map(namespace))
+                assert [python, *command[:2]] == ["python", "-m", "lora"]
+                assert main(command[2:]) == 0
+            else:
+                exec(cell.source, namespace)
+    return printed.getvalue(), len(shown)
 
 
-@pytest.mark.usefixtures("trained")
-def test_the_second_notebook_chooses_draws_and_exports(parameters: dict[str, str]) -> None:
-    """From what the first one left: scores, two sheets, drawings, stickers, a file for other programs."""
-    done = execute("inference", {**parameters, "STEPS": "2", "MORE": "--num_prompts=2 --steps=2"})
-    assert pictures(done) == 5
-    assert "The rule chose step" in words(done)
-    assert "you chose step" in words(done)
-    assert Path(parameters["RUN"], "my-style.safetensors").is_file()
+def run_in_kernel(name: str, parameters: dict[str, str]) -> tuple[str, int]:
+    """Run a notebook as people do."""
+    done = execute(name, parameters)
+    return words(done), pictures(done)
+
+
+@pytest.mark.parametrize("run", [run_here, pytest.param(run_in_kernel, marks=pytest.mark.slow)])
+def test_both_notebooks_run(
+    run: Callable[[str, dict[str, str]], tuple[str, int]], parameters: dict[str, str]
+) -> None:
+    """The first one trains and leaves checkpoints; the second one compares them, chooses, draws and exports."""
+    said, shown = run("train", {**parameters, "KEYWORD": "zorvex", "MORE": SHORT})
+    assert shown == 3
+    assert re.search(r"trained .*pytorch_lora_weights\.safetensors", said)
+    assert "mean loss" in said
+    left = Path(parameters["RUN"])
+    assert sorted(path.name for path in left.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
+    said, shown = run("inference", {**parameters, "STEPS": "2", "MORE": "--num_prompts=2 --steps=2"})
+    assert shown == 5
+    assert "The rule chose step" in said
+    assert "you chose step" in said
+    assert Path(left, "my-style.safetensors").is_file()
 
 
 def test_a_command_that_fails_fails_its_notebook(tmp_path: Path, parameters: dict[str, str]) -> None:
