@@ -103,8 +103,8 @@ def is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def test_the_bot_starts_without_the_machinery() -> None:
-    """The bot's process loads neither torch nor anything that brings it, its engine included."""
+def test_the_bot_loads_no_heavy_library() -> None:
+    """The bot's process imports neither torch nor a library that imports it, with its engine too."""
     program = (
         "import sys, bot.app, bot.handlers, bot.__main__\n"
         "from lora.engine import ENGINES, EngineSettings\n"

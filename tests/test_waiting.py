@@ -73,7 +73,7 @@ def test_any_sign_renews_patience() -> None:
         clock.pass_seconds(patience, 1)
 
 
-def test_endless_progress_ends_too() -> None:
+def test_progress_without_an_end_has_a_limit() -> None:
     """The last resort for a process that computes for ever."""
     clock = Clock()
     patience = Patience(clock, seconds=10, clock=clock)
@@ -82,7 +82,7 @@ def test_endless_progress_ends_too() -> None:
         clock.pass_seconds(patience, 1)
 
 
-def test_a_test_without_a_core_loses_no_patience() -> None:
+def test_a_late_look_counts_as_two_seconds() -> None:
     """A gap of an hour between two looks counts as two seconds without progress at most."""
     clock = Clock()
     patience = Patience(lambda: 1, seconds=10, clock=clock)
@@ -112,7 +112,7 @@ def test_a_stopped_process_is_stuck() -> None:
         assert process.returncode == -signal.SIGKILL
 
 
-def test_a_sleeping_process_is_stuck_and_its_last_words_are_told() -> None:
+def test_a_sleeping_process_is_stuck_and_its_last_output_is_in_the_error() -> None:
     with started(SLEEPING) as process, pytest.raises(Stuck, match="asleep"):
         output_of(process, seconds=3)
 

@@ -24,7 +24,9 @@ from tests.lora.checks.drawings import GOOD, codes
         ("style-uneven", ["cartoon fox up", "cartoon cat up", "dog on a table"], "", [(3,)]),
     ],
 )
-def test_captions(code: str, texts: list[str], keyword: str, samples: list[tuple[int, ...]]) -> None:
+def test_faulty_captions_are_found(
+    code: str, texts: list[str], keyword: str, samples: list[tuple[int, ...]]
+) -> None:
     """What is wrong is found at the captions that have it, and is not found in good ones."""
     assert codes(captions.check(texts, keyword))[code] == samples
     assert captions.check(GOOD, "zorvex") == []

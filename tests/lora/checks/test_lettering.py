@@ -18,7 +18,7 @@ def lettered(text: str) -> Image.Image:
 
 
 @pytest.mark.parametrize("text", ["HELLO", "thank you"])
-def test_lettering(text: str) -> None:
+def test_lettering_is_found(text: str) -> None:
     """Words on a drawing are found, drawings without any are not, again and again with one reader."""
     found = [f for f in lettering.check([drawing(1), lettered(text), drawing(2), lettered(text)]) if f]
     assert codes(found) == {"lettering": [(2, 4)]}

@@ -8,7 +8,7 @@ from lora.checks import pictures
 from tests.lora.checks.drawings import codes, drawing, looks, png
 
 
-def test_number_of_pictures() -> None:
+def test_twenty_to_fifty_pictures_are_advised() -> None:
     """20 to 50 are advised, their ends included."""
     assert codes(pictures.check(looks(drawing(1)) * 19))["few-pictures"] == [()]
     assert codes(pictures.check(looks(drawing(1)) * 51))["many-pictures"] == [()]

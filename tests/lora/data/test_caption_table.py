@@ -22,7 +22,7 @@ FOX = {"file_name": "a.png", "text": "a red fox"}
         "Here you are\nfile_name,text\na.png,a red fox",
     ],
 )
-def test_what_is_read(text: str) -> None:
+def test_markdown_and_csv_tables_are_read(text: str) -> None:
     """Markdown with fences, prose and other columns; CSV with commas or semicolons; TSV."""
     assert read(text, COLUMNS) == [FOX]
 
@@ -48,7 +48,7 @@ def test_marks_inside_cells() -> None:
         ('file,text\na.png,"' + "x" * 200_000 + '"', "cannot be read"),
     ],
 )
-def test_garbage(text: str, why: str) -> None:
+def test_a_table_of_garbage_is_one_error(text: str, why: str) -> None:
     """One error of one kind, which says what is wrong."""
     with pytest.raises(TableError, match=why):
         read(text, COLUMNS)

@@ -101,7 +101,7 @@ def test_hostile_rows_are_named(tmp_path: Path, row: object, said: str) -> None:
     assert found.places == (2,)
 
 
-def test_no_folder_and_no_table_are_two_things(tmp_path: Path) -> None:
+def test_a_missing_folder_and_a_missing_table_have_two_messages(tmp_path: Path) -> None:
     """And the line that is shown as an example can be pasted as it is."""
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         read_folder(tmp_path / "nowhere")
@@ -231,7 +231,7 @@ def test_pictures_are_decoded_one_by_one(
         broken[-1]
 
 
-def test_invisible_dust_does_not_shrink_a_drawing() -> None:
+def test_almost_transparent_pixels_do_not_shrink_a_drawing() -> None:
     """Four pixels of alpha up to 8 in the corners change neither the square nor the background that is chosen."""
     clean = drawing((200, 30, 30), (0, 0, 0))
     for alpha in (1, FAINTEST_ALPHA):
@@ -272,7 +272,7 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def test_hidden_colours_never_show() -> None:
+def test_colours_of_transparent_pixels_tint_no_edge() -> None:
     """Green under alpha 0 tints no edge: between red and magenta there is only red and magenta."""
     image = Image.new("RGBA", (200, 200), (0, 255, 0, 0))
     ImageDraw.Draw(image).ellipse((30, 30, 170, 170), fill=(255, 0, 0, 255))
@@ -337,7 +337,7 @@ def test_the_background_is_far_from_the_palette(
     assert choose_background([drawing(fill, outline)] * 3, BACKGROUNDS) in expected
 
 
-def test_one_odd_picture_does_not_decide() -> None:
+def test_one_odd_picture_does_not_decide_the_background() -> None:
     """Each picture counts alike, however large; a single pale one among many dark ones changes nothing."""
     dark = [drawing((20, 20, 120), (0, 0, 0))] * 30
     assert choose_background([*dark, drawing((255, 255, 255), (250, 250, 250))], BACKGROUNDS) == "white"

@@ -71,7 +71,7 @@ def test_a_name_that_could_mean_two_files_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["..\\a.png", "x\\..\\..\\a.png", "\\a.png"])
-def test_backslashes_lead_nowhere_outside(tmp_path: Path, name: str) -> None:
+def test_backslashes_do_not_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     """They are slashes only where that stays in the folder."""
     pictures(tmp_path, "a.png")
     with pytest.raises(DatasetError, match="there is no file"):

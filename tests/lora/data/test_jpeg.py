@@ -58,7 +58,7 @@ def test_the_first_of_two_pictures() -> None:
         b"\xff\xff\xff" + segment(0xEC, b"fill bytes come before a marker"),
     ],
 )
-def test_segments_that_say_nothing_of_the_look(beside: bytes) -> None:
+def test_metadata_segments_change_no_pixel(beside: bytes) -> None:
     """Broken or long, the pixels are those of the same file without them."""
     plain = encoded(photo(), "JPEG")
     data = plain[:2] + beside + plain[2:]
@@ -76,7 +76,7 @@ def test_without_an_end_mark_all_pixels_are_there(kind: str, lacking: int) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_cut_is_seen(kind: str) -> None:
+def test_every_cut_off_jpeg_is_refused(kind: str) -> None:
     """A file that lacks only a few bytes of its pixels is refused, though what they show is white like the rest."""
     whole = encoded(photo(), "JPEG", **KINDS[kind])
     for length in [*range(len(whole) - 40, len(whole) - 4), *range(300, len(whole) - 40, 97)]:
@@ -95,7 +95,7 @@ def test_a_progressive_file_lacks_its_last_scan() -> None:
     "segments", [b"\xff\xdb\0\2" * 1_000_000, b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0" * 100_000]
 )
 @pytest.mark.parametrize("place", ["in front", "behind"])
-def test_files_made_to_keep_a_decoder_busy(segments: bytes, place: str) -> None:
+def test_files_with_millions_of_segments_are_refused(segments: bytes, place: str) -> None:
     """Millions of empty segments or scans are refused within a second."""
     plain = encoded(photo(), "JPEG")
     data = plain[:2] + segments + plain[2:] if place == "in front" else plain[:-2] + segments

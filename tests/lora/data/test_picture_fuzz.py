@@ -63,7 +63,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.filterwarnings("error")
-def test_mutated_pictures() -> None:
+def test_mutated_pictures_end_in_a_picture_or_an_error() -> None:
     """No other exception, no warning, nothing that takes long; and a picture that is taken can be checked."""
     rng, files, taken = random.Random(7), seeds(), 0
     for number in range(CASES):

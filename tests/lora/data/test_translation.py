@@ -69,7 +69,7 @@ def test_english_is_never_damaged(hint: str | None) -> None:
     assert [text for text in prompts if translate(text, hint).english != text] == []
 
 
-def test_what_nobody_knows_is_kept_and_named() -> None:
+def test_unknown_words_are_kept_and_named() -> None:
     """The rest is translated all the same, and each unknown word is named once."""
     found = translate("красный фыркобряк и фыркобряк на луне", "ru")
     assert found.unknown == ("фыркобряк",)

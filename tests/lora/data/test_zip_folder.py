@@ -77,12 +77,12 @@ def test_lines_that_cannot_be_used_are_counted() -> None:
 
 
 @pytest.mark.parametrize("name", ["../a.png", "x/../../a.png", "/a.png", "\\a.png", "C:\\a.png", "..\\a.png"])
-def test_names_that_lead_out(name: str) -> None:
+def test_names_that_lead_out_of_the_folder_are_refused(name: str) -> None:
     """Whatever the pictures are called otherwise."""
     assert refused(packed({"b.png": b"1", name: b"2"})) == "path"
 
 
-def test_links_and_other_special_files() -> None:
+def test_links_and_other_special_files_are_refused() -> None:
     """A link is refused before anything is read."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as zip:
@@ -92,7 +92,7 @@ def test_links_and_other_special_files() -> None:
     assert refused(out.getvalue()) == "link"
 
 
-def test_bombs_by_what_they_declare() -> None:
+def test_zip_bombs_are_refused_by_their_declared_size() -> None:
     """In all over 100 MB, or one entry that is over what a picture may be."""
     assert refused(packed({f"{n}.png": bytes(15 << 20) for n in range(7)})) == "too-large"
     folder = ZipFolder(packed({"a.png": bytes(21 << 20)}))
@@ -101,7 +101,7 @@ def test_bombs_by_what_they_declare() -> None:
     assert error.value.code == "too-large"
 
 
-def test_bombs_that_lie_about_their_size() -> None:
+def test_a_zip_with_false_sizes_is_refused_as_damaged() -> None:
     """No more is unpacked than was declared, and then it is called damaged."""
     data = bytearray(packed({"a.png": bytes(15 << 20)}))
     for mark, place in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
@@ -112,7 +112,7 @@ def test_bombs_that_lie_about_their_size() -> None:
     assert error.value.code == "damaged"
 
 
-def test_too_many_entries() -> None:
+def test_too_many_entries_are_refused() -> None:
     """Also where the directory says another number, and before its list is read."""
     many = packed({f"{n}.png": b"1" for n in range(zip_folder.MAX_ENTRIES + 1)}, zipfile.ZIP_STORED)
     assert refused(many) == "entries"
@@ -125,7 +125,7 @@ def test_too_many_entries() -> None:
     assert len(captions(packed({f"{n}.png": b"1" for n in range(zip_folder.MAX_ENTRIES)}))) == 200
 
 
-def test_encrypted() -> None:
+def test_encrypted_entries_are_refused() -> None:
     """By the flag of any entry."""
     data = bytearray(packed({"a.png": b"1"}))
     for mark, place in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
@@ -134,12 +134,12 @@ def test_encrypted() -> None:
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_packings_that_unpack_without_a_limit(compression: int) -> None:
+def test_only_stored_and_deflated_entries_are_read(compression: int) -> None:
     """Only stored and deflated entries are read."""
     assert refused(packed({"a.png": b"1" * 1000}, compression)) == "damaged"
 
 
-def test_what_is_no_zip() -> None:
+def test_files_that_are_no_zip_are_refused() -> None:
     """Empty, text, cut off, without pictures; no error escapes for any cut or flipped byte."""
     assert refused(b"") == refused(b"PK\x03\x04 no zip") == "damaged"
     assert refused(packed({"a.txt": "a fox"})) == "no-pictures"

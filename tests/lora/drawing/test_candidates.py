@@ -19,7 +19,7 @@ def wish(tmp_path: Path, tiny_folder: Path, cache_dir: Path) -> list[str]:
     return ["invent", str(tmp_path / "t.md"), "--keyword=zorvex", *(f"--{k}={v}" for k, v in flags.items())]
 
 
-def test_draw_choose_build(wish: list[str], tmp_path: Path) -> None:
+def test_candidates_are_drawn_chosen_and_built_into_a_folder(wish: list[str], tmp_path: Path) -> None:
     """First candidates, a sheet and a list; then, with numbers in the list, an imagefolder of those alone."""
     out = tmp_path / "out"
     assert main(wish) == 0
@@ -70,7 +70,7 @@ def test_a_call_that_was_cut_off_goes_on(wish: list[str], tmp_path: Path) -> Non
         (["--n", "600"], "1200 candidates"),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_drawn(
+def test_numbers_out_of_range_are_refused_before_anything_is_drawn(
     flags: list[str], why: str, wish: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the number that is wrong."""
@@ -98,7 +98,7 @@ def test_a_bad_table(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_something_else(
+def test_a_folder_with_other_files_is_refused(
     wish: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither somebody's files nor another invention are mixed with this one."""

@@ -109,7 +109,7 @@ def test_strength_is_how_much_of_the_adapter_is_used(base: Base, adapter: bytes)
     assert far(pictures(base, mine)[0], drawn[2]) <= 1
 
 
-def test_everything_in_an_item_matters(base: Base, adapter: bytes) -> None:
+def test_every_field_of_an_item_changes_the_picture(base: Base, adapter: bytes) -> None:
     """Seed, prompt, CFG, negative prompt and adapter each change the picture; doing it again does not."""
     changes = [
         {},
