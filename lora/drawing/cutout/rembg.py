@@ -62,7 +62,8 @@ def library() -> Any:
     """rembg, imported in a second.
 
     It imports PyMatting, all of whose functions numba would compile: for a minute, and in a container with read-only
-    files at each start. None of them is called here, so they stay Python.
+    files at each start. It would also give torch as many threads as there are cores. None of them is called here, so
+    they stay Python.
     """
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     import rembg

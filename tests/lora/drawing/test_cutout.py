@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, gaussian_filter, label, mean
 
@@ -183,6 +184,11 @@ def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> N
     found = np.asarray(cut_out(background.convert("RGB"), network).getchannel("A")) > 127
     true = np.asarray(art.getchannel("A")) > 127
     assert (found & true).sum() / (found | true).sum() > 0.9
+
+
+def test_a_remover_leaves_torchs_threads_as_they_were(network: Remover) -> None:
+    """One in tests, as with ``--threads=1``. numba, which rembg imports, would make them as many as there are cores."""
+    assert torch.get_num_threads() == 1
 
 
 def test_another_remover_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
