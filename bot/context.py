@@ -29,7 +29,7 @@ from bot.reports import Reports
 from bot.sample_replies import SampleReplies
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import people, styles
+from bot.tables import outbox, people, styles
 from bot.tables.people import Person
 from bot.tables.styles import Style
 from bot.words import Words
@@ -157,6 +157,11 @@ class Context:
         await self.answer()
         self.parts.sample_replies.close_burst(self.person.id)
         return await self.parts.sender.text(self.chat, text, buttons=buttons, reply_to=reply_to)
+
+    async def send_surely(self, text: str) -> None:
+        """Store a text for the person, in the transaction that it tells of: a kill after that does not lose it."""
+        await outbox.put(self.parts.store, self.person.id, text)
+        self.parts.outbox.wake(self.person.id)
 
     async def replace(self, text: str, buttons: Buttons | None = None) -> None:
         """Put HTML in place of the message whose button was pressed."""

@@ -28,7 +28,7 @@ async def take(context: Context) -> None:
     store, parts, file = context.parts.store, context.parts, context.message.document
     assert file is not None
     if await jobs.by_origin(store, context.person.id, context.origin):
-        return  # this message was handled before, and then the bot was killed
+        return  # this message was handled before, and then the bot was killed; its answer is a row
     if not parts.dispatch.layers:
         raise UserError("adapter-later")
     if (file.file_size or 0) > MAX_BYTES:
@@ -55,7 +55,7 @@ async def take(context: Context) -> None:
             origin=context.origin,
         )
         await inbox.release(store, context.person.id)
-    await context.say("adapter-taken", keyword=keyword)
+        await context.send_surely(context.words("adapter-taken", keyword=keyword))
 
 
 async def pickle(context: Context) -> None:

@@ -32,7 +32,7 @@ async def undo_pressed(context: Context) -> None:
     """The button below a change. It does nothing if something else of the style was changed later."""
     store, person = context.parts.store, context.person.id
     if await changes.undone_by(store, person, context.origin):
-        return  # this was worked on before, and then the bot was killed
+        return  # this was worked on before, and then the bot was killed; its answer is a row
     change = await changes.standing(store, person, int(context.data[0]))
     if change is None:
         raise UserError("undo-already")
@@ -86,17 +86,23 @@ async def take_back(context: Context, change: Change) -> None:
     style = await styles.get(parts.store, context.person.id, change.style)
     assert style is not None
     if change.renamed is not None:
-        await renaming.rename_back(parts.store, style, change.id, change.renamed, context.origin)
-        await context.say("undone-renamed", keyword=change.renamed, old=style.keyword)
+        async with parts.store.transaction():
+            await renaming.rename_back(parts.store, style, change.id, change.renamed, context.origin)
+            await context.send_surely(
+                context.words("undone-renamed", keyword=change.renamed, old=style.keyword)
+            )
         return
     await _stop_making(context, change.id)
     before = {sample.id: sample for sample in await samples.of_style(parts.store, style.id)}
     try:
-        undone = await changes.undo(parts.store, change.id, context.origin, parts.config.train.max_samples)
+        async with parts.store.transaction():
+            undone = await changes.undo(
+                parts.store, change.id, context.origin, parts.config.train.max_samples
+            )
+            await context.send_surely(await _undone_text(context, style, undone, before))
     except Full as error:
         raise UserError("undo-full", most=parts.config.train.max_samples) from error
     await parts.blobs.sweep(undone.unused)
-    await _tell_undone(context, style, undone, before)
 
 
 async def _stop_making(context: Context, change: int) -> None:
@@ -109,7 +115,7 @@ async def _stop_making(context: Context, change: int) -> None:
         parts.deliver.wake(context.person.id)
 
 
-async def _tell_undone(context: Context, style: Style, undone: Undone, before: dict[int, Sample]) -> None:
+async def _undone_text(context: Context, style: Style, undone: Undone, before: dict[int, Sample]) -> str:
     words = context.words
     now = {sample.id: sample for sample in await samples.of_style(context.parts.store, style.id)}
     lines = []
@@ -122,4 +128,4 @@ async def _tell_undone(context: Context, style: Style, undone: Undone, before: d
     if undone.gone:
         lines.append(words("undone-gone", numbers=numbers([before[id] for id in undone.gone]), n=len(now)))
     head = words("undone-in", keyword=style.keyword)
-    await context.send("\n".join([head, *(lines or [words("undone-none")])]))
+    return "\n".join([head, *(lines or [words("undone-none")])])

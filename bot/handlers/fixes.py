@@ -22,8 +22,11 @@ async def fix(context: Context) -> None:
     style = await styles.get(store, context.person.id, int(id))
     if style is None:
         raise UserError("style-gone")
-    if await changes.by_origin(store, style.id, context.origin) is not None:
-        return  # this press was worked on before, and then the bot was killed
+    if (done := await changes.by_origin(store, style.id, context.origin)) is not None:
+        # This press was worked on before, and then the bot was killed. A job tells of itself.
+        if what != "background":
+            await context.say("fix-done", keyword=style.keyword, buttons=undo_button(context.words, done))
+        return
     await context.answer()
     found = await samples.of_style(store, style.id)
     findings = await advice.find(context.parts.blobs, found, style.keyword)

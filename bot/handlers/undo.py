@@ -46,8 +46,10 @@ async def _of_pack(context: Context, last: Change | None) -> None:
     store, person = context.parts.store, context.person.id
     if last is not None and last.pack is not None:
         await pack_handlers.look(context, await packs.get(store, last.pack))
-    undone = await pack_asking.undo(store, person, context.origin, pack_handlers.over(context))
+    async with store.transaction():
+        undone = await pack_asking.undo(store, person, context.origin, pack_handlers.over(context))
+        if undone.state != ChangeState.DONE:
+            what = context.words.plain(f"pack-what-{undone.kind}")
+            await context.send_surely(context.words("undo-withdrawn", what=what))
     context.parts.packs.wake(person)
-    if undone.state != ChangeState.DONE:
-        await context.say("undo-withdrawn", what=context.words.plain(f"pack-what-{undone.kind}"))
     await context.answer("notice-pack-changing")

@@ -485,6 +485,7 @@ TEXTS = {
     "cutout-done": "✓ {n:picture|pictures} of <b>{keyword}</b> cut out of the background. /samples shows how it went.",
     "cutout-left": "Of {n:picture|pictures} nothing would have been left; there I changed nothing.",
     "cutout-cancelled": "Cutting out was cancelled; what was done by then is kept.",
+    "fix-done": "That is done in <b>{keyword}</b>. /samples shows how it is now.",
     "fix-nothing": "There is nothing left to do for that. /check looks again.",
     "train-doubts": (
         "Before I learn <b>{keyword}</b>:\n{lines}\n\n"

@@ -6,12 +6,13 @@ import pytest
 
 from bot.blobs import Blobs
 from bot.config import Train
-from bot.playground import Message, Person
+from bot.playground import Fault, Message, Person
 from bot.sample_lines import Corrections, corrections, is_undo
 from bot.tables import changes
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture
 from tests.bot.styled import captions, kept, styled
+from tests.waiting import until_async as until
 
 
 async def fill(ada: Person, count: int) -> None:
@@ -168,6 +169,25 @@ async def test_a_correction_worked_off_twice(stage: Stage, ada: Person) -> None:
         await ada.send("/status")
         await ada.wait_for("Style zuvix: 2 pictures")
         assert await captions(running) == ["zuvix fox 1", "zuvix fox 2"]
+
+
+async def test_a_kill_before_an_undo_is_told(stage: Stage, ada: Person) -> None:
+    """The answer is a row of the same transaction: the next start sends it, once."""
+    async with styled(stage, ada) as running:
+        await fill(ada, 3)
+        await ada.send("-1")
+        await ada.wait_for("Removed: 1.")
+        stage.playground.faults.add(Fault(method="sendMessage", error=(502, "Bad Gateway"), times=999))
+        since = ada.seq
+        await ada.send("undo")
+        await until(lambda: running.parts.store.value("SELECT count(*) FROM outbox"))
+    stage.playground.faults.clear()
+    async with stage.bot() as running:
+        await ada.wait_for("Back again: 1.", since=since)
+        await until(
+            lambda: running.parts.store.value("SELECT count(*) = 0 FROM inbox WHERE state = 'waiting'")
+        )
+    assert len([message for message in ada.heard(since) if "Back again" in message.text]) == 1
 
 
 async def _again(stage: Stage, ada: Person, message: Message) -> None:
