@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bot.playground import Fault, Person, Playground
 from tests.bot.conftest import free_port
-from tests.journeys import without_model
 from tests.journeys.bot_process import running
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
@@ -26,7 +25,7 @@ def drawn(ada: Person) -> int:
 async def test_kills_and_both_ways(playground: Playground, ada: Person, tmp_path: Path) -> None:
     """Webhook, a kill between the update's row and its answer, polling, a kill, the webhook again."""
     settings: Settings = {"engine": {"name": "fake"}, "telegram": way(playground, webhook=True)}
-    async with running(playground, tmp_path / "bot", settings, without_model.COMMAND) as bot:
+    async with running(playground, tmp_path / "bot", settings) as bot:
         await ada.send("/start")
         await ada.wait_for("Hello Ada")
         await ada.send("/sticker a fox --seed 1")
