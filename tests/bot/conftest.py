@@ -20,7 +20,7 @@ from bot.inbox import Inbox
 from bot.playground import Person, Playground, serve
 from bot.rate_limit import RateLimiter
 from bot.secret import Token
-from bot.store import Store, bring_up_to_date
+from bot.store import PRAGMAS, Store, bring_up_to_date
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
 from tests.patient_person import PatientPerson
@@ -60,7 +60,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(autouse=True)
 def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test of these cuts the power; ``test_a_commit_is_on_the_disk`` checks what the bot itself does."""
+    """No test here cuts the power, and a lock shows soon. ``test_a_commit_is_on_the_disk`` has the real settings."""
+    monkeypatch.setattr("bot.store.PRAGMAS", (*PRAGMAS, "busy_timeout = 50"))
     monkeypatch.setattr("bot.store.DURABLE", "synchronous = OFF")
     monkeypatch.setattr("os.fsync", lambda file: None)
 

@@ -11,9 +11,9 @@ import pytest
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
 from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE, SHARES_HASHED
-from bot.store import PRAGMAS, Store
+from bot.store import Store
 from bot.tables import inbox, jobs, pack_stickers, people, samples, shares, styles
-from tests.waiting import result_of
+from tests.waiting import result_of, until_async
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,10 +189,9 @@ async def test_a_failed_commit_leaves_no_transaction_open(store: Store) -> None:
 
 @pytest.mark.parametrize("how", ["full", "locked", "readonly"])
 async def test_a_file_that_takes_no_writes_is_waited_for(
-    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk, another program's lock, a read-only file: single changes and transactions go through later."""
-    monkeypatch.setattr(store_module, "PRAGMAS", (*PRAGMAS[:3], "busy_timeout = 50"))
     store = await Store.open(tmp_path / "a.sqlite")
     other = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
     pages = await store.value("PRAGMA page_count")
@@ -210,7 +209,7 @@ async def test_a_file_that_takes_no_writes_is_waited_for(
                 await people.see(store, id=100 * id + number, name="y" * 9000, language="en")
 
     work = asyncio.gather(write(1), write(2))
-    await asyncio.sleep(0.5)
+    await until_async(lambda: store.failing)
     assert not work.done()
     if how == "locked":
         other.execute("ROLLBACK")

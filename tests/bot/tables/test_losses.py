@@ -35,16 +35,15 @@ class Deadly(FakeEngine):
         if isinstance(job, Train):
             self.go.clear()
             self.beside.clear()
-            self._dying = asyncio.create_task(self._die_of_it())
+            self._dying = asyncio.create_task(self._die_of_it(job))
         await super().submit(job, worker)
         if training:
             self.beside.set()
 
-    async def _die_of_it(self) -> None:
-        """After a draw has come, or if none comes for a while."""
-        await asyncio.sleep(0.1)
+    async def _die_of_it(self, job: Train) -> None:
+        """When a draw has come. In a later attempt the training may be alone: then it waits a moment only."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.beside.wait(), 1)
+            await asyncio.wait_for(self.beside.wait(), None if job.attempt == 1 else 0.3)
         self.deaths.append([id for id, task in self.running.items() if not task.done()])
         self.go.set()
         await self.die()
