@@ -54,7 +54,7 @@ CHOSEN = (ReasonCode.BEST, ReasonCode.LEARNED_LONGEST, ReasonCode.LEAST_BAD)
         ({1: ReasonCode.LEAST_BAD, 2: ReasonCode.COPIES}, {}, "checkpoints-why-least-bad"),
     ],
 )
-def test_the_reason_is_the_rules_own(
+def test_the_reason_follows_the_rules_code(
     reasons: dict[int, ReasonCode], style: dict[int, float], key: str
 ) -> None:
     """The rule's codes decide on the text. A text on style or words is only given where it is true."""

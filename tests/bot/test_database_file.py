@@ -100,7 +100,7 @@ async def test_a_damaged_file_is_told(tmp_path: Path, caplog: pytest.LogCaptureF
 async def test_a_locked_file_is_left_for_the_next_night(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another program writes: nothing is checked to death, and one line says that the space stays."""
+    """Another program writes: the check is left out, and one line says that the space is not given back."""
     path = tmp_path / "bot.sqlite"
     store = await Store.open(path)
     await store.rows("PRAGMA busy_timeout = 10")
@@ -113,7 +113,7 @@ async def test_a_locked_file_is_left_for_the_next_night(
     await store.close()
 
 
-async def test_the_care_comes_once_a_night(
+async def test_the_check_is_made_once_a_night(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bot that is started again and again does not check a large file each time."""

@@ -37,7 +37,7 @@ async def test_no_training_begins_when_the_budget_is_used_up(stage: Stage, ada: 
         await trained(ada)
 
 
-async def test_a_warning_before_that(stage: Stage, ada: Person) -> None:
+async def test_admins_are_warned_at_four_fifths_of_the_budget(stage: Stage, ada: Person) -> None:
     """At four fifths, once."""
     async with stage.bot(access=Access(admins=(ada.id,))) as running:
         await fill(ada, [(picture(64, 64, 1), "a fox")])

@@ -81,7 +81,7 @@ async def test_a_draw_from_before_the_option_has_its_default(stage: Stage, ada: 
 
 @pytest.mark.parametrize("path", BETWEEN)
 @pytest.mark.parametrize("name", ["cfg", "negative_prompt", "outline_px"])
-def test_no_option_is_named_between(path: str, name: str) -> None:
+def test_no_file_between_parser_and_use_names_an_option(path: str, name: str) -> None:
     """Steps, seed and count are left out here: trainings have such values too."""
     assert name in {entry.name for entry in fields(DrawOptions)}
     assert name not in (ROOT / path).read_text(encoding="utf-8")

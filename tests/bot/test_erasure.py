@@ -82,7 +82,7 @@ async def test_packs_go_too_if_wished(stage: Stage, ada: Person) -> None:
         assert await ada.packs() == []
 
 
-async def test_a_kill_between_is_made_good(stage: Stage, ada: Person) -> None:
+async def test_a_deletion_goes_on_after_a_kill(stage: Stage, ada: Person) -> None:
     """The row that asks is enough: a restart ends the jobs, deletes rows, files and packs, and tells it."""
     engine = FakeEngine()
     async with stage.bot(engine) as running:

@@ -156,7 +156,7 @@ async def test_large_sets_come_in_parts(stage: Stage, ada: Person, monkeypatch: 
         assert await exports.people(running.parts.store) == []
 
 
-async def test_a_kill_sends_again(stage: Stage, ada: Person) -> None:
+async def test_an_export_is_sent_after_a_kill(stage: Stage, ada: Person) -> None:
     """What was asked for comes after the restart; what lay on the disk half-written is deleted."""
     async with stage.bot() as running:
         await visit(stage, ada)

@@ -226,7 +226,7 @@ def face(mouth: int = 300, side: int = 512, format: str = "PNG", flat: bool = Fa
     return out.getvalue()
 
 
-def test_looks() -> None:
+def test_pictures_that_look_the_same() -> None:
     """The same drawing in another size, format, or on white; another mouth is another drawing."""
     one = look(face())
     for other in (face(side=320), face(format="WEBP"), face(flat=True, format="JPEG"), face(side=1280)):

@@ -248,7 +248,7 @@ async def test_a_full_disk_loses_no_picture(
         assert not [m for m in ada.messages if "went wrong" in m.text]
 
 
-async def test_what_all_stumble_on_is_no_poison(box: Inbox, store: Store, desk: Desk) -> None:
+async def test_an_error_that_everybody_has_gives_up_no_update(box: Inbox, store: Store, desk: Desk) -> None:
     """While nobody's updates go through, an unknown error is the machine's; it ends, and all are worked off."""
     desk.errors = {number: [ValueError()] * 5 for number in (1, 2, 3)}
     await box.take_in([letter(number, person=number) for number in (1, 2, 3)])

@@ -258,7 +258,7 @@ def test_the_keyword_is_no_word_to_translate() -> None:
     )
 
 
-def test_nothing_known() -> None:
+def test_a_text_without_any_known_word() -> None:
     """Only if no word at all is left."""
     assert nothing_known("狐狸!", in_english("狐狸!", "", "zh"))
     assert not nothing_known("лиса 狐狸", in_english("лиса 狐狸", "", "ru"))

@@ -235,7 +235,7 @@ async def test_a_new_pack_that_cannot_be_seen_yet_gets_the_next_sticker(stage: S
         assert len(pack["stickers"]) == 2
 
 
-async def test_what_the_owner_adds_meanwhile_is_no_proof(stage: Stage, ada: Person) -> None:
+async def test_a_set_that_its_owner_made_longer_is_looked_through(stage: Stage, ada: Person) -> None:
     """The call was not heard, the set grew all the same: the sticker is looked for by its picture."""
     async with drawn(stage, ada, 2) as running:
         first, second = [m for m in ada.messages if m.kind == "sticker"]

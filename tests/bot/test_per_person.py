@@ -72,8 +72,8 @@ async def test_work_that_fails_is_tried_again(
     await many.close()
 
 
-async def test_a_closed_lane_starts_nothing() -> None:
-    """After the end nothing begins; the next start finds it in the store."""
+async def test_nothing_starts_after_close() -> None:
+    """The next start of the bot finds the work in the store."""
     started: list[int] = []
 
     async def work(person: int) -> None:

@@ -79,7 +79,7 @@ async def test_admins_have_limits_of_their_own(stage: Stage, ada: Person) -> Non
         await ada.wait_for("6 pictures are the most for one day, and you have 1 left")
 
 
-async def test_what_is_kept(stage: Stage, ada: Person) -> None:
+async def test_limits_of_styles_pictures_and_bytes(stage: Stage, ada: Person) -> None:
     """Styles, pictures and bytes; the picture that is too much is told like any that is refused, and not fetched."""
     limits = Limits(styles=1, samples=2)
     async with stage.bot(limits=limits) as running:

@@ -64,7 +64,7 @@ async def test_a_burst_and_then_a_steady_rate(monkeypatch: pytest.MonkeyPatch) -
     assert write.calls == pytest.approx([0, 0, 0, 0, 0, 0.05, 0.1, 0.15, 0.2])
 
 
-async def test_one_persons_wait_is_nobody_elses() -> None:
+async def test_a_wait_holds_one_person_only() -> None:
     """A 429 for one person does not keep another waiting."""
     rate_limiter, theirs = RateLimiter(), Write()
     mine = asyncio.create_task(rate_limiter(1, Write(RetryAfter(600))))
@@ -83,7 +83,7 @@ async def test_too_many_requests_is_obeyed_in_order() -> None:
     assert second.calls[0] > first.calls[1]
 
 
-async def test_patience_ends() -> None:
+async def test_a_wait_of_hours_is_raised() -> None:
     """A 429 of hours is the caller's to deal with."""
     with pytest.raises(RetryAfter):
         await RateLimiter()(1, Write(RetryAfter(3600)))

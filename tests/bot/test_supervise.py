@@ -34,7 +34,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.umask(mask)
 
 
-async def test_what_dies_runs_again_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_part_that_ends_is_started_again_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever it died of, also if it just ended."""
     deaths = iter([ValueError("x"), ValueError("x"), None, OSError("y")])
     done = asyncio.Event()
@@ -56,7 +56,7 @@ async def test_what_dies_runs_again_and_is_logged_once(caplog: pytest.LogCapture
     ]
 
 
-async def test_what_no_restart_mends_ends_all() -> None:
+async def test_an_error_for_the_operator_ends_all_parts() -> None:
     """A damaged database, or a setting that is wrong: one clear error, and the parts beside it are cancelled."""
     cancelled = asyncio.Event()
 

@@ -123,7 +123,7 @@ async def test_notes_without_a_time_go_after_a_day(store: Store, monkeypatch: py
     assert await noted(4) == [4]
 
 
-async def test_the_tidy_holds_nobody_up(store: Store, tmp_path: Path) -> None:
+async def test_nobody_waits_for_the_tidy(store: Store, tmp_path: Path) -> None:
     """Other statements, which are committed together, go on beside it."""
     tidy = Tidy(store=store, blobs=Blobs(tmp_path / "blobs", store), storage=Storage(dir=tmp_path))
     tidied = 0

@@ -79,7 +79,7 @@ async def test_a_zip_is_taken_up_again_after_a_kill(
         (None, "That zip is damaged"),
     ],
 )
-async def test_refused_with_a_sentence(
+async def test_an_unsafe_zip_is_refused_with_its_reason(
     stage: Stage, ada: Person, files: dict[str, bytes | str] | None, told: str
 ) -> None:
     """Nothing of it is taken."""
