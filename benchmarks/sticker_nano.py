@@ -6,7 +6,7 @@
 vae       mean over pictures of the PSNR in RGB on white, of drawings of concepts that no training saw, at 256 px
 concepts  60 concepts that all six sets share, drawn with a style's name, three seeds each: how often the nearest
           real drawing is of the right concept. Compared with the five other sets, and with all six
-synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.held_out_words``), without a style
+synonyms  the same for 60 words that no caption consisted of (``lora.pretrain.names.held_out_words``), without a style
 colours   60 prompts like ``pink elephant``: how often most of the drawing has the colour (``benchmarks.colours``);
           before that, how often that judge is right on real drawings recoloured by script
 two-parts a sheet of 30 prompts like ``cat with sunglasses``, for people to look at
@@ -48,7 +48,7 @@ from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
 from lora.models.base_model import Base, load
 from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
-from lora.pretrain.held_out_words import held_out_synonyms
+from lora.pretrain.names.held_out_words import held_out_synonyms
 from lora.pretrain.vae import psnr
 
 HELD_OUT_DRAWINGS = 200

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from lora.pretrain.held_out_words import SYNONYMS
+from lora.pretrain.acts.words import act_words
+from lora.pretrain.looks import Look
+from lora.pretrain.names.held_out_words import SYNONYMS
 from lora.pretrain.scenes import Scene
 
 ARTICLES = ("", "", "a ", "the ")
@@ -30,6 +32,8 @@ def subject(drawing: Drawing, rng: Random) -> str:
 
 def described(drawing: Drawing, scene: Scene, drawings: list[Drawing], rng: Random) -> str:
     """The caption of a scene, without style and background."""
+    if scene.act:
+        return act_words(scene.act, drawings, rng)
     if scene.kind == "coloured":
         what = name(drawing, rng)
         forms = (f"{scene.colour} {what}", a(f"{scene.colour} {what}"), f"{what} in {scene.colour}")
@@ -61,18 +65,32 @@ def plural(words: str) -> str:
     return f"{words}s"
 
 
-def styled(style: str, what: str, background: str, rng: Random) -> str:
-    """A caption with style and background. White, the name of the usual background, is mostly left out."""
-    text = rng.choice(
-        (
-            f"{style} {what}",
-            f"{style} {what}",
-            f"{what}, {style}",
-            f"{what} in {style} style",
-            f"{style} sticker of {what}",
-            what,
-        )
-    )
+def styled(style: str, what: str, background: str, rng: Random, look: Look | None = None) -> str:
+    """A caption with style or look, and background. White, the name of the usual background, is mostly left out."""
+    forms = _with_look(style, what, look.words(rng)) if look else _with_style(style, what)
+    text = rng.choice(forms)
     if background != "white" or rng.random() < 0.3:
         text += f", {background} background"
     return text
+
+
+def _with_style(style: str, what: str) -> tuple[str, ...]:
+    return (
+        f"{style} {what}",
+        f"{style} {what}",
+        f"{what}, {style}",
+        f"{what} in {style} style",
+        f"{style} sticker of {what}",
+        what,
+    )
+
+
+def _with_look(style: str, what: str, words: str) -> tuple[str, ...]:
+    """A look is always said; the set that was changed, in two of five captions."""
+    return (
+        f"{what}, {words}",
+        f"{words}, {what}",
+        f"{words} sticker of {what}",
+        f"{style} {what}, {words}",
+        f"{what} in {style} style, {words}",
+    )

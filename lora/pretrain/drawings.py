@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from lora.pretrain.unseen_names import BY_STYLE
+from lora.pretrain.names.unseen import BY_STYLE
 
 # style name in captions -> (npm package, version, licence)
 SETS = {
@@ -100,7 +100,7 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
 def named_drawings(folder: Path) -> list[Drawing]:
     """Every icon of the six sets and of ``UNSEEN`` that has a name, without skin tones.
 
-    The six sets and fxemoji are named by emojibase; the other unseen sets by ``unseen_names``.
+    The six sets and fxemoji are named by emojibase; the other unseen sets by ``names.unseen``.
     """
     emoji = json.loads((npm_pack(NAMES[0], NAMES[1], folder) / "en" / "data.json").read_text())
     entries = [e for e in emoji if e.get("group") in GROUPS]

@@ -1,7 +1,8 @@
 """Scenes for captions of several words: a drawing in another colour, two drawings together, several copies of one.
 
 A base that is trained on single drawings only can draw nothing else. So these scenes are made here, on the device;
-``lora.pretrain.captions`` makes their captions.
+``lora.pretrain.captions`` makes their captions. Scenes with a verb (``lora.pretrain.acts``) and looks
+(``lora.pretrain.looks``) are made by other processes on the CPU. Here they are planned, and placed as the others are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from random import Random
 import torch
 from torch import Tensor
 
+from lora.pretrain.acts.act import Act
+from lora.pretrain.acts.plan import Cast
 from lora.pretrain.augment import jittered, place, premultiplied
+from lora.pretrain.looks import Look, random_look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ COLOURS = {
 BINS = 24  # of the hue circle, to find a drawing's main hue
 REACH = 0.16  # hues that differ from the main one by less are recoloured with it
 SMALLEST = 0.88  # the lowest random scale of a scene
+OUTSIDE = ("look", "acted")  # kinds whose pictures other processes make
+ACTED_LOOKS = 0.3  # share of scenes with a verb that are shown in a look
 COLOURLESS = 0.12  # a drawing with a lower mean saturation is recoloured as a whole
 
 EYEWEAR = frozenset({"glasses", "sunglasses", "goggles"})
@@ -55,14 +61,19 @@ HEADS = frozenset(
 class Scene:
     """How a variant shows a drawing; images and captions are made from this."""
 
-    kind: str  # plain | coloured | beside | with | wearing | several
+    kind: str  # plain | coloured | beside | with | wearing | several | acted
     colour: str = ""
     other: int = -1  # row of the second drawing
     count: int = 1
+    act: Act | None = None
+    look: Look | None = None
 
 
-def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random) -> list[list[Scene]]:
-    """For each drawing, one scene of each kind in ``kinds`` (plain | coloured | pair | several)."""
+def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random, cast: Cast) -> list[list[Scene]]:
+    """For each drawing, one scene of each kind in ``kinds`` (plain | look | coloured | pair | several | acted).
+
+    A drawing that can be in no scene with a verb is shown in a look instead.
+    """
     by_style: dict[object, list[int]] = {}
     for row, drawing in enumerate(drawings):
         by_style.setdefault(drawing["style"], []).append(row)
@@ -71,9 +82,20 @@ def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random) -> li
         for style, rows in by_style.items()
     }
     return [
-        [_scene(kind, drawing, by_style[drawing["style"]], worn[drawing["style"]], rng) for kind in kinds]
-        for drawing in drawings
+        [
+            _made_outside(kind, row, cast, rng)
+            or _scene(kind, drawing, by_style[drawing["style"]], worn[drawing["style"]], rng)
+            for kind in kinds
+        ]
+        for row, drawing in enumerate(drawings)
     ]
+
+
+def _made_outside(kind: str, row: int, cast: Cast, rng: Random) -> Scene | None:
+    """A scene that other processes make, if it is of such a kind."""
+    if kind == "acted" and (act := cast.act(row, rng)):
+        return Scene(kind="acted", act=act, look=random_look(rng) if rng.random() < ACTED_LOOKS else None)
+    return Scene(kind="plain", look=random_look(rng)) if kind in OUTSIDE else None
 
 
 def _scene(
@@ -122,8 +144,17 @@ def draw(
     if several:
         at = torch.tensor(several, device=device)
         whole = whole.index_copy(0, at, _repeated(whole[at], [scenes[i].count for i in several]))
+    return _jittered(whole, generator)
+
+
+def placed(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Finished pictures, uint8 [B, 4, H, W], placed at random like those of ``draw``."""
+    return _jittered(premultiplied(pictures), generator)
+
+
+def _jittered(rgba: Tensor, generator: torch.Generator) -> Tensor:
     # Never mirrored: at high noise the prediction is a mean, and the mean of a shape and its mirror image is neither.
-    return jittered(whole, generator, smallest=SMALLEST, mirrored=0)
+    return jittered(rgba, generator, smallest=SMALLEST, mirrored=0)
 
 
 Spot = tuple[float, float, float]  # scale, centre x, centre y (in half-widths; down is positive)

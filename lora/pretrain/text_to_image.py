@@ -90,12 +90,21 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
 
     ``args.deadline`` (seconds since the epoch, 0 = none) may end it earlier.
     """
-    # The model.
     torch.manual_seed(0)
     seed = args.seed + rank
     generator = torch.Generator(device).manual_seed(seed)
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
+    # The drawings and their captions. Other processes begin to make pictures while the model is compiled.
+    file = wait_for(args.dir / "drawings.safetensors")
+    rows = json.loads((args.dir / "drawings.json").read_text())
+    unseen = held_out(load_named(args.dir))
+    used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
+    drawings = [rows[i] for i in used]
+    gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    variants = Variants(drawings, vocabulary, generator, seed, file=file, used=used, share=gpus)
+    say(rank, f"{len(drawings)} drawings, captions {tuple(variants.captions.shape)}")
+    # The model.
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary)
@@ -106,17 +115,11 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     if not args.no_graph:
         learner.record()
         say(rank, "recorded")
-    # The drawings, their captions and latents.
-    rows = json.loads(wait_for(args.dir / "drawings.json").read_text())
-    unseen = held_out(load_named(args.dir))
-    used = torch.tensor([row["concept"] not in unseen for row in rows])
-    drawings = [row for row, use in zip(rows, used.tolist(), strict=True) if use]
-    variants = Variants(drawings, vocabulary, generator, seed=seed)
-    say(rank, f"{len(drawings)} drawings, captions {tuple(variants.captions.shape)}")
+    # The latents.
     vae = (
         AutoencoderKL.from_pretrained(wait_for(args.vae)).to(device, memory_format=torch.channels_last).eval()
     )
-    pictures = load_file(wait_for(args.dir / "drawings.safetensors"))["pictures"][used].to(device)
+    pictures = load_file(file)["pictures"][torch.tensor(used)].to(device)
     variants.encode(pictures, vae)
     del pictures
     say(rank, f"latents {tuple(variants.latents.shape)}")

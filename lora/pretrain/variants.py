@@ -5,7 +5,9 @@ Each process makes its own variants from its own seed, so two GPUs see twice as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -15,10 +17,13 @@ from torch import Tensor
 
 from lora.data.captions import encode
 from lora.pretrain import scenes
+from lora.pretrain.acts.act import Source
+from lora.pretrain.acts.plan import Cast
+from lora.pretrain.acts.pool import Pool, Rows, Wanted
 from lora.pretrain.augment import BACKGROUND_NAMES, background_colours, on_background
 from lora.pretrain.captions import described, styled
 
-KINDS = ["plain"] * 13 + ["coloured"] * 4 + ["pair"] * 2 + ["several"]
+KINDS = ["plain"] * 6 + ["look"] * 7 + ["acted"] * 6 + ["coloured"] * 3 + ["pair"] + ["several"]
 FORMS = 4  # captions of each variant
 LENGTH = 77
 CHUNK = 128
@@ -53,7 +58,9 @@ class Vocabulary:
 class Variants:
     """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device.
 
-    The constructor decides the scenes and makes the captions; ``encode`` makes the latents.
+    The constructor decides the scenes, makes the captions, and starts processes that make the pictures which are not
+    made on the device; ``encode`` makes the latents. ``file`` is that of the drawings (``drawings.safetensors``), and
+    ``used`` says which of its rows they are. ``share``: how many trainings share the machine's cores.
     """
 
     latents: Tensor
@@ -64,9 +71,16 @@ class Variants:
         vocabulary: Vocabulary,
         generator: torch.Generator,
         seed: int,
+        *,
+        file: Path,
+        used: Sequence[int],
+        share: int = 1,
     ) -> None:
         rng = Random(seed)
-        self._planned = scenes.plan(KINDS, drawings, rng)
+        concepts = [str(drawing["concept"]) for drawing in drawings]
+        cast = Cast(drawings, Source(Rows(file, used), concepts))
+        self._planned = scenes.plan(KINDS, drawings, rng, cast)
+        self._pool = Pool(file, used, concepts, self._wanted(), share=share)
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         self._generator = generator
         device = generator.device
@@ -77,16 +91,30 @@ class Variants:
         self._backgrounds = torch.where(white, 0, backgrounds)
         self.captions = self._captioned(drawings, vocabulary, rng).to(device)
 
+    def _wanted(self) -> list[Wanted]:
+        """What other processes make, in the order in which ``encode`` needs it."""
+        return [
+            Wanted(row=row, act=planned[variant].act, look=planned[variant].look)
+            for variant in range(len(KINDS))
+            if KINDS[variant] in scenes.OUTSIDE
+            for row, planned in enumerate(self._planned)
+        ]
+
     @torch.no_grad()
     def encode(self, pictures: Tensor, vae: AutoencoderKL) -> None:
         """Make the latents of the drawings' ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
         device, generator = pictures.device, self._generator
         colours = background_colours(device)
         latents = torch.empty(len(pictures), len(KINDS), 8, 32, 32, dtype=torch.bfloat16, device=device)
+        outside = (picture for chunk in self._pool for picture in chunk)
         for variant in range(len(KINDS)):
             for rows in torch.arange(len(pictures), device=device).split(CHUNK):
                 wanted = [self._planned[row][variant] for row in rows.tolist()]
-                rgba = scenes.draw(pictures, rows, wanted, self._worn, generator)
+                if KINDS[variant] in scenes.OUTSIDE:
+                    made = np.stack([next(outside) for _ in wanted])
+                    rgba = scenes.placed(torch.from_numpy(made).to(device), generator)
+                else:
+                    rgba = scenes.draw(pictures, rows, wanted, self._worn, generator)
                 images = on_background(rgba, colours[self._backgrounds[rows, variant]])
                 images = images.contiguous(memory_format=torch.channels_last)
                 with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
@@ -96,7 +124,9 @@ class Variants:
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
         rows = [
-            vocabulary.rows(styled(str(d["style"]), described(d, scene, drawings, rng), background, rng))
+            vocabulary.rows(
+                styled(str(d["style"]), described(d, scene, drawings, rng), background, rng, scene.look)
+            )
             for d, planned, on in zip(drawings, self._planned, names, strict=True)
             for scene, background in zip(planned, on, strict=True)
             for _ in range(FORMS)

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from lora.data.captions import bpe, encode
 from lora.models.sticker_nano import BACKGROUNDS
+from lora.pretrain import looks
+from lora.pretrain.acts.words import all_act_words
 from lora.pretrain.captions import NUMBERS, plural
 from lora.pretrain.drawings import SETS
 from lora.pretrain.scenes import COLOURS
@@ -42,6 +44,8 @@ def vocabulary(drawings: list[dict[str, object]], teacher_words: frozenset[str])
         *BACKGROUNDS,
         *COLOURS,
         *(word for words in NUMBERS.values() for word in words),
+        *looks.all_words(),
+        *all_act_words(),
     }
     for drawing in drawings:
         for name in _names(drawing):

@@ -21,8 +21,8 @@ from lora.evaluation.scorers.classifier import LEVELS, fidelity
 from lora.jobs import Sample
 from lora.models.base_model import Base, load
 from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
-from lora.pretrain.held_out_words import SYNONYMS
-from lora.pretrain.unseen_names import BY_STYLE
+from lora.pretrain.names.held_out_words import SYNONYMS
+from lora.pretrain.names.unseen import BY_STYLE
 from tests import tiny_base
 from tests.made_once import made_once
 

@@ -1,0 +1,96 @@
+"""Many processes that make pictures of scenes and looks from the file of drawings."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from lora.pretrain.acts.act import Act, Source
+from lora.pretrain.acts.compose import compose
+from lora.pretrain.acts.sprite import Array
+from lora.pretrain.looks import Look
+
+CHUNK = 32  # pictures of one task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A picture to make: the drawing of a row or a scene, in a look or as it is."""
+
+    row: int
+    act: Act | None = None
+    look: Look | None = None
+
+
+class Rows:
+    """Reads drawings of ``drawings.safetensors``, uint8 [256, 256, 4]; row i is the file's row ``used[i]``."""
+
+    def __init__(self, path: Path, used: Sequence[int]) -> None:
+        self._file = safe_open(path, "numpy")
+        self._pictures: Any = self._file.get_slice("pictures")
+        self._used = used
+
+    def __call__(self, row: int) -> Array:
+        at = self._used[row]
+        return np.ascontiguousarray(self._pictures[at : at + 1][0].transpose(1, 2, 0))
+
+
+def make(wanted: Wanted, source: Source) -> Array:
+    """The picture, uint8 [4, 256, 256], straight alpha."""
+    picture = compose(wanted.act, source) if wanted.act else source.sprite(wanted.row).rgba
+    if wanted.look:
+        picture = wanted.look(picture)
+    return picture.transpose(2, 0, 1)
+
+
+_source: Source | None = None  # of a process of the pool
+
+
+def _start(path: Path, used: Sequence[int], concepts: Sequence[str]) -> None:
+    global _source
+    _source = Source(Rows(path, used), concepts)
+
+
+def _make_all(wanted: Sequence[Wanted]) -> Array:
+    assert _source is not None
+    return np.stack([make(one, _source) for one in wanted])
+
+
+class Pool:
+    """Begins to make pictures when it is constructed; iterating gives chunks [CHUNK or fewer, 4, 256, 256], in order.
+
+    ``share`` is the number of trainings that share this machine's cores.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        used: Sequence[int],
+        concepts: Sequence[str],
+        wanted: Sequence[Wanted],
+        *,
+        share: int = 1,
+    ) -> None:
+        self._executor = ProcessPoolExecutor(
+            max(1, (os.cpu_count() or 1) // share),
+            # Not forked: this process may use CUDA.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(path, list(used), list(concepts)),
+        )
+        parts = [wanted[i : i + CHUNK] for i in range(0, len(wanted), CHUNK)]
+        self._tasks: list[Future[Array]] = [self._executor.submit(_make_all, part) for part in parts]
+
+    def __iter__(self) -> Iterator[Array]:
+        self._tasks.reverse()
+        while self._tasks:
+            yield self._tasks.pop().result()  # popped, so that its picture is freed
+        self._executor.shutdown()

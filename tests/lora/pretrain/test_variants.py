@@ -1,0 +1,82 @@
+"""The denoiser's training data holds looks and scenes with a verb beside plain drawings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+
+from lora.data.captions import encode
+from lora.pretrain import variants
+from lora.pretrain.acts.act import Source
+from lora.pretrain.acts.pool import Pool, Rows, Wanted, make
+from lora.pretrain.captions import styled
+from lora.pretrain.looks import Look
+from lora.pretrain.variants import Variants, Vocabulary
+from tests.lora.pretrain.small_set import CONCEPTS, DRAWINGS, PICTURES
+
+USED = [0, 1, 7, 9]  # bear, banana, hot beverage, skateboard
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    pictures = torch.from_numpy(np.stack(list(PICTURES.values()))).permute(0, 3, 1, 2).contiguous()
+    save_file({"pictures": pictures}, tmp_path / "drawings.safetensors")
+    return tmp_path / "drawings.safetensors"
+
+
+def test_other_processes_make_the_same_pictures_in_order(file: Path) -> None:
+    concepts = [CONCEPTS[at] for at in USED]
+    outlined = Look(layers=(("outline", "thick black"),), seed=1)
+    wanted = [Wanted(row=at % 4, look=outlined if at % 2 else None) for at in range(40)]
+    made = np.concatenate(list(Pool(file, USED, concepts, wanted, share=64)))
+    source = Source(Rows(file, USED), concepts)
+    assert made.shape == (40, 4, 256, 256)
+    for at in (0, 1, 35, 39):
+        assert np.array_equal(made[at], make(wanted[at], source))
+    assert np.array_equal(made[6].transpose(1, 2, 0), PICTURES["hot beverage"])
+
+
+def in_this_process(
+    file: Path, used: list[int], concepts: list[str], wanted: list[Wanted], *, share: int
+) -> list[np.ndarray]:
+    """Stands for the pool: the same pictures, without other processes."""
+    source = Source(Rows(file, used), concepts)
+    return [np.stack([make(one, source) for one in wanted])]
+
+
+def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "KINDS", ["plain", "look", "acted", "coloured", "pair"])
+    monkeypatch.setattr(variants, "Pool", in_this_process)
+    torch.manual_seed(0)
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(4, 4, 4, 4),
+        latent_channels=8,
+        norm_num_groups=2,
+    ).eval()
+    vocabulary = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana")))))
+    drawings = [DRAWINGS[at] for at in USED]
+    made = Variants(drawings, vocabulary, torch.Generator().manual_seed(0), 0, file=file, used=USED, share=64)
+    pictures = torch.from_numpy(np.stack([PICTURES[CONCEPTS[at]] for at in USED])).permute(0, 3, 1, 2)
+    made.encode(pictures, vae)
+    assert made.latents.shape == (4, 5, 8, 32, 32)
+    assert made.latents.isfinite().all()
+    assert (made.latents[:, 0] - made.latents[:, 1]).abs().mean() > 1e-3
+    latents, ids = made.batch(3, torch.Generator().manual_seed(1))
+    assert latents.shape == (3, 8, 32, 32)
+    assert ids.shape == (3, 77)
+
+
+def test_a_look_is_always_said() -> None:
+    rng = Random(0)
+    look = Look(layers=(("pastel", ""),), seed=0)
+    captions = [styled("noto", "cat", "white", rng, look) for _ in range(40)]
+    assert all("pastel" in caption for caption in captions)
+    assert 5 < sum("noto" in caption for caption in captions) < 30
