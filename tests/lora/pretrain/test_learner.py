@@ -29,7 +29,7 @@ def test_a_step_with_all_gradients_in_one_tensor_is_an_ordinary_step() -> None:
     vocabulary = Vocabulary(torch.tensor(sorted({token for text in TEXTS for token in encode(text)})))
     model = Model(vocabulary)
     twin = copy.deepcopy(model)
-    latents = torch.randn(2, 8, 16, 16)
+    latents = torch.randn(2, 8, 32, 32)
     ids = torch.tensor([vocabulary.rows(text) for text in TEXTS[:2]])
 
     generator = torch.Generator().manual_seed(3)
