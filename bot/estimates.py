@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from bot.line import Line
+from bot.line import Line, Queue
 from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import Job, JobKind, JobState
@@ -15,13 +16,17 @@ NEWEST_WEIGHT = 0.3  # of the newest measurement in the exponential moving avera
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """``place`` in the queue is 1 for the next job and 0 for a running one. None means not known yet."""
+    """``place`` in the queue is 1 for the next job and 0 for a running one. None means not known yet.
+
+    ``behind_own``: it waits for jobs of the same person and for nobody else's.
+    """
 
     place: int
     seconds: float | None
     step: int
     steps: int | None
     loss: float | None
+    behind_own: bool = False
 
 
 class Estimates:
@@ -55,6 +60,7 @@ class Estimates:
     async def ended(self, job: int) -> None:
         """A job has ended: forget its progress and store what was measured."""
         self._progress.pop(job, None)
+        self.line.drop(job)
         if self._setting and self._measured:
             self._measured = False
             await settings.write(self._store, self._setting, self._seconds)
@@ -80,7 +86,19 @@ class Estimates:
         queue = self.line.queues[job.kind.lane]
         place = 0 if job.state == JobState.RUNNING else 1 + queue.waiting[queue.place(job.id)]
         seconds = self._seconds_until_end(job)
-        return Estimate(place=place, seconds=seconds, step=job.step, steps=self._steps(job), loss=None)
+        return Estimate(
+            place=place,
+            seconds=seconds,
+            step=job.step,
+            steps=self._steps(job),
+            loss=None,
+            behind_own=place > 0 and self._behind_own(queue, job),
+        )
+
+    def _behind_own(self, queue: Queue, job: Job) -> bool:
+        place = queue.place(job.id)
+        before = islice(queue.ids, place)
+        return place > 0 and all(self.line.jobs[id].person == job.person for id in before)
 
     def _seconds_until_end(self, job: Job) -> float | None:
         """The seconds of all jobs that are served before this one, and of itself; None if not known.

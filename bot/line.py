@@ -14,6 +14,7 @@ from bot.tables.line import InLine
 
 ROWS_PER_SECOND = 2500  # a line of n jobs is read again every n / ROWS_PER_SECOND seconds at most
 LONGEST_AGE = 30.0  # seconds
+SHORT = 500  # jobs: so many are sorted in a millisecond
 
 
 class Queue:
@@ -43,6 +44,17 @@ class Queue:
         left = ((job.steps or 0) - job.step for _, _, job in self._jobs)
         self.steps = list(accumulate(left, initial=0))
         self.defaults = list(accumulate((job.steps is None for _, _, job in self._jobs), initial=0))
+
+    def remove(self, id: int) -> None:
+        """Forget a job that has ended; its person's later ones move up."""
+        (rank, _, gone) = next(one for one in self._jobs if one[1] == id)
+        kept = [one for one in self._jobs if one[1] != id]
+        self._jobs = [
+            (before - (job.person == gone.person and before > rank), other, job)
+            for before, other, job in kept
+        ]
+        self._of_person[gone.person] -= 1
+        self.add(())
 
     def place(self, id: int) -> int:
         """How many jobs are before this one; of a job that is not here, how many are here."""
@@ -76,6 +88,11 @@ class Line:
         """Make sure that a new job is in the copy."""
         if id > self._newest:
             self._add(await line.read(self._store, after=self._newest))
+
+    def drop(self, id: int) -> None:
+        """A job has ended. A long line keeps it until it is read again."""
+        if id in self.jobs and len(self.jobs) <= SHORT:
+            self.queues[self.jobs.pop(id).kind].remove(id)
 
     def _add(self, rows: Iterable[InLine]) -> None:
         new = [job for job in rows if job.id not in self.jobs]

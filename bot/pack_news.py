@@ -103,16 +103,24 @@ class PackNews:
         await self._sender.edit_buttons(found[1].where, found[0].message_id, buttons)
 
     async def _tell_change(self, words: Words, change: Change) -> None:
-        """In the message that shows the pack, if there is one; else in a message of its own."""
+        """In the message that shows the pack, if its button was pressed; else in a message of its own."""
         assert change.pack is not None
         pack = await packs.get(self._store, change.pack)
         replaced = change.kind == ChangeKind.REPLACE  # the old sticker's id is of no use
         unique_id = None if replaced else change.item
         item = await pack_items.find(self._store, pack.id, unique_id=unique_id, sticker=change.sticker)
         news = _news(words, change, pack, item)
-        if change.view is None or pack.state == PackState.GONE:
+        shown = change.view is not None and pack.state != PackState.GONE
+        in_words = change.origin.startswith("message ")  # an edit further up would not be seen
+        if shown:
+            await self._show_again(words, change, pack, item, "" if in_words else news)
+        if in_words or not shown:
             await self._sender.text(change.person, news, buttons=_buttons(words, change, pack))
-            return
+
+    async def _show_again(
+        self, words: Words, change: Change, pack: Pack, item: Item | None, news: str
+    ) -> None:
+        """The pack as it is now, in the message that showed it."""
         page = item.position // PAGE if item else 0
         if item is not None and change.kind in _STAYS:
             view = await self._view.sticker(words, pack, item, news)

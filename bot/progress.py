@@ -109,6 +109,7 @@ def _place(words: Words, job: Job, estimate: Estimate) -> str:
     """The place in the queue or a progress bar, and the time left if it is known."""
     if estimate.place:
         key = "queue-place" if estimate.place > 1 else "queue-next"
+        key = "queue-own" if estimate.behind_own else key
         return words(key, place=estimate.place, about=_about(words, estimate.seconds))
     if not estimate.steps or not estimate.step or job.kind == JobKind.CUT_OUT:
         return words("starting", about=_about(words, estimate.seconds))

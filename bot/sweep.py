@@ -20,7 +20,7 @@ def sheet(words: Words, job: Job, stickers: Sequence[bytes]) -> bytes:
     across = len(job.options.sweep)
     rows = [
         SweepRow(
-            name=words.plain("sweep-seed", seed=job.options.of_picture(start).newest_seed),
+            name=f"#{job.options.of_picture(start).newest_seed}",
             pictures=tuple(pictures[start : start + across]),
         )
         for start in range(0, len(pictures), across)

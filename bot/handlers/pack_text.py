@@ -107,13 +107,13 @@ async def _numbered(context: Context, pack: Pack, number: int) -> Item:
     if number > len(items) and await pack_items.behind(context.parts.store, pack.id):
         raise UserError("pack-not-seen", title=pack.title)
     if not 1 <= number <= len(items):
-        raise UserError("pack-number", number=number, n=len(items))
+        raise UserError("pack-number", number=number, title=pack.title, n=len(items))
     return items[number - 1]
 
 
 async def _current(context: Context) -> Pack:
-    """The chosen pack, else the newest."""
-    found = [pack for pack, _ in await pack_rows.all_of(context.parts.store, context.person.id)]
+    """The chosen pack, else the newest; one that waits for its first sticker counts."""
+    found = await pack_rows.planned_too(context.parts.store, context.person.id)
     regular = [pack for pack in found if pack.kind == PackKind.REGULAR] or found
     if not regular:
         raise UserError("no-packs")

@@ -53,7 +53,7 @@ TEXTS = {
         "<code>--no glasses</code> leaves something out\n"
         "<code>--cfg 7</code> follows your words more strictly (1–20), <code>--cfg 3,5,8</code> shows three ways\n"
         "<code>--strength 0.7</code> takes less of the style (0–1.5)\n"
-        "<code>--outline none</code> or <code>#ff8800</code> changes the outline\n"
+        "<code>--outline red</code>, <code>#ff8800</code> or <code>none</code> changes the outline\n"
         "<code>--seed 42</code> draws the same again\n"
         "<code>--style</code> <i>keyword</i> takes another of your styles\n"
         "{inline}\n"
@@ -689,6 +689,7 @@ TEXTS = {
     "train-failed": "I could not learn <b>{keyword}</b>. Your pictures are all still here.",
     # the line
     "queue-place": "You are {place:ordinal} in line{about}.",
+    "queue-own": "I begin when I am done with what you asked before{about}.",
     "queue-next": "You are next{about}.",
     "starting": "Starting{about} …",
     "about": ", about {time}",
@@ -742,11 +743,10 @@ TEXTS = {
     "cut-network": " · cut out by shape",
     "cut-none": " · with its background",
     "cut-headline": "Cutting <i>{prompt}</i> out again",
-    "sweep-seed": "seed {seed}",
     "sweep-caption": "<i>{prompt}</i> with CFG {cfg}, as in a light and in a dark chat",
     "near-too-far": "We have gone a long way from the first one. “Again” starts afresh.",
     "without-ask": "What shall not be on it? Write a few words, like <i>glasses, a hat</i>.",
-    "words-ask": "What shall I draw in its place? Write it; seed, outline and all else stay.",
+    "words-ask": "What shall I draw in its place? Write it, and all else stays as it was.",
     "draw-own-words": "Your words: {original}",
     "draw-unknown": "I do not know “{words}”; I draw the rest.",
     "drawn-unknown": "I do not know “{words}”; I drew the rest.",
@@ -770,7 +770,7 @@ TEXTS = {
     "notice-adding": "Adding to your pack …",
     "notice-added-before": "That is in your pack, or on its way.",
     "pack-added": '{n:sticker|stickers} added to your pack <a href="{link}">{title}</a>.',
-    "pack-added-emoji": '{n:custom emoji|custom emoji} added to your pack <a href="{link}">{title}</a>.',
+    "pack-added-emoji": '{n} custom emoji added to your pack <a href="{link}">{title}</a>.',
     "pack-refused": (
         "Telegram did not take {n:sticker|stickers} into your pack. Press the button to try again."
     ),
@@ -883,7 +883,7 @@ TEXTS = {
     "pack-words-keywords": "words keywords",
     "pack-words-cover": "cover thumbnail",
     "pack-words-title": "title rename",
-    "pack-number": "There is no sticker {number}; the pack has {n:sticker|stickers}. /packs shows them.",
+    "pack-number": "There is no sticker {number}: <b>{title}</b> has {n:sticker|stickers}. /packs shows them.",
     "pack-not-seen": (
         "Telegram does not let me look into <b>{title}</b> at the moment, so I do not know its numbers. "
         "Nothing is lost. Try again in a minute."

@@ -55,6 +55,23 @@ async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> Non
         await ben.wait_for("Your style bomux is ready")
 
 
+async def test_somebody_alone_reads_of_no_line(stage: Stage, ada: Person) -> None:
+    """What they wait for is what they have asked before."""
+    engine = held()
+    async with stage.bot(engine):
+        await ada.send("/sticker a fox")
+        await ada.wait_for("Starting")
+        for prompt in ("a cat", "a dog"):
+            await ada.send(f"/sticker {prompt}")
+            await ada.wait_for("I begin when I am done with what you asked before")
+        engine.go.set()
+        await ada.wait_for("a dog · CFG 5 · seed")
+        engine.go.clear()
+        await ada.send("/sticker a cow")
+        assert "before" not in (await ada.wait_for("Drawing a cow")).text
+        assert not any("in line" in message.text for message in ada.messages)
+
+
 @pytest.mark.parametrize("code", JOB_ERRORS)
 async def test_every_failure_of_a_job_is_told(stage: Stage, ada: Person, code: str) -> None:
     """The message says what to do, and the next job is done."""

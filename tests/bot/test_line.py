@@ -94,6 +94,22 @@ async def test_places_and_times_are_those_of_the_rows(store: Store) -> None:
         assert (found.place, found.seconds) == expected(job, active)
 
 
+async def test_a_job_that_has_ended_is_nobodys_place(store: Store) -> None:
+    """At once, without reading the line again: the copy is as one that is read."""
+    await fill(store, 30)
+    line, read = Line(store), Line(store)
+    await line.refresh()
+    for _ in range(12):
+        job = (await jobs.active(store))[0]
+        await jobs.cancel(store, job.person, job.id)
+        line.drop(job.id)
+    await read.refresh()
+    for kind, queue in line.queues.items():
+        same = read.queues[kind]
+        assert (queue.ids, queue.steps, queue.waiting) == (same.ids, same.steps, same.waiting)
+    assert line.jobs == read.jobs
+
+
 async def fill_more(store: Store) -> None:
     for kind in (None, 100):
         id = 100 + (kind or 0)
