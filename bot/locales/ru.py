@@ -60,7 +60,7 @@ TEXTS = {
         "<code>--no очки</code> — чего на рисунке быть не должно\n"
         "<code>--cfg 7</code> — точнее по словам (1–20), <code>--cfg 3,5,8</code> — три варианта рядом\n"
         "<code>--strength 0.7</code> — стиля поменьше (0–1.5)\n"
-        "<code>--outline красный</code>, <code>#ff8800</code> или <code>none</code> — другая обводка\n"
+        "<code>--outline красный</code>, <code>#ff8800</code> или <code>нет</code> — другая обводка\n"
         "<code>--seed 42</code> — ещё раз то же самое\n"
         "<code>--style</code> <i>имя</i> — другой твой стиль\n"
         "{inline}\n"
@@ -736,7 +736,7 @@ TEXTS = {
         "Для <code>--strength</code> нужно число от 0 до 1.5, а не «{value}»: /sticker {example_prompt} --strength 0.7"
     ),
     "option-outline": (
-        "Для <code>--outline</code> нужен цвет (белый, красный, #ff8800) или none, а не «{value}»: "
+        "Для <code>--outline</code> нужен цвет (белый, красный, #ff8800) или «нет», а не «{value}»: "
         "/sticker {example_prompt} --outline красный"
     ),
     "option-cutout": (
