@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,7 +134,7 @@ class Killer:
         await self._until(lambda: self._progress() != before, 120)
         await self._live(self.rng.uniform(0.0, 1.0))
 
-    async def _until(self, happened: Any, seconds: float) -> None:
+    async def _until(self, happened: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
         while not happened() and time.monotonic() < end:
             await self._live(0.1)

@@ -180,7 +180,7 @@ class PackChanging:
         return one.custom_emoji_id if one else None
 
     async def _done(self, pack: Pack, item: Item | None, change: Change) -> None:
-        """Record what Telegram does not show; all else is seen at the next look."""
+        """Record what Telegram does not show, and the order, for the look after it may fail."""
         store = self._store
         async with store.transaction():
             if change.kind == ChangeKind.EMOJI and item:
@@ -191,6 +191,11 @@ class PackChanging:
                 await packs.retitle(store, pack.id, str(change.value))
             if change.kind == ChangeKind.DROP:
                 await self._record.gone(pack)
+            if change.kind in (ChangeKind.DELETE, ChangeKind.MOVE) and item:
+                others = [one for one in await pack_items.of_pack(store, pack.id) if one.id != item.id]
+                if change.kind == ChangeKind.MOVE:
+                    others.insert(_int(change.value), item)
+                await pack_items.reorder(store, pack.id, others)
             await pack_changes.done(store, change.id)
         if change.kind in (ChangeKind.DELETE, ChangeKind.MOVE):
             await self._record.look(pack)

@@ -96,6 +96,12 @@ async def record(store: Store, pack: int, shown: Sequence[Shown]) -> list[Item]:
     return await of_pack(store, pack)
 
 
+async def reorder(store: Store, pack: int, items: Sequence[Item]) -> None:
+    """A pack has these of its stickers now, in this order. The others may be asked for again."""
+    shown = [Shown(unique_id=one.unique_id, file_id=one.file_id, emoji=one.emoji[0]) for one in items]
+    await record(store, pack, shown)
+
+
 async def tie(store: Store, item: int, sticker: int) -> None:
     """This sticker of a pack is the one that the bot has added: its emoji and search words are known.
 

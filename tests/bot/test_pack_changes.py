@@ -157,6 +157,26 @@ async def test_a_wait_before_the_bot_may_look(stage: Stage, ada: Person) -> None
         assert len(await ids(ada)) == 3
 
 
+async def test_a_move_that_cannot_be_looked_at(stage: Stage, ada: Person) -> None:
+    """Telegram has done it and then lets nobody look: the number told is the new one, and so is the record."""
+    async with packed(stage, ada) as running:
+        before = await ids(ada)
+        stage.playground.faults.add(
+            Fault(method="getStickerSet", skip=1, error=(502, "Bad Gateway"), times=2)
+        )
+        await ada.send("/packs move 3 to 1")
+        await ada.wait_for("Sticker 3 is number 1 now")
+        assert await ids(ada) == [before[2], *before[:2]]
+        stage.playground.faults.add(
+            Fault(method="getStickerSet", skip=1, error=(502, "Bad Gateway"), times=2)
+        )
+        await ada.send("/packs delete 1")
+        await ada.wait_for("Sticker 1 is out")
+        assert await ids(ada) == before[:2]
+        recorded = "SELECT unique_id FROM pack_item ORDER BY position"
+        assert [row[0] for row in await running.parts.store.rows(recorded)] == before[:2]
+
+
 async def test_russian_words(stage: Stage) -> None:
     """The same orders in Russian, and a word that is none."""
     async with PatientPerson.join(stage.playground.address, "Аня", language_code="ru") as anya, stage.bot():
