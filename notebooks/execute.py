@@ -15,8 +15,13 @@ FOLDER = Path(__file__).resolve().parent
 NAMES = ("train", "inference")  # the second one uses what the first one trained
 SECONDS = 3600  # the limit for one cell
 MAX_BYTES = 1_500_000  # of a notebook with its pictures
-# Durations in the output differ from run to run, so they are removed.
-TIMES = (r"(?<=\[)\d[\d:]*<[\d:]+, +[\d.]+(s/step|step/s), ", r", \d+ s left")
+# Durations, and lines that come every few seconds, differ from run to run, so they are removed.
+TIMES = (
+    r"(?<=\[)\d[\d:]*<[\d:]+, +[\d.]+(s/step|step/s), ",
+    r", \d+ s left",
+    r"^comparing \d+ checkpoints: \d+/\d+\n",
+    r"^drawn \d+ of \d+\n",
+)
 
 
 def execute(name: str, parameters: Mapping[str, str] | None = None) -> NotebookNode:
@@ -72,7 +77,7 @@ def _tidy(notebook: NotebookNode) -> None:
                 output.execution_count = number
             if output.output_type == "stream":
                 text = output.text.replace("\r\n", "\n").replace(f"{FOLDER.parent}/", "")
-                output.text = re.sub("|".join(TIMES), "", text)
+                output.text = re.sub("|".join(TIMES), "", text, flags=re.MULTILINE)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
 
