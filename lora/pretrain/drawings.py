@@ -45,6 +45,8 @@ UNSEEN = {
     "streamline stickies": ("@iconify-json/streamline-stickies-color", "1.2.2", "CC-BY-4.0"),
     "streamline kameleon": ("@iconify-json/streamline-kameleon-color", "1.2.2", "CC-BY-4.0"),
 }
+# In no training either: the judge of scenes learns from these, beside fxemoji and flat color icons.
+JUDGES = {"openmoji": ("@iconify-json/openmoji", "1.2.29", "CC-BY-SA-4.0")}
 NAMES = ("emojibase-data", "17.0.0", "MIT")
 
 GROUPS = (0, 1, 3, 4, 5, 6, 7)  # smileys, people, animals, food, travel, activities, objects
@@ -98,14 +100,14 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
 
 
 def named_drawings(folder: Path) -> list[Drawing]:
-    """Every icon of the six sets and of ``UNSEEN`` that has a name, without skin tones.
+    """Every icon of the six sets, of ``UNSEEN`` and of ``JUDGES`` that has a name, without skin tones.
 
-    The six sets and fxemoji are named by emojibase; the other unseen sets by ``names.unseen``.
+    The six sets, fxemoji and openmoji are named by emojibase; the other unseen sets by ``names.unseen``.
     """
     emoji = json.loads((npm_pack(NAMES[0], NAMES[1], folder) / "en" / "data.json").read_text())
     entries = [e for e in emoji if e.get("group") in GROUPS]
     found = []
-    for style, (package, version, _) in {**SETS, **UNSEEN}.items():
+    for style, (package, version, _) in {**SETS, **UNSEEN, **JUDGES}.items():
         icons = json.loads((npm_pack(package, version, folder) / "icons.json").read_text())
         names = _names(style, entries)
         found += [

@@ -88,7 +88,8 @@ def features_of(face: Sprite) -> Sprite:
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     distance = np.hypot(columns - x, rows - y)
     differs = np.abs(rgb - near).max(axis=2)
-    rim = (red > green) & (green > 1.15 * blue) & (red > 0.5)  # the face's darker edge is orange
+    # The face's edge is a darker orange, or an outline in black.
+    rim = ((red > green) & (green > 1.15 * blue) & (red > 0.5)) | (rgb.max(axis=2) < 0.25)
     share = ((differs - 0.2) / 0.22).clip(0, 1) * np.where(rim, (radius * 0.93 - distance).clip(0, 1), 1)
     share = np.where(ndimage.binary_opening(share > 0.3, iterations=1) | (share > 0.95), share, share * 0.3)
     own = ((rgb - near * (1 - share[..., None])) / np.maximum(share, 0.2)[..., None]).clip(0, 1)

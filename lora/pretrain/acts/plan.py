@@ -9,6 +9,7 @@ from random import Random
 from lora.pretrain.acts import table
 from lora.pretrain.acts.act import Act, Source
 from lora.pretrain.acts.figure import Build
+from lora.pretrain.names.held_out_scenes import is_held_out
 
 FEELING = 0.45  # share of an actor's scenes that show an emotion only
 MOOD = 0.25  # share of other scenes in which the actor also has an emotion
@@ -28,6 +29,7 @@ PROPS: dict[str, frozenset[str]] = {
     "on": table.UPON,
 }
 ALWAYS = ("loving", "beside")  # verbs that any other thing fits
+UNCHANGED = ("beside", "riding", "on")  # verbs of an actor that is shown as it is
 ANIMALS = 3
 JOINED = (
     ANIMALS,
@@ -60,7 +62,20 @@ class Cast:
         return Build.THING if concept in table.THINGS else None
 
     def act(self, row: int, rng: Random) -> Act | None:
-        """A random scene with the drawing; None if it is in none of the tables' roles."""
+        """A random scene with the drawing; None if it is in none of the tables' roles, or the scene is held out."""
+        found = self._any(row, rng)
+        if found is None:
+            return None
+        what = (
+            self._concepts[found.other]
+            if found.other >= 0
+            else table.FIRE
+            if found.verb == "breathing fire"
+            else ""
+        )
+        return None if is_held_out(self._concepts[found.actor], what, found.emotion) else found
+
+    def _any(self, row: int, rng: Random) -> Act | None:
         roles = [verb for verb, concepts in PROPS.items() if self._concepts[row] in concepts]
         if row in self._builds and (not roles or rng.random() < 0.5):
             return self._of_actor(row, rng)
@@ -75,8 +90,8 @@ class Cast:
         if rng.random() < FEELING and (act := self._feeling(row, rng)):
             return act
         verbs = list(PROPS)
-        if self._concepts[row] == "dragon face" and table.FIRE in known:
-            verbs += ["breathing fire"] * 4
+        if self._builds[row] is Build.HEAD and table.FIRE in known:
+            verbs.append("breathing fire")
         verb = rng.choice(verbs)
         if verb == "breathing fire":
             return self._with_face(
@@ -159,6 +174,26 @@ class Cast:
             mark=mark,
             seed=rng.randrange(2**31),
         )
+        return self._with_face(act, rng)
+
+    def staged(self, verb: str, actor: int, other: int, rng: Random, *, emotion: str = "") -> Act | None:
+        """A certain scene, as a measurement asks for it; None if no drawing of the set shows the emotion.
+
+        An actor without a head in front view and without a role in the tables is shown as it is.
+        """
+        act = Act(
+            verb=verb,
+            actor=actor,
+            build=self._builds.get(actor),
+            other=other,
+            emotion="in love" if verb == "loving" else emotion,
+            seed=rng.randrange(2**31),
+        )
+        sign = {"loving": table.HEART, "breathing fire": table.FIRE}.get(verb)
+        if sign:
+            act = replace(act, mark=self._rows[self._styles[actor]].get(sign, -1))
+        if (sign and act.mark < 0) or (act.build is None and verb not in UNCHANGED):
+            return None
         return self._with_face(act, rng)
 
     def _emotion(self, row: int, rng: Random) -> str:

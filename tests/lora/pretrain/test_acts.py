@@ -153,6 +153,7 @@ def test_acts_are_planned_of_one_set_and_said_with_their_verb(source: Source) ->
         words = act_words(act, drawings, rng)
         assert "{" not in words
         assert act.emotion == "" or act.face >= 0
+        assert (CONCEPTS[act.actor % len(CONCEPTS)], act.emotion) != ("banana", "crying")  # held out
     assert cast.act(row("slightly smiling face"), rng) is None
 
 
