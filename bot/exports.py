@@ -158,9 +158,10 @@ class Exports:
             )
             try:
                 code = await process.wait()
-            except asyncio.CancelledError:
-                process.kill()
-                raise
+            finally:
+                if process.returncode is None:  # cancelled
+                    process.kill()
+                    await process.wait()
         if code:
             raise RuntimeError(f"python -m lora export ended with {code}")
         return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def invited(ada: Person) -> Settings:
 
 def everything_in(folder: Path) -> dict[str, Sequence[object]]:
     """Every row of every table, and every other file, by name."""
-    with sqlite3.connect(folder / "bot.sqlite") as db:
+    with closing(sqlite3.connect(folder / "bot.sqlite")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         found: dict[str, Sequence[object]] = {
             name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables

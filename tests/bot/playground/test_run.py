@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -43,13 +45,21 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
             main(["--port", str(port), "--dir", str(tmp_path)], None)
 
 
-async def _start(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+@asynccontextmanager
+async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The playground's process, killed at the end; its stdout is read to its end, so that no pipe stays open."""
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "playground", "--port", "0", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await result_of(process.communicate())
 
 
 def _children(pid: int) -> list[int]:
@@ -68,55 +78,55 @@ def _holding(folder: Path, secret: bytes) -> list[Path]:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 async def test_both_processes_begin_and_end_together(tmp_path: Path) -> None:
     """The page's address is printed, the real bot answers, SIGTERM ends both with 0, no token is stored."""
-    running = await _start("--dir", str(tmp_path))
-    assert running.stdout is not None
-    line = (await result_of(running.stdout.readline())).decode()
-    address = line.split()[-1].rstrip("/")
-    async with PatientPerson.join(address, "Ada") as ada:
-        await ada.send("/start")
-        await ada.wait_for("/new")
-    (bot,) = _children(running.pid)
-    token = _token_of(bot)
-    running.send_signal(signal.SIGTERM)
-    assert await result_of(running.wait()) == 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(bot, 0)
-    assert not _holding(tmp_path, token)
+    async with started("--dir", str(tmp_path)) as running:
+        assert running.stdout is not None
+        line = (await result_of(running.stdout.readline())).decode()
+        address = line.split()[-1].rstrip("/")
+        async with PatientPerson.join(address, "Ada") as ada:
+            await ada.send("/start")
+            await ada.wait_for("/new")
+        (bot,) = _children(running.pid)
+        token = _token_of(bot)
+        running.send_signal(signal.SIGTERM)
+        assert await result_of(running.wait()) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(bot, 0)
+        assert not _holding(tmp_path, token)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 async def test_a_bot_that_dies_ends_the_playground(tmp_path: Path) -> None:
     """Nobody is left chatting with a dead bot: the playground ends with an error."""
-    running = await _start("--dir", str(tmp_path), "--demo")
-    assert running.stdout is not None
-    await result_of(running.stdout.readline())
-    (bot,) = _children(running.pid)
-    os.kill(bot, signal.SIGKILL)
-    said = (await result_of(running.stdout.read())).decode()
-    assert await running.wait() == 1
-    assert "ended during the visit" in said
-    assert str(tmp_path / "playground" / "demo" / "bot.log") in said
+    async with started("--dir", str(tmp_path), "--demo") as running:
+        assert running.stdout is not None
+        await result_of(running.stdout.readline())
+        (bot,) = _children(running.pid)
+        os.kill(bot, signal.SIGKILL)
+        said = (await result_of(running.stdout.read())).decode()
+        assert await running.wait() == 1
+        assert "ended during the visit" in said
+        assert str(tmp_path / "playground" / "demo" / "bot.log") in said
 
 
 async def test_an_interrupted_demo_is_no_success(tmp_path: Path) -> None:
     """Who stops the visit halfway does not get the exit code of one that went through."""
-    running = await _start("--dir", str(tmp_path), "--demo")
-    assert running.stdout is not None
-    await result_of(running.stdout.readuntil(b"/start"))
-    running.send_signal(signal.SIGINT)
-    assert await result_of(running.wait()) == 130
+    async with started("--dir", str(tmp_path), "--demo") as running:
+        assert running.stdout is not None
+        await result_of(running.stdout.readuntil(b"/start"))
+        running.send_signal(signal.SIGINT)
+        assert await result_of(running.wait()) == 130
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
 async def test_a_killed_playground_leaves_no_bot_behind(tmp_path: Path) -> None:
     """The next playground on the same folder would find it in the way."""
-    running = await _start("--dir", str(tmp_path))
-    assert running.stdout is not None
-    await result_of(running.stdout.readline())
-    (bot,) = _children(running.pid)
-    running.kill()
-    await running.wait()
-    await until_async(lambda: not _alive(bot))
+    async with started("--dir", str(tmp_path)) as running:
+        assert running.stdout is not None
+        await result_of(running.stdout.readline())
+        (bot,) = _children(running.pid)
+        running.kill()
+        await running.wait()
+        await until_async(lambda: not _alive(bot))
 
 
 def _alive(pid: int) -> bool:
