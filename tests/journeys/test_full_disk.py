@@ -79,7 +79,7 @@ async def test_a_database_that_another_process_locks(bot: BotProcess, ada: Perso
     assert await other.stdout.readline() == b"locked\n"
     await ada.send("/new bomux")
     await until_async(lambda: "the database cannot be written, trying again: database is locked" in bot.log)
-    await other.communicate()  # closes its stdin, and reads its stdout to the end
+    await other.communicate(b"")  # closes its stdin, and reads its stdout to the end
     await ada.wait_for("bomux is open")
     assert bot.log.count("trying again") == 1
     assert "the database can be written again" in bot.log
