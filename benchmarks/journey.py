@@ -152,7 +152,7 @@ class Visit:
                 break
             self.told["pack not seen"] += 1
         await ada.send("/undo")
-        await ada.wait_for("Undone", PATIENCE)
+        await ada.wait_for("Taken back", PATIENCE)
 
     async def _be_a_guest(self, bob: Person, his: Asked, link: str) -> None:
         await bob.send(f"/start {link}")

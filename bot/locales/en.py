@@ -242,8 +242,8 @@ TEXTS = {
     # sharing
     "share": (
         "Whoever opens this link can draw in <b>{keyword}</b>. They see neither your pictures nor your captions.\n"
-        "{link}\n\n"
-        "Keep it: I show it only once. "
+        "{link}\n"
+        "Keep it: I show it only once.\n\n"
         "{n:person draws|people draw} in it now."
     ),
     "share-again": (
@@ -689,7 +689,7 @@ TEXTS = {
     "train-failed": "I could not learn <b>{keyword}</b>. Your pictures are all still here.",
     # the line
     "queue-place": "You are {place:ordinal} in line{about}.",
-    "queue-own": "I begin when I am done with what you asked before{about}.",
+    "queue-own": "I begin when I am done with what you asked for before{about}.",
     "queue-next": "You are next{about}.",
     "starting": "Starting{about} …",
     "about": ", about {time}",

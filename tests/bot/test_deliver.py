@@ -63,7 +63,7 @@ async def test_somebody_alone_reads_of_no_line(stage: Stage, ada: Person) -> Non
         await ada.wait_for("Starting")
         for prompt in ("a cat", "a dog"):
             await ada.send(f"/sticker {prompt}")
-            await ada.wait_for("I begin when I am done with what you asked before")
+            await ada.wait_for("I begin when I am done with what you asked for before")
         engine.go.set()
         await ada.wait_for("a dog · CFG 5 · seed")
         engine.go.clear()
