@@ -11,7 +11,12 @@ from pathlib import Path
 from tests import waiting
 
 ROOT = Path(__file__).parents[2]
-READ = ("lora/bundled", "bot/playground/page", "lora/data/translation/words", "data/demo")
+
+
+def files_of(folder: Path) -> set[Path]:
+    """Every file of the two packages, data and code."""
+    found = [path for name in ("bot", "lora") for path in (folder / name).rglob("*")]
+    return {path.relative_to(folder) for path in found if path.is_file() and "__pycache__" not in path.parts}
 
 
 def test_the_wheel_is_enough(tmp_path: Path) -> None:
@@ -27,9 +32,9 @@ def test_the_wheel_is_enough(tmp_path: Path) -> None:
     empty.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(target)
-    for folder in READ:
-        there = target / ("lora/bundled/demo" if folder == "data/demo" else folder)
-        assert {file.name for file in (ROOT / folder).iterdir()} <= {file.name for file in there.iterdir()}
+    assert files_of(ROOT) - files_of(target) == set()
+    demo = {file.name for file in (ROOT / "data" / "demo").iterdir()}
+    assert {file.name for file in (target / "lora" / "bundled" / "demo").iterdir()} == demo
     (points,) = target.glob("*.dist-info/entry_points.txt")
     assert "stickersmith = bot.__main__:main" in points.read_text()
     assert "stickersmith-lora = lora.__main__:main" in points.read_text()
