@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.blobs import Blobs
 from bot.errors import Buttons
@@ -25,21 +26,36 @@ def offers(style: int, found: Sequence[Sample], findings: Sequence[Finding]) -> 
     codes = {finding.code for finding in findings}
     known = [
         ("button-fix-duplicates", f"fix:duplicates:{style}", DUPLICATES in codes),
-        ("button-fix-captions", f"fix:captions:{style}", bool(drafts(found, findings))),
+        ("button-fix-captions", f"fix:captions:{style}", bool(drafts(found, findings).all)),
         ("button-fix-background", f"fix:background:{style}", BACKGROUND in codes),
     ]
     return [[(key, data)] for key, data, useful in known if useful]
 
 
-def drafts(found: Sequence[Sample], findings: Sequence[Finding]) -> dict[int, str]:
-    """Captions for samples without one, by id: from their emoji, or those of a picture that is almost the same."""
-    made = {}
+@dataclass(frozen=True, kw_only=True)
+class Drafts:
+    """Captions for samples without one, by id."""
+
+    from_emoji: dict[int, str]
+    copied: dict[int, str]  # from a picture that is almost the same
+
+    @property
+    def all(self) -> dict[int, str]:
+        """Both."""
+        return self.from_emoji | self.copied
+
+
+def drafts(found: Sequence[Sample], findings: Sequence[Finding]) -> Drafts:
+    """The captions that can be drafted."""
+    made = Drafts(from_emoji={}, copied={})
     alike = [[found[number - 1] for number in one.samples] for one in findings if one.code == DUPLICATES]
     for sample in lacking(list(found)):
         others = [other for group in alike if sample in group for other in group]
         words = [other.caption for other in others if other.caption]
-        if draft := captions.draft_from_emoji(sample.emoji) or next(iter(words), ""):
-            made[sample.id] = draft
+        if draft := captions.draft_from_emoji(sample.emoji):
+            made.from_emoji[sample.id] = draft
+        elif words:
+            made.copied[sample.id] = words[0]
     return made
 
 

@@ -18,11 +18,14 @@ from lora.data.zip_folder import ZipError, ZipFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is in an import. ``faults`` counts lines of a zip's tables that cannot be used."""
+    """What is in an import. ``faults`` counts lines of a zip's tables that cannot be used, ``missing`` has the names
+    in them that are of no picture in the zip.
+    """
 
     title: str = field(repr=False)
     items: Sequence[Item] = field(repr=False)
     faults: int = 0
+    missing: Sequence[str] = field(default=(), repr=False)
 
 
 def moves(sticker: Sticker) -> str:
@@ -87,7 +90,7 @@ class ZipSource:
             )
             for position, picture in enumerate(found)
         ]
-        return Contents(title=self._import.title, items=items, faults=folder.faults)
+        return Contents(title=self._import.title, items=items, faults=folder.faults, missing=folder.missing)
 
     async def picture(self, item: Item) -> bytes:
         """The bytes of one entry. Raises UserError."""

@@ -38,18 +38,18 @@ def over(
     if imported.state == ImportState.FAILED and not any(item.outcome for item in items):
         return words(imported.error or "import-crashed", **imported.params), []
     counts = Counter(item.outcome for item in items)
-    taken = counts.pop(Outcome.NEW, 0)
+    taken, clearer = counts.pop(Outcome.NEW, 0), counts.get(Outcome.CLEARER, 0)
     key = "import-stopped" if imported.state == ImportState.STOPPED else "import-done"
+    key = key if taken else f"{key}-empty"
     title = clip(imported.title or imported.source, 64)
     lines = [words(key, title=title, keyword=style.keyword, n=taken, total=len(everything))]
     lines += _left_out(words, counts, settings.max_samples)
-    if faults := imported.params.get("faults"):
-        lines.append(words("import-faults", n=faults))
+    lines += _wrong_in_table(words, imported)
     if imported.state == ImportState.FAILED:
         lines.append(words(imported.error or "import-crashed", **imported.params))
     mine = [sample for sample in everything if sample.answer_id == imported.answer_id]
     more, buttons = details(words, style, everything, mine, settings)
-    return "\n".join(lines + more), buttons + (undo_button(words, change) if taken else [])
+    return "\n".join(lines + more), buttons + (undo_button(words, change) if taken or clearer else [])
 
 
 def _left_out(words: Words, counts: Counter[str | None], most: int) -> list[str]:
@@ -57,10 +57,24 @@ def _left_out(words: Words, counts: Counter[str | None], most: int) -> list[str]
     again = counts.pop(Outcome.AGAIN, 0) + counts.pop(Outcome.SAME, 0)
     full = counts.pop(Outcome.FULL, 0)
     counts.pop(None, 0)
-    lines = [words("samples-repeated", n=again)] if again else []
+    clearer = counts.pop(Outcome.CLEARER, 0)
+    lines = [words("import-repeated", n=again)] if again else []
+    if clearer:
+        lines.append(words("import-clearer", n=clearer))
     for key, n in counts.items():
         reason = words(str(key), detail="", n=n)
         lines.append(words("pictures-refused", n=n, reason=Html(reason)))
     if full:
         lines.append(words("import-full", n=full, most=most))
+    return lines
+
+
+def _wrong_in_table(words: Words, imported: Import) -> list[str]:
+    """Lines of a zip's table that have come to nothing, if there are such."""
+    faults, missing = imported.params.get("faults"), imported.params.get("missing")
+    lines = [words("import-faults", n=faults)] if faults else []
+    if missing:
+        named = [clip(name, 40) for name in imported.params["named"]]
+        shown = ", ".join(named) + (", …" if missing > len(named) else "")
+        lines.append(words("import-missing", n=missing, names=shown))
     return lines

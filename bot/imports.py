@@ -9,25 +9,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from telegram.error import BadRequest, Forbidden
 
-from bot import captioning, decoding, import_words
+from bot import captioning, import_words
 from bot.blobs import Blobs
 from bot.config import Train
 from bot.errors import Buttons, UserError
 from bot.import_sources import Contents, PackSource, ZipSource
-from bot.intake import Intake
+from bot.intake import Checked, Intake
 from bot.per_person import PerPerson
 from bot.rate_limit import Held
-from bot.same_picture import Look, look, same_look
 from bot.sender import Sender
 from bot.store import Store
 from bot.tables import changes, imports, people, samples, styles
 from bot.tables.imports import Import, ImportKind, ImportState, Item, Outcome
-from bot.tables.samples import CaptionOrigin
+from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from bot.waiting import waiting_helps
 from bot.words import Words
@@ -37,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PEOPLE_AT_ONCE = 4  # a picture, or a zip of up to 20 MB, of each is in memory
 EDIT_SECONDS = 3.0  # at least, between two edits of one message
+KINDS = {ImportKind.PACK: "sticker", ImportKind.ZIP: "file"}  # of their samples
+NAMED = 3  # files that a zip's table names and that are not in it, in one message
 CRASHES = 3  # of one import, before it is given up
 
 
@@ -113,29 +113,19 @@ class Imports:
         source = self._sources[imported.kind](imported)
         if imported.state == ImportState.ASKED:
             found = await source.contents()
-            await imports.list_items(
-                self._store, imported.id, found.title, found.items, {"faults": found.faults}
-            )
+            params = {"faults": found.faults, "missing": len(found.missing), "named": found.missing[:NAMED]}
+            await imports.list_items(self._store, imported.id, found.title, found.items, params)
         items = await imports.items_of(self._store, imported.id)
-        looks = await self._looks(imported.style)
         for done, item in enumerate(items):
             now = await imports.get(self._store, imported.id)
             if now is None or not now.open:
                 return
             await self._show(now, done=done, count=len(items))
             if item.outcome is None:
-                await self._take(now, item, source, looks)
+                await self._take(now, item, source)
         await imports.end(self._store, imported.id, ImportState.DONE)
 
-    async def _looks(self, style: int) -> list[Look]:
-        """The looks of all samples that are there, decoded one at a time."""
-        found = await samples.of_style(self._store, style)
-        return [await self._look(partial(self._blobs.read_now, sample.blob)) for sample in found]
-
-    async def _look(self, read: Callable[[], bytes]) -> Look:
-        return await decoding.in_turn(lambda: look(read()))
-
-    async def _take(self, imported: Import, item: Item, source: Source, looks: list[Look]) -> None:
+    async def _take(self, imported: Import, item: Item, source: Source) -> None:
         """Make a sample of one picture, or write down why not."""
         style = await styles.get(self._store, imported.person, imported.style)
         if style is None:
@@ -148,18 +138,25 @@ class Imports:
             return
         await self._intake.check_room(imported.person)
         try:
-            data = await self._fetch(item, source)
+            picture = await self._fetch(item, source)
         except UserError as error:
             await imports.settle(self._store, imported.id, item.position, error.key)
             return
-        seen = await self._look(lambda: data)
-        if any(same_look(seen, other) for other in looks):
-            await imports.settle(self._store, imported.id, item.position, Outcome.SAME)
+        if (known := await self._intake.known.find(style.id, picture.likeness)) is not None:
+            await self._keep_known(imported, item, known, picture)
             return
-        await self._keep(imported, style, item, data)
-        looks.append(seen)
+        await self._keep(imported, style, item, picture.data)
 
-    async def _fetch(self, item: Item, source: Source) -> bytes:
+    async def _keep_known(self, imported: Import, item: Item, known: Sample, picture: Checked) -> None:
+        """The picture is a sample already, which gets its file if only that has transparency. It can be taken back."""
+        async with self._store.transaction():
+            await changes.note_one(self._store, await self._change(imported), known.id)
+        kind = KINDS[imported.kind]
+        clearer = await self._intake.clear_up(known, picture, item.file_unique_id, kind)
+        outcome = Outcome.CLEARER if clearer else Outcome.SAME
+        await imports.settle(self._store, imported.id, item.position, outcome)
+
+    async def _fetch(self, item: Item, source: Source) -> Checked:
         try:
             data = await source.picture(item)
         except BadRequest as error:
@@ -179,7 +176,7 @@ class Imports:
                 style=style.id,
                 file_unique_id=item.file_unique_id,
                 blob=name,
-                kind="sticker" if imported.kind == ImportKind.PACK else "file",
+                kind=KINDS[imported.kind],
                 message_id=imported.message_id,
                 sent_at=imported.sent_at,
                 answer_id=imported.answer_id,
@@ -192,12 +189,16 @@ class Imports:
                 await captioning.give(
                     self._store, sample, item.caption, style.keyword, language, CaptionOrigin.PERSON
                 )
-            change = await changes.by_origin(self._store, style.id, imported.origin)
-            if change is None:
-                change = await changes.note(self._store, style.id, imported.origin, ())
-            assert change is not None
-            await changes.note_added(self._store, change, sample)
+            await changes.note_added(self._store, await self._change(imported), sample)
             await imports.settle(self._store, imported.id, item.position, Outcome.NEW)
+
+    async def _change(self, imported: Import) -> int:
+        """The change that takes the import back, made with its first picture."""
+        change = await changes.by_origin(self._store, imported.style, imported.origin)
+        if change is None:
+            change = await changes.note(self._store, imported.style, imported.origin, ())
+        assert change is not None
+        return change
 
     async def _show(self, imported: Import, *, done: int, count: int) -> None:
         """Send or edit the message that tells how far it is, if the last edit is long enough ago."""

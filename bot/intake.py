@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import partial
 
 from telegram.error import BadRequest
 
-from bot import captioning, decoding, quotas
+from bot import captioning, quotas
 from bot.blobs import Blobs
 from bot.config import Quotas
 from bot.errors import UserError
+from bot.known_pictures import KnownPictures
 from bot.moving import still
 from bot.sender import Sender
 from bot.slots import without_slot
@@ -21,21 +21,21 @@ from bot.store import Store
 from bot.tables import albums, samples
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
+from lora.checks.likeness import Likeness
 from lora.data import pictures
 from lora.data.pictures import PictureError
-from lora.data.shrink import open_apart
 
 FETCHED_AT_ONCE = 4  # files of up to 20 MB in memory
 DECODED_AT_ONCE = 1  # a sticker that moves is decoded by a process of its own
-ENOUGH_PX = 64  # of a picture that is decoded only to be sure of it
 
 
 class Taken(Enum):
     """The result of an offer."""
 
     NEW = auto()  # it is a sample
-    AGAIN = auto()  # its file is a sample already
-    RECAPTIONED = auto()  # its file is a sample already, and has the offer's caption now
+    AGAIN = auto()  # it is a sample already
+    CLEARER = auto()  # it is a sample already, which has the offer's file now: that has transparency
+    RECAPTIONED = auto()  # it is a sample already, and has the offer's caption now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,14 @@ class Offer:
     moves: str = ""  # "video" or "animated": a sticker that moves
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A file that can be a sample."""
+
+    data: bytes = field(repr=False)
+    likeness: Likeness = field(repr=False)
+
+
 class Intake:
     """Makes samples of offers. Doing it twice for one message changes nothing."""
 
@@ -67,36 +75,63 @@ class Intake:
         self._store = store
         self._blobs = blobs
         self._sender = sender
+        self.known = KnownPictures(store=store, blobs=blobs)
         self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
-    async def take(self, style: Style, offer: Offer, most: int) -> Taken:
-        """Make a sample of a style that may have ``most``. Raises UserError, also for a style that is full."""
+    async def take(self, style: Style, offer: Offer, most: int) -> tuple[Taken, int]:
+        """Make a sample of a style that may have ``most``; gives its id, or that of the one that shows the same.
+
+        Raises UserError, also for a style that is full.
+        """
         if offer.album:
             await albums.add_album_item(
                 self._store, style.person, offer.message_id, offer.album, offer.caption, offer.sent_at
             )
         known = await samples.same_file(self._store, style.id, offer.file_unique_id)
         if known is not None and known.message_id != offer.message_id:
-            return await self._again(style, offer, known)
+            return await self._again(style, offer, known, Taken.AGAIN)
         if known is None:
             if style.samples >= most:
                 raise UserError("too-many-samples", most=most)
             await self.check_room(style.person, offer.bytes)
             async with without_slot(), self._fetching:
-                await self._keep(style, offer, await self._fetch(style.person, offer))
+                picture = await self._fetch(style.person, offer)
+                if (alike := await self.known.find(style.id, picture.likeness)) is not None:
+                    clearer = await self.clear_up(alike, picture, offer.file_unique_id, offer.kind)
+                    return await self._again(style, offer, alike, Taken.CLEARER if clearer else Taken.AGAIN)
+                id = await self._keep(style, offer, picture.data)
+        else:
+            id = known.id
         if offer.album:
             await captioning.deal_out(self._store, style.person, offer.album, style.keyword)
-        return Taken.NEW
+        return Taken.NEW, id
 
     async def check_room(self, person: int, bytes: int = 0) -> None:
         """Raise UserError if no more of this person's pictures may be kept."""
         await quotas.check_sample(self._store, self._limits_of(person), person, bytes)
 
-    async def _again(self, style: Style, offer: Offer, known: Sample) -> Taken:
-        """The same file again: it stays one sample and gets the new caption, if there is one."""
+    async def clear_up(self, known: Sample, picture: Checked, file_unique_id: str, kind: str) -> bool:
+        """Give a sample without transparency a file of the same picture that has it; False if there is no need."""
+        has = await self.known.of_sample(known)
+        if picture.likeness.opaque or has is None or not has.opaque:
+            return False
+        async with self._blobs.keep(picture.data) as (name,), self._store.transaction():
+            await samples.give_file(
+                self._store,
+                known.id,
+                file_unique_id=file_unique_id,
+                blob=name,
+                kind=kind,
+                bytes=len(picture.data),
+            )
+        await self._blobs.sweep([known.blob])
+        return True
+
+    async def _again(self, style: Style, offer: Offer, known: Sample, taken: Taken) -> tuple[Taken, int]:
+        """The same picture again: it stays one sample and gets the new caption, if there is one."""
         if offer.caption is None:
-            return Taken.AGAIN
+            return taken, known.id
         await captioning.give(
             self._store,
             known.id,
@@ -106,10 +141,10 @@ class Intake:
             CaptionOrigin.PERSON,
             message_id=offer.message_id,
         )
-        return Taken.RECAPTIONED
+        return Taken.RECAPTIONED, known.id
 
-    async def _fetch(self, person: int, offer: Offer) -> bytes:
-        """The picture's bytes, if they are a picture that can be used."""
+    async def _fetch(self, person: int, offer: Offer) -> Checked:
+        """The picture, if it can be used."""
         if offer.bytes > pictures.MAX_BYTES:
             raise UserError("picture-too-many-bytes")
         try:
@@ -120,18 +155,17 @@ class Intake:
             raise
         return await self.checked(data, offer.moves)
 
-    async def checked(self, data: bytes, moves: str = "") -> bytes:
+    async def checked(self, data: bytes, moves: str = "") -> Checked:
         """The file, if it is a picture that can be used; of one that moves, a still picture. Raises UserError."""
         async with self._decoding:
             data = await still(data, moves) if moves else data
             try:
-                await decoding.in_turn(partial(open_apart, data, ENOUGH_PX))
+                return Checked(data=data, likeness=await self.known.likeness(data))
             except PictureError as error:
                 detail = f" ({error.detail})" if error.detail else ""
                 raise UserError(f"picture-{error.code}", detail=detail) from error
-        return data
 
-    async def _keep(self, style: Style, offer: Offer, data: bytes) -> None:
+    async def _keep(self, style: Style, offer: Offer, data: bytes) -> int:
         async with self._blobs.keep(data) as (name,), self._store.transaction():
             sample = await samples.add(
                 self._store,
@@ -150,3 +184,4 @@ class Intake:
                 await captioning.give(
                     self._store, sample, offer.caption, style.keyword, offer.language, CaptionOrigin.PERSON
                 )
+        return sample

@@ -14,7 +14,7 @@ from telegram.error import Forbidden, TelegramError
 from bot.config import Train
 from bot.errors import Buttons
 from bot.per_person import PerPerson
-from bot.sample_words import refused, summary
+from bot.sample_words import Repeat, refused, repeated, summary
 from bot.sender import Sender
 from bot.store import Store
 from bot.tables import imports, inbox, people, refusals, samples, styles
@@ -37,16 +37,17 @@ class SampleReplies:
         self._sender = sender
         self._settings = settings
         self._poked: dict[int, float] = {}
-        self._repeats: dict[int, int] = {}
+        self._repeats: dict[int, list[Repeat]] = {}
         self._bursts: dict[int, tuple[int, int, float]] = {}  # person -> (style, message id, when)
         self._refused: dict[int, tuple[int, float]] = {}  # person -> (message id, when)
         self._packs: dict[str, tuple[str, int]] = {}  # name -> title, number of stickers
         self._per_person = PerPerson(self._serve)
 
-    def poke(self, person: int, *, repeated: bool = False) -> None:
+    def poke(self, person: int, repeated: Repeat | None = None) -> None:
         """A picture has come; ``repeated`` if it was here before."""
         self._poked[person] = time.monotonic()
-        self._repeats[person] = self._repeats.get(person, 0) + repeated
+        if repeated is not None:
+            self._repeats.setdefault(person, []).append(repeated)
         self._per_person.wake(person)
 
     async def refuse(self, person: int, message_id: int, key: str, **params: object) -> None:
@@ -74,7 +75,7 @@ class SampleReplies:
         await self._wait_for_quiet(person)
         if await people.find(self._store, person) is None:
             return  # they had everything deleted
-        repeats = self._repeats.pop(person, 0)
+        repeats = self._repeats.pop(person, [])
         found = await samples.unreported(self._store, person)
         try:
             await self._tell_refusals(person)
@@ -83,10 +84,16 @@ class SampleReplies:
                 assert style is not None
                 await self._answer(style, [sample for sample in found if sample.style == id], repeats)
             if repeats and not found:
-                words = Words((await people.get(self._store, person)).language)
-                await self._sender.text(person, words("samples-repeated", n=repeats))
+                await self._tell_repeats(person, repeats)
         except Forbidden:
             await people.block(self._store, person)
+
+    async def _tell_repeats(self, person: int, repeats: list[Repeat]) -> None:
+        """All pictures of the burst were here before."""
+        now = await people.get(self._store, person)
+        everything = await samples.of_style(self._store, now.style) if now.style else []
+        if lines := repeated(Words(now.language), everything, repeats):
+            await self._sender.text(person, "\n".join(lines))
 
     async def _wait_for_quiet(self, person: int) -> None:
         """Wait until the burst is over and the inbox is empty, at most ``LONGEST_SECONDS``."""
@@ -97,7 +104,7 @@ class SampleReplies:
                 return
             await asyncio.sleep(max(0.1, quiet))
 
-    async def _answer(self, style: Style, fresh: list[Sample], repeats: int) -> None:
+    async def _answer(self, style: Style, fresh: list[Sample], repeats: list[Repeat]) -> None:
         """Edit the burst's message, or begin one."""
         words = Words((await people.get(self._store, style.person)).language)
         everything = await samples.of_style(self._store, style.id)

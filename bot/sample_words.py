@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bot.config import Train
 from bot.errors import Buttons
 from bot.tables.refusals import Refusal
@@ -14,6 +17,15 @@ KEPT = "no-style-kept"  # the refusal of what waits for a style
 
 
 SUGGESTED = 3  # keywords on buttons
+SHOWN = 15  # numbers in one line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """A picture that was here before, as the sample with this id. ``clearer``: the sample has the new file now."""
+
+    sample: int
+    clearer: bool
 
 
 def refused(words: Words, burst: list[Refusal]) -> tuple[str, Buttons]:
@@ -33,27 +45,44 @@ def refused(words: Words, burst: list[Refusal]) -> tuple[str, Buttons]:
 
 
 def summary(
-    words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train, repeats: int
+    words: Words,
+    style: Style,
+    everything: list[Sample],
+    burst: list[Sample],
+    settings: Train,
+    repeats: Sequence[Repeat],
 ) -> tuple[str, Buttons]:
     """The answer to new pictures: their captions, what is missing, and the next step."""
     lines = [words("samples-new", n=len(burst), total=len(everything), keyword=style.keyword)]
-    if len(burst) == 1 and burst[0].caption:
-        lines.append(called(words, burst[0]))
-    if repeats:
-        lines.append(words("samples-repeated", n=repeats))
+    lines += repeated(words, everything, repeats)
     more, buttons = details(words, style, everything, burst, settings)
     return "\n".join(lines + more), buttons
+
+
+def repeated(words: Words, everything: list[Sample], repeats: Sequence[Repeat]) -> list[str]:
+    """What is to say of pictures that were here before."""
+    clearer = {repeat.sample for repeat in repeats if repeat.clearer}
+    lines = []
+    if again := [repeat for repeat in repeats if not repeat.clearer and repeat.sample not in clearer]:
+        ids = {repeat.sample for repeat in again}
+        shown = numbers([sample for sample in everything if sample.id in ids])
+        lines.append(words("samples-repeated", n=len(again), numbers=shown))
+    if shown := numbers([sample for sample in everything if sample.id in clearer]):
+        lines.append(words("samples-clearer", n=len(clearer), numbers=shown))
+    return lines
 
 
 def details(
     words: Words, style: Style, everything: list[Sample], burst: list[Sample], settings: Train
 ) -> tuple[list[str], Buttons]:
     """What is to say of new pictures' captions, and the next step."""
-    lines = too_long(words, style, [sample for sample in burst if sample.refused_tokens])
-    drafts = [sample for sample in everything if sample.caption_from == CaptionOrigin.DRAFT]
-    if drafts and not (len(burst) == 1 and drafts == burst):
+    lines = [called(words, sample) for sample in burst if len(burst) == 1 and sample.caption]
+    lines += too_long(words, style, [sample for sample in burst if sample.refused_tokens])
+    drafts = [sample for sample in burst if sample.caption_from == CaptionOrigin.DRAFT]
+    if len(burst) > 1 and drafts:
         example = clip(drafts[-1].caption or "", 80)
-        lines.append(words("samples-drafted", n=len(drafts), example=example))
+        number = drafts[-1].number
+        lines.append(words("samples-drafted", n=len(drafts), example=example, number=number))
     if len(burst) > 1:
         lines += translated(words, burst)
     if first_photo(everything, burst):
@@ -102,9 +131,16 @@ def translated(words: Words, burst: list[Sample]) -> list[str]:
         shown = next((sample for sample in done if not sample.caption_unknown), done[0])
         example, original = clip(shown.caption or "", 80), clip(shown.caption_original or "", 80)
         lines.append(words("samples-translated", n=len(done), example=example, original=original))
-    if unknown := ", ".join(sample.caption_unknown for sample in burst if sample.caption_unknown):
-        lines.append(words("caption-unknown", words=clip(unknown)))
+    if unknown := dict.fromkeys(sample.caption_unknown for sample in burst if sample.caption_unknown):
+        lines.append(words("caption-unknown", words=clip(", ".join(unknown))))
     return lines
+
+
+def pictures_of(words: Words, style: Style) -> str:
+    """How many pictures a style has, or that it came as a file."""
+    if style.samples:
+        return words.plain("style-pictures", n=style.samples)
+    return words.plain("style-from-file" if style.imported else "style-no-pictures")
 
 
 def none_of(style: Style) -> str:
@@ -119,8 +155,15 @@ def lacking(found: list[Sample]) -> list[Sample]:
 
 def numbers(found: list[Sample]) -> str:
     """Their numbers as a list: 3, 5, 6 …"""
-    shown = ", ".join(str(sample.number) for sample in found[:15])
-    return shown if len(found) <= 15 else f"{shown}, …"
+    shown = ", ".join(str(sample.number) for sample in found[:SHOWN])
+    return shown if len(found) <= SHOWN else f"{shown}, …"
+
+
+def removed(words: Words, numbers: Sequence[int], left: int) -> str:
+    """Which pictures were removed, by the numbers that they had, and that others have new numbers now."""
+    shown = ", ".join(map(str, numbers[:SHOWN])) + (", …" if len(numbers) > SHOWN else "")
+    text = words("samples-removed", numbers=shown, n=left)
+    return f"{text} {words('samples-renumbered')}" if min(numbers) <= left else text
 
 
 def first_photo(everything: list[Sample], burst: list[Sample]) -> bool:

@@ -21,6 +21,7 @@ LIGHT_HALF = {
     "lora.adapters.layer_names",
     "lora.checks",
     "lora.checks.captions",
+    "lora.checks.likeness",
     "lora.checks.pictures",
     "lora.checks.share",
     "lora.data",

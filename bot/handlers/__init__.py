@@ -130,6 +130,7 @@ ROUTES: tuple[Route, ...] = (
     Text(names_pack, imports.link),
     Text(is_undo, undo.undo),
     Text(are_corrections, corrections.correct),
+    Kind(pack_text.PLAIN, pack_text.plain),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),

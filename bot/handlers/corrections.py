@@ -9,7 +9,7 @@ from bot.context import Context
 from bot.errors import UserError
 from bot.handlers.captions import finished
 from bot.sample_lines import Corrections, corrections
-from bot.sample_words import called, numbers, undo_button
+from bot.sample_words import called, numbers, removed, undo_button
 from bot.tables import changes, imports, jobs, samples, styles
 from bot.tables.changes import Change, Full, Undone
 from bot.tables.samples import CaptionOrigin, Sample
@@ -74,8 +74,7 @@ async def _tell(context: Context, asked: Corrections) -> None:
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], "…"]
     if asked.removed:
-        shown = ", ".join(map(str, asked.removed))
-        lines.append(words("samples-removed", numbers=shown, n=style.samples))
+        lines.append(removed(words, asked.removed, style.samples))
     change = await changes.by_origin(store, style.id, context.origin)
     await context.send("\n".join(lines), buttons=undo_button(words, change))
 

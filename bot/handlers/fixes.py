@@ -8,7 +8,7 @@ from bot import advice, fixes
 from bot.context import Context
 from bot.errors import UserError
 from bot.quotas import check_room
-from bot.sample_words import numbers, undo_button
+from bot.sample_words import lacking, numbers, removed, undo_button
 from bot.tables import changes, cutouts, samples, styles
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
@@ -41,24 +41,32 @@ async def _drop(context: Context, style: Style, found: list[Sample], findings: l
     change = await changes.remove(parts.store, style.id, context.origin, [s.id for s in dropped])
     await parts.blobs.sweep(await changes.forget_beyond(parts.store, style.id))
     left = len(found) - len(dropped)
-    buttons = undo_button(context.words, change)
-    await context.say("samples-removed", numbers=numbers(dropped), n=left, buttons=buttons)
+    text = removed(context.words, [sample.number for sample in dropped], left)
+    await context.send(text, buttons=undo_button(context.words, change))
 
 
 async def _draft(context: Context, style: Style, found: list[Sample], findings: list[Finding]) -> None:
     store = context.parts.store
-    drafts = fixes.drafts(found, findings)
+    made = fixes.drafts(found, findings)
+    drafts = {id: captions.with_keyword(text, style.keyword) for id, text in made.all.items()}
     if not drafts:
         raise UserError("fix-nothing")
     async with store.transaction():
         change = await changes.note(store, style.id, context.origin, drafts)
         for id, text in drafts.items():
-            await samples.caption(store, id, captions.with_keyword(text, style.keyword), CaptionOrigin.DRAFT)
+            await samples.caption(store, id, text, CaptionOrigin.DRAFT)
     await context.parts.blobs.sweep(await changes.forget_beyond(store, style.id))
-    example = captions.with_keyword(next(iter(drafts.values())), style.keyword)
-    buttons = context.words.buttons([[("button-keep-drafts", f"drafts:{style.id}")]])
-    buttons += undo_button(context.words, change)
-    await context.say("samples-drafted", n=len(drafts), example=example, buttons=buttons)
+    words = context.words
+    lines = [
+        words(key, n=len(some), example=drafts[next(iter(some))])
+        for key, some in (("drafts-from-emoji", made.from_emoji), ("drafts-copied", made.copied))
+        if some
+    ]
+    lines.append(words("drafts-next"))
+    if left := [sample for sample in lacking(found) if sample.id not in drafts]:
+        lines.append(words("samples-lacking", n=len(left), numbers=numbers(left), number=left[-1].number))
+    buttons = words.buttons([[("button-keep-drafts", f"drafts:{style.id}")]])
+    await context.send("\n".join(lines), buttons=buttons + undo_button(words, change))
 
 
 async def _cut_out(context: Context, style: Style, found: list[Sample], findings: list[Finding]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.progress import under_way
+from bot.sample_words import pictures_of
 from bot.tables import jobs, packs, questions, styles
 from bot.tables.jobs import Job, JobKind
 from bot.words import clip
@@ -62,7 +63,8 @@ async def _style_line(context: Context) -> str:
         lent = await styles.usable(context.parts.store, context.person.id, context.person.style)
         return context.words("status-lent", keyword=lent.keyword) if lent else context.words("no-style")
     state = context.words.plain("style-ready" if style.adapter else "style-untrained")
-    return context.words("status-style", keyword=style.keyword, n=style.samples, state=state)
+    pictures = pictures_of(context.words, style)
+    return context.words("status-style", keyword=style.keyword, pictures=pictures, state=state)
 
 
 def _label(context: Context, job: Job) -> str:

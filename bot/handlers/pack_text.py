@@ -61,6 +61,7 @@ PHRASES = (
     Phrase("pack-words-cover", _cover),
 )
 _NEW = re.compile(rf"(?:{_said('pack-words-new')})(?:\s+(\S.*))?", re.IGNORECASE | re.DOTALL)
+PACKS_ONLY = tuple(phrase for phrase in PHRASES if phrase.key in ("pack-words-move", "pack-words-cover"))
 _TITLE = re.compile(rf"(?:{_said('pack-words-title')})[\s:]+(\S.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -80,6 +81,22 @@ async def order(context: Context) -> None:
     id = _shown_pack(replied)
     assert id is not None
     await _obey(context, await pack_handlers.mine(context, id), context.message.text or "")
+
+
+class _PlainOrder(filters.MessageFilter):
+    """A text that is no reply, and can only be meant for a pack."""
+
+    def filter(self, message: Message) -> bool:
+        said = (message.text or "").strip()
+        return message.reply_to_message is None and any(phrase.match(said) for phrase in PACKS_ONLY)
+
+
+PLAIN = _PlainOrder()
+
+
+async def plain(context: Context) -> None:
+    """Words that only a pack can obey, without a reply."""
+    await _obey(context, await _only(context), context.message.text or "")
 
 
 async def _obey(context: Context, pack: Pack, text: str) -> None:
@@ -109,6 +126,14 @@ async def _numbered(context: Context, pack: Pack, number: int) -> Item:
     if not 1 <= number <= len(items):
         raise UserError("pack-number", number=number, title=pack.title, n=len(items))
     return items[number - 1]
+
+
+async def _only(context: Context) -> Pack:
+    """The person's pack, if there is one only. Raises UserError."""
+    found = await pack_rows.all_of(context.parts.store, context.person.id)
+    if len(found) > 1:
+        raise UserError("pack-order-which")
+    return await _current(context)
 
 
 async def _current(context: Context) -> Pack:

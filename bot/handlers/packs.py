@@ -61,6 +61,8 @@ async def _list(context: Context) -> tuple[str, Buttons]:
     words = context.words
     buttons: Buttons = [[(clip(pack.title, 40), f"pack:{pack.id}")] for pack, _ in found]
     lines = [words("packs"), *list_lines(words, found), words("packs-hint")]
+    if any(pack.chosen for pack, _ in found):
+        lines.append(words("packs-hint-chosen"))
     return "\n".join(lines), [*buttons, *words.buttons([[("button-pack-new", "newpack:")]])]
 
 

@@ -14,7 +14,7 @@ from bot.handlers.captions import confirm
 from bot.handlers.imports import take_packs
 from bot.import_sources import moves
 from bot.intake import Offer, Taken
-from bot.sample_words import KEPT
+from bot.sample_words import KEPT, Repeat
 from bot.tables import samples, styles
 from bot.tables.styles import Style
 from lora.data import captions
@@ -70,7 +70,7 @@ async def _take(
         emoji=(found.emoji or "") if isinstance(found, TelegramSticker) else "",
     )
     try:
-        taken = await parts.intake.take(style, offer, parts.config.train.max_samples)
+        taken, id = await parts.intake.take(style, offer, parts.config.train.max_samples)
     except UserError as error:
         await _refuse(context, error)
         return
@@ -79,7 +79,8 @@ async def _take(
     if taken is Taken.RECAPTIONED:
         await _confirm_repeated(context, style)
         return
-    parts.sample_replies.poke(context.person.id, repeated=taken is Taken.AGAIN)
+    repeated = None if taken is Taken.NEW else Repeat(sample=id, clearer=taken is Taken.CLEARER)
+    parts.sample_replies.poke(context.person.id, repeated)
 
 
 def _words_of(message: Message) -> str | None:

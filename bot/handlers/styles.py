@@ -8,7 +8,7 @@ from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.looks import ready_look
 from bot.quotas import check_style
-from bot.sample_words import undo_button
+from bot.sample_words import pictures_of, undo_button
 from bot.tables import changes, comparisons, inbox, jobs, people, questions, shares, styles
 from bot.tables.styles import Style
 from bot.words import clip
@@ -64,7 +64,7 @@ async def switch(context: Context) -> None:
         if own:
             await inbox.release(store, context.person.id)
     key = "style-switched" if own else "style-switched-lent"
-    await context.say(key, keyword=style.keyword, n=style.samples)
+    await context.say(key, keyword=style.keyword, pictures=pictures_of(context.words, style))
 
 
 async def rename(context: Context) -> None:
@@ -96,7 +96,8 @@ async def delete(context: Context) -> None:
     """Ask before a style is deleted."""
     style = await context.style()
     buttons = context.words.buttons([[("button-delete", f"delete:{style.id}")]])
-    await context.say("delete-sure", keyword=style.keyword, n=style.samples, buttons=buttons)
+    key = "delete-sure" if style.samples else "delete-sure-empty"
+    await context.say(key, keyword=style.keyword, n=style.samples, buttons=buttons)
 
 
 async def delete_pressed(context: Context) -> None:
@@ -125,7 +126,7 @@ async def make(context: Context, word: str) -> None:
         await context.say("new-made", keyword=word, least=least, most=most)
         return
     found = next(style for style in known if style.keyword == word)
-    await context.say("style-switched", keyword=word, n=found.samples)
+    await context.say("style-switched", keyword=word, pictures=pictures_of(context.words, found))
 
 
 async def mine(context: Context, id: int) -> Style:
@@ -178,6 +179,6 @@ def _line(context: Context, style: Style) -> str:
     state = "style-ready" if style.adapter else "style-untrained"
     if context.parts.dispatch.draws_on_other_base(style.base):
         state = "style-outdated"
-    return context.words(
-        "style-line", mark=current, keyword=style.keyword, n=style.samples, state=context.words.plain(state)
-    )
+    words = context.words
+    pictures, state = pictures_of(words, style), words.plain(state)
+    return words("style-line", mark=current, keyword=style.keyword, pictures=pictures, state=state)

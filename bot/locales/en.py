@@ -178,10 +178,13 @@ TEXTS = {
         "Say what is on each, like <i>a red fox waving</i>: in its caption, in a reply, or in your "
         "next message."
     ),
-    "style-switched": "You are in style <b>{keyword}</b> now, with {n:picture|pictures}.",
+    "style-switched": "You are in style <b>{keyword}</b> now: {pictures}.",
     "style-gone": "That style is not here any more. /styles lists yours.",
     "styles": "Your styles; press one to switch to it:",
-    "style-line": "{mark} <b>{keyword}</b>: {n:picture|pictures}, {state}",
+    "style-line": "{mark} <b>{keyword}</b>: {pictures}, {state}",
+    "style-pictures": "{n:picture|pictures}",
+    "style-no-pictures": "no pictures yet",
+    "style-from-file": "from your file",
     "style-ready": "ready to draw",
     "style-untrained": "not trained yet",
     "style-outdated": "to be trained again for my new drawing model",
@@ -300,6 +303,9 @@ TEXTS = {
         "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "
         "This cannot be undone. Packs on Telegram stay."
     ),
+    "delete-sure-empty": (
+        "Delete style <b>{keyword}</b>? It has no pictures. This cannot be undone. Packs on Telegram stay."
+    ),
     "delete-done": "Style <b>{keyword}</b> is deleted.",
     "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
     "keyword-characters": (
@@ -316,7 +322,11 @@ TEXTS = {
     ),
     # samples
     "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",
-    "samples-repeated": "{n:picture was|pictures were} here before; I keep each once.",
+    "samples-repeated": "{n:picture was|pictures were} here before ({numbers}); I keep each once, however it is sent.",
+    "samples-clearer": (
+        "{n:picture was|pictures were} here before without transparency ({numbers}): now the new file is there, "
+        "with the same number and words."
+    ),
     "sample-called": "Picture {number}: <i>{caption}</i>",
     "from-own-words": "(from “{original}”)",
     "caption-unknown": "I do not know “{words}”. Other words for it would help me.",
@@ -326,10 +336,15 @@ TEXTS = {
     "sample-drafted": "Picture {number}, from its emoji: <i>{caption}</i>. Better words? Just write them.",
     "samples-drafted": (
         "{n:caption is|captions are} drafted from emoji, like <i>{example}</i>. "
-        "Reply to a picture with better words, or keep the drafts."
+        "Better words? Write for example <i>{number}: a red fox</i> (/samples has the numbers), or keep the drafts."
     ),
+    "drafts-from-emoji": "{n:caption|captions} drafted from emoji, like <i>{example}</i>.",
+    "drafts-copied": "{n:caption|captions} copied from almost the same picture, like <i>{example}</i>.",
+    "drafts-next": "/samples shows them. Better words? Write for example <i>3: a red fox</i>, or keep the drafts.",
     "samples-lacking": "Without words yet: {numbers}. What is on picture {number}? Just write it.",
-    "samples-photo": "Photos lose their transparency on Telegram. Sent as files, pictures keep it.",
+    "samples-photo": (
+        "Photos lose their transparency on Telegram. Send the same pictures as files, and I take those instead."
+    ),
     "sample-caption-refused": (
         "The caption of picture {number} is too long: {tokens} tokens, and there is room for {room} beside {keyword}. "
         "Reply to the picture with a shorter one."
@@ -350,6 +365,9 @@ TEXTS = {
     "import-opening-pack": "Opening the pack …",
     "import-opening-zip": "Looking into the zip …",
     "import-faults": "{n:line of its table was|lines of its tables were} no use: a line needs a file_name and a text.",
+    "import-missing": (
+        "{n:line of its table names a file|lines of its tables name files} that the zip does not have: {names}."
+    ),
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",
     "zip-entries": "That zip has more than 200 entries. Send it in parts.",
     "zip-too-large": "Unpacked, that zip is over 100 MB. Send it in parts, or the pictures smaller.",
@@ -359,7 +377,14 @@ TEXTS = {
     "zip-no-pictures": "There are no pictures in that zip. I need PNG, WebP or JPEG files.",
     "import-taking": "Taking <b>{title}</b> into <b>{keyword}</b>: {done} of {n:picture|pictures} …",
     "import-done": "✓ <b>{title}</b>: {n:new picture|new pictures} for <b>{keyword}</b>, {total} in all.",
+    "import-done-empty": "<b>{title}</b> has nothing new for <b>{keyword}</b>.",
     "import-stopped": "Stopped. Of <b>{title}</b> I took {n:picture|pictures} into <b>{keyword}</b>, {total} in all.",
+    "import-stopped-empty": "Stopped. Of <b>{title}</b> I took nothing into <b>{keyword}</b>.",
+    "import-repeated": "{n:picture was|pictures were} here before; I keep each once, however it is sent.",
+    "import-clearer": (
+        "{n:picture was|pictures were} here before without transparency: now the new file is there, "
+        "with the same number and words."
+    ),
     "import-full": "{n:picture was|pictures were} left out: a style can have {most}.",
     "import-crashed": "Something went wrong on my side. What I had taken by then is kept; try the rest once more.",
     "picture-gone": "Telegram does not have that file any more.",
@@ -396,7 +421,8 @@ TEXTS = {
     "remove-which": "Which picture shall go?",
     "samples-none": "Style <b>{keyword}</b> has no pictures yet. Send me some that have the look.",
     "samples-page-hint": "To correct, just write:\n{number}: a red fox\n-{number}\nundo",
-    "samples-removed": "Removed: {numbers}. {n:picture is|pictures are} left; those behind have new numbers.",
+    "samples-removed": "Removed: {numbers}. {n:picture is|pictures are} left.",
+    "samples-renumbered": "Those behind have new numbers.",
     "edited-corrections": (
         "I do not follow edits of such a list: the numbers may have changed. "
         "Send what you want to change as a new message."
@@ -789,10 +815,8 @@ TEXTS = {
     "pack-emoji-title": "emoji",
     "packs-line": "{mark} <b>{title}</b>: {n:sticker|stickers}",
     "packs-line-planned": "{mark} <b>{title}</b>: waits for its first sticker",
-    "packs-hint": (
-        "Press one to see and change it. ▸ takes all new stickers; without it, each style has a pack of "
-        "its own."
-    ),
+    "packs-hint": "Press one to see and change it.",
+    "packs-hint-chosen": "▸ takes all new stickers; without it, each style has a pack of its own.",
     "pack-head": '<a href="{link}">{title}</a>, {n:sticker|stickers}',
     "pack-takes-new": "▸ New stickers go into this pack.",
     "pack-hint": (
@@ -871,6 +895,7 @@ TEXTS = {
         "By which drawing shall sticker {number} be replaced? These are your newest that are in no pack."
     ),
     "pack-nothing-drawn": "There is no drawing that is not in a pack. Draw one with /sticker first.",
+    "pack-order-which": "In which pack? Open it in /packs, and reply to it with the same words.",
     "pack-order-usage": (
         "Like this: /packs <i>delete 3</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 fox, "
         "tea</i>, <i>cover 3</i>, <i>title My foxes</i>. /packs shows the numbers."
@@ -894,7 +919,7 @@ TEXTS = {
     "notice-pack-chosen": "New stickers go into this pack.",
     "notice-pack-auto": "Each style fills its own pack again.",
     # status and cancelling
-    "status-style": "Style <b>{keyword}</b>: {n:picture|pictures}, {state}.",
+    "status-style": "Style <b>{keyword}</b>: {pictures}, {state}.",
     "status-idle": "Nothing is going on. /sticker draws, /train learns.",
     "nothing-to-cancel": "Nothing is going on that could be cancelled.",
     "cancel-which": "Which one?",

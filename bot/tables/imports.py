@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     NEW = "new"
     AGAIN = "again"  # its file is a sample already
     SAME = "same"  # its picture is a sample already, sent another way
+    CLEARER = "clearer"  # as ``SAME``, but only this file has transparency: the sample has it now
     FULL = "full"  # the style had no room left
 
 
@@ -54,7 +55,9 @@ class Import:
     answer_id: int | None  # the bot's message that shows how it goes
     state: ImportState
     error: str | None  # a key of the locales
-    params: dict[str, Any]  # what fills the error's text in; "faults": lines of a table that cannot be used
+    params: dict[
+        str, Any
+    ]  # what fills the error's text in; "faults", "missing", "named": what is wrong in a zip's table
     told: bool  # its end stands in the bot's message
 
     @property
@@ -220,7 +223,7 @@ async def stop_of_change(store: Store, change: int) -> None:
 async def tell(store: Store, id: int) -> None:
     """The end has been told: what was in it is not needed any more."""
     async with store.transaction():
-        await store.change("UPDATE import SET told = 1 WHERE id = ?", id)
+        await store.change("UPDATE import SET told = 1, params = '{}' WHERE id = ?", id)
         await store.change("DELETE FROM import_item WHERE import = ?", id)
 
 

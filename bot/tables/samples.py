@@ -82,6 +82,18 @@ async def add(
     return int(row["id"])
 
 
+async def give_file(store: Store, id: int, *, file_unique_id: str, blob: str, kind: str, bytes: int) -> None:
+    """Give a sample another file of the same picture; number and caption stay."""
+    await store.change(
+        "UPDATE sample SET file_unique_id = ?, blob = ?, kind = ?, bytes = ? WHERE id = ?",
+        file_unique_id,
+        blob,
+        kind,
+        bytes,
+        id,
+    )
+
+
 async def of_style(store: Store, style: int) -> list[Sample]:
     """All samples of a style in order."""
     rows = await store.rows("SELECT * FROM numbered_sample WHERE style = ? ORDER BY id", style)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lora.checks.likeness import Likeness, likeness, near
 from lora.checks.share import severity
 from lora.data import pictures
 from lora.jobs import Finding
@@ -17,13 +18,7 @@ from lora.jobs import Finding
 ADVISED = (20, 50)
 LEAST_SIDE_PX = 256  # what the smallest base trains at
 FLAT_SPREAD = 12.0  # of 255: the border's usual distance from its median colour, JPEG's noise included
-SAME_BITS = 6  # of 63 that may differ between two perceptual hashes of one drawing
-SAME_COLOUR = 24.0  # of 255: mean difference of their colours
 ENOUGH_PX = 1024  # of the longer side; the largest base trains at 768
-EQUAL_COLOUR = 2.0  # so close that the hash is not asked: of a symmetric drawing it is half noise
-
-_GREY = (128, 128, 128, 255)
-_SIDE, _LOW = 32, 8  # pixels that are transformed, frequencies that are kept
 
 Floats = NDArray[np.floating[Any]]
 Decode = Callable[[bytes, int], Image.Image]
@@ -36,8 +31,7 @@ class PictureSummary:
     side_px: int  # the longer one of the drawing, without what is transparent or of the background around it
     opaque: bool
     flat: bool  # whether an opaque picture's border is of one colour
-    prints: tuple[int, int] = field(repr=False)  # perceptual hashes: as it is, and mirrored
-    colours: tuple[Floats, Floats] = field(repr=False)  # [4, 4, 3] likewise
+    likeness: Likeness = field(repr=False)
 
 
 def summarise(picture: bytes, decode: Decode = pictures.open_rgba) -> PictureSummary:
@@ -50,20 +44,10 @@ def summarise(picture: bytes, decode: Decode = pictures.open_rgba) -> PictureSum
     factor = max(info.width, info.height) / max(image.size)
     opaque = image.getchannel("A").getextrema()[0] == 255
     flat = opaque and _flat(image)
+    seen = likeness(image)
     image = image.crop(_drawn_box(image) if flat else pictures.visible_box(image))
     side_px = round(max(image.size) * factor)
-    background = Image.new("RGBA", image.size, _GREY)  # white or black would swallow drawings of that colour
-    background.alpha_composite(image)
-    small = background.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    pixels = np.asarray(small, dtype=np.float64)
-    both = (pixels, pixels[:, ::-1])
-    return PictureSummary(
-        side_px=side_px,
-        opaque=opaque,
-        flat=flat,
-        prints=(_print(both[0]), _print(both[1])),
-        colours=(_colours(both[0]), _colours(both[1])),
-    )
+    return PictureSummary(side_px=side_px, opaque=opaque, flat=flat, likeness=seen)
 
 
 def check(looks: Sequence[PictureSummary], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
@@ -103,38 +87,13 @@ def _alike(looks: Sequence[PictureSummary]) -> list[Finding]:
     groups = list(range(len(looks)))
     for later in range(len(looks)):
         for earlier in range(later):
-            if _same(looks[earlier], looks[later]):
+            if near(looks[earlier].likeness, looks[later].likeness):
                 merged, old = groups[earlier], groups[later]
                 groups = [merged if group == old else group for group in groups]
     members = [tuple(n for n, g in enumerate(groups, start=1) if g == group) for group in sorted(set(groups))]
     alike = [group for group in members if len(group) > 1]
     grave = severity(sum(map(len, alike)), len(looks))
     return [Finding(code="near-duplicates", severity=grave, samples=group) for group in alike]
-
-
-def _same(one: PictureSummary, other: PictureSummary) -> bool:
-    for mark, colours in zip(other.prints, other.colours, strict=True):
-        apart = float(np.abs(one.colours[0] - colours).mean())
-        bits = (one.prints[0] ^ mark).bit_count()
-        if apart <= EQUAL_COLOUR or (bits <= SAME_BITS and apart <= SAME_COLOUR):
-            return True
-    return False
-
-
-def _print(pixels: Floats) -> int:
-    """A perceptual hash of 63 bits (pHash, Zauner 2010): which low frequencies are above their median."""
-    grey = pixels @ np.array([0.299, 0.587, 0.114])
-    at = (2 * np.arange(_SIDE) + 1) * np.pi / (2 * _SIDE)
-    waves = np.cos(np.outer(np.arange(_LOW), at))  # the first rows of a DCT-II
-    low = (waves @ grey @ waves.T).flatten()[1:]  # without the mean
-    bits = low > np.median(low)
-    return int("".join("1" if bit else "0" for bit in bits), 2)
-
-
-def _colours(pixels: Floats) -> Floats:
-    step = _SIDE // 4
-    colours: Floats = pixels.reshape(4, step, 4, step, 3).mean(axis=(1, 3))
-    return colours
 
 
 def _flat(image: Image.Image) -> bool:

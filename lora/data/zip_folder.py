@@ -60,7 +60,10 @@ class ZipPicture:
 
 
 class ZipFolder:
-    """A zip that has passed all checks of its directory. ``faults`` counts lines of tables that cannot be used."""
+    """A zip that has passed all checks of its directory.
+
+    ``faults`` counts lines of tables that cannot be used, ``missing`` has the names in tables that are of no picture.
+    """
 
     def __init__(self, data: bytes) -> None:
         """Raises ZipError. Nothing is unpacked yet."""
@@ -71,14 +74,19 @@ class ZipFolder:
             raise ZipError("damaged") from error
         self._entries = self._zip.infolist()
         self.faults = 0
+        self.missing: list[str] = []
         _check(self._entries)
 
     def pictures(self) -> list[ZipPicture]:
         """All pictures in the order of the zip, with their captions. Raises ZipError if there are none."""
-        captions = self._captions()
+        files = list(self._files(*imagefolder.PICTURES, *OTHER_PICTURES))
+        beside, told = self._text_captions(), self._table_captions()
+        here = {_key(path) for _, path in files}
+        self.missing = [str(path) for path, _ in told if _key(path) not in here]
+        captions = beside | {_key(path): caption for path, caption in told}
         found = [
             ZipPicture(entry=number, name=path.name, caption=captions.get(_key(path)))
-            for number, path in self._files(*imagefolder.PICTURES, *OTHER_PICTURES)
+            for number, path in files
         ]
         if not found:
             raise ZipError("no-pictures")
@@ -107,20 +115,23 @@ class ZipFolder:
             if path.suffix.lower() in suffixes:
                 yield number, path
 
-    def _captions(self) -> dict[str, str]:
-        """What each picture is called, by the key of its path: by text files, and before those by tables."""
+    def _text_captions(self) -> dict[str, str]:
+        """What each picture is called by a text file beside it, by the key of its path. Tables come before these."""
         beside = {}
         for number, path in self._files(*imagefolder.CAPTIONS):
             text = imagefolder.text_in(Path(path.name), self.read(number, MAX_TEXT))
             if not isinstance(text, Fault) and text.strip() and not imagefolder.ODD.search(text):
                 for suffix in imagefolder.PICTURES:
                     beside[_key(path.with_suffix(suffix))] = " ".join(text.split())
-        return beside | self._table_captions()
+        return beside
 
-    def _table_captions(self) -> dict[str, str]:
-        """Of a table's folder or, for names that are not in it, of the folders inside, as where a table lies above."""
+    def _table_captions(self) -> list[tuple[PurePosixPath, str]]:
+        """The lines of all tables that can be used: a picture's path and its caption.
+
+        Of a table's folder or, for names that are not in it, of the folders inside, as where a table lies above.
+        """
         keys = [_key(path) for _, path in self._files(*imagefolder.PICTURES, *OTHER_PICTURES)]
-        found = {}
+        found = []
         for number, path in self._files(".jsonl", ".csv"):
             for row in imagefolder.rows_in(Path(path.name), self.read(number, MAX_TEXT)):
                 if isinstance(row, Fault):
@@ -133,8 +144,9 @@ class ZipFolder:
                 if not isinstance(name, str) or not captions or imagefolder.ODD.search(name + captions[0]):
                     self.faults += 1
                     continue
-                key = _key(path.parent / _path(name))
-                found[key if key in keys else _below(path, name, keys)] = captions[0]
+                beside = path.parent / _path(name)
+                below = _below(path, name, keys) if _key(beside) not in keys else ""
+                found.append((PurePosixPath(below) if below else beside, captions[0]))
         return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 
+import numpy as np
 from PIL import Image
 
 from lora.engine import WorkerGone
@@ -202,10 +203,11 @@ def sticker(seed: int) -> bytes:
 
 
 def picture(width: int, height: int, seed: int, format: str = "PNG") -> bytes:
-    """A rectangle on transparency, whose colour depends on the seed."""
+    """A pattern of 16 colours on transparency, unlike that of any other seed."""
     image = Image.new("RGBA", (width, height))
-    colour = (seed * 37 % 256, seed * 91 % 256, seed // 256 % 256, 255)
-    image.paste(colour, (width // 4, height // 4, width // 4 * 3, height // 4 * 3))
+    colours = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    pattern = Image.fromarray(colours).resize((width // 2, height // 2), Image.Resampling.NEAREST)
+    image.paste(pattern, (width // 4, height // 4))
     out = io.BytesIO()
     image.save(out, format, lossless=True)  # transparent pixels of a WebP have no colour then
     return out.getvalue()

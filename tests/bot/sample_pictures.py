@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 
 def drawing(seed: int) -> bytes:
@@ -22,9 +22,10 @@ def drawing(seed: int) -> bytes:
     return out.getvalue()
 
 
-def resized(picture: bytes, side: int) -> bytes:
+def mirrored(picture: bytes, side: int) -> bytes:
+    """Almost the same to the checks, and yet another picture."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(picture)).resize((side, side)).save(out, "PNG")
+    ImageOps.mirror(Image.open(io.BytesIO(picture))).resize((side, side)).save(out, "PNG")
     return out.getvalue()
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from bot.config import Train
 from bot.playground import Fault, Person, Picture
 from bot.playground.wire import Json
-from bot.same_picture import look, same_look
 from bot.tables import imports
 from tests.bot.conftest import Running, Stage
 from tests.bot.sample_pictures import drawing
@@ -83,7 +82,8 @@ async def test_the_button_below_a_sticker_takes_the_rest(stage: Stage, ada: Pers
         await ada.wait_for("3 in all")
         await ada.press(told, "takepack:")
         done = await ada.wait_for("All foxes: 1 new picture for zuvix, 4 in all")
-        assert "3 pictures were here before" in done.text
+        assert "2 pictures were here before; I keep" in done.text
+        assert "1 picture was here before without transparency" in done.text
         assert len(await kept(running)) == 4
         sent = await ada.send_sticker(pack["stickers"][3]["file_id"])
         again = await ada.wait_for("here before")
@@ -210,26 +210,3 @@ async def test_in_russian(stage: Stage, ada: Person) -> None:
         told = await liza.wait_for("All foxes: 2 новые картинки в стиле zuvix, всего 2.")
         assert "Не взял 1 картинку." in told.text
         assert imports.Outcome.NEW == "new"
-
-
-def face(mouth: int = 300, side: int = 512, format: str = "PNG", flat: bool = False) -> bytes:
-    image = Image.new("RGBA", (512, 512))
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((40, 40, 470, 470), fill="orange")
-    draw.ellipse((150, 150, 200, 220), fill="black")
-    draw.arc((200, mouth, 320, mouth + 60), 0, 180, fill="black", width=12)
-    if flat:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    out = io.BytesIO()
-    image.resize((side, side)).save(out, format)
-    return out.getvalue()
-
-
-def test_pictures_that_look_the_same() -> None:
-    """The same drawing in another size, format, or on white; another mouth is another drawing."""
-    one = look(face())
-    for other in (face(side=320), face(format="WEBP"), face(flat=True, format="JPEG"), face(side=1280)):
-        assert same_look(one, look(other))
-    for other in (face(mouth=340), drawing(1), face(mouth=340, flat=True, format="JPEG")):
-        assert not same_look(one, look(other))

@@ -178,7 +178,7 @@ async def test_a_move_that_cannot_be_looked_at(stage: Stage, ada: Person) -> Non
 
 
 async def test_russian_words(stage: Stage) -> None:
-    """The same orders in Russian, and a word that is none."""
+    """The same orders in Russian, and a word that is none. The first can only mean a pack, so it stands alone."""
     async with PatientPerson.join(stage.playground.address, "Аня", language_code="ru") as anya, stage.bot():
         await anya.send("/start")
         await anya.wait_for("/new")
@@ -187,13 +187,15 @@ async def test_russian_words(stage: Stage) -> None:
         await anya.wait_for("в твой набор")
         first, second = await ids(anya)
         for order, answer in (
-            ("перенеси 2 на 1", "под номером 1"),
-            ("слова 1 лиса, рыжая", "рыжая"),
-            ("название Мои лисы", "Мои лисы"),
-            ("удали 2", "больше нет"),
+            ("подвинь 2 на 1", "под номером 1"),
+            ("/packs слова 1 лиса, рыжая", "рыжая"),
+            ("/packs название Мои лисы", "Мои лисы"),
+            ("/packs удали 2", "больше нет"),
         ):
-            await anya.send(f"/packs {order}")
+            await anya.send(order)
             await anya.wait_for(answer)
+        await anya.send("/packs")
+        assert "▸" not in (await anya.wait_for("Твои наборы")).text
         assert await ids(anya) == [second]
         assert first != second
         assert (await anya.packs())[0]["title"] == "Мои лисы"
@@ -293,6 +295,7 @@ async def test_packs_of_ones_own(stage: Stage, ada: Person) -> None:
         ]
         await ada.send("/packs")
         listed = await ada.wait_for("▸ Best of 2: 1 sticker")
+        assert "▸ takes all new stickers" in listed.text
         await ada.press(listed, "Best of 2")
         await ada.press(await ada.wait_for("New stickers go into this pack"), "A pack for each style")
         await ada.wait_for(lambda m: m.button("New stickers here") is not None)

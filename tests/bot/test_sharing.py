@@ -84,10 +84,10 @@ async def test_the_same_name_is_not_mixed_up(stage: Stage, ada: Person, bob: Per
         await bob.wait_for("You can draw in the style")
         await bob.send("/styles")
         shown = await bob.wait_for("Your styles")
-        assert "• zuvix: 0 pictures" in shown.text
+        assert "• zuvix: no pictures yet" in shown.text
         assert "▸ 🔗 zuvix" in shown.text
         await bob.press(shown, "style:2")
-        await bob.wait_for("You are in style zuvix now, with 0 pictures")
+        await bob.wait_for("You are in style zuvix now: no pictures yet")
         await bob.press(shown, "🔗 zuvix")
         await bob.wait_for("which is shared with you")
         await bob.press(shown, "leave:")

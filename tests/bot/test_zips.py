@@ -14,6 +14,7 @@ from tests.bot.conftest import Stage
 from tests.bot.fake_engine import picture, sticker
 from tests.bot.sample_pictures import drawing
 from tests.bot.styled import captions, kept, styled
+from tests.patient_person import PatientPerson
 from tests.waiting import until_async
 
 
@@ -31,7 +32,7 @@ async def send(ada: Person, data: bytes, name: str = "set.zip") -> Message:
 
 async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
     """Captions are translated and get the keyword; what is no sample is counted; nothing else is said."""
-    table = "file_name,text\na.png,лиса пьёт кофе\nb.png,a cat\n,nothing\n"
+    table = "file_name,text\na.png,лиса пьёт кофе\nb.png,a cat\n,nothing\ngone.png,a dog\nx.png,a car\n"
     files = {"t/metadata.csv": table, "t/a.png": drawing(1), "t/b.png": drawing(2), "t/🐟 c.png": drawing(3)}
     files |= {"t/again.png": drawing(1), "t/small.png": picture(20, 20, 1), "t/d.gif": b"GIF89a"}
     async with styled(stage, ada) as running:
@@ -42,10 +43,31 @@ async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
         assert "1 picture was not taken. That picture is too small" in told.text
         assert "1 picture was not taken. I cannot read that file" in told.text
         assert "1 line of its table was no use" in told.text
+        assert (
+            "2 lines of its tables name files that the zip does not have: t/gone.png, t/x.png." in told.text
+        )
         assert len({message.id for message in ada.heard(since)}) == 1
         assert await captions(running) == ["zuvix a fox drinking coffee", "zuvix a cat", "zuvix fish"]
         await ada.send("2: a tiger")
         await ada.wait_for("zuvix a tiger")
+
+
+async def test_a_table_of_files_that_are_not_there(stage: Stage) -> None:
+    """In Russian: how many, and the first three; a zip with nothing new says so, and no later import repeats drafts."""
+    rows = "".join(f"{n}.png,кот\n" for n in range(5))
+    files: dict[str, bytes | str] = {"metadata.csv": f"file_name,text\n{rows}", "🐟.png": drawing(1)}
+    async with PatientPerson.join(stage.playground.address, "Лиза", language_code="ru") as liza, stage.bot():
+        await liza.send("/new zuvix")
+        await liza.wait_for("создан")
+        await send(liza, packed(files))
+        told = await liza.wait_for("1 новая картинка в стиле zuvix")
+        assert "5 строк таблицы называют файлы, которых нет в архиве: 0.png, 1.png, 2.png, …." in told.text
+        assert "Картинка 1, по её эмодзи: zuvix fish" in told.text
+        await send(liza, packed({"a.png": drawing(1)}))
+        told = await liza.wait_for("В set.zip нет ничего нового для стиля zuvix.")
+        assert "1 картинка уже была здесь; каждую я храню один раз" in told.text
+        assert "эмодзи" not in told.text
+        assert told.button("undo:") is None
 
 
 async def test_a_zip_is_taken_up_again_after_a_kill(

@@ -61,8 +61,11 @@ async def test_a_file_becomes_a_style(stage: Stage, ada: Person, engine: FakeEng
         await ada.wait_for("Whoever opens this link")
         for _ in range(3):
             await ada.send("/styles")
-            await ada.press(await ada.wait_for("Your styles"), "style:")
-            await ada.wait_for("You are in style")
+            listed = await ada.wait_for("Your styles")
+            assert ": from your file, ready to draw" in listed.text
+            assert "0 pictures" not in listed.text
+            await ada.press(listed, "style:")
+            await ada.wait_for("now: from your file.")
             await ada.send("/delete")
             await ada.press(await ada.wait_for("cannot be undone"), "delete:")
             await ada.wait_for("is deleted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.playground import Person
 from tests.bot.conftest import Stage
-from tests.bot.sample_pictures import GOOD, drawing, resized
+from tests.bot.sample_pictures import GOOD, drawing, mirrored
 from tests.bot.trainings import fill
 
 
@@ -30,7 +30,7 @@ async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
     """The answer names each fault, the numbers of its pictures, and what to do; equal pictures are one group."""
     async with stage.bot():
         await fill(
-            ada, [*GOOD[:8], (resized(GOOD[2][0], 400), "a fox again"), (resized(drawing(99), 200), "cat")]
+            ada, [*GOOD[:8], (mirrored(GOOD[2][0], 400), "a fox again"), (mirrored(drawing(99), 200), "cat")]
         )
         await ada.send("/check")
         told = (await ada.wait_for("What could be better")).text

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import random
 
+import pytest
 from PIL import Image
 
 from bot.playground import Message, Person, Picture
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.bot.sample_pictures import drawing, resized
+from tests.bot.sample_pictures import drawing, mirrored
 from tests.bot.styled import captions, kept, styled
 from tests.waiting import until_async
 
@@ -47,12 +48,14 @@ async def pixels(running: Running) -> list[tuple[int, int]]:
 async def test_duplicates_are_dropped(stage: Stage, ada: Person) -> None:
     """The larger of two stays; undo brings the other back; a press that is late says so."""
     async with styled(stage, ada) as running:
-        await send(ada, [(resized(drawing(1), 300), "a fox"), (drawing(2), "a cat"), (drawing(1), "one fox")])
+        await send(
+            ada, [(mirrored(drawing(1), 300), "a fox"), (drawing(2), "a cat"), (drawing(1), "one fox")]
+        )
         told = await check(ada)
         assert told.button("fix:captions") is None
         assert told.button("fix:background") is None
         id = await ada.press(told, "fix:duplicates")
-        done = await ada.wait_for("Removed: 1. 2 pictures are left")
+        done = await ada.wait_for("Removed: 1. 2 pictures are left. Those behind have new numbers")
         again = {"id": id, "from": dict(ada.user), "message": told.raw, "chat_instance": "1"}
         stage.playground.world.updates.add("callback_query", again | {"data": "fix:duplicates:1"})
         await ada.wait_for("That is done in zuvix")  # a kill before the answer
@@ -75,13 +78,55 @@ async def test_missing_captions_are_drafted(stage: Stage, ada: Person) -> None:
         await ada.send("/train")
         told = await ada.wait_for("have no words yet: 4, 5")
         await ada.press(told, "fix:captions")
-        done = await ada.wait_for("2 captions are drafted")
+        done = await ada.wait_for("2 captions drafted from emoji, like zuvix fox")
+        assert "Without words yet" not in done.text
         assert await captions(running) == ["zuvix a cat", *["zuvix fox"] * 4]
         await ada.press(done, "drafts:")
         await ada.wait_for("drafts kept")
         await ada.press(done, "undo:")
         await ada.wait_for("As before again: 4, 5.")
         assert (await captions(running))[3:] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "1 caption drafted from emoji, like zuvix fox.",
+                "1 caption copied from almost the same picture, like zuvix a cat.",
+                "Without words yet: 4. What is on picture 4? Just write it.",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "1 подпись составлена по эмодзи, например zuvix fox.",
+                "1 подпись взята у почти такой же картинки, например zuvix a cat.",
+                "Пока без слов: 4. Что на картинке 4? Просто напиши.",
+            ],
+        ),
+    ],
+)
+async def test_where_drafts_come_from(stage: Stage, ada: Person, language: str, told: list[str]) -> None:
+    """How many from emoji, how many copied, and which pictures still have none."""
+    async with styled(stage, ada) as running:
+        await send(ada, [(drawing(1), "a cat"), (mirrored(drawing(1), 400), "x y")])
+        await ada.send_picture(drawing(2), as_="sticker", emoji="🦊")
+        await ada.send_picture(drawing(3), as_="document")
+        await ada.wait_for("4 in all")
+        await running.parts.store.change(
+            "UPDATE sample SET caption = NULL, caption_from = NULL WHERE id IN (2, 3)"
+        )
+        await running.parts.store.change("UPDATE person SET chosen_language = ?", language)
+        await ada.send("/check")
+        found = await ada.wait_for(lambda message: message.button("fix:captions") is not None)
+        since = ada.seq
+        await ada.press(found, "fix:captions")
+        said = await ada.wait_for("zuvix fox", since=since)
+        assert [line for line in said.text.splitlines() if "/samples" not in line] == told
+        assert await captions(running) == ["zuvix a cat", "zuvix a cat", "zuvix fox", None]
 
 
 async def test_busy_backgrounds_are_cut_out(stage: Stage, ada: Person) -> None:
