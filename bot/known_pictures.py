@@ -13,7 +13,7 @@ from lora.checks.likeness import ENOUGH_PX, Likeness, likeness, same
 from lora.data.pictures import PictureError
 from lora.data.shrink import open_apart
 
-REMEMBERED = 1000  # likenesses of 24 KiB; others are made again when they are needed
+REMEMBERED = 500  # likenesses of 24 to 36 KiB; others are made again when they are needed
 
 
 class KnownPictures:
