@@ -21,8 +21,8 @@ SIDE_PX, BLOCK_PX = 64, 8  # of a view, and of the blocks in which views are com
 WHITE, BLACK = 255, 0
 FAINT, CLEAR = 16, 48  # of 255: nearer to the background is none of the drawing, farther from it is all of it
 OUTSIDE = 0.003  # part of a drawing that may lie beyond each edge of its box: there are JPEG's specks
-# Of 255: the mean, and that of the block that differs most. One drawing sent in nine ways differed by less, but for a few
-# of 1,080 cases; two different ones of a set differ by 2.4 and 26 at least (benchmarks/likeness.py).
+# Of 255: the mean, and that of the block that differs most. One drawing sent in nine ways differs by less, but for a
+# few of 1,080 cases; two different ones of a set differ by 2.4 and 26 at least (benchmarks/likeness.py).
 MOST_DIFFERENCE, MOST_BLOCK_DIFFERENCE = 6.0, 19.0
 MOST_STRETCH = 0.02  # of the ratio of the sides, as a logarithm; of one drawing 0.012 at most
 NEAR_BITS = 6  # of the 63 of two hashes
