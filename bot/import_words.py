@@ -39,10 +39,13 @@ def over(
         return words(imported.error or "import-crashed", **imported.params), []
     counts = Counter(item.outcome for item in items)
     taken, clearer = counts.pop(Outcome.NEW, 0), counts.get(Outcome.CLEARER, 0)
-    key = "import-stopped" if imported.state == ImportState.STOPPED else "import-done"
-    key = key if taken else f"{key}-empty"
+    some, nothing = "import-done", "import-done-empty"
+    if imported.state == ImportState.STOPPED:
+        some, nothing = "import-stopped", "import-stopped-empty"
     title = clip(imported.title or imported.source, 64)
-    lines = [words(key, title=title, keyword=style.keyword, n=taken, total=len(everything))]
+    lines = [
+        words(some if taken else nothing, title=title, keyword=style.keyword, n=taken, total=len(everything))
+    ]
     lines += _left_out(words, counts, settings.max_samples)
     lines += _wrong_in_table(words, imported)
     if imported.state == ImportState.FAILED:

@@ -22,7 +22,7 @@ from lora.jobs import JOB_ERRORS, DrawOptions
 BOT = Path(__file__).parents[2] / "bot"
 COUNTS = (0, 1, 2, 5, 11, 12, 21, 22, 25, 101, 111, 112)
 # Texts that are the same in every language: names, numbers and marks.
-UNTRANSLATED = {"button-cfg", "cancel-draw", "draw-bar", "sample-line"}
+UNTRANSLATED = {"button-cfg", "cancel-draw", "draw-bar", "sample-line", "style-line"}
 KEYWORD_PROBLEMS = ("empty", "characters", "ordinary", "too-many-tokens")
 
 
