@@ -4,8 +4,9 @@
     python -m lora.pretrain.drawings render --dir data/cache/drawings   # -> drawings.safetensors, drawings.json
 
 Six openly licensed sets use the same names for concepts, so that one subject exists in several styles. Names and tags
-come from emojibase (MIT). The concepts in ``held_out`` are in no training. Four more sets, ``UNSEEN``, are in none
-either: in measurements they are the styles that a person brings.
+come from emojibase (MIT). Icons of one colour, of five more sets, are coloured and written to files of their own,
+``icons.safetensors`` and ``icons.json``: measurements compare with the six sets only. The concepts in ``held_out`` are
+in no training. Four more sets, ``UNSEEN``, are in none either: in measurements they are the styles that a person brings.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from lora.pretrain.looks.painted import painted
+from lora.pretrain.names.icons import ICONS, WRONG
 from lora.pretrain.names.unseen import BY_STYLE
 
 # style name in captions -> (npm package, version, licence)
@@ -100,14 +103,15 @@ def npm_pack(package: str, version: str, folder: Path) -> Path:
 
 
 def named_drawings(folder: Path) -> list[Drawing]:
-    """Every icon of the six sets, of ``UNSEEN`` and of ``JUDGES`` that has a name, without skin tones.
+    """Every icon of the six sets, of ``UNSEEN``, ``JUDGES`` and ``ICONS`` that has a name, without skin tones.
 
-    The six sets, fxemoji and openmoji are named by emojibase; the other unseen sets by ``names.unseen``.
+    Three unseen sets are named by ``names.unseen``, all other sets by emojibase.
     """
     emoji = json.loads((npm_pack(NAMES[0], NAMES[1], folder) / "en" / "data.json").read_text())
     entries = [e for e in emoji if e.get("group") in GROUPS]
     found = []
-    for style, (package, version, _) in {**SETS, **UNSEEN, **JUDGES}.items():
+    sets = {**SETS, **UNSEEN, **JUDGES, **{style: row[:3] for style, row in ICONS.items()}}
+    for style, (package, version, _) in sets.items():
         icons = json.loads((npm_pack(package, version, folder) / "icons.json").read_text())
         names = _names(style, entries)
         found += [
@@ -123,6 +127,9 @@ def _names(style: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any
     if style in BY_STYLE:
         labels = {entry["label"].lower(): entry for entry in entries}
         return {icon: labels.get(words, {"label": words}) for icon, words in BY_STYLE[style].items()}
+    if style in ICONS:
+        names = {slug(e["label"]): e for e in entries if slug(e["label"]) not in WRONG[style]}
+        return {name + ICONS[style][3]: entry for name, entry in names.items()}
     run_together = style == "fxemoji"
     return {slug(e["label"]).replace("-", "" if run_together else "-"): e for e in entries}
 
@@ -251,6 +258,27 @@ def render_all(folder: Path, size: int = SIZE) -> None:
     print(f"{len(kept)} drawings, {int(mask.sum())} of them held out")
 
 
+def render_icons(folder: Path) -> None:
+    """Write ``icons.safetensors`` (pictures uint8 [N, 4, 256, 256]) and ``icons.json``, coloured.
+
+    Icons of held-out concepts are left out.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    named = load_named(folder)
+    out = held_out(named)
+    drawings = [d for d in named if d.style in ICONS and d.concept not in out]
+    made = [painted(render(d.svg), Random(f"{d.style} {d.concept}")) for d in drawings]
+    kept = [i for i in range(len(drawings)) if is_cut_out(made[i])]
+    rows = [{k: v for k, v in asdict(drawings[i]).items() if k != "svg"} for i in kept]
+    (folder / "icons.json").write_text(json.dumps(rows))
+    pictures = torch.from_numpy(np.stack([made[i] for i in kept])).permute(0, 3, 1, 2).contiguous()
+    save_file({"pictures": pictures}, folder / "icons.part")
+    (folder / "icons.part").rename(folder / "icons.safetensors")
+    print(f"{len(kept)} icons")
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lora.pretrain.drawings", description=__doc__)
     parser.add_argument("verb", choices=["fetch", "render"])
@@ -260,6 +288,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.verb == "fetch":
         print(fetch(args.dir))
     else:
+        if args.size == SIZE:
+            render_icons(args.dir)
         render_all(args.dir, args.size)
     return 0
 

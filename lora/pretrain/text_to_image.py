@@ -96,13 +96,13 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
     # The drawings and their captions. Other processes begin to make pictures while the model is compiled.
-    file = wait_for(args.dir / "drawings.safetensors")
-    rows = json.loads((args.dir / "drawings.json").read_text())
+    files = [wait_for(args.dir / f"{name}.safetensors") for name in ("drawings", "icons")]
+    rows = [row for file in files for row in json.loads(file.with_suffix(".json").read_text())]
     unseen = held_out(load_named(args.dir))
     used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
     drawings = [rows[i] for i in used]
     gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    variants = Variants(drawings, vocabulary, generator, seed, file=file, used=used, share=gpus)
+    variants = Variants(drawings, vocabulary, generator, seed, files=files, used=used, share=gpus)
     say(rank, f"{len(drawings)} drawings, captions {tuple(variants.captions.shape)}")
     # The model.
     model = Model(vocabulary).to(device)
@@ -119,7 +119,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     vae = (
         AutoencoderKL.from_pretrained(wait_for(args.vae)).to(device, memory_format=torch.channels_last).eval()
     )
-    pictures = load_file(file)["pictures"][torch.tensor(used)].to(device)
+    pictures = torch.cat([load_file(file)["pictures"] for file in files])[torch.tensor(used)].to(device)
     variants.encode(pictures, vae)
     del pictures
     say(rank, f"latents {tuple(variants.latents.shape)}")

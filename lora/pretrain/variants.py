@@ -59,8 +59,8 @@ class Variants:
     """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device.
 
     The constructor decides the scenes, makes the captions, and starts processes that make the pictures which are not
-    made on the device; ``encode`` makes the latents. ``file`` is that of the drawings (``drawings.safetensors``), and
-    ``used`` says which of its rows they are. ``share``: how many trainings share the machine's cores.
+    made on the device; ``encode`` makes the latents. ``files`` hold the drawings (``drawings.safetensors`` and so on),
+    and ``used`` says which of their rows they are. ``share``: how many trainings share the machine's cores.
     """
 
     latents: Tensor
@@ -72,15 +72,15 @@ class Variants:
         generator: torch.Generator,
         seed: int,
         *,
-        file: Path,
+        files: Sequence[Path],
         used: Sequence[int],
         share: int = 1,
     ) -> None:
         rng = Random(seed)
         concepts = [str(drawing["concept"]) for drawing in drawings]
-        cast = Cast(drawings, Source(Rows(file, used), concepts))
+        cast = Cast(drawings, Source(Rows(files, used), concepts))
         self._planned = scenes.plan(KINDS, drawings, rng, cast)
-        self._pool = Pool(file, used, concepts, self._wanted(), share=share)
+        self._pool = Pool(files, used, concepts, self._wanted(), share=share)
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         self._generator = generator
         device = generator.device

@@ -26,12 +26,14 @@ from lora.pretrain import looks
 from lora.pretrain.acts.words import all_act_words
 from lora.pretrain.captions import NUMBERS, plural
 from lora.pretrain.drawings import SETS
+from lora.pretrain.names.icons import ICONS
 from lora.pretrain.scenes import COLOURS
 
 EXTRA = 3000  # common words that are added to the captions' tokens
 PAIRS = 4000  # texts of a colour and a name, or of two names
 SIZE = 96  # numbers that an embedding is reduced to (principal components)
 LENGTH = 24  # tokens of a text, start and end included; longer ones are left out
+FILES = ("drawings.json", "icons.json")
 FRAME = "a the in and with beside wearing style sticker of background many pair"
 
 
@@ -41,6 +43,7 @@ def vocabulary(drawings: list[dict[str, object]], teacher_words: frozenset[str])
         FRAME,
         ",",
         *SETS,
+        *ICONS,
         *BACKGROUNDS,
         *COLOURS,
         *(word for words in NUMBERS.values() for word in words),
@@ -109,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
     parser.add_argument("--teacher", type=Path, required=True, help="the folder of all-MiniLM-L6-v2")
     args = parser.parse_args(argv)
-    drawings = json.loads((args.dir / "drawings.json").read_text())
+    drawings = [row for name in FILES for row in json.loads((args.dir / name).read_text())]
     known = frozenset(word for word in (args.teacher / "vocab.txt").read_text().split("\n") if word.isalpha())
     kept = vocabulary(drawings, known)
     used = [text for text in texts(drawings, kept, Random(0)) if len(encode(text)) <= LENGTH]

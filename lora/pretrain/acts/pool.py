@@ -31,16 +31,20 @@ class Wanted:
 
 
 class Rows:
-    """Reads drawings of ``drawings.safetensors``, uint8 [256, 256, 4]; row i is the file's row ``used[i]``."""
+    """Reads drawings, uint8 [256, 256, 4]. Row i is row ``used[i]`` of the files' ``pictures``, one after another."""
 
-    def __init__(self, path: Path, used: Sequence[int]) -> None:
-        self._file = safe_open(path, "numpy")
-        self._pictures: Any = self._file.get_slice("pictures")
+    def __init__(self, files: Sequence[Path], used: Sequence[int]) -> None:
+        self._pictures: list[Any] = [safe_open(file, "numpy").get_slice("pictures") for file in files]
         self._used = used
 
     def __call__(self, row: int) -> Array:
         at = self._used[row]
-        return np.ascontiguousarray(self._pictures[at : at + 1][0].transpose(1, 2, 0))
+        for pictures in self._pictures:
+            count = pictures.get_shape()[0]
+            if at < count:
+                return np.ascontiguousarray(pictures[at : at + 1][0].transpose(1, 2, 0))
+            at -= count
+        raise IndexError(row)
 
 
 def make(wanted: Wanted, source: Source) -> Array:
@@ -54,9 +58,9 @@ def make(wanted: Wanted, source: Source) -> Array:
 _source: Source | None = None  # of a process of the pool
 
 
-def _start(path: Path, used: Sequence[int], concepts: Sequence[str]) -> None:
+def _start(files: Sequence[Path], used: Sequence[int], concepts: Sequence[str]) -> None:
     global _source
-    _source = Source(Rows(path, used), concepts)
+    _source = Source(Rows(files, used), concepts)
 
 
 def _make_all(wanted: Sequence[Wanted]) -> Array:
@@ -72,7 +76,7 @@ class Pool:
 
     def __init__(
         self,
-        path: Path,
+        files: Sequence[Path],
         used: Sequence[int],
         concepts: Sequence[str],
         wanted: Sequence[Wanted],
@@ -84,7 +88,7 @@ class Pool:
             # Not forked: this process may use CUDA.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(path, list(used), list(concepts)),
+            initargs=(list(files), list(used), list(concepts)),
         )
         parts = [wanted[i : i + CHUNK] for i in range(0, len(wanted), CHUNK)]
         self._tasks: list[Future[Array]] = [self._executor.submit(_make_all, part) for part in parts]

@@ -34,19 +34,25 @@ def test_other_processes_make_the_same_pictures_in_order(file: Path) -> None:
     concepts = [CONCEPTS[at] for at in USED]
     outlined = Look(layers=(("outline", "thick black"),), seed=1)
     wanted = [Wanted(row=at % 4, look=outlined if at % 2 else None) for at in range(40)]
-    made = np.concatenate(list(Pool(file, USED, concepts, wanted, share=64)))
-    source = Source(Rows(file, USED), concepts)
+    made = np.concatenate(list(Pool([file], USED, concepts, wanted, share=64)))
+    source = Source(Rows([file], USED), concepts)
     assert made.shape == (40, 4, 256, 256)
     for at in (0, 1, 35, 39):
         assert np.array_equal(made[at], make(wanted[at], source))
     assert np.array_equal(made[6].transpose(1, 2, 0), PICTURES["hot beverage"])
 
 
+def test_rows_of_several_files_follow_each_other(file: Path) -> None:
+    rows = Rows([file, file], [1, len(CONCEPTS) + 2])
+    assert np.array_equal(rows(0), PICTURES["banana"])
+    assert np.array_equal(rows(1), PICTURES["ghost"])
+
+
 def in_this_process(
-    file: Path, used: list[int], concepts: list[str], wanted: list[Wanted], *, share: int
+    files: list[Path], used: list[int], concepts: list[str], wanted: list[Wanted], *, share: int
 ) -> list[np.ndarray]:
     """Stands for the pool: the same pictures, without other processes."""
-    source = Source(Rows(file, used), concepts)
+    source = Source(Rows(files, used), concepts)
     return [np.stack([make(one, source) for one in wanted])]
 
 
@@ -63,7 +69,9 @@ def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch
     ).eval()
     vocabulary = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana")))))
     drawings = [DRAWINGS[at] for at in USED]
-    made = Variants(drawings, vocabulary, torch.Generator().manual_seed(0), 0, file=file, used=USED, share=64)
+    made = Variants(
+        drawings, vocabulary, torch.Generator().manual_seed(0), 0, files=[file], used=USED, share=64
+    )
     pictures = torch.from_numpy(np.stack([PICTURES[CONCEPTS[at]] for at in USED])).permute(0, 3, 1, 2)
     made.encode(pictures, vae)
     assert made.latents.shape == (4, 5, 8, 32, 32)
