@@ -6,7 +6,8 @@
 Six openly licensed sets use the same names for concepts, so that one subject exists in several styles. Names and tags
 come from emojibase (MIT). Icons of one colour, of five more sets, are coloured and written to files of their own,
 ``icons.safetensors`` and ``icons.json``: measurements compare with the six sets only. The concepts in ``held_out`` are
-in no training. Four more sets, ``UNSEEN``, are in none either: in measurements they are the styles that a person brings.
+in no training. Four more sets, ``UNSEEN``, are in none either: in measurements they are the styles that a person
+brings.
 """
 
 from __future__ import annotations
