@@ -101,7 +101,11 @@ class Visit:
 
     async def _share(self, ada: Person) -> str:
         await ada.send("/share")
-        told = await ada.wait_for("Whoever opens this link", PATIENCE)
+        told = await ada.wait_for(_either("Whoever opens this link", "showed the link once"), PATIENCE)
+        if "showed the link once" in told.text:  # a kill came before the answer
+            self.told["link not seen"] += 1
+            await ada.press(told, "share:renew")
+            told = await ada.wait_for("Whoever opens this link", PATIENCE)
         found = re.search(r"\?start=(\S+)", told.text)
         assert found is not None
         return found[1]
