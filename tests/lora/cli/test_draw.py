@@ -51,7 +51,7 @@ def test_drawing_a_sweep(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("--cfg", "0"), ("--seed", "1~x"), ("--strength", "1.6"), ("--outline", "pink"), ("--cutout", "x")],
+    [("--cfg", "0"), ("--seed", "1~x"), ("--strength", "1.6"), ("--outline", "plaid"), ("--cutout", "x")],
 )
 def test_drawing_refuses_what_is_no_option(flag: str, value: str, tmp_path: Path) -> None:
     """With exit code 2, before a base is loaded."""
