@@ -20,6 +20,7 @@ from lora.engine.local import LocalEngine
 from lora.engine.worker_process import _environment
 from lora.jobs import (
     Cancelled,
+    CannotWork,
     Checkpoint,
     Draw,
     Drawn,
@@ -115,13 +116,13 @@ def _ended(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-async def test_a_base_that_cannot_be_loaded_is_logged(
-    settings: EngineSettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """The operator reads why; the engine tries again, for the folder may be put right meanwhile."""
+async def test_a_base_that_cannot_be_loaded_is_told(settings: EngineSettings, tmp_path: Path) -> None:
+    """The operator learns why; the engine tries again, for the folder may be put right meanwhile."""
     async with running(replace(settings, base=str(tmp_path))) as (_, events):
+        told = await until(events, Ready, CannotWork)
+        assert (told.worker, told.code) == ("1", "base")
+        assert "no diffusers folder" in told.detail
         assert await until(events, Ready, Lost) == Lost(worker="1", jobs=())
-    assert "no diffusers folder" in capfd.readouterr().err
 
 
 def test_the_worker_gets_nobodys_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
