@@ -79,9 +79,13 @@ def reading(stage: Stage) -> None:
     made = stage.standing()
     stage.put_figure(made)
     x, y = made.chest
-    half = half_width(stage.other, 0.38)
-    stage.put_other(at=(x, y + SIDE * 0.05), size=0.38)
-    stage.hands(made, (x - half * 0.95, y + SIDE * 0.08), (x + half * 0.95, y + SIDE * 0.08))
+    # The face of a thing is lower than that of a head: what it reads is smaller, and at its feet.
+    size, down = (0.3, 0.13) if stage.act.build is Build.THING else (0.38, 0.05)
+    half = half_width(stage.other, size)
+    stage.put_other(at=(x, y + SIDE * down), size=size)
+    stage.hands(
+        made, (x - half * 0.95, y + SIDE * (down + 0.03)), (x + half * 0.95, y + SIDE * (down + 0.03))
+    )
 
 
 def wearing(stage: Stage) -> None:
@@ -163,7 +167,7 @@ def inside(stage: Stage) -> None:
     seat = left + x * (right - left), top + rim * (bottom - top)
     at = CENTRE + (seat[0] - stage.other.centre[0]) * factor, SIDE - (bottom - seat[1]) * factor - 2
     made = stage.cast(0.42, (at[0], 0.3 * SIDE))
-    down = at[1] - made.neck[1] - SIDE * 0.03
+    down = at[1] - made.neck[1] - SIDE * 0.07
     if stage.act.build is not Build.HEAD:
         down = at[1] - made.neck[1]
     _shifted(stage, made, down)

@@ -30,7 +30,7 @@ SAID = {
     "tropical drink": ("cocktail", "drink"), "two-hump camel": ("camel",), "video game": ("gamepad",),
     "woman’s hat": ("hat", "sun hat"), "wrapped gift": ("gift",), "roll of paper": ("toilet paper",),
     "sun": ("sun",),
-    "deciduous tree": ("tree",), "four leaf clover": ("clover",), "tennis": ("tennis ball",),
+    "deciduous tree": ("tree",), "four leaf clover": ("clover",),
     "ribbon": ("bow",),
     "pile of poo": ("poop",), "polar bear": ("polar bear",), "musical notes": ("music",),
 }  # fmt: skip
