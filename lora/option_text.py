@@ -63,10 +63,12 @@ def read_outline(text: str) -> str:
     name = re.sub(r"[\s-]", "", text.lower())
     if name in NO_COLOUR:
         return NO_OUTLINE
-    found = str(ImageColor.colormap.get(COLOURS.get(name, name), name))
-    if not re.fullmatch("#[0-9a-f]{6}", found):
+    name = COLOURS.get(name, name)
+    if name in ImageColor.colormap:  # a text or, once Pillow has used the colour, a tuple
+        return "#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(name)[:3])
+    if not re.fullmatch("#[0-9a-f]{6}", name):
         raise NotAnOption(text)
-    return found
+    return name
 
 
 def read_cutout(text: str) -> str:

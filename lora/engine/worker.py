@@ -156,7 +156,7 @@ def main() -> None:
         work(setup, inbox, send, heartbeat.mark)
     except BaseError as error:
         send(CannotWork(worker="", code="base", detail=str(error)))
-        sys.exit(3)
+        os._exit(3)  # an orderly end aborts while the other thread reads stdin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Options as people write them."""
 
 import pytest
+from PIL import ImageColor
 
 from lora import option_text
 from lora.option_text import NotAnOption
@@ -40,9 +41,10 @@ def test_seeds_are_read_as_they_are_written() -> None:
 
 
 def test_colours_of_the_outline() -> None:
-    """Names and #rrggbb, in any case."""
+    """Names and #rrggbb, in any case, also after Pillow has used a colour: then its table has a tuple."""
+    ImageColor.getrgb("white")
     found = [option_text.read_outline(text) for text in ("none", "White", "#FF3366")]
     assert found == ["none", "#ffffff", "#ff3366"]
-    for text in ("", "pink", "#fff", "ff3366", "#gg0000", "#ff33660"):
+    for text in ("", "plaid", "#fff", "ff3366", "#gg0000", "#ff33660"):
         with pytest.raises(NotAnOption):
             option_text.read_outline(text)
