@@ -37,7 +37,7 @@ class AdapterInfo:
     steps: int
     seed: int
     background: str  # the background its samples were shown on
-    targets: str = "attention+ff"  # a key of TARGETS
+    targets: str = "attention+ff"  # a key of TARGETS; older files do not name it and have these
     prediction_type: str = ""  # of its base; empty in older files, which do not have it
     resolution: int = 0  # side of the training pictures, in pixels
 

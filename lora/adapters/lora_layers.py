@@ -27,6 +27,7 @@ from lora.adapters.adapter_file import (
     settings_of,
     to_bytes,
 )
+from lora.adapters.targets import DEFAULT_TARGETS
 from lora.adapters.targets import TARGETS as TARGETS
 from lora.jobs import JobError
 from lora.models.base_model import Base
@@ -55,7 +56,7 @@ def loaded_adapters(base: Base) -> LoadedAdapters:
 
 
 def add(
-    base: Base, name: str, *, rank: int, alpha: float, seed: int, targets: str = "attention+ff"
+    base: Base, name: str, *, rank: int, alpha: float, seed: int, targets: str = DEFAULT_TARGETS
 ) -> list[nn.Parameter]:
     """Put new float32 LoRA layers on the denoiser and return their weights. A seed always gives the same weights."""
     from peft import LoraConfig

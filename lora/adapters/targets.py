@@ -10,3 +10,4 @@ TARGETS = {
     "attention+ff": (*ATTENTION, *FEED_FORWARD),
     "attention+ff+conv": (*ATTENTION, *FEED_FORWARD, *CONVOLUTIONS),
 }
+DEFAULT_TARGETS = "attention+ff"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lora.adapters.targets import TARGETS
+from lora.adapters.targets import DEFAULT_TARGETS, TARGETS
 from lora.cli import flags
 from lora.cli.flags import below_one, count, from_zero, number, positive, seed, share, whole, without
 from lora.cli.terminal import UsageError
@@ -191,7 +191,7 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
     add(
         "--lora_targets",
         choices=tuple(TARGETS),
-        default="attention+ff",
+        default=DEFAULT_TARGETS,
         help="which layers learn; feed-forward ones carry style, conv adds ResNets' (reference: attention)",
     )
     add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.slot_bank import Loaded, SlotBank
 from lora.adapters.slots import SlottedDenoiser
+from lora.adapters.targets import DEFAULT_TARGETS
 from lora.drawing.half_decoder import decoder_of
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
@@ -28,7 +29,6 @@ from lora.models.graphs import Graphs
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
 SLOTS = 16
 RANK = 16
-TARGETS = "attention+ff"
 DECODED_AT_ONCE = 4  # more together are no faster, and take the memory of all of them
 MOST_STEPS = 1000
 AHEAD = (
@@ -66,7 +66,7 @@ class CapturedDrawing:
         buckets: Sequence[int] = BUCKETS,
         slots: int = SLOTS,
         rank: int = RANK,
-        targets: str = TARGETS,
+        targets: str = DEFAULT_TARGETS,
         merge_each: bool | None = None,
         lean: bool = False,
     ) -> None:

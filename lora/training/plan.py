@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from lora.adapters.targets import DEFAULT_TARGETS
 from lora.jobs import TrainSettings
 from lora.models.base_model import Base
 
@@ -45,7 +46,7 @@ class Plan:
     adam_epsilon: float = 1e-8
     adam_weight_decay: float = 1e-2
     timestep_sampling: str = "stratified"  # or "uniform", as the reference script does it
-    lora_targets: str = "attention+ff"  # a key of lora.adapters.targets.TARGETS
+    lora_targets: str = DEFAULT_TARGETS  # a key of lora.adapters.targets.TARGETS
     ema_decay: float | None = None  # None: checkpoints hold the trained weights, not an average
     background: str = "auto"  # or the name of one of the base's backgrounds
     composite: bool = True  # False drops alpha as the reference script does, for measurements
