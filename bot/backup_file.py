@@ -94,7 +94,10 @@ def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manifest:
     with _member(tar, member, MANIFEST) as source:
         try:
             manifest = Manifest(**json.loads(source.read(MANIFEST_BYTES)))
-        except (ValueError, TypeError) as error:
+            whole = type(manifest.format) is int and type(manifest.step) is int and manifest.step >= 0
+            if not whole or any(type(name) is not str for name in manifest.lost):
+                raise TypeError("a value is of another type")
+        except (ValueError, TypeError, RecursionError) as error:
             raise ConfigError("its manifest cannot be read, so this is no backup of the bot") from error
     if manifest.format != FORMAT or manifest.step > len(MIGRATIONS):
         raise ConfigError("this backup was made by a newer version of the bot: install that one")

@@ -189,10 +189,13 @@ class Config:
         return self.admin_limits if person in self.access.admins else self.limits
 
 
+MOST_ID = 2**52  # Telegram: an id has at most 52 significant bits
+
+
 def _is_person(entry: int | str) -> bool:
     """Whether it is an id, or an @name as Telegram allows them."""
     if isinstance(entry, int):
-        return entry > 0
+        return 0 < entry < MOST_ID
     return re.fullmatch(r"@[A-Za-z][A-Za-z0-9_]{3,31}", entry) is not None
 
 
@@ -224,7 +227,10 @@ ALLOWED: dict[str, Rule] = {
     ),
     "storage.waiting_days": (lambda v: v >= 1, "1 or more"),
     "storage.tidy_hour": (lambda v: 0 <= v <= 23, "0 to 23"),
-    "access.admins": (lambda v: all(id > 0 for id in v), "a list of people's ids, such as [123456789]"),
+    "access.admins": (
+        lambda v: all(0 < id < MOST_ID for id in v),
+        "a list of people's ids, such as [123456789]",
+    ),
     "access.mode": (lambda v: v in ("open", "list", "invite"), "open, list or invite"),
     "access.allow": (
         lambda v: all(_is_person(entry) for entry in v),

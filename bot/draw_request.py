@@ -9,7 +9,7 @@ from bot import sticker_options
 from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
-from bot.looks import look_of
+from bot.looks import Look, look_of
 from bot.quotas import check_drawing
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
@@ -23,10 +23,13 @@ from lora.jobs import DrawOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """An earlier drawing whose prompt and options are taken where a text gives no others."""
+    """An earlier drawing whose prompt, options and style are taken where a text gives no others."""
 
     prompt: English = field(repr=False)
     options: DrawOptions
+    person: int
+    style: int | None
+    bare: bool  # drawn by the base alone
 
     @classmethod
     def of(cls, job: Job, position: int = 0) -> Model:
@@ -34,17 +37,26 @@ class Model:
         prompt = English(text=job.prompt, original=job.prompt_original, unknown=job.prompt_unknown)
         if job.keyword:
             prompt = replace(prompt, text=captions.without_keyword(job.prompt, job.keyword))
-        return cls(prompt=prompt, options=job.options.of_picture(position))
+        return cls(
+            prompt=prompt,
+            options=job.options.of_picture(position),
+            person=job.person,
+            style=job.style,
+            bare=job.adapter is None,
+        )
 
 
 async def draw_words(context: Context, text: str, *, origin: str, model: Model | None = None) -> None:
-    """Draw what a text says, in the person's current style or the one that it names. Raises UserError."""
+    """Draw what a text says, in the style that it names, else in the model's, else in the person's current one.
+
+    The model of another person gives no style. Raises UserError.
+    """
     settings = context.parts.config.sticker
     options = model.options if model else sticker_options.defaults(settings, seed=random_seed())
     request = sticker_options.read(text, settings, options, context.person.writes_in)
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
-    style = await style_called(context, request.style) if request.style else await current_style(context)
+    style, bare = await _style(context, request.style, model)
     keyword, language = style.keyword if style else "", context.person.writes_in
     if request.prompt:
         prompt = in_english(request.prompt, keyword, language)
@@ -58,19 +70,36 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
         negative = in_english(request.without, keyword, language)
         options = replace(options, negative_prompt=negative.text)
         prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, negative.unknown))))
-    await ask(context, prompt, options, style, origin=origin)
+    await ask(context, prompt, options, style, bare=bare, origin=origin)
+
+
+async def _style(context: Context, name: str | None, model: Model | None) -> tuple[Style | None, bool]:
+    """The style to draw in, and whether the base shall draw alone."""
+    if name:
+        return await style_called(context, name), False
+    if model is not None and model.person == context.person.id:
+        style = await styles.usable(context.parts.store, context.person.id, model.style)
+        if style is not None or model.style is None:
+            return style, model.bare
+    return await current_style(context), False
 
 
 async def ask(
-    context: Context, english: English, options: DrawOptions, style: Style | None, *, origin: str
+    context: Context,
+    english: English,
+    options: DrawOptions,
+    style: Style | None,
+    *,
+    bare: bool = False,
+    origin: str,
 ) -> None:
-    """Insert the draw. ``bot/looks.py`` says with what it is drawn, and a note tells it."""
+    """Insert the draw. ``bot/looks.py`` says with what it is drawn, and a note tells it; ``bare``: the base alone."""
     store = context.parts.store
     if await jobs.by_origin(store, context.person.id, origin):
         return  # this message was handled before, and then the bot was killed
     if listed(english, context.parts.config.safety.words_file):
         raise UserError("prompt-undrawn")
-    look = look_of(context, style)
+    look = Look() if bare else look_of(context, style)
     prompt = captions.without_punctuation(captions.normalise(english.text)) or english.text
     if look.lent:
         prompt = captions.without_keyword(prompt, look.name) or prompt

@@ -38,12 +38,19 @@ async def text(words: Words, store: Store, use: Use, devices: dict[str, str]) ->
     return "\n".join(lines if devices else [*lines, words("stats-no-worker")])
 
 
+# The text that counts the jobs of a kind.
+COUNTS = {
+    JobKind.TRAIN: "stats-trainings",
+    JobKind.DRAW: "stats-draws",
+    JobKind.CUT_OUT: "stats-cutouts",
+}
+
+
 def _kind(words: Words, kind: JobKind, found: KindStats) -> list[str]:
     """A line of counts and, if any has ended today, a line of waiting times."""
-    key = "stats-trainings" if kind == JobKind.TRAIN else "stats-draws"
     lines = [
         words(
-            key,
+            COUNTS[kind],
             queued=found.queued,
             running=found.running,
             done=found.done,

@@ -127,7 +127,8 @@ async def _draw(context: Context, drawing: Drawing, job: Job, **changes: object)
         raise UserError("style-gone")
     await context.answer("notice-drawing")
     model = Model.of(job, drawing.position)
-    await ask(context, model.prompt, replace(model.options, **changes), style, origin=context.origin)  # type: ignore[arg-type]
+    options = replace(model.options, **changes)  # type: ignore[arg-type]
+    await ask(context, model.prompt, options, style, bare=model.bare, origin=context.origin)
 
 
 async def _cut_again(context: Context, **changes: object) -> None:

@@ -535,6 +535,9 @@ TEXTS = {
     "stats-draws": (
         "Drawings: {queued} wait, {running} run; today {done} done, {failed} failed, {cancelled} cancelled."
     ),
+    "stats-cutouts": (
+        "Cut-outs: {queued} wait, {running} run; today {done} done, {failed} failed, {cancelled} cancelled."
+    ),
     "stats-wait": "Waiting time today: {median} in the middle, {longest} at most.",
     "stats-errors": "Errors today: {errors}.",
     "stats-disk": "Disk: {share} % used, {used} of {budget} GB; {database} MB of it the database.",

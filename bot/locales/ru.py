@@ -451,7 +451,7 @@ TEXTS = {
     "undone-renamed": "↩ Отменено: <b>{old}</b> снова зовётся <b>{keyword}</b>.",
     "undone-back": "Вернул: {numbers}.",
     "undone-changed": "Снова как раньше: {numbers}.",
-    "undone-gone": "Убрал обратно: {numbers}. {n:картинка осталась|картинки остались|картинок осталось}.",
+    "undone-gone": "Снова убрал: {numbers}. {n:картинка осталась|картинки остались|картинок осталось}.",
     "undone-none": "Эти картинки уже снова здесь.",
     "samples-page": "<b>{keyword}</b>, {n:картинка|картинки|картинок}",
     "sample-line": "{number}. {caption}",
@@ -548,6 +548,9 @@ TEXTS = {
     ),
     "stats-draws": (
         "Рисунки: ждут {queued}, идут {running}; сегодня готово {done}, с ошибкой {failed}, отменено {cancelled}."
+    ),
+    "stats-cutouts": (
+        "Вырезка фона: ждут {queued}, идут {running}; сегодня готово {done}, с ошибкой {failed}, отменено {cancelled}."
     ),
     "stats-wait": "Ожидание сегодня: обычно {median}, самое долгое — {longest}.",
     "stats-errors": "Ошибки сегодня: {errors}.",
@@ -918,7 +921,7 @@ TEXTS = {
     "sticker-there-already": "Стикер {number} и так там.",
     "sticker-no-emoji": "Не вижу тут эмодзи. Пришли один или несколько, например 🦊☕",
     "sticker-no-words": "Не вижу тут слов. Напиши, например: <i>лиса, чай</i>.",
-    "pack-replace-which": "Какой стикер из <b>{title}</b> заменить новым? Нажми на номер.",
+    "pack-replace-which": "Какой стикер набора <b>{title}</b> заменить новым? Нажми на номер.",
     "pack-replace-by-which": "Каким рисунком заменить стикер {number}? Вот последние, которых нет в наборах.",
     "pack-nothing-drawn": "Рисунков, которых нет в наборах, пока нет. Сначала нарисуй: /sticker",
     "pack-order-which": "В каком наборе? Открой его в /packs и ответь на него теми же словами.",

@@ -148,3 +148,25 @@ async def test_a_full_folder_is_left_alone(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(ConfigError, match="no database"):
         backup.backup(tmp_path / "data", tmp_path / "b.tar")
+
+
+@pytest.mark.parametrize(
+    "forged", [b'"step": "x"', b'"step": -5', b'"step": 5, "lost": [[1]]', b"[" * 200_000]
+)
+async def test_a_manifest_of_other_values_is_refused(tmp_path: Path, forged: bytes) -> None:
+    """Whatever stands in it, one sentence says that this is no backup."""
+    store, _ = await filled(tmp_path / "data", count=1)
+    await store.close()
+    backup.backup(tmp_path / "data", tmp_path / "b.tar")
+    with tarfile.open(tmp_path / "b.tar") as good, tarfile.open(tmp_path / "forged.tar", "w") as bad:
+        for member in good.getmembers():
+            source = good.extractfile(member)
+            assert source is not None
+            data = source.read()
+            if member.name == "manifest.json":
+                kept = data.rstrip().removesuffix(b"}")
+                data = forged if forged[:1] == b"[" else kept + b", " + forged + b"}"
+            member.size = len(data)
+            bad.addfile(member, io.BytesIO(data))
+    with pytest.raises(ConfigError, match="manifest cannot be read"):
+        restore.restore(tmp_path / "forged.tar", tmp_path / "to")

@@ -52,6 +52,7 @@ def test_every_setting_has_one_line_of_why() -> None:
         ("[engine]\ndevices = []", "engine.devices = [] is not allowed"),
         ("[engine]\ndevices = ['auto', 'cpu']", "engine.devices = ['auto', 'cpu'] is not allowed"),
         ("[engine]\ndevice = 'cuda'", "'device' is called 'devices' now"),
+        ("[access]\nadmins = [99999999999999999999999]", "a list of people's ids"),
         ("[telegram]\napi_url = 'example.org'", "a http or https address"),
         ("train = 3", "[train]"),
         ("[train", "not valid TOML"),

@@ -159,6 +159,22 @@ async def test_the_menu_draws_otherwise(
         assert (options.seed == 42) == ("count" not in changes)
 
 
+async def test_a_drawing_of_the_base_alone_is_redrawn_by_the_base_alone(stage: Stage, ada: Person) -> None:
+    """A style that was learned meanwhile changes no earlier drawing; new words alone are drawn in it."""
+    async with ready_to_train(stage, ada) as running:
+        await ada.send("/sticker a fox --seed 42")
+        await ada.wait_for("seed 42")
+        await ada.send("/train")
+        await ada.wait_for("is ready")
+        await ada.press(stickers(ada)[0], "Again")
+        await until(lambda: len(drawn(running)) == 2)
+        await ada.send("--n 2", reply_to=stickers(ada)[0])
+        await until(lambda: len(drawn(running)) == 3)
+        await ada.send("/sticker a fox")
+        await until(lambda: len(drawn(running)) == 4)
+        assert [job.adapter is None for job in drawn(running)] == [True, True, True, False]
+
+
 async def test_words_for_what_shall_not_be_on_it_are_asked_for(stage: Stage, ada: Person) -> None:
     """The next text, or a reply to the question, draws the same without them."""
     async with stage.bot() as running:
