@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from bot import undrawn_words
 from bot.errors import ConfigError
@@ -205,14 +206,23 @@ def is_address(text: str) -> bool:
     return found is not None and 0 < int(found[2]) < 65536
 
 
+def is_url(text: str) -> bool:
+    """Whether it is the address of a http or https server, with a port that there can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port, or half of an IPv6 address
+        return False
+
+
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
 
 ALLOWED: dict[str, Rule] = {
-    "telegram.api_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
-    "telegram.file_url": (lambda v: v.startswith(("http://", "https://")), "a http or https address"),
+    "telegram.api_url": (lambda v: is_url(v), "a http or https address"),
+    "telegram.file_url": (lambda v: is_url(v), "a http or https address"),
     "telegram.name": (lambda v: len(v) <= NAME_CHARACTERS, f"at most {NAME_CHARACTERS} characters"),
     "telegram.webhook_url": (
-        lambda v: not v or bool(re.fullmatch(r"https?://[^/?#\s]+(/[\w./-]*)?", v)),
+        lambda v: not v or (is_url(v) and bool(re.fullmatch(r"https?://[^/?#\s]+(/[\w./-]*)?", v))),
         '"" or an address without a query, such as "https://bot.example.org/stickersmith"',
     ),
     "telegram.webhook_listen": (lambda v: is_address(v), 'HOST:PORT, such as "127.0.0.1:8443"'),
@@ -302,7 +312,10 @@ def parse(found: dict[str, Any], *, folder: Path = Path()) -> Config:
     """A parsed file as settings. Raises ConfigError for an unknown key or a value that is not allowed."""
     tables = get_type_hints(Config)
     _refuse_unknown(found, set(tables), where="table")
-    return Config(**{name: _table(tables[name], name, value, folder) for name, value in found.items()})
+    config = Config(**{name: _table(tables[name], name, value, folder) for name, value in found.items()})
+    if config.train.min_samples > config.train.max_samples:
+        raise ConfigError("train.min_samples is more than train.max_samples: no style could be trained")
+    return config
 
 
 def every_key() -> dict[str, Any]:
@@ -328,7 +341,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     """A value in the type of its field, if ``ALLOWED`` accepts it. Raises ConfigError."""
     value = _typed(kind, found)
     allowed, meaning = ALLOWED[key]
-    if value is None or not allowed(value):
+    if value is None or "\0" in str(value) or not allowed(value):
         raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
