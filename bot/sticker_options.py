@@ -155,4 +155,4 @@ KNOWN = [*OPTIONS, *WORDS]
 # The value of an option is one word. That of "no" goes on to the next option; a list of numbers may have spaces.
 _VALUES = {"no": r"(.*)", "cfg": r"\s*(\S*(?:(?<=[,;])\s+[\d.,;]+)*)"}
 # Phones replace two hyphens by a dash. A dash before a word that is no option is punctuation.
-_MARK = re.compile(rf"(?<!\S)(?:--([a-z]+)|[—–]({'|'.join(KNOWN)}))(?:\s*=\s*|(?=\s|$))", re.IGNORECASE)
+_MARK = re.compile(rf"(?<!\S)(?:--([^\W\d_]+)|[—–]({'|'.join(KNOWN)}))(?:\s*=\s*|(?=\s|$))", re.IGNORECASE)

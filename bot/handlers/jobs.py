@@ -61,7 +61,10 @@ async def _style_line(context: Context) -> str:
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
     if style is None:
         lent = await styles.usable(context.parts.store, context.person.id, context.person.style)
-        return context.words("status-lent", keyword=lent.keyword) if lent else context.words("no-style")
+        if lent is not None:
+            return context.words("status-lent", keyword=lent.keyword)
+        others = await styles.all_of(context.parts.store, context.person.id)
+        return context.words("status-none-chosen" if others else "no-style")
     state = context.words.plain("style-ready" if style.adapter else "style-untrained")
     pictures = pictures_of(context.words, style)
     return context.words("status-style", keyword=style.keyword, pictures=pictures, state=state)

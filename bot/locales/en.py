@@ -153,6 +153,7 @@ TEXTS = {
     ),
     "notice-forgetting": "Deleting …",
     # styles
+    "status-none-chosen": "None of your styles is chosen. Choose one in /styles, or start another with /new.",
     "no-style": "You have no style yet. /new starts one; I will suggest names for it.",
     "words-no-style-ready": (
         "Shall I draw that? You have no style of your own yet, so I take the ready-made one. "

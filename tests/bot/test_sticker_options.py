@@ -128,6 +128,7 @@ def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
         ("a fox --seed 1~x", "option-seed"),
         ("a fox --n 0", "option-n"),
         ("a fox --scale 3", "option-unknown"),
+        ("лиса --цвет 3", "option-unknown"),
     ],
 )
 def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None:

@@ -61,3 +61,17 @@ async def test_status_tells_what_is_going_on(stage: Stage, ada: Person) -> None:
         await ada.send("/train")
         await ada.send("/status")
         await ada.wait_for(lambda m: "Style zuvix" in m.text and "Learning zuvix" in m.text)
+
+
+async def test_status_after_the_chosen_style_is_deleted(stage: Stage, ada: Person) -> None:
+    """Whoever has another style is sent to /styles, not told that there is none."""
+    async with stage.bot():
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix")
+        await ada.send("/new bruvo")
+        await ada.wait_for("bruvo")
+        await ada.send("/delete")
+        await ada.press(await ada.wait_for(lambda m: m.button("Delete") is not None), "Delete")
+        await ada.wait_for("is deleted")
+        await ada.send("/status")
+        await ada.wait_for("None of your styles is chosen")
