@@ -51,9 +51,8 @@ class Tidy:
         await settings.write(self._store, CARED, time.time())
         await self._store.empty_log()
 
-    async def _forget_jobs(self) -> None:
+    async def _forget_jobs(self, before: float) -> None:
         """Delete old jobs in batches, between which everybody is served."""
-        before = time.time() - self._storage.keep_days * DAY
         last: int | None = 0
         while last is not None:
             last = await retention.forget_old(self._store, before, after=last)
@@ -69,11 +68,12 @@ class Tidy:
         await inbox.forget_old(
             self._store, done_days=self._storage.inbox_days, kept_days=self._storage.waiting_days
         )
-        await self._forget_jobs()
-        await retention.forget_changes(self._store, time.time() - self._storage.keep_days * DAY)
-        await questions.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
+        before = time.time() - self._storage.keep_days * DAY
+        await self._forget_jobs(before)
+        await retention.forget_changes(self._store, before)
+        await questions.forget_old(self._store, before)
         await wishes.forget_old(self._store, time.time() - DAY)
-        await reports.forget_old(self._store, time.time() - self._storage.keep_days * DAY)
+        await reports.forget_old(self._store, before)
         await retention.forget_deleted_styles(self._store)
         await retention.forget_seen(self._store)
         await imports.forget_told(self._store, time.time() - DAY)
