@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from itertools import combinations
 
 import pytest
 from PIL import Image, ImageDraw
 
+from benchmarks.likeness import on, saved
 from lora.checks.likeness import Likeness, likeness, near, same
 from tests.lora.checks.drawings import DEMO
 
@@ -18,18 +18,6 @@ NAMES = ("ghost", "key", "coin", "sun")  # a white one, a thin one, a pile, one 
 @cache
 def demo(name: str) -> Image.Image:
     return Image.open(DEMO / f"{name}.png").convert("RGBA")
-
-
-def on(image: Image.Image, colour: str) -> Image.Image:
-    ground = Image.new("RGBA", image.size, colour)
-    ground.alpha_composite(image)
-    return ground.convert("RGB")
-
-
-def saved(image: Image.Image, format: str, quality: int) -> Image.Image:
-    out = io.BytesIO()
-    image.save(out, format, quality=quality)
-    return Image.open(out).convert("RGBA")
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:
