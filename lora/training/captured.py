@@ -6,6 +6,9 @@ flat tensors, of which PEFT's weights and the optimizer's state are views. So fi
 
 What belongs to one person is done for each training alone: its samples and noise, clipping, AdamW, learning rate,
 average. So it is the same training within rounding, whoever else is trained beside it.
+
+Of several processes (``distributed``), each replays the graph of its own pictures of the batch. Then gradient, loss and
+halt are summed over the processes in one message, and each process takes the same step.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 from lora.adapters import lora_layers
 from lora.jobs import JobError
 from lora.training.checkpoints import MOMENTS, Run
+from lora.training.distributed import Processes
 from lora.training.loss import EncodedSamples, Shown, StepNoise, loss_weights, shown, step_noise
 from lora.training.lr_schedules import lr_multiplier
 from lora.training.shared_step import shared_step
@@ -39,11 +43,13 @@ class Step(NamedTuple):
 
 
 def suits(run: Run, processes: int) -> bool:
-    """Whether a training can be captured: on one GPU, with the whole batch at once."""
-    alone = (
-        processes == 1 and run.plan.gradient_accumulation_steps == 1 and not run.plan.gradient_checkpointing
-    )
-    return alone and run.base.device.type == "cuda"
+    """Whether a training can be captured: on GPUs, if each process has pictures and takes them all at once.
+
+    All processes of a training decide alike.
+    """
+    plan = run.plan
+    at_once = plan.gradient_accumulation_steps == 1 and not plan.gradient_checkpointing
+    return at_once and processes <= plan.batch_size and run.base.device.type == "cuda"
 
 
 class CapturedTraining:
@@ -52,13 +58,17 @@ class CapturedTraining:
     To be made after a resume has put both where they were.
     """
 
-    def __init__(self, run: Run, samples: EncodedSamples) -> None:
-        self._run, self._samples = run, samples
-        self._shared = shared_step(run, tuple(samples.latent_mean.shape[2:]))
+    def __init__(self, run: Run, samples: EncodedSamples, processes: Processes) -> None:
+        self._run, self._samples, self._processes = run, samples, processes
+        (self._own,) = processes.micro_batches(run.plan)
+        self._shared = shared_step(
+            run, tuple(samples.latent_mean.shape[2:]), self._own.stop - self._own.start
+        )
         size = self._shared.denoiser.layout.size
         floats: dict[str, Any] = {"device": run.base.device, "dtype": torch.float32}
         self._values = torch.zeros(1, size, **floats)  # the float32 weights
-        self._values.grad = torch.zeros_like(self._values)
+        self._message = torch.zeros(size + 2, **floats)  # gradient, loss, and how many processes halt
+        self._values.grad = self._message[:size].view(1, size)
         self._moments = {moment: torch.zeros(1, size, **floats) for moment in MOMENTS}
         self._steps = torch.zeros((), **floats)
         self._optimizer = self._adam()
@@ -73,8 +83,8 @@ class CapturedTraining:
         """Each step from ``start`` on. Other trainings that are alike do theirs meanwhile.
 
         A loss is read one step late, so that the GPU need not wait for it. But after a number of steps that is in
-        ``stops``, and after the last, nothing is queued further: weights and moments are those of that step. Raises
-        JobError not-a-number; the step it was in has changed no weight.
+        ``stops``, and after the last, nothing is queued further: weights and moments are those of that step. All
+        processes queue, read and halt alike. Raises JobError not-a-number; the step it was in has changed no weight.
         """
         self._next, self._end, self._stops, self._halt = start, self._run.plan.steps, frozenset(stops), halt
         counted = self._shared.busy
@@ -83,7 +93,9 @@ class CapturedTraining:
                 with self._shared.working():
                     while self.wants:
                         self._shared.advance()
-                    done, loss = _read(*self._unread.popleft())
+                    done, loss, halted = _read(*self._unread.popleft())
+                if halted:
+                    self._end = self._next
                 seconds, counted = self._shared.busy - counted, self._shared.busy
                 yield Step(done, loss, seconds, done == self._end)
                 if not self._unread:
@@ -97,7 +109,7 @@ class CapturedTraining:
     def show(self, used: Tensor) -> tuple[Shown, Tensor]:
         """Copy its weights into used [1, size]; what its next step shows, and what each error counts [n]."""
         base, plan = self._shared.base, self._run.plan
-        values = vars(step_noise(base, self._samples, plan, self._next))
+        values = vars(step_noise(base, self._samples, plan, self._next).part(self._own))
         sent = StepNoise(**{key: _sent(value, base.device) for key, value in values.items()})
         used.copy_(self._values)
         return shown(base, self._samples, sent), loss_weights(base, plan, sent.timesteps)
@@ -105,12 +117,15 @@ class CapturedTraining:
     @torch.no_grad()
     def learn(self, gradient: Tensor, loss: Tensor) -> None:
         """Change its weights by a gradient [1, size] of this loss. What is not finite changes nothing."""
-        run, own = self._run, self._values.grad
-        assert own is not None
-        own.copy_(gradient)
-        norm = torch.linalg.vector_norm(own)
-        found = torch.stack((loss, norm))
-        own.mul_((run.plan.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+        run = self._run
+        summed, halt = self._message[:-2], self._halt is not None and self._halt.is_set()
+        summed.copy_(gradient[0])
+        self._message[-2] = loss
+        self._message[-1] = halt
+        self._processes.sum(self._message)
+        norm = torch.linalg.vector_norm(summed)
+        found = torch.cat((self._message[-2:], norm.view(1)))
+        summed.mul_((run.plan.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
         self._optimizer.found_inf = 1 - torch.isfinite(found).all().float()  # type: ignore[attr-defined]
         self._optimizer.param_groups[0]["lr"] = run.plan.learning_rate * lr_multiplier(run.plan, self._next)
         self._optimizer.step()
@@ -118,8 +133,6 @@ class CapturedTraining:
         if run.ema:
             run.ema.update(self._next)
         self._unread.append((self._next, _fetched(found), self._shared.mark()))
-        if self._halt is not None and self._halt.is_set():
-            self._end = self._next
         self._resting = self._next in self._stops
 
     def _adam(self) -> torch.optim.AdamW:
@@ -175,10 +188,10 @@ def _fetched(value: Tensor) -> Tensor:
     return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
 
 
-def _read(done: int, found: Tensor, ready: Any) -> tuple[int, float]:
-    """Wait for the loss and the gradient's norm of a step. Raises JobError not-a-number."""
+def _read(done: int, found: Tensor, ready: Any) -> tuple[int, float, bool]:
+    """Wait for a step: its number, its loss, and whether a process halts. Raises JobError not-a-number."""
     ready.synchronize()
-    loss, norm = found.tolist()
+    loss, halted, norm = found.tolist()
     if not math.isfinite(loss + norm):
         raise JobError("not-a-number", f"at step {done}")
-    return done, loss
+    return done, loss, halted > 0

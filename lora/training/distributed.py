@@ -3,7 +3,7 @@
 ``accelerate launch`` and ``torchrun`` start them and set RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in
 the environment. Every process draws the random values of the whole batch and works on its own pictures of it. The
 gradients are summed over all processes, then every process takes the same step. So the losses are those of one process
-with the same batch.
+with the same batch. On GPUs, each process replays a CUDA graph for its pictures (``lora.training.captured``).
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Processes:
         own = range(first, first + plan.gradient_accumulation_steps)
         return [slice(ends[number], ends[number + 1]) for number in own if ends[number] < ends[number + 1]]
 
+    def sum(self, message: Tensor) -> None:
+        """Sum a tensor over all processes, in place. On GPUs it is queued: nobody waits for it."""
+        if self.world_size > 1:
+            dist.all_reduce(message)
+
     @contextmanager
     def main_first(self) -> Iterator[None]:
         """The other processes wait until the main process has left it: they then find what it downloaded."""
@@ -60,7 +65,7 @@ class Processes:
             return loss, halted
         grads = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
         flat = torch.cat([*(grad.flatten() for grad in grads), loss.view(1), halted.view(1)])
-        dist.all_reduce(flat)
+        self.sum(flat)
         sums = flat[:-2].split([grad.numel() for grad in grads])
         for weight, summed in zip(weights, sums, strict=True):
             weight.grad = summed.view_as(weight)

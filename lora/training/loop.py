@@ -46,9 +46,9 @@ def train(
     """Train an adapter on ``job.samples``; between any two events the caller may use the base.
 
     The base's own weights never change. The adapter and the optimizer are float32 whatever the base is. Every process
-    gives the same events. Once ``halt`` is set in one of them, the training ends after the running step: with a
-    Checkpoint, and without Trained. Raises JobError: bad-picture, caption-too-long, not-a-number, bad-adapter (the
-    state to resume from is damaged or of another training).
+    gives the same events. Once ``halt`` is set in one of them, the training ends after the running step, or after the
+    steps that are queued: with a Checkpoint, and without Trained. Raises JobError: bad-picture, caption-too-long,
+    not-a-number, bad-adapter (the state to resume from is damaged or of another training).
     """
     # The samples: pictures, captions, background.
     plan = plan or make_plan(base, job.settings, samples=len(job.samples))
@@ -117,7 +117,7 @@ def _steps(
     processes: Processes,
     halt: threading.Event | None,
 ) -> Iterator[Step]:
-    """Each step; on a GPU by a CUDA graph, together with other trainings, if the plan allows."""
+    """Each step; on GPUs by a CUDA graph, together with other trainings, if the plan allows."""
     plan = run.plan
     if not captured.suits(run, processes.world_size):
         for step in range(start, plan.steps):
@@ -127,7 +127,7 @@ def _steps(
         return
     wanted = (plan.checkpoint_steps, plan.validation_steps or plan.steps)
     stops = [done for done in range(start + 1, plan.steps + 1) if any(done % every == 0 for every in wanted)]
-    yield from captured.CapturedTraining(run, encoded).steps(start, stops, halt)
+    yield from captured.CapturedTraining(run, encoded, processes).steps(start, stops, halt)
 
 
 def _step(

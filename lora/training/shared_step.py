@@ -45,7 +45,7 @@ class Alike:
     rank: int
     alpha: float
     targets: str
-    batch_size: int
+    pictures: int  # of one step, in this process
     latents: tuple[int, ...]  # [channels, h, w]
     compiled: bool
 
@@ -73,13 +73,13 @@ class SharedStep:
         self.busy = 0.0  # seconds that its trainings have worked or waited for the GPU
         self._alike = alike
         self._members: list[Member] = []
-        rows = self._most = _rows(base.device, alike.batch_size)
+        rows = self._most = _rows(base.device, alike.pictures)
         like: dict[str, Any] = {"device": base.device, "dtype": base.dtype}
         self._used = torch.zeros(rows, self.denoiser.layout.size, **like)  # what the layers compute with
         self._gradient = torch.zeros_like(self._used)
         self._losses = torch.zeros(rows, device=base.device)
         self._shown: Shown | None = None
-        self._weights = torch.zeros(rows * alike.batch_size, device=base.device)
+        self._weights = torch.zeros(rows * alike.pictures, device=base.device)
         self._graphs = Graphs(base.device)
 
     def parts(self, flat: Tensor) -> list[Tensor]:
@@ -130,7 +130,7 @@ class SharedStep:
 
     def _pass(self, some: Sequence[Member]) -> None:
         """Losses and gradients of some trainings, in rows of the buffers. Nothing of a training changes."""
-        size = self._alike.batch_size
+        size = self._alike.pictures
         for row, member in enumerate(some):
             given, weights = member.show(self._used[row : row + 1])
             own = slice(row * size, (row + 1) * size)
@@ -150,7 +150,7 @@ class SharedStep:
     def _work(self, count: int) -> None:
         assert self._shown is not None
         leaves = self._bind(count)
-        rows = slice(0, count * self._alike.batch_size)
+        rows = slice(0, count * self._alike.pictures)
         errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
         losses = errors.unflatten(0, (count, -1)).sum(1)
         gradients = torch.autograd.grad(losses.sum(), leaves)
@@ -168,9 +168,9 @@ class SharedStep:
         return leaves
 
 
-def _rows(device: torch.device, batch_size: int) -> int:
+def _rows(device: torch.device, pictures: int) -> int:
     """How many trainings share one pass: a power of two, as the buckets are."""
-    room = max(1, MOST_PICTURES // batch_size)
+    room = max(1, MOST_PICTURES // pictures)
     if device.type == "cuda":
         room = min(room, most_at_once(device))
     return max(size for size in BUCKETS if size <= room)
@@ -184,14 +184,14 @@ _denoisers: WeakKeyDictionary[Any, dict[tuple[int, str, bool], tuple[SlottedDeno
 )
 
 
-def shared_step(run: Run, latents: tuple[int, ...]) -> SharedStep:
-    """The one that a training shares with those that are alike and run now."""
+def shared_step(run: Run, latents: tuple[int, ...], pictures: int) -> SharedStep:
+    """The one that a training, of so many ``pictures`` a step, shares with those that are alike and run now."""
     base, plan = run.base, run.plan
     alike = Alike(
         rank=plan.rank,
         alpha=plan.alpha,
         targets=plan.lora_targets,
-        batch_size=plan.batch_size,
+        pictures=pictures,
         latents=latents,
         compiled=base.compiled,
     )
