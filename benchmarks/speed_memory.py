@@ -52,6 +52,8 @@ def _draw(setting: Setting, base: Base, data: bytes, *, small: bool) -> dict[str
         if isinstance(event, sampling.DrawProgress) and event.step == event.steps:
             so_far("steps")
     so_far("decoded")
+    another = setup.items([data], 1)
+    found["  another picture, s"] = setting.timed(lambda: setup.pictures(own, another, setting.steps))
     return found
 
 

@@ -155,12 +155,17 @@ def decoders(setting: Setting) -> None:
     chance = torch.Generator(base.device).manual_seed(0)
     latents = torch.randn(4, 4, side, side, generator=chance, device=base.device)
     right = base.decode(latents[:1])
-    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    kinds = {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+        "float16 in bands": torch.float16,
+    }
     for compiled in (False, True) if setting.compiled else (False,):
         for name, dtype in kinds.items():
-            if (compiled and dtype != torch.float16) or (setting.tiny and dtype != torch.float32):
+            if (compiled and name != "float16") or (setting.tiny and dtype != torch.float32):
                 continue
-            decoder = Decoder(base, dtype)
+            decoder = Decoder(base, dtype, lean="bands" in name)
             if compiled:
                 decoder.compile()
             found: dict[str, Any] = {

@@ -24,7 +24,8 @@ from lora.adapters.targets import DEFAULT_TARGETS
 from lora.drawing.half_decoder import decoder_of
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
-from lora.models.graphs import Graphs
+from lora.models.graphs import Graphs, fetched
+from lora.models.offload import free_for_drawing
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
 SLOTS = 16
@@ -72,9 +73,14 @@ class CapturedDrawing:
     ) -> None:
         """With ``merge_each``, a mixed batch has weights for each picture, else halves; None: if memory allows.
 
-        With ``lean``, a batch of one adapter has halves too, which takes 0.5 GB less of SD 2.1 and more time.
+        With ``lean``, a batch of one adapter has halves too, pictures are decoded one by one and in bands, and the VAE
+        is in main memory: that takes 1.5 GB less of SD 2.1 and more time.
         """
         most = buckets[-1]
+        self._decoder = decoder_of(base, lean=lean)  # it takes memory for its probes, so it is made first
+        if lean:
+            free_for_drawing(base)
+        self._decoded_at_once = 1 if lean else DECODED_AT_ONCE
         self.source = base.unet  # a base with another denoiser needs buffers of its own
         self.buckets = tuple(buckets)
         self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
@@ -102,7 +108,6 @@ class CapturedDrawing:
         self._factors = torch.zeros(MOST_STEPS, 5, **floats)
         self._number = torch.zeros(1, dtype=torch.long, device=base.device)
         self._graphs = Graphs(base.device)
-        self._decoder = decoder_of(base)
         self._pixels: dict[int, Tensor] = {}
 
     def info(self, files: Sequence[bytes | None]) -> list[AdapterInfo | None]:
@@ -134,7 +139,7 @@ class CapturedDrawing:
         for bucket, guided, merged in self._compile_for:
             self._set(bucket, merged)
             self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
-        for size in sorted({min(bucket, DECODED_AT_ONCE) for bucket, _, _ in self._compile_for}):
+        for size in sorted({min(bucket, self._decoded_at_once) for bucket, _, _ in self._compile_for}):
             self._graphs.record(("decode", size), partial(self._decode, size))
 
     @property
@@ -160,7 +165,7 @@ class CapturedDrawing:
         bucket = next(size for size in self.buckets if size >= count)
         loaded = self.bank.load([one.adapter for one in requests])
         kinds = {(one.slot, asked.strength) for one, asked in zip(loaded, requests, strict=True)}
-        merged = 1 if len(kinds) == 1 else self.mixed(bucket)
+        merged = self.alone if len(kinds) == 1 else self.mixed(bucket)
         self._record_all(bucket, merged, phases)
         self._x[:count].copy_(torch.stack([one.noise for one in requests]))
         self._meant.zero_()
@@ -184,12 +189,16 @@ class CapturedDrawing:
         return self._x[:count].clone()
 
     def decode(self, latents: Tensor) -> Iterator[Tensor]:
-        """The pictures [H, W, 3] of latents, 8 bits, on the CPU."""
-        for some in latents.split(DECODED_AT_ONCE):
+        """The pictures [H, W, 3] of latents, 8 bits, on the CPU. All are queued before the first one is waited for."""
+        queued = []
+        for some in latents.split(self._decoded_at_once):
             size = next(size for size in (1, 2, DECODED_AT_ONCE) if size >= len(some))
             self._x[: len(some)].copy_(some)
             self._graphs.run(("decode", size), partial(self._decode, size))
-            yield from self._pixels[size][: len(some)].cpu()
+            queued.append((fetched(self._pixels[size][: len(some)]), self._graphs.mark()))
+        for pixels, ready in queued:
+            ready.synchronize()
+            yield from pixels
 
     def _record_all(self, bucket: int, merged: int, phases: Sequence[Phase]) -> None:
         """Record what a batch needs before its inputs are put in place: recording runs it a few times."""

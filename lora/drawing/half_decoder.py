@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lora.drawing.banded_decoder import compute_in_bands
 from lora.models.base_model import Base
 
 PROBE = 32  # latents of a side: the float32 decoder takes as much memory as all of drawing at 64
@@ -21,12 +22,13 @@ MOST = 1 / 255  # by how much a pixel of 0 to 1 may differ from the float32 deco
 class Decoder:
     """Decodes latents [n, channels, h, w] to pixels [n, 3, H, W] in -1..1."""
 
-    def __init__(self, base: Base, dtype: torch.dtype) -> None:
+    def __init__(self, base: Base, dtype: torch.dtype, *, lean: bool = False) -> None:
+        """With ``lean`` it computes in bands (``banded_decoder``), and takes less memory and more time."""
         self._vae = base.vae
-        if base.device.type == "cuda":
-            self._vae = copy.deepcopy(base.vae)
-            self._vae.encoder = self._vae.quant_conv = None
-            self._vae.to(base.device, dtype)
+        if base.device.type == "cuda" or lean:
+            self._vae = _copied(base.vae).to(base.device, dtype)
+        if lean:
+            compute_in_bands(self._vae.decoder)
         self._base = replace(base, vae=_Cast(self._vae, dtype))
         self.dtype = dtype
 
@@ -36,6 +38,12 @@ class Decoder:
     def compile(self) -> None:
         """Let the compiler write its kernels."""
         self._vae.decoder.compile(fullgraph=True, dynamic=False)
+
+
+def _copied(vae: Any) -> Any:
+    """A copy without the encoder, which keeps its weights."""
+    left_out: dict[int, Any] = {id(part): None for part in (vae.encoder, vae.quant_conv) if part is not None}
+    return copy.deepcopy(vae, left_out)
 
 
 class _Cast:
@@ -51,19 +59,19 @@ class _Cast:
         return self.vae.decode(latents.to(self._dtype))
 
 
-def decoder_of(base: Base) -> Decoder:
+def decoder_of(base: Base, *, lean: bool = False) -> Decoder:
     """In float16 on a GPU if two probes look the same; float16 has the ten bits of the TF32 that is the usual there."""
     if base.device.type == "cuda":
-        half = Decoder(base, torch.float16)
-        if furthest(base, half) <= MOST:
+        half = Decoder(base, torch.float16, lean=lean)
+        if furthest(base, half, side=PROBE // 2 if lean else PROBE) <= MOST:
             return half
-    return Decoder(base, torch.float32)
+    return Decoder(base, torch.float32, lean=lean)
 
 
 @torch.no_grad()
-def furthest(base: Base, decoder: Decoder) -> float:
+def furthest(base: Base, decoder: Decoder, *, side: int = PROBE) -> float:
     """The largest difference of a pixel, in 0..1, between a decoder and the base's, on two probes."""
-    side = min(PROBE, base.unet.config.sample_size)
+    side = min(side, base.unet.config.sample_size)
     chance = torch.Generator().manual_seed(0)
     found = 0.0
     for smooth in (False, True):

@@ -24,7 +24,7 @@ from lora.drawing.sampling import (
 from lora.drawing.solver import solver_of
 from lora.jobs import JobError
 from lora.models.base_model import Base
-from lora.models.offload import LARGE, free_for_drawing
+from lora.models.offload import LARGE, free_for_drawing, free_text_encoder
 
 log = logging.getLogger(__name__)
 
@@ -120,15 +120,22 @@ def draw_mixed(
     backgrounds = [
         item.background or background_of(base, info) for item, info in zip(items, infos, strict=True)
     ]
+    texts = [
+        texts_of(base, item, info.keyword if info else "", background)
+        for item, info, background in zip(items, infos, backgrounds, strict=True)
+    ]
+    embedded = base.embed([text for pair in texts for text in pair])  # all at once
+    if drawing.lean:
+        free_text_encoder(base)
     requests = [
         Request(
             adapter=item.adapter,
-            texts=base.embed(texts_of(base, item, info.keyword if info else "", background)),
+            texts=both,
             noise=noise_of(base, item),
             cfg=item.cfg,
             strength=item.strength,
         )
-        for item, info, background in zip(items, infos, backgrounds, strict=True)
+        for item, both in zip(items, embedded.unflatten(0, (-1, 2)), strict=True)
     ]
     latents = yield from _sampled(base, drawing, requests, steps)
     for index, pixels in enumerate(drawing.decode(latents)):

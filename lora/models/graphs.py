@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,13 @@ class Graphs:
             work()
         self._pool = graph.pool()
         return graph
+
+
+def fetched(value: Tensor) -> Tensor:
+    """A copy in main memory, complete when all that is queued now is done (``Graphs.mark``)."""
+    if value.device.type != "cuda":
+        return value.clone()
+    return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
 
 
 class _Done:

@@ -62,7 +62,13 @@ def free_for_decoding(base: Base) -> None:
     released. The decoder needs most memory of all parts of drawing: 1.8 GB of tensors for one picture of 768 px.
     Decoding in tiles would need less, but gives other pictures: the decoder's norms and attention use the whole one.
     """
-    if base.device.type != "cpu" and base.resolution >= LARGE:
+    if base.resolution >= LARGE:
+        free_text_encoder(base)
+
+
+def free_text_encoder(base: Base) -> None:
+    """Move the text encoder to main memory until ``Base.embed`` needs it for a new text."""
+    if base.device.type != "cpu":
         base.text_encoder.to("cpu")
         torch.cuda.empty_cache()
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from lora.adapters import lora_layers
 from lora.jobs import JobError
+from lora.models.graphs import fetched
 from lora.training.checkpoints import MOMENTS, Run
 from lora.training.distributed import Processes
 from lora.training.loss import EncodedSamples, Shown, StepNoise, loss_weights, shown, step_noise
@@ -132,7 +133,7 @@ class CapturedTraining:
         self._next += 1
         if run.ema:
             run.ema.update(self._next)
-        self._unread.append((self._next, _fetched(found), self._shared.mark()))
+        self._unread.append((self._next, fetched(found), self._shared.mark()))
         self._resting = self._next in self._stops
 
     def _adam(self) -> torch.optim.AdamW:
@@ -179,13 +180,6 @@ class CapturedTraining:
 def _sent(value: Tensor, device: torch.device) -> Tensor:
     """A copy on the device that nobody waits for."""
     return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.clone()
-
-
-def _fetched(value: Tensor) -> Tensor:
-    """A copy in main memory, complete when all that is queued now is done."""
-    if value.device.type != "cuda":
-        return value.clone()
-    return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
 
 
 def _read(done: int, found: Tensor, ready: Any) -> tuple[int, float, bool]:
