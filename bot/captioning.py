@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from bot.english import English, in_english
+from bot.sample_lines import without_number
 from bot.store import Store
 from bot.tables import albums, people, samples
 from bot.tables.albums import AlbumItem
@@ -105,25 +106,51 @@ async def deal_out(store: Store, person: int, album: str, keyword: str) -> None:
                 continue
             await albums.forget_album_caption(store, item.sample)
             if text is not None:
-                await give(store, item.sample, text, keyword, language, CaptionOrigin.ALBUM)
+                await give(store, item.sample, without_number(text), keyword, language, CaptionOrigin.ALBUM)
 
 
 def _texts(items: Sequence[AlbumItem]) -> list[str | None]:
     """A text for each picture: over all albums of the moment where the lines fit, else album by album."""
-    written = [item.caption for item in items]
-    together = lines_for(written)
-    if together != written:
+    together = _line_each([item.caption for item in items])
+    if together is not None:
         return together
     albums = [list(album) for _, album in groupby(items, key=lambda item: item.album)]
     return [text for album in albums for text in lines_for([item.caption for item in album])]
 
 
 def lines_for(written: Sequence[str | None]) -> list[str | None]:
-    """What each picture of an album is called. One caption with a line per picture is one caption each;
-    any other belongs to the picture that carries it.
+    """What each picture of an album is called. One caption with a line per picture is one caption each.
+
+    Other lines on the first picture are nobody's (``uneven_lines``). Any other caption belongs to the picture that
+    carries it.
     """
+    if (dealt := _line_each(written)) is not None:
+        return dealt
+    uneven = len(written) > 1 and not any(written[1:]) and len(lines_of(written[0])) > 1
+    return [None] * len(written) if uneven else list(written)
+
+
+def _line_each(written: Sequence[str | None]) -> list[str | None] | None:
     only = [text for text in written if text]
-    lines = [line.strip() for line in only[0].splitlines() if line.strip()] if len(only) == 1 else []
-    if len(lines) == len(written) > 1:
-        return list(lines)
-    return list(written)
+    lines = lines_of(only[0]) if len(only) == 1 else []
+    return list(lines) if len(lines) == len(written) > 1 else None
+
+
+def lines_of(text: str | None) -> list[str]:
+    """The lines of a text that say something."""
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+async def uneven_lines(store: Store, person: int, message_ids: Iterable[int]) -> tuple[int, int] | None:
+    """(lines, pictures) of an album with one of these messages whose first picture has lines, but not one for each.
+
+    None if there is no such album.
+    """
+    for album in await albums.of_messages(store, person, message_ids):
+        items = await albums.albums_near(store, person, album)
+        written = [item.caption for item in items if item.album == album]
+        texts = [text for item, text in zip(items, _texts(items), strict=True) if item.album == album]
+        if written[0] and not any(texts):
+            alone = sum(1 for item in items if item.caption) == 1
+            return len(lines_of(written[0])), len(items if alone else written)
+    return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from telegram import Update
 from telegram.ext.filters import BaseFilter
 
+from bot.command_words import command_named
 from bot.context import Context
 
 Handler = Callable[[Context], Awaitable[None]]
@@ -25,6 +26,18 @@ class Command:
     def matches(self, update: Update) -> bool:
         """Whether the message is this command."""
         return command_of(update) == self.name
+
+
+@dataclass(frozen=True)
+class AnyCommand:
+    """A command that nothing else has taken."""
+
+    handler: Handler
+    admins_only: bool = False
+
+    def matches(self, update: Update) -> bool:
+        """Whether the message begins like a command."""
+        return command_of(update) is not None
 
 
 @dataclass(frozen=True)
@@ -94,19 +107,22 @@ class Kind:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, not a command, that ``form`` says yes to."""
+    """A text, not a command, that ``form`` says yes to; with ``alone``, only one that replies to nothing."""
 
     form: Callable[[str], bool]
     handler: Handler
     admins_only: bool = False
+    alone: bool = False
 
     def matches(self, update: Update) -> bool:
         """Whether it is a new text of this form."""
-        text = update.message.text if update.message else None
-        return text is not None and command_of(update) is None and self.form(text)
+        message = update.message
+        if message is None or message.text is None or (self.alone and message.reply_to_message is not None):
+            return False
+        return command_of(update) is None and self.form(message.text)
 
 
-Route = Command | Press | Edited | Reply | Text | Kind
+Route = Command | AnyCommand | Press | Edited | Reply | Text | Kind
 
 
 def command_of(update: Update) -> str | None:
@@ -116,12 +132,12 @@ def command_of(update: Update) -> str | None:
 
 
 def command_in(text: str) -> str | None:
-    """The command that a text is, without slash and bot."""
-    found = re.match(r"/([A-Za-z0-9_]+)(@\w+)?(\s|$)", text)
-    return found[1].lower() if found else None
+    """The command that a text is, without slash and bot; of a command in another language the Latin name."""
+    found = re.match(r"/(\w+)(@\w+)?(\s|$)", text)
+    return command_named(found[1]) if found else None
 
 
 def is_for(text: str, username: str) -> bool:
     """Whether a command names no other bot than this."""
-    found = re.match(r"/[A-Za-z0-9_]+@(\w+)", text)
+    found = re.match(r"/\w+@(\w+)", text)
     return found is None or found[1].lower() == username.lower()

@@ -11,6 +11,7 @@ import time
 
 from telegram.error import Forbidden, TelegramError
 
+from bot.captioning import uneven_lines
 from bot.config import Train
 from bot.errors import Buttons
 from bot.per_person import PerPerson
@@ -111,7 +112,8 @@ class SampleReplies:
         burst_style, message_id, at = self._bursts.get(style.person, (0, 0, 0.0))
         going_on = burst_style == style.id and time.monotonic() - at < BURST_SECONDS
         burst = [s for s in everything if going_on and s.answer_id == message_id] + fresh
-        text, buttons = summary(words, style, everything, burst, self._settings, repeats)
+        uneven = await uneven_lines(self._store, style.person, [sample.message_id for sample in burst])
+        text, buttons = summary(words, style, everything, burst, self._settings, repeats, uneven=uneven)
         buttons += await self._pack_offers(words, style, burst)
         if not going_on or not await self._sender.edit(style.person, message_id, text, buttons=buttons):
             message_id = await self._sender.text(style.person, text, buttons=buttons)

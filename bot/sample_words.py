@@ -51,10 +51,17 @@ def summary(
     burst: list[Sample],
     settings: Train,
     repeats: Sequence[Repeat],
+    *,
+    uneven: tuple[int, int] | None = None,
 ) -> tuple[str, Buttons]:
-    """The answer to new pictures: their captions, what is missing, and the next step."""
+    """The answer to new pictures: their captions, what is missing, and the next step.
+
+    ``uneven``: lines and pictures of an album whose lines could not be dealt out.
+    """
     lines = [words("samples-new", n=len(burst), total=len(everything), keyword=style.keyword)]
     lines += repeated(words, everything, repeats)
+    if uneven is not None:
+        lines.append(words("album-uneven", lines=uneven[0], n=uneven[1]))
     more, buttons = details(words, style, everything, burst, settings)
     return "\n".join(lines + more), buttons
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from telegram.ext import filters
 
 from bot.captioning import names_pack
+from bot.command_words import says
 from bot.handlers import (
     access,
     adapter_files,
@@ -27,6 +28,7 @@ from bot.handlers import (
     pack_text,
     packs,
     privacy,
+    removals,
     reports,
     sample_pages,
     samples,
@@ -39,8 +41,8 @@ from bot.handlers import (
     train,
     undo,
 )
-from bot.routes import Command, Edited, Kind, Press, Reply, Route, Text
-from bot.sample_lines import are_corrections, is_undo
+from bot.routes import AnyCommand, Command, Edited, Kind, Press, Reply, Route, Text
+from bot.sample_lines import are_corrections, are_removals, is_undo, lacks_words
 
 BELOW = (  # the buttons below a sticker
     Press("again", drawings.again),
@@ -129,7 +131,16 @@ ROUTES: tuple[Route, ...] = (
     Kind(pack_text.TO_PACK, pack_text.order),
     Text(names_pack, imports.link),
     Text(is_undo, undo.undo),
+    # Plain words that nobody means as the words of a picture. In a reply to a picture they are its caption.
+    Text(says("help"), start.help, alone=True),
+    Text(says("status"), jobs.status, alone=True),
+    Text(says("cancel"), jobs.cancel, alone=True),
+    Text(says("styles"), styles.show, alone=True),
+    Text(says("samples"), sample_pages.show, alone=True),
+    Text(says("packs"), packs.show, alone=True),
+    Text(are_removals, removals.remove, alone=True),
     Text(are_corrections, corrections.correct),
+    Text(lacks_words, captions.ask_words),
     Kind(pack_text.PLAIN, pack_text.plain),
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
@@ -138,7 +149,7 @@ ROUTES: tuple[Route, ...] = (
     *(Kind(filters.Document.FileExtension(ending), adapter_files.pickle) for ending in adapter_files.PICKLES),
     Kind(filters.Document.ZIP | filters.Document.FileExtension("zip"), imports.zip),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
-    Kind(filters.COMMAND, start.unknown),
+    AnyCommand(start.unknown),
     Kind(filters.TEXT & filters.FORWARDED, access.forwarded, admins_only=True),
     Kind(filters.TEXT, texts.text),
     Kind(filters.StatusUpdate.ALL, start.nothing),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from bot.asking import SURE, sure
 from bot.context import Context
 from bot.errors import KeepForLater, UserError
-from bot.handlers import drawings, imports, pack_stickers, packs, sticker, styles
+from bot.handlers import captions, drawings, imports, pack_stickers, packs, sticker, styles
 from bot.locales import LANGUAGES
 from bot.routes import command_in
 from bot.tables import pack_items, questions
 from bot.tables.questions import Question
 
 Deed = Callable[[Context, Question, str], Awaitable[None]]
-GONE = ("drawing-gone", "style-gone", "pack-is-gone", "sticker-not-in-pack")  # after these, no answer helps
+# After these, no answer helps.
+GONE = ("drawing-gone", "style-gone", "pack-is-gone", "sticker-not-in-pack", "sample-gone")
 
 
 async def answer(context: Context) -> bool:
@@ -22,10 +24,12 @@ async def answer(context: Context) -> bool:
     asked = await _asked(context)
     if asked is None or message.text is None:
         return False
-    if _means_no(message.text):
+    if _is_one_of(message.text, "asked-end-words", *(("sure-no-words",) if asked.kind == SURE else ())):
         await _end(context, asked)
         await context.say("asked-ended")
         return True
+    if asked.kind == SURE:
+        return await _press_instead(context, message.text)
     try:
         await KINDS[asked.kind](context, asked, message.text)
     except (KeepForLater, UserError) as error:
@@ -39,11 +43,7 @@ async def answer(context: Context) -> bool:
 
 async def unask(context: Context) -> None:
     """The button below a question: the next text is no answer."""
-    asked = await questions.of_message(
-        context.parts.store, context.person.id, context.chat, context.message.message_id
-    )
-    if asked is not None and asked.answer is None:
-        await questions.end(context.parts.store, context.person.id)
+    await sure(context)
     await context.replace(context.words("asked-ended"))
 
 
@@ -66,10 +66,17 @@ async def _end(context: Context, asked: Question) -> None:
     await context.parts.sender.edit_buttons(context.chat, asked.message_id, [])
 
 
-def _means_no(text: str) -> bool:
-    """Whether a text ends a question, in any language of the bot."""
+async def _press_instead(context: Context, text: str) -> bool:
+    """A yes to what only a button does; False for any other text."""
+    if yes := _is_one_of(text, "sure-yes-words"):
+        await context.say("sure-press")
+    return yes
+
+
+def _is_one_of(text: str, *keys: str) -> bool:
+    """Whether a text is one of these words, in any language of the bot."""
     said = text.strip().strip(".!").casefold()
-    return any(said in language.TEXTS["asked-end-words"].split() for language in LANGUAGES.values())
+    return any(said in language.TEXTS[key].split() for language in LANGUAGES.values() for key in keys)
 
 
 async def _new_pack(context: Context, asked: Question, text: str) -> None:
@@ -117,6 +124,10 @@ async def _rename(context: Context, asked: Question, text: str) -> None:
     await styles.rename_to(context, await styles.mine(context, asked.id), text)
 
 
+async def _caption(context: Context, asked: Question, text: str) -> None:
+    await captions.give(context, asked.id, text)
+
+
 async def _import(context: Context, asked: Question, text: str) -> None:
     await imports.take_named(context, text)
 
@@ -133,4 +144,5 @@ KINDS: dict[str, Deed] = {
     "style": _new_style,
     "rename": _rename,
     "import": _import,
+    "caption": _caption,
 }

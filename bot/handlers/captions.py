@@ -7,16 +7,19 @@ import re
 from telegram import Message
 
 from bot import captioning
+from bot.asking import ask
 from bot.context import Context
 from bot.english import English
 from bot.errors import KeepForLater, UserError
 from bot.handlers.sample_pages import numbered
 from bot.handlers.styles import make
-from bot.sample_lines import are_corrections
-from bot.sample_words import KEPT, called, lacking, next_step
+from bot.sample_lines import are_corrections, listed, number_alone, numbers_first, without_number
+from bot.sample_words import KEPT, called, lacking, next_step, numbers
+from bot.store import Store
 from bot.tables import albums, changes, inbox, samples, styles
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
+from bot.words import clip
 from lora.data import captions
 
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
@@ -43,10 +46,10 @@ async def edited(context: Context) -> None:
     message, store = context.message, context.parts.store
     if context.person.style is None and await inbox.kept(store, context.person.id):
         raise KeepForLater
-    words = captioning.without_links(message.text or message.caption or "")
+    words = captioning.without_links(message.text or without_number(message.caption or ""))
     if not words or words.startswith("/"):
         return
-    if are_corrections(words):
+    if message.text is not None and are_corrections(words):
         raise UserError("edited-corrections")  # numbers may have changed since it was sent
     given = await samples.captioned_by(store, context.person.id, message.message_id)
     shown = await samples.by_message(store, context.person.id, message.message_id)
@@ -67,8 +70,13 @@ async def _recaption_album(context: Context, album: str, words: str, shown: list
     await albums.add_album_item(store, context.person.id, message.message_id, album, words, sent_at)
     await captioning.deal_out(store, context.person.id, album, style.keyword)
     now = await samples.by_message(store, context.person.id, message.message_id)
-    lines = [called(context.words, sample) for sample in now if sample.caption]
-    await context.send("\n".join(lines), reply_to=message.message_id)
+    uneven = await captioning.uneven_lines(store, context.person.id, [message.message_id])
+    lines = [context.words("album-uneven", lines=uneven[0], n=uneven[1])] if uneven else []
+    lines += [called(context.words, sample) for sample in now if sample.caption]
+    if lines:
+        answer = await context.send("\n".join(lines), reply_to=message.message_id)
+        items = await albums.albums_near(store, context.person.id, album) if uneven else []
+        await samples.report(store, [item.sample for item in items if item.sample], answer)
 
 
 async def _text_before_style(context: Context, words: str) -> None:
@@ -100,26 +108,76 @@ async def keep_drafts(context: Context) -> None:
     await context.send(f"{context.words('drafts-kept', n=n)}\n{following}")
 
 
+async def ask_words(context: Context) -> None:
+    """A number without words, "3:": ask for the words of that picture."""
+    number = number_alone(context.message.text or "")
+    assert number is not None
+    sample = await numbered(context, number)
+    await ask(context, "caption", sample.id, context.words("caption-empty", number=number))
+
+
+async def give(context: Context, id: int, text: str) -> None:
+    """Caption the picture that was asked about."""
+    sample = await samples.by_id(context.parts.store, context.person.id, id)
+    if sample is None:
+        raise UserError("sample-gone")
+    await _caption(context, [(sample, captioning.without_links(text))])
+    await confirm(context)
+
+
+async def is_list(context: Context, text: str) -> bool:
+    """Whether lines 1, 2, 3 … are a list for pictures that want words, not the numbers of pictures in the style."""
+    lines, replied = captioning.lines_of(text), context.message.reply_to_message
+    if not listed(lines):
+        return False
+    store, person = context.parts.store, context.person.id
+    if replied is not None:
+        return len(await _replied(store, person, replied.message_id, len(lines))) == len(lines)
+    found = lacking(await samples.of_style(store, (await context.style()).id))
+    return len(found) == len(lines) > 1 and found[0].number > len(lines)
+
+
 async def _meant(context: Context, message: Message, words: str) -> list[tuple[Sample, str]]:
-    """The pictures that a text captions, each with its words. As many lines as pictures: a line for each."""
+    """The pictures that a text captions, each with its words. As many lines as pictures: a line for each.
+
+    Raises UserError if the lines are not as many as the pictures.
+    """
     replied, store = message.reply_to_message, context.parts.store
     if replied is not None:
-        about = await samples.by_message(store, context.person.id, replied.message_id)
+        lines = len(captioning.lines_of(words))
+        about = await _replied(store, context.person.id, replied.message_id, lines)
         if len(about) == 1:
-            return [(about[0], words)]
+            return [(about[0], without_number(words))]
         if about and (dealt := _deal(about, words)):
             return dealt
     found = await samples.of_style(store, (await context.style()).id)
-    if dealt := _deal(lacking(found), words):
+    without = {sample.number: sample for sample in lacking(found)}
+    by_number = numbers_first(words) if len(without) > 1 else {}
+    if by_number and by_number.keys() <= without.keys():
+        return [(without[number], text) for number, text in by_number.items()]
+    if dealt := _deal(list(without.values()), words):
         return dealt
     if (newest := _next_to_caption(found, message.date.timestamp())) is None:
         raise UserError("text-unclear")
     return [(newest, words)]
 
 
+async def _replied(store: Store, person: int, message_id: int, count: int) -> list[Sample]:
+    """The pictures that a message is about; of several, those without words if there are so many of them."""
+    about = await samples.by_message(store, person, message_id)
+    without = lacking(about)
+    return without if len(about) > 1 and len(without) == count > 1 else about
+
+
 def _deal(found: list[Sample], words: str) -> list[tuple[Sample, str]]:
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return list(zip(found, lines, strict=True)) if len(lines) == len(found) > 1 else []
+    """A line for each picture; nothing if the text has one line or there is one picture. Raises UserError."""
+    lines = captioning.lines_of(words)
+    if len(lines) < 2 or len(found) < 2:
+        return []
+    if len(lines) != len(found):
+        raise UserError("lines-uneven", lines=len(lines), n=len(found), numbers=numbers(found))
+    lines = [without_number(line) for line in lines] if listed(lines) else lines
+    return list(zip(found, lines, strict=True))
 
 
 def _next_to_caption(found: list[Sample], now: float) -> Sample | None:
@@ -173,9 +231,24 @@ async def confirm(context: Context) -> None:
     said = context.message.text or context.message.caption or ""
     if style and not captions.has_keyword(said, style.keyword):
         lines.append(context.words("keyword-added", keyword=style.keyword))
-    waiting = lacking(await samples.of_style(store, done[0].style))
+    everything = await samples.of_style(store, done[0].style)
+    lines += _of_number(context, done, len(everything))
+    waiting = lacking(everything)
     if waiting:
         lines.append(context.words("caption-next", number=waiting[-1].number, n=len(waiting)))
     about = waiting[-1] if waiting else done[-1]
     answer = await context.send("\n".join(lines), reply_to=about.message_id)
     await samples.report(store, [about.id, *(s.id for s in done if s.answer_id is None)], answer)
+
+
+def _of_number(context: Context, done: list[Sample], count: int) -> list[str]:
+    """How a number in front of a text was understood, and how to say the other thing."""
+    first = numbers_first(context.message.text or "")
+    if context.message.reply_to_message is not None or len(first) != 1 or len(done) != 1:
+        return []
+    number, words = next(iter(first.items()))
+    taken = done[0].number == number and str(number) not in (done[0].caption or "").split()
+    if taken:
+        return [context.words("number-taken", number=number, words=clip(words, 40))]
+    other = number != done[0].number and number <= count
+    return [context.words("number-not-taken", number=number, words=clip(words, 40))] if other else []

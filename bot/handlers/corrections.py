@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot import captioning, renaming
 from bot.context import Context
 from bot.errors import UserError
-from bot.handlers.captions import finished
+from bot.handlers.captions import finished, is_list, text
 from bot.sample_lines import Corrections, corrections
 from bot.sample_words import called, numbers, removed, undo_button
 from bot.tables import changes, imports, jobs, samples, styles
@@ -20,6 +20,9 @@ SHOWN = 10  # captions in one answer
 
 async def correct(context: Context) -> None:
     """Lines like "12: a fox" and "-12": new captions, and samples removed. All of the message or nothing."""
+    if await is_list(context, context.message.text or ""):
+        await text(context)
+        return
     asked = corrections(context.message.text or "")
     assert asked is not None
     style = await context.style()

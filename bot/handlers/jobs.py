@@ -28,7 +28,8 @@ async def status(context: Context) -> None:
 
 async def cancel(context: Context) -> None:
     """End a question, else the person's active job; if there are several, ask which one."""
-    if await questions.end(context.parts.store, context.person.id):
+    if asked := await questions.end(context.parts.store, context.person.id):
+        await context.parts.sender.edit_buttons(context.chat, asked.message_id, [])
         await context.say("asked-ended")
         return
     found = await jobs.active_of(context.parts.store, context.person.id)

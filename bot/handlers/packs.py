@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from bot import pack_asking, pack_plans
-from bot.asking import ask
+from bot.asking import ask, ask_surely, sure
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.pack_record import Later, PackRecord
@@ -183,10 +183,11 @@ async def _drop(context: Context, pack: Pack) -> None:
     """Ask once before a whole pack is deleted."""
     n = await packs.how_many_in(context.parts.store, pack.id)
     buttons = context.words.buttons([[("button-pack-drop-sure", f"pack:{pack.id}:dropped")]])
-    await context.say("pack-drop-sure", title=pack.title, n=n, buttons=buttons)
+    await ask_surely(context, context.words("pack-drop-sure", title=pack.title, n=n), buttons)
 
 
 async def _dropped(context: Context, pack: Pack) -> None:
+    await sure(context)
     await context.answer("notice-pack-changing")
     await pack_asking.drop(context.parts.store, context.person.id, pack.id, context.origin)
     context.parts.packs.wake(context.person.id)

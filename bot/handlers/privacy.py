@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bot.asking import ask_surely, sure
 from bot.context import Context
 from bot.errors import UserError
 from bot.tables import erasures, packs
@@ -21,13 +22,14 @@ async def forget(context: Context) -> None:
     buttons = [[("button-forget", "forget:rows")]]
     if await packs.all_of(context.parts.store, context.person.id):
         buttons.append([("button-forget-packs", "forget:packs")])
-    await context.say("forget-sure", buttons=context.words.buttons(buttons))
+    await ask_surely(context, context.words("forget-sure"), context.words.buttons(buttons))
 
 
 async def forget_pressed(context: Context) -> None:
     """Delete everything."""
     if time.time() - context.message.date.timestamp() > CONFIRM_SECONDS:
         raise UserError("forget-late")
+    await sure(context)
     await context.answer("notice-forgetting")
     await erasures.ask(
         context.parts.store,

@@ -14,6 +14,7 @@ from bot.handlers.captions import confirm
 from bot.handlers.imports import take_packs
 from bot.import_sources import moves
 from bot.intake import Offer, Taken
+from bot.sample_lines import without_number
 from bot.sample_words import KEPT, Repeat
 from bot.tables import samples, styles
 from bot.tables.styles import Style
@@ -84,9 +85,12 @@ async def _take(
 
 
 def _words_of(message: Message) -> str | None:
-    """A picture's caption without links; None if nothing is left or it is a command."""
-    words = captioning.without_links(message.caption or "")
-    return None if not words or re.match(r"/[A-Za-z]", words) else words
+    """A picture's caption without links and the number of a list; None if nothing is left or it is a command.
+
+    The lines of an album keep their numbers here.
+    """
+    words = without_number(captioning.without_links(message.caption or ""))
+    return None if not words or re.match(r"/[^\W\d_]", words) else words
 
 
 async def _refuse(context: Context, error: UserError) -> None:

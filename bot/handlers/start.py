@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 
 from bot import start_links
+from bot.command_words import command_named, named
 from bot.context import Context
 from bot.handlers import sharing, sticker
 from bot.tables import pack_stickers, styles
@@ -42,8 +43,8 @@ async def unknown(context: Context) -> None:
     from bot.handlers import COMMANDS
 
     written = (context.message.text or "").split()[0].lstrip("/").partition("@")[0].lower()
-    if close := get_close_matches(written, COMMANDS, n=1):
-        await context.say("unknown-command-meant", meant=close[0])
+    if close := get_close_matches(written, [*COMMANDS, *named()], n=1):
+        await context.say("unknown-command-meant", meant=command_named(close[0]))
         return
     await context.say_once("unknown-command")
 

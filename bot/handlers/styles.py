@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import renaming, sharing
-from bot.asking import ask
+from bot.asking import ask, ask_surely, sure
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.looks import ready_look
@@ -97,12 +97,13 @@ async def delete(context: Context) -> None:
     style = await context.style()
     buttons = context.words.buttons([[("button-delete", f"delete:{style.id}")]])
     key = "delete-sure" if style.samples else "delete-sure-empty"
-    await context.say(key, keyword=style.keyword, n=style.samples, buttons=buttons)
+    await ask_surely(context, context.words(key, keyword=style.keyword, n=style.samples), buttons)
 
 
 async def delete_pressed(context: Context) -> None:
     """Delete a style with its samples and adapters; its packs stay on Telegram."""
     style, store, parts = await mine(context, int(context.data[0])), context.parts.store, context.parts
+    await sure(context)
     await sharing.end(store, parts.dispatch, parts.outbox, style)
     for job in await jobs.active_of(store, context.person.id):
         if job.style == style.id:

@@ -8,6 +8,13 @@ NAME = "English"
 DECIMAL_MARK = "."
 PLURAL_FORMS = 2
 EXAMPLE_PROMPTS: dict[str, str] = {}  # they are English
+COMMAND_WORDS = {
+    "help": "commands",
+    "sticker": "draw stickers",
+    "samples": "pictures",
+    "styles": "style",
+    "forgetme": "forget",
+}
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -409,6 +416,25 @@ TEXTS = {
         "The picture is kept; send a shorter caption."
     ),
     "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
+    "album-uneven": (
+        "Your album's caption has {lines:line|lines}, and the album {n:picture|pictures}, "
+        "so I gave it to none. Edit the caption or reply to this message: one line for each picture."
+    ),
+    "lines-uneven": (
+        "You sent {lines:line|lines} for {n:picture|pictures} ({numbers}), so I changed nothing. "
+        "Send one line for each picture, or write their numbers: <i>3: a red fox</i>."
+    ),
+    "number-taken": (
+        "I took {number} for the picture's number. If it belongs to the caption, write "
+        "<code>{number}: {number} {words}</code>"
+    ),
+    "number-not-taken": (
+        "If {number} is a picture's number, write <code>{number}: {words}</code>; /undo brings back what was."
+    ),
+    "remove-what": (
+        "What shall I remove? For a picture of <b>{keyword}</b>, write <code>-{numbers}</code>. "
+        "For a sticker of a pack, open the pack in /packs and reply to it with the same words."
+    ),
     "caption-usage": "Like this: /caption 3 a red fox waving",
     "text-unclear": (
         "No picture waits for words. Shall I draw that? /sticker <i>{example_prompt}</i> draws at once. "
@@ -731,6 +757,9 @@ TEXTS = {
     "ask-reply": "Reply to this message.",
     "asked-ended": "All right, nothing changes.",
     "asked-end-words": "cancel stop undo",
+    "sure-no-words": "no",
+    "sure-yes-words": "yes",
+    "sure-press": "I do that by the button only: press it below my question.",
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.store import Store
@@ -62,3 +62,10 @@ async def albums_near(store: Store, person: int, album: str) -> Sequence[AlbumIt
         MOMENT_SECONDS,
     )
     return [AlbumItem(**dict(row) | {"caption_from": _origin(row)}) for row in rows]
+
+
+async def of_messages(store: Store, person: int, message_ids: Iterable[int]) -> list[str]:
+    """The albums that these messages of a person are pictures of."""
+    query = "SELECT album FROM album_item WHERE person = ? AND message_id = ?"
+    rows = [await store.row(query, person, id) for id in message_ids]
+    return list(dict.fromkeys(row["album"] for row in rows if row is not None))

@@ -118,6 +118,12 @@ async def by_message(store: Store, person: int, message_id: int) -> list[Sample]
     return [_sample(row) for row in rows]
 
 
+async def by_id(store: Store, person: int, id: int) -> Sample | None:
+    """A person's sample; None if it is gone."""
+    row = await store.row("SELECT * FROM numbered_sample WHERE person = ? AND id = ?", person, id)
+    return None if row is None else _sample(row)
+
+
 async def unreported(store: Store, person: int) -> list[Sample]:
     """A person's samples that no message of the bot is about yet."""
     rows = await store.rows(

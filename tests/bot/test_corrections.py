@@ -29,6 +29,12 @@ async def fill(ada: Person, count: int) -> None:
         ("−12, 14; #3", {}, (3, 12, 14)),
         ("#2) a cat\n\n- 5\n1. a dog: brown", {1: "a dog: brown", 2: "a cat"}, (5,)),
         ("3: a cat\n-3", {}, (3,)),
+        (
+            "6 - a medal\n№7 — a cup\n8：a hat\n9 : a cap",
+            {6: "a medal", 7: "a cup", 8: "a hat", 9: "a cap"},
+            (),
+        ),
+        ("удали 1, 2\nDelete 4", {}, (1, 2, 4)),
     ],
 )
 def test_lines_that_correct(text: str, captions: dict[int, str], removed: tuple[int, ...]) -> None:

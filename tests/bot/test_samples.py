@@ -71,6 +71,21 @@ async def test_an_albums_caption_with_a_line_per_picture_is_one_each(stage: Stag
         assert await captions(running) == ["zuvix a fox", "zuvix a cat", "zuvix a dog"]
 
 
+async def test_lines_that_are_not_as_many_as_an_albums_pictures(stage: Stage, ada: Person) -> None:
+    """Nobody gets them; the bot says what it counted, and an edit or a reply deals them out, without list numbers."""
+    async with styled(stage, ada) as running:
+        sent = await ada.album([item(1, "1. a fox\n2. a cat"), item(2), item(3)])
+        told = await ada.wait_for("2 lines, and the album 3 pictures")
+        assert await captions(running) == [None, None, None]
+        await ada.edit(sent[0], "a fox\na cat\na dog\na cow")
+        await ada.wait_for("4 lines, and the album 3 pictures")
+        await ada.send("a fox\na cat", reply_to=told)
+        await ada.wait_for("2 lines for 3 pictures (1, 2, 3)")
+        await ada.send("1. a fox\n2. a cat\n3. a dog", reply_to=told)
+        await ada.wait_for("Picture 3: zuvix a dog")
+        assert await captions(running) == ["zuvix a fox", "zuvix a cat", "zuvix a dog"]
+
+
 async def test_any_other_album_caption_belongs_to_its_picture(stage: Stage, ada: Person) -> None:
     """The others are asked for, newest first, and answered by lines at once."""
     async with styled(stage, ada) as running:
@@ -321,14 +336,15 @@ async def test_texts_that_caption_nothing_are_not_swallowed(stage: Stage, ada: P
         ([None, None], [None, None]),
         (["a\nb", None], ["a", "b"]),
         ([None, " a \n\n b "], ["a", "b"]),
-        (["a\nb\nc", None], ["a\nb\nc", None]),
+        (["a\nb\nc", None], [None, None]),
+        ([None, "a\nb", None], [None, "a\nb", None]),
         (["a", "b"], ["a", "b"]),
         (["a\nb", "c"], ["a\nb", "c"]),
         (["a"], ["a"]),
     ],
 )
 def test_dealing_out_an_albums_captions(written: list[str | None], expected: list[str | None]) -> None:
-    """One caption with a line per picture is one each; any other stays where it is."""
+    """One caption with a line per picture is one each; other lines on the first are nobody's; any other stays."""
     assert captioning.lines_for(written) == expected
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -78,6 +79,30 @@ async def test_a_question_can_be_ended(stage: Stage, anya: Person, how: str) -> 
         await anya.wait_for("Картинка 1:")
         assert await captions_of(running) == ["zuvix a fox"]
         assert len(drawn(running)) == 1
+
+
+@pytest.mark.parametrize("command", ["/delete", "/forgetme"])
+async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, command: str) -> None:
+    """With a button, a word or /cancel, which take the buttons away. A yes is told to press."""
+    async with stage.bot() as running:
+        await with_a_picture_without_words(anya)
+        for how in ("✕ Отмена", "отмена", "Нет!", "/cancel"):
+            await anya.send(command)
+            asked = await anya.wait_for(lambda m: m.button("✕ Отмена") is not None)
+            if how.startswith("✕"):
+                await anya.press(asked, how)
+            else:
+                await anya.send("Да")
+                await anya.wait_for("только по кнопке")
+                await anya.send(how)
+            await anya.wait_for("оставляю как есть")
+            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons)
+        assert await captions_of(running) == [None]
+        await anya.send(command)
+        await anya.press(await anya.wait_for(lambda m: m.button("Удалить") is not None), "Удалить")
+        await anya.wait_for(lambda m: re.search("удал[её]н", m.text) is not None)
+        await anya.send("отмена")
+        assert "Отменять нечего" in (await anya.wait_for()).text
 
 
 ASKED: list[tuple[str, str, str, str]] = [
@@ -165,4 +190,4 @@ async def test_in_a_group_a_reply_answers(stage: Stage, ada: Person) -> None:
 async def test_every_kind_of_question_has_its_answer() -> None:
     """No question is asked that nobody answers."""
     deeds: list[Callable[[Context, questions.Question, str], Awaitable[None]]] = list(answers.KINDS.values())
-    assert len(set(deeds)) == len(answers.KINDS) == 10
+    assert len(set(deeds)) == len(answers.KINDS) == 11

@@ -1,0 +1,22 @@
+""" "delete 3" as a plain text: a picture of the style, or a sticker of the pack."""
+
+from __future__ import annotations
+
+from bot.context import Context
+from bot.errors import UserError
+from bot.handlers import corrections, pack_text
+from bot.sample_lines import removals
+from bot.tables import packs, styles
+
+
+async def remove(context: Context) -> None:
+    """Remove what the words name. Raises UserError where both are possible, which says how to name each."""
+    style = await styles.get(context.parts.store, context.person.id, context.person.style)
+    has_packs = bool(await packs.all_of(context.parts.store, context.person.id))
+    if style is not None and style.samples and has_packs:
+        numbers = ", ".join(map(str, removals(context.message.text or "") or ()))
+        raise UserError("remove-what", numbers=numbers, keyword=style.keyword)
+    if has_packs:
+        await pack_text.plain(context)
+    else:
+        await corrections.correct(context)

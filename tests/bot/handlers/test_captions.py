@@ -1,0 +1,61 @@
+"""Texts while pictures wait for words: commands stay commands, numbers name pictures."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.playground import Person
+from tests.bot.conftest import Stage
+from tests.bot.styled import captions, item, styled
+
+
+async def test_plain_words_that_are_commands_are_no_captions(stage: Stage, ada: Person) -> None:
+    """In any language, with and without a slash; in a reply to a picture they are its words."""
+    async with styled(stage, ada) as running:
+        sent = await ada.album([item(1), item(2)])
+        await ada.wait_for("2 in all")
+        for said, answer in (
+            ("help", "Teach me a look"),
+            ("Помощь!", "Teach me a look"),
+            ("/статус", "Style zuvix"),
+            ("/стикр", "Did you mean /sticker?"),
+            ("/приэээ", "I do not know that command"),
+            ("удали 1", "1 picture is left"),
+            ("/отменить", "Taken back"),
+        ):
+            await ada.send(said)
+            await ada.wait_for(answer)
+        assert await captions(running) == [None, None]
+        await ada.send("help", reply_to=sent[0])
+        await ada.wait_for("Picture 1: zuvix help")
+
+
+async def test_a_number_in_front_names_the_picture(stage: Stage, ada: Person) -> None:
+    """ "2 coin" is for picture 2 if it waits; the answer says so, and how to mean the number as a word."""
+    async with styled(stage, ada) as running:
+        await ada.album([item(n) for n in range(4)])
+        await ada.wait_for("4 in all")
+        await ada.send("2 coin")
+        told = await ada.wait_for("Picture 2: zuvix coin")
+        assert "2: 2 coin" in told.text
+        await ada.send("2 foxes")
+        told = await ada.wait_for("Picture 4: zuvix 2 foxes")
+        assert "2: foxes" in told.text
+        await ada.send("1:")
+        await ada.wait_for("what is on picture 1")
+        await ada.send("a red hat")
+        await ada.wait_for("Picture 1: zuvix a red hat")
+        assert await captions(running) == ["zuvix a red hat", "zuvix coin", None, "zuvix 2 foxes"]
+
+
+@pytest.mark.parametrize("reply", [True, False])
+async def test_a_list_for_new_pictures_changes_no_older_ones(stage: Stage, ada: Person, reply: bool) -> None:
+    """ "1. school" counts the pictures that wait, or those that are replied to."""
+    async with styled(stage, ada) as running:
+        await ada.album([item(1, "1. a fox\n2. a cat"), item(2)])
+        await ada.wait_for("2 in all")
+        await ada.album([item(3), item(4)])
+        told = await ada.wait_for("4 in all")
+        await ada.send("1. a school\n2. a house", reply_to=told if reply else None)
+        await ada.wait_for("Picture 4: zuvix a house")
+        assert await captions(running) == ["zuvix a fox", "zuvix a cat", "zuvix a school", "zuvix a house"]
