@@ -9,7 +9,7 @@ from bot import sticker_options
 from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
-from bot.looks import Look, look_of
+from bot.looks import Look, look_of, ready_look
 from bot.quotas import check_drawing
 from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, styles
@@ -68,7 +68,7 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     options = request.options
     if request.without is not None:
         negative = in_english(request.without, keyword, language)
-        options = replace(options, negative_prompt=negative.text)
+        options = replace(options, negative_prompt=negative.text, negative_written=negative.original or "")
         prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, negative.unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)
 
@@ -100,6 +100,8 @@ async def ask(
     if listed(english, context.parts.config.safety.words_file):
         raise UserError("prompt-undrawn")
     look = Look() if bare else look_of(context, style)
+    if look.note == "note-untrained" and style and await jobs.trains(store, style.id):
+        look = replace(look, note="note-training")
     prompt = captions.without_punctuation(captions.normalise(english.text)) or english.text
     if look.lent:
         prompt = captions.without_keyword(prompt, look.name) or prompt
@@ -155,17 +157,18 @@ async def style_called(context: Context, name: str) -> Style | None:
 
     Raises UserError, which lists the names.
     """
-    store, person, ready = context.parts.store, context.person.id, context.parts.ready
+    store, person, ready = context.parts.store, context.person.id, ready_look(context)
     if (style := await styles.by_keyword(store, person, name.lower())) is not None:
         return style
-    if ready is not None and name.lower() == ready.keyword:
+    if ready is not None and name.lower() == ready.word:
         return None
     found = await styles.all_of(store, person) + await styles.lent_to(store, person)
-    if not found:
+    names = [one.keyword for one in found] + ([ready.word] if ready else [])
+    if not names:
         raise UserError("no-style")
     if context.group is not None:  # where the names of a person's styles are nobody's business
         raise UserError("option-style-private", name=clip(name, 40))
-    raise UserError("option-style-unknown", name=clip(name, 40), names=", ".join(s.keyword for s in found))
+    raise UserError("option-style-unknown", name=clip(name, 40), names=", ".join(names))
 
 
 def random_seed() -> int:

@@ -100,7 +100,10 @@ class Exports:
                 await self._sender.document(export.person, file, name)
                 result.sent += 1
                 await asyncio.to_thread(file.unlink)
-        return _told(words, result)
+        told = _told(words, result)
+        if style is not None and not style.finished and export.kind != ExportKind.SAMPLES and result.sent:
+            told += "\n" + words("export-unfinished", step=style.adapter_step)
+        return told
 
     async def _files(
         self, export: Export, style: Style | None, folder: Path, result: Result

@@ -80,7 +80,7 @@ def _more(words: Words, job: Job) -> str:
     if options.strength != DrawOptions.strength and job.adapter is not None:
         text += words("draw-strength", strength=words.number(options.strength))
     if options.negative_prompt:
-        text += words("draw-without", negative=clip(options.negative_prompt, 100))
+        text += words("draw-without", negative=clip(options.negative_written or options.negative_prompt, 100))
     return text + _cut(words, job)
 
 
@@ -89,7 +89,8 @@ def _cut(words: Words, job: Job) -> str:
     options, text = job.options, ""
     if job.uncut is not None or options.outline != DrawOptions.outline:
         name = next((name for name, colour in OUTLINES.items() if colour == options.outline), None)
-        text += words(f"cut-outline-{name}" if name else "cut-outline", colour=options.outline)
+        colour = clip(options.outline_written or options.outline, 40)
+        text += words(f"cut-outline-{name}" if name else "cut-outline", colour=colour)
     if options.cutout != DrawOptions.cutout:
         text += words(f"cut-{options.cutout}")
     return text

@@ -57,6 +57,7 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
         if name in EXAMPLES and not value:
             raise UserError("option-empty", name=name, example=EXAMPLES[name])
         if name == "outline":
+            changes["outline_written"] = value
             value = translate(value, language).english
         if name in OPTIONS:
             changes |= OPTIONS[name](value, settings)

@@ -122,6 +122,9 @@ class DrawOptions:
     outline: str = "#ffffff"  # colour of the outline; NO_OUTLINE = none
     outline_px: int = 8  # width of the outline in the finished 512 px sticker
     cutout: str = "auto"  # how the background is removed: one of CUTOUTS
+    # The negative prompt and the outline as the person wrote them, for the person to read; "" = as they are above.
+    negative_written: str = field(default="", repr=False, compare=False)
+    outline_written: str = field(default="", repr=False, compare=False)
 
     def of_picture(self, index: int) -> DrawOptions:
         """The options that draw picture ``index`` of a job alone.

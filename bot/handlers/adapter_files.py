@@ -12,6 +12,7 @@ from bot.context import Context
 from bot.errors import UserError
 from bot.slots import without_slot
 from bot.tables import inbox, jobs, styles
+from bot.words import clip
 from lora.adapters import fit
 from lora.adapters.fit import About
 from lora.adapters.layer_names import BadAdapter
@@ -55,7 +56,8 @@ async def take(context: Context) -> None:
             origin=context.origin,
         )
         await inbox.release(store, context.person.id)
-        await context.send_surely(context.words("adapter-taken", keyword=keyword))
+        lines = [context.words("adapter-taken", keyword=keyword), *_name_refused(context, keyword)]
+        await context.send_surely("\n".join(lines))
 
 
 async def pickle(context: Context) -> None:
@@ -80,6 +82,16 @@ async def _keyword(context: Context, about: About) -> str:
     suggested = captions.suggest_keywords(len(taken) + 1, seed=context.message.message_id)
     known = (word for word in wanted if captions.keyword_problem(word) is None)
     return next(word for word in (*known, *suggested) if word not in taken)
+
+
+def _name_refused(context: Context, keyword: str) -> list[str]:
+    """Why the style is not called as the file's caption says; nothing if it is, or if there is no caption."""
+    word = (context.message.caption or "").strip().lower()
+    if word in ("", keyword):
+        return []
+    if (problem := captions.keyword_problem(word)) is None:
+        return [context.words("rename-taken", keyword=word)]
+    return [context.words(f"keyword-{problem}", word=clip(word, 40), hint="")]
 
 
 def _phrase(about: About) -> str:

@@ -19,7 +19,10 @@ async def export(context: Context) -> None:
         buttons += [[("button-export-samples", f"export:samples:{style.id}")]]
     if not buttons:
         raise UserError("export-nothing", keyword=style.keyword)
-    await context.say("export", keyword=style.keyword, buttons=context.words.buttons(buttons))
+    lines = [context.words("export", keyword=style.keyword)]
+    if style.adapter is not None and not style.finished:
+        lines.append(context.words("export-unfinished", step=style.adapter_step))
+    await context.send("\n".join(lines), buttons=context.words.buttons(buttons))
 
 
 async def export_pressed(context: Context) -> None:

@@ -11,7 +11,7 @@ from bot.quotas import check_style
 from bot.sample_words import pictures_of, undo_button
 from bot.tables import changes, comparisons, inbox, jobs, people, questions, shares, styles
 from bot.tables.styles import Style
-from bot.words import clip
+from bot.words import Html, clip
 from lora.data import captions
 
 SUGGESTED = 3
@@ -80,7 +80,7 @@ async def rename_to(context: Context, style: Style, text: str) -> None:
     """Give a style another keyword, in its captions too. Raises UserError."""
     word = text.strip().lower()
     if (problem := captions.keyword_problem(word)) is not None:
-        raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
+        raise UserError(f"keyword-{problem}", word=clip(word, 40), hint="", buttons=None)
     store, old = context.parts.store, style.keyword
     done = await changes.by_origin(store, style.id, context.origin)
     if done is None and word == old:
@@ -115,7 +115,8 @@ async def delete_pressed(context: Context) -> None:
 async def make(context: Context, word: str) -> None:
     """Make a style, or switch to the one with that keyword. Updates that waited for a style are released."""
     if (problem := captions.keyword_problem(word)) is not None:
-        raise UserError(f"keyword-{problem}", word=clip(word, 40), buttons=None)
+        hint = Html(context.words("keyword-hint"))
+        raise UserError(f"keyword-{problem}", word=clip(word, 40), hint=hint, buttons=None)
     known = await styles.all_of(context.parts.store, context.person.id)
     if word not in [style.keyword for style in known]:
         await check_style(context)

@@ -10,6 +10,7 @@ from bot.handlers import captions
 from bot.looks import ready_look
 from bot.tables import drawings, wishes
 from bot.words import clip
+from lora.data.captions import normalise
 
 BUTTON = 30  # characters of the words in the button's label
 
@@ -38,8 +39,10 @@ async def _caption(context: Context, words: str) -> None:
         await captions.text(context)
     except UserError as error:
         key = _offer(context, error.key)
-        if key is None or not any(map(str.isalpha, words)):
+        if key is None:
             raise
+        if not any(map(str.isalnum, normalise(words))):  # an emoji has a name, "???" says nothing to draw
+            raise UserError("sticker-usage") from error
         code = await wishes.put(context.parts.store, context.person.id, words)
         draw = context.words.plain("button-draw-words", words=clip(" ".join(words.split()), BUTTON))
         text = context.words(key, **error.params)

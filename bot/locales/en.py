@@ -54,7 +54,7 @@ TEXTS = {
         "/sticker <i>{example_prompt}</i>, in any language: I translate it and show you the English\n"
         "The buttons below a sticker put it into your pack, draw it another way or cut it out another way. "
         "/packs shows and changes your packs.\n"
-        "Reply to a sticker with what shall change, or edit your message: I draw anew.\n"
+        "Reply to a sticker with other words or with an option from below, or edit your message: I draw anew.\n"
         "If you like to type:\n"
         "<code>--n 3</code> draws several (up to {count})\n"
         "<code>--no glasses</code> leaves something out\n"
@@ -138,6 +138,9 @@ TEXTS = {
     ),
     "export": "What of <b>{keyword}</b> shall I send you?",
     "export-nothing": "<b>{keyword}</b> has no pictures and is not trained yet, so there is nothing to send.",
+    "export-unfinished": (
+        "Its training has not ended: the file holds what I learned in {step:step|steps}. /status tells what is left."
+    ),
     "export-begins": "I am getting your files ready …",
     "export-sent": "{n:file|files} sent.",
     "export-too-large": (
@@ -318,16 +321,14 @@ TEXTS = {
     "keyword-empty": "A style needs a keyword: /new <i>keyword</i>",
     "keyword-characters": (
         "“{word}” cannot be a keyword. Take one word of 3–20 letters a–z and digits, with _ or - inside if you "
-        "like, that begins with a letter. "
-        "/new alone suggests some."
+        "like, that begins with a letter.{hint}"
     ),
     "keyword-ordinary": (
         "“{word}” means something already, so your look would get mixed up with it. "
-        "Take a word that nobody uses; /new alone suggests some."
+        "Take a word that nobody uses.{hint}"
     ),
-    "keyword-too-many-tokens": (
-        "“{word}” is too hard to read for me. Take something shorter; /new alone suggests some."
-    ),
+    "keyword-too-many-tokens": "“{word}” is too hard to read for me. Take something shorter.{hint}",
+    "keyword-hint": " /new alone suggests some.",
     # samples
     "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",
     "samples-repeated": "{n:picture was|pictures were} here before ({numbers}); I keep each once, however it is sent.",
@@ -818,6 +819,7 @@ TEXTS = {
     "drawing-gone": "I do not have that sticker any more. Draw it again with /sticker.",
     "note-no-style": "Drawn without a style: you have none yet. /new starts one.",
     "note-untrained": "Drawn without your style: it is not trained yet. Send pictures, then /train.",
+    "note-training": "Drawn without your style: I am still learning it. /status tells what is left.",
     "note-lent": "In <b>{keyword}</b>, which is shared with you.",
     "note-lent-untrained": "Drawn without a style: the one that is shared with you is not trained any more.",
     "note-ready": "In the ready-made style. /new teaches me yours.",

@@ -278,6 +278,12 @@ async def active_of(store: Store, person: int) -> list[Job]:
     return [of_row(row) for row in rows]
 
 
+async def trains(store: Store, style: int) -> bool:
+    """Whether a training of the style waits or runs."""
+    query = "SELECT 1 FROM job WHERE style = ? AND kind = ? AND state IN (?, ?)"
+    return await store.row(query, style, JobKind.TRAIN, *ACTIVE) is not None
+
+
 async def active_of_message(store: Store, person: int, message: str) -> list[int]:
     """The waiting and running jobs that a message has asked for, in its first form or edited."""
     rows = await store.rows(

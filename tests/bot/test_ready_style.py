@@ -85,6 +85,8 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
         assert "In the ready-made style. /new teaches me yours." in told.text
         assert running.engine.jobs[0].prompt == "bomux a red fox"
         assert running.engine.jobs[0].adapter == FILE.read_bytes()
+        await ada.send("/sticker a fox --style zuvix")
+        await ada.wait_for("no style “zuvix”. There is: bomux")
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "again:")
         await ada.wait_for(lambda message: "ready-made" in message.text and "seed 1" not in message.text)
         await ada.send("/styles")

@@ -48,8 +48,11 @@ async def test_a_file_becomes_a_style(stage: Stage, ada: Person, engine: FakeEng
         for command in ("/train", "/samples"):
             await ada.send(command)
             await ada.wait_for("came as a file, without pictures")
-        await send(ada, FILE.read_bytes())
-        await ada.wait_for("Your file is the style bomux now")
+        await send(ada, FILE.read_bytes(), caption="Red fox")
+        told = await ada.wait_for("Your file is the style bomux now")
+        assert "“red fox” cannot be a keyword" in told.text
+        await send(ada, FILE.read_bytes(), caption="zuvix")
+        assert "You have a style zuvix already" in (await ada.wait_for("Your file is the style")).text
         await send(ada, FILE.read_bytes())
         told = await ada.wait_for("Your file is the style")
         assert "bomux" not in told.text.split("/")[0], "each file is a style of its own"

@@ -57,7 +57,7 @@ async def test_the_answer_is_no_caption_though_a_picture_waits_for_one(stage: St
         await anya.wait_for("Чего на рисунке быть не должно?")
     async with stage.bot() as running:
         await anya.send("очки")
-        await anya.wait_for("без glasses")
+        await anya.wait_for("без: очки")
         assert await captions_of(running) == [None]
         await anya.send("рыжая лиса")
         await anya.wait_for("Картинка 1:")

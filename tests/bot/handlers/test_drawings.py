@@ -35,7 +35,7 @@ async def test_every_option_reaches_the_worker(stage: Stage, ada: Person) -> Non
         await ada.send("/new bomux")
         await ada.wait_for("bomux is open")
         await ada.send(
-            "/sticker кот --no очки и шляпа --strength 0.7 --outline #FF8800 --cutout network --seed 42~7"
+            "/sticker кот --no очки и шляпа --strength 0.7 --outline красный --cutout network --seed 42~7"
             " --cfg 7 --style zuvix"
         )
         told = await ada.wait_for("seed 42~7")
@@ -47,12 +47,12 @@ async def test_every_option_reaches_the_worker(stage: Stage, ada: Person) -> Non
             near=(7,),
             strength=0.7,
             negative_prompt="glasses and a hat",
-            outline="#ff8800",
+            outline="#ff0000",
             cutout="network",
         )
         assert "CFG 7" in told.text
         assert "style × 0.7" in told.text
-        assert "without glasses and a hat" in told.text
+        assert "without очки и шляпа · outline красный" in told.text
 
 
 async def test_a_sweep_is_three_stickers_and_one_sheet(stage: Stage, ada: Person) -> None:

@@ -23,8 +23,15 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/sticker a fox --seed 2")
         await ada.wait_for("Drawn without your style: it is not trained yet")
+        engine.go.clear()
         await ada.send("/train")
+        await until(lambda: engine.jobs[-1].id in engine.running)
+        await ada.send("/sticker a fox --seed 4")
+        await ada.wait_for("I am still learning it")
+        engine.go.set()
         await until(lambda: running.parts.store.value(CHECKPOINT))
+        await ada.send("/export")
+        assert "what I learned in 2 steps" in (await ada.wait_for("What of zuvix")).text
         await ada.send("/sticker a fox --seed 3")
         await ada.wait_for("learned of zuvix so far")
         await until(lambda: isinstance(engine.jobs[-1], Draw))

@@ -52,3 +52,8 @@ async def test_words_of_somebody_without_a_style_can_be_drawn(stage: Stage, ada:
         assert "/sticker" in told.text
         await ada.press(told, "Draw “a fox in a hat”")
         await until(lambda: [job.prompt for job in drawn(running)] == ["a fox in a hat"])
+        await ada.send("🦊")
+        await ada.press(await ada.wait_for("Shall I draw that"), "Draw “🦊”")
+        await until(lambda: [job.prompt for job in drawn(running)][1:] == ["fox"])
+        await ada.send("???")
+        assert "Shall I" not in (await ada.wait_for("Tell me what to draw")).text
