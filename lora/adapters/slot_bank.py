@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lora.adapters.adapter_file import AdapterInfo, read_header, read_info
+from lora.adapters.adapter_file import AdapterInfo, Layers, read_header, read_info
 from lora.adapters.lora_layers import fitted
-from lora.adapters.slot_layout import Place
+from lora.adapters.slot_layout import Layout, Place
 from lora.adapters.slots import SlottedDenoiser
 from lora.jobs import JobError
 from lora.models.base_model import Base
@@ -54,6 +54,10 @@ class SlotBank:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # by content, the last used one last
         self._free = list(range(slots, NO_ADAPTER, -1))
         self._known: OrderedDict[int, tuple[bytes, str]] = OrderedDict()  # id of bytes -> them and their key
+        self._gathered: tuple[tuple[Entry, ...], Tensor] = (
+            (),
+            torch.empty(0),
+        )  # of files laid out like the last
         self._staging = torch.empty(0, dtype=torch.uint8)
         self._copied: Any = None
         denoiser.bind(self.rows)
@@ -125,26 +129,30 @@ class SlotBank:
 
     def _write_row(self, row: Tensor, data: bytes) -> None:
         """Copy the halves of every layer. A file of this project goes to the device as it is, in one piece."""
+        about, entries = read_info(data), tuple(read_entries(data))
+        if about is None or not alike(entries):
+            self._write_layers(row, fitted(self._base, data))
+            return
+        if entries != self._gathered[0]:
+            self._gathered = entries, gathering(self._layout, entries).to(row.device)
+        end = end_of(entries)
+        values = row.new_zeros(end + 1)  # the last one is what a smaller rank leaves empty
+        dtype = entries[0].dtype
+        values[:-1].copy_(self._upload(data)[: end * dtype.itemsize].view(dtype))
+        torch.index_select(values, 0, self._gathered[1], out=row)
+        if about.alpha != about.rank:
+            row[self._layout.ups :].mul_(about.alpha / about.rank)
+
+    def _write_layers(self, row: Tensor, layers: Layers) -> None:
+        """Copy layers one by one: each has its own alpha."""
         places = {place.path: place for place in self._layout.places}
-        about = read_info(data)
-        if about is not None:
-            raw = self._upload(data)
-            halves = {
-                path: (_tensor(raw, down), _tensor(raw, up), about.alpha * down.shape[0] / about.rank)
-                for path, (down, up) in paired(read_entries(data)).items()
-            }
-        else:
-            halves = {path: (down, up, alpha) for path, (down, up, alpha) in fitted(self._base, data).items()}
-        sources, targets = [], []
-        for path, (down, up, alpha) in halves.items():
+        for path, (down, up, alpha) in layers.items():
             if path not in places:
                 raise DoesNotFit(f"no slots at {path}")
             rank = _rank(places[path], tuple(down.shape), tuple(up.shape))
-            scaled = up if alpha == rank else up * (alpha / rank)
-            sources += [down.to(row.device, non_blocking=True), scaled.to(row.device, non_blocking=True)]
-            targets.append(places[path].down_of(row)[:rank])
-            targets.append(places[path].up_of(row)[:, :rank].view(up.shape))
-        torch._foreach_copy_(targets, sources)
+            scaled = up.to(row.device) * (alpha / rank)
+            places[path].down_of(row)[:rank].copy_(down)
+            places[path].up_of(row)[:, :rank].copy_(scaled.flatten(1))
 
     def _upload(self, data: bytes) -> Tensor:
         """The file's bytes after its header, on the device, by way of memory that the device reads directly."""
@@ -177,6 +185,12 @@ class Entry:
     shape: tuple[int, ...]
     start: int
     end: int
+
+    def numbers(self) -> Tensor:
+        """The number of each of its elements in the file, int32."""
+        first = self.start // self.dtype.itemsize
+        count = math.prod(self.shape)
+        return torch.arange(first, first + count, dtype=torch.int32).view(self.shape)
 
 
 def read_entries(data: bytes) -> list[Entry]:
@@ -218,7 +232,8 @@ def paired(entries: Sequence[Entry]) -> dict[str, tuple[Entry, Entry]]:
 
 def content_key(data: bytes) -> str:
     """A hash of hashes of pieces, which several threads compute: sha256 of one file takes 15 ms otherwise."""
-    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+    whole = memoryview(data)
+    pieces = [whole[start : start + PIECE] for start in range(0, len(data), PIECE)]
     digests = _hashers.map(lambda piece: hashlib.sha256(piece).digest(), pieces)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
@@ -230,11 +245,32 @@ def _header_end(data: bytes) -> int:
     return 8 + int.from_bytes(data[:8], "little")
 
 
-def _tensor(raw: Tensor, entry: Entry) -> Tensor:
-    piece = raw[entry.start : entry.end]
-    if piece.storage_offset() % entry.dtype.itemsize:
-        piece = piece.clone()
-    return piece.view(entry.dtype).view(entry.shape)
+def alike(entries: Sequence[Entry]) -> bool:
+    """Whether a file's tensors are one array: of one type, each beginning at a whole element."""
+    dtypes = {entry.dtype for entry in entries}
+    return len(dtypes) == 1 and not any(entry.start % entry.dtype.itemsize for entry in entries)
+
+
+def end_of(entries: Sequence[Entry]) -> int:
+    """How many values a file has up to the end of its last tensor."""
+    return max(entry.end // entry.dtype.itemsize for entry in entries)
+
+
+def gathering(layout: Layout, entries: Sequence[Entry]) -> Tensor:
+    """Which value of a file of this project belongs at each place of a flat adapter, int32 [size].
+
+    The value after the file's last one stands for zero. Raises JobError bad-adapter, and DoesNotFit.
+    """
+    places = {place.path: place for place in layout.places}
+    found = torch.full((layout.size,), end_of(entries), dtype=torch.int32)
+    for path, (down, up) in paired(entries).items():
+        if path not in places:
+            raise DoesNotFit(f"no slots at {path}")
+        place = places[path]
+        rank = _rank(place, down.shape, up.shape)
+        place.down_of(found)[:rank] = down.numbers()
+        place.up_of(found)[:, :rank] = up.numbers().flatten(1)
+    return found
 
 
 def _rank(place: Place, down: tuple[int, ...], up: tuple[int, ...]) -> int:
