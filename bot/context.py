@@ -85,7 +85,12 @@ class Context:
         assert isinstance(message, Message)
         language = user.language_code or "en"
         person = await people.see(
-            parts.store, id=user.id, name=user.first_name, username=user.username, language=language
+            parts.store,
+            id=user.id,
+            name=user.first_name,
+            username=user.username,
+            language=language,
+            at=time.time() if update.callback_query else message.date.timestamp(),
         )
         return cls(
             parts=parts,

@@ -72,8 +72,8 @@ class Disk:
         return Use(used=used, budget=min(budget, self._max_bytes) if self._max_bytes else budget)
 
 
-def _gb(bytes: int) -> str:
-    return f"{bytes / GIGABYTE:.2f}"
+def _gb(bytes: int) -> float:
+    return round(bytes / GIGABYTE, 2)
 
 
 def _other_bytes(folder: Path) -> int:

@@ -621,6 +621,26 @@ UPDATE share SET token = sha256(token);          -- as a password's token: who r
 ALTER TABLE share RENAME COLUMN token TO token_hash;
 """
 
+KNOWN_SINCE = """
+-- when the first message of the person was sent, seconds since 1970: edits of earlier ones change nothing
+ALTER TABLE person ADD COLUMN since REAL NOT NULL DEFAULT 0;
+"""
+
+PARTS_COUNTED_BACK = """
+DROP TRIGGER job_counted_back;                   -- of a draw that fails in part, what was drawn still counts
+CREATE TRIGGER job_counted_back AFTER UPDATE OF state ON job
+    WHEN old.state != new.state AND (new.state = 'failed' OR (new.state = 'cancelled' AND new.attempt = 0)) BEGIN
+    UPDATE usage SET used = used - iif(new.uncut IS NOT NULL, 0, iif(new.kind = 'draw',
+        max(0, coalesce(json_extract(new.options, '$.count'), 1) -
+            (SELECT count(*) FROM drawing WHERE job = new.id)), 1))
+        WHERE id = new.person AND kind = new.kind AND day = CAST(new.asked_at / 86400 AS INTEGER);
+END;
+"""
+
+SHARING_BARRED = """
+ALTER TABLE style ADD COLUMN barred INTEGER NOT NULL DEFAULT 0;  -- 1: an admin has ended its sharing
+"""
+
 MIGRATIONS = (
     FIRST,
     CHECKPOINTS_COMPARED,
@@ -646,4 +666,7 @@ MIGRATIONS = (
     STYLES_NAMED,
     FOUND_BY_TIDY,
     SHARES_HASHED,
+    KNOWN_SINCE,
+    PARTS_COUNTED_BACK,
+    SHARING_BARRED,
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 from telegram import Bot, Message, Update
 
+from lora.data.visible import visible
+
 Json = dict[str, Any]
 
 
@@ -30,7 +32,7 @@ MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 def read(body: str, bot: Bot | None) -> Update | None:
     """The update in a JSON text; None if the library cannot read it or its parts are of wrong types."""
     try:
-        update = Update.de_json(_without_surrogates(json.loads(body)), bot)
+        update = Update.de_json(_readable(json.loads(body)), bot)
         _check(update)
     except Exception:  # the library raises whatever its own code stumbles on
         return None
@@ -107,12 +109,15 @@ def _check(update: Update) -> None:
         raise TypeError("inline query")
 
 
-def _without_surrogates(value: Any) -> Any:
-    """The same with a question mark for each half of a pair, which is no text that can be stored."""
+def _readable(value: Any) -> Any:
+    """The same with a question mark for each half of a pair, which is no text that can be stored.
+
+    Characters that nobody sees are left out: offsets of entities, which nothing here reads, may be wrong then.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return visible(value if value.isascii() else value.encode("utf-8", "replace").decode())
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_readable(item) for item in value]
     if isinstance(value, dict):
-        return {key: _without_surrogates(item) for key, item in value.items()}
+        return {key: _readable(item) for key, item in value.items()}
     return value

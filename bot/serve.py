@@ -35,6 +35,8 @@ async def serve(parts: Parts, routes: Sequence[Route], group_routes: Sequence[Ro
     via = update.effective_message.via_bot
     if via is not None and update.callback_query is None and via.username == parts.sender.username:
         return  # a sticker that the person has sent by an inline query
+    if update.edited_message is not None and await _from_before(parts, update.edited_message):
+        return
     if update.effective_chat.type != ChatType.PRIVATE:
         await _serve_group(parts, group_routes, update)
         return
@@ -76,6 +78,12 @@ async def apologise(parts: Parts, update: Update, error: BaseException | None) -
         text = Words(language)("sorry", number=number)
         await outbox.put(parts.store, chat.id, text)
         parts.outbox.wake(chat.id)
+
+
+async def _from_before(parts: Parts, message: Message) -> bool:
+    """Whether a message is older than all that is known of its person: they had everything deleted since."""
+    known = await people.find(parts.store, message.from_user.id) if message.from_user else None
+    return known is None or message.date.timestamp() < known.since
 
 
 async def _explain_old(parts: Parts, press: CallbackQuery) -> None:

@@ -31,6 +31,7 @@ async def end_reported(store: Store, dispatch: Dispatch, sending: Outbox, found:
             text = words("share-stopped", keyword=found.keyword, reasons=named(words, found))
             await outbox.put(store, found.owner, text)
         await reports.forget(store, found.style)
+        await shares.bar(store, found.style, True)
         guests, ended = await _take_back(store, found.style, found.keyword)
     await _stop(dispatch, sending, [*guests, found.owner], ended)
     return len(guests)

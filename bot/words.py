@@ -8,10 +8,12 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.errors import Buttons
 from bot.locales import LANGUAGES
+from lora.data.visible import visible
 
 
 class Html(str):
@@ -27,6 +29,7 @@ class Language:
     texts: Mapping[str, str]
     example_prompts: Mapping[str, str]  # English -> this language
     decimal_mark: str
+    date_form: str  # for strftime
     plural_forms: int  # in each text that counts
     plural: Callable[[int, Sequence[str]], str]  # (number, forms) -> the right form
     ordinal: Callable[[int], str]
@@ -39,6 +42,7 @@ class Language:
             texts=found.TEXTS,
             example_prompts=found.EXAMPLE_PROMPTS,
             decimal_mark=found.DECIMAL_MARK,
+            date_form=found.DATE_FORM,
             plural_forms=found.PLURAL_FORMS,
             plural=found.plural,
             ordinal=found.ordinal,
@@ -78,6 +82,10 @@ class Words:
         """A number with the language's decimal mark: with so many digits behind it, or as few as possible."""
         shown = f"{value:g}" if digits is None else f"{value:.{digits}f}"
         return shown.replace(".", self._language.decimal_mark)
+
+    def date(self, at: float) -> str:
+        """A moment (seconds since 1970) in UTC, as the language writes it: day and time."""
+        return datetime.fromtimestamp(at, UTC).strftime(self._language.date_form)
 
     def duration(self, seconds: float) -> str:
         """A time as people say it, rounded up: 40 seconds, 6 minutes, 2 hours."""
@@ -134,5 +142,7 @@ class _Fill(string.Formatter):
             return f"{value} {self._language.plural(value, format_spec.split('|'))}"
         if format_spec == "ordinal":
             return self._language.ordinal(value)
-        text = format(value, format_spec)
+        if isinstance(value, float):
+            return f"{value:g}".replace(".", self._language.decimal_mark)
+        text = visible(format(value, format_spec))
         return text if isinstance(value, Html) or not self._escape else html.escape(text, quote=False)

@@ -29,6 +29,7 @@ LIGHT_HALF = {
     "lora.data.pictures",
     "lora.data.shrink",
     "lora.data.zip_folder",
+    "lora.data.visible",
     "lora.data.translation",
     "lora.data.translation.emoji_words",
     "lora.data.translation.language",

@@ -106,7 +106,7 @@ ROUTES: tuple[Route, ...] = (
     Press("swap", pack_replace.chosen, r"\d{1,15}:\d{1,15}"),
     Press("packs", packs.show, ""),
     Press("newpack", packs.ask_new, ""),
-    Press("pack", packs.pressed, r"\d{1,15}(:(\d{1,3}|use|auto|title|copy|drop|dropped))?"),
+    Press("pack", packs.pressed, r"\d{1,15}(:(\d{1,3}|use|auto|title|copy|copied|drop|dropped))?"),
     Press("item", pack_stickers.pressed, r"\d{1,15}(:(emoji|words|cover|replace|delete|move:\d{1,3}))?"),
     Press("unask", answers.unask, ""),
     Press("wish", sticker.wish_pressed, r"[A-Za-z0-9_-]{1,32}"),
@@ -126,6 +126,7 @@ ROUTES: tuple[Route, ...] = (
     Press("ban", access.ban_pressed, admins_only=True),
     Press("revoke", access.revoke, admins_only=True),
     Press("decide", reports.decide, r"(end|ban|dismiss):\d{1,15}", admins_only=True),
+    Press("unbar", reports.unbar, admins_only=True),
     Edited(sticker.edited, "sticker"),
     Edited(captions.edited),
     Kind(pack_text.TO_PACK, pack_text.order),
@@ -148,6 +149,10 @@ ROUTES: tuple[Route, ...] = (
     Kind(filters.Document.FileExtension("safetensors"), adapter_files.take),
     *(Kind(filters.Document.FileExtension(ending), adapter_files.pickle) for ending in adapter_files.PICKLES),
     Kind(filters.Document.ZIP | filters.Document.FileExtension("zip"), imports.zip),
+    *(
+        Kind(filters.Document.FileExtension(ending), imports.other_archive)
+        for ending in imports.OTHER_ARCHIVES
+    ),
     Kind(filters.Document.ALL | filters.ANIMATION | filters.VIDEO, samples.document),
     AnyCommand(start.unknown),
     Kind(filters.TEXT & filters.FORWARDED, access.forwarded, admins_only=True),

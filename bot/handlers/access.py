@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 from telegram import MessageOrigin, MessageOriginHiddenUser, MessageOriginUser
 
@@ -159,7 +158,7 @@ def _wish(argument: str) -> tuple[int, float]:
 
 
 def _line(context: Context, invite: Invite) -> str:
-    until = datetime.fromtimestamp(invite.expires_at, UTC).strftime("%Y-%m-%d %H:%M")
+    until = context.words.date(invite.expires_at)
     link = context.parts.sender.start_link(INVITE, invite.token)
     return context.words("invite", link=link, n=invite.uses_left, until=until)
 

@@ -12,6 +12,8 @@ from bot.tables.imports import ImportKind
 from bot.words import clip
 from lora.data.pictures import MAX_BYTES
 
+OTHER_ARCHIVES = ("rar", "7z", "tar", "gz", "tgz", "bz2", "xz", "zst")
+
 
 async def link(context: Context) -> None:
     """A text with links of packs: each of these packs is imported."""
@@ -54,6 +56,11 @@ async def zip(context: Context) -> None:
     if (found.file_size or 0) > MAX_BYTES:
         raise UserError("picture-too-many-bytes")
     await _ask(context, context.origin, ImportKind.ZIP, found.file_id, clip(found.file_name or "zip", 64))
+
+
+async def other_archive(context: Context) -> None:
+    """An archive of another kind."""
+    raise UserError("archive-other")
 
 
 async def take_pack_pressed(context: Context) -> None:

@@ -167,7 +167,16 @@ async def _title(context: Context, pack: Pack) -> None:
 
 
 async def _copy(context: Context, pack: Pack) -> None:
+    """Ask before custom-emoji copies are made: everybody can see them."""
+    await look_or_gone(context, pack)
+    n = len(await pack_items.of_pack(context.parts.store, pack.id))
+    buttons = context.words.buttons([[("button-pack-copy-sure", f"pack:{pack.id}:copied")]])
+    await ask_surely(context, context.words("pack-copy-sure", title=pack.title, n=n), buttons)
+
+
+async def _copied(context: Context, pack: Pack) -> None:
     """Custom-emoji copies of all stickers; those that were copied before are left out."""
+    await sure(context)
     await look_or_gone(context, pack)
     record = context.parts.packs.record
     items = await pack_items.of_pack(record.store, pack.id)
@@ -175,7 +184,7 @@ async def _copy(context: Context, pack: Pack) -> None:
     if target is None and items:
         target = await pack_plans.emoji_pack(record.store, record.bot.username, pack)
     n = await pack_asking.copy_as_emoji(record.store, items, target.id) if target else 0
-    await context.say("pack-copying" if n else "pack-copied-before", n=n)
+    await context.replace(context.words("pack-copying" if n else "pack-copied-before", n=n))
     context.parts.packs.wake(context.person.id)
 
 
@@ -212,4 +221,12 @@ async def retitle(context: Context, pack: Pack, title: str, view: int | None) ->
     context.parts.packs.wake(context.person.id)
 
 
-_DO = {"use": _use, "auto": _auto, "title": _title, "copy": _copy, "drop": _drop, "dropped": _dropped}
+_DO = {
+    "use": _use,
+    "auto": _auto,
+    "title": _title,
+    "copy": _copy,
+    "copied": _copied,
+    "drop": _drop,
+    "dropped": _dropped,
+}

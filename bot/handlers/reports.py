@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from functools import partial
 
 from bot import decoding, metrics, sharing
@@ -11,7 +10,7 @@ from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.handlers.access import shut_out
 from bot.reports import counted
-from bot.tables import reports, styles
+from bot.tables import reports, shares, styles
 from bot.tables.reports import Reason, Reported
 from bot.tables.styles import Style
 from lora.sheets.sample_sheet import CELL, Entry, sample_sheet
@@ -77,7 +76,16 @@ async def decide(context: Context) -> None:
     if what == "ban":
         await shut_out(context, found.owner)
     n = await sharing.end_reported(parts.store, parts.dispatch, parts.outbox, found)
-    await _settle(context, context.words("share-over", keyword=found.keyword, n=n))
+    again = [[("button-share-allow", f"unbar:{found.style}")]]
+    await _settle(
+        context, context.words("share-over", keyword=found.keyword, n=n), context.words.buttons(again)
+    )
+
+
+async def unbar(context: Context) -> None:
+    """Let the owner share a style again whose sharing an admin has ended."""
+    await shares.bar(context.parts.store, int(context.data[0]), False)
+    await _settle(context, context.words("share-allowed"))
 
 
 async def _lent(context: Context, id: int) -> Style:
@@ -121,7 +129,7 @@ def _about(context: Context, found: Reported) -> str:
         [
             words("report", keyword=found.keyword, owner=found.owner, n=found.count, reasons=reasons),
             words("report-guests", n=found.guests) if found.shared else words("report-unshared"),
-            words("report-times", first=_time(found.first), last=_time(found.last)),
+            words("report-times", first=words.date(found.first), last=words.date(found.last)),
         ]
     )
 
@@ -148,14 +156,11 @@ async def _sheet(context: Context, found: Reported) -> bytes | None:
     return await decoding.in_turn(partial(sample_sheet, entries)) if entries else None
 
 
-async def _settle(context: Context, text: str) -> None:
+async def _settle(context: Context, text: str, buttons: Buttons | None = None) -> None:
     """Put what was decided in the place of the report."""
     if context.message.photo:
         await context.answer()
-        await context.parts.sender.edit_caption(context.person.id, context.message.message_id, text)
+        id = context.message.message_id
+        await context.parts.sender.edit_caption(context.person.id, id, text, buttons=buttons)
         return
-    await context.replace(text)
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+    await context.replace(text, buttons)

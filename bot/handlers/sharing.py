@@ -14,6 +14,8 @@ async def share(context: Context) -> None:
     style = await context.style()
     if style.adapter is None:
         raise UserError("share-untrained", keyword=style.keyword)
+    if style.barred:
+        raise UserError("share-barred", keyword=style.keyword)
     shared = await shares.shared(context.parts.store, style.id)
     text = await (_about(context, style) if shared else _new_link(context, style))
     await context.send(text, buttons=_buttons(context, style))

@@ -3,7 +3,8 @@
 The file has:
 
 - ``NAME``: what the language calls itself.
-- ``DECIMAL_MARK``, and ``PLURAL_FORMS``: how many forms each text has that counts.
+- ``DECIMAL_MARK``; ``DATE_FORM``, a day and a time for ``strftime``.
+- ``PLURAL_FORMS``: how many forms each text has that counts.
 - ``EXAMPLE_PROMPTS``: the prompts that profiles of bases give as examples, in this language by the English one.
 - ``COMMAND_WORDS``: words of this language that stand for a command, with a slash, by the command.
 - ``plural(n, forms)``: the form for ``n`` things. ``ordinal(n)``: 1st, 2nd, 3rd.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 NAME = "English"
 DECIMAL_MARK = "."
+DATE_FORM = "%Y-%m-%d %H:%M"
 PLURAL_FORMS = 2
 EXAMPLE_PROMPTS: dict[str, str] = {}  # they are English
 COMMAND_WORDS = {
@@ -119,7 +120,8 @@ TEXTS = {
     # data and privacy
     "privacy": (
         "<b>What I keep</b>\n"
-        "Your Telegram id, first name, @name and language. The pictures you send, their captions, and what I learned "
+        "Your Telegram id, first name, @name, language and the time of your first message. "
+        "The pictures you send, their captions, and what I learned "
         "from them. Your prompts and the stickers I drew. Which packs I made for you. "
         "How much I drew and learned for you today, until the day is over. Which shared styles you have reported, and "
         "why.\n\n"
@@ -280,8 +282,10 @@ TEXTS = {
     ),
     "share-stopped": (
         "Whoever runs me has ended the sharing of <b>{keyword}</b>, because people who drew in it have reported it: "
-        "{reasons}. Nothing of the style is deleted."
+        "{reasons}. Nothing of the style is deleted, but you cannot share it again."
     ),
+    "share-barred": "Whoever runs me has ended the sharing of <b>{keyword}</b>. Only they can allow it again.",
+    "share-allowed": "Its owner can share the style again.",
     # reports of shared styles
     "report-none": (
         "Only a style that somebody shares with you by link can be reported, and there is none among yours: /styles"
@@ -377,6 +381,7 @@ TEXTS = {
     "import-missing": (
         "{n:line of its table names a file|lines of its tables name files} that the zip does not have: {names}."
     ),
+    "archive-other": "Of archives I read zip only. Put the pictures into a zip and send it again.",
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",
     "zip-entries": "That zip has more than 200 entries. Send it in parts.",
     "zip-too-large": "Unpacked, that zip is over 100 MB. Send it in parts, or the pictures smaller.",
@@ -911,10 +916,12 @@ TEXTS = {
         "By which words shall sticker {number} be found? Write them with commas, like <i>fox, tea</i>; "
         "64 characters in all."
     ),
-    "pack-copying": (
-        "I make {n:custom emoji|custom emoji} of these stickers, 100 pixels large. Everybody can add "
-        "them; sending them needs Telegram Premium."
+    "pack-copy-sure": (
+        "Make a pack of custom emoji, 100 pixels large, of <b>{title}</b> ({n:sticker|stickers})? "
+        "Everybody can add it; sending them needs Telegram Premium. /undo does not take it back, but you can delete "
+        "it in /packs."
     ),
+    "pack-copying": "I make {n:custom emoji|custom emoji} of these stickers. /packs will list them.",
     "pack-copied-before": "All of these stickers are custom emoji already, or on their way. /packs lists them.",
     "pack-drop-sure": (
         "Delete the pack <b>{title}</b> with its {n:sticker|stickers} from Telegram? Nobody has it any "
@@ -1030,6 +1037,7 @@ TEXTS = {
     "button-pack-use": "▸ New stickers here",
     "button-pack-auto": "A pack for each style",
     "button-pack-copy": "✨ As custom emoji",
+    "button-pack-copy-sure": "✨ Yes, make them",
     "button-pack-drop": "✕ Delete the pack",
     "button-pack-drop-sure": "Delete it from Telegram",
     "button-item-first": "⏮ First",
@@ -1062,6 +1070,7 @@ TEXTS = {
     "button-report-other": "Something else",
     "button-report-leave": "✕ Remove it from my styles",
     "button-ban-owner": "✕ End sharing and ban the owner",
+    "button-share-allow": "↩ Allow it again",
     "button-dismiss": "✓ Dismiss",
     "button-share-renew": "🔄 New link",
     "button-share-end": "✕ End sharing",

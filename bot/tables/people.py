@@ -12,6 +12,7 @@ from bot.store import Store
 class Person:
     """Somebody who chats with the bot. ``style`` is the current one, which commands without a style mean.
 
+    ``since``: when the first message of theirs was sent, seconds since 1970; 0 = before that was stored.
     Languages are codes such as "ru" or "pt-br". ``chosen_language`` is None until they choose one with /language.
     """
 
@@ -22,6 +23,7 @@ class Person:
     chosen_language: str | None = None
     style: int | None
     blocked: bool
+    since: float = 0.0
 
     @property
     def language(self) -> str:
@@ -41,8 +43,10 @@ def _person(row: sqlite3.Row) -> Person:
     return Person(**(values | {"blocked": bool(row["blocked"])}))
 
 
-async def see(store: Store, *, id: int, name: str, language: str, username: str | None = None) -> Person:
-    """Store who has just written: a new person, or the new names and language of the client.
+async def see(
+    store: Store, *, id: int, name: str, language: str, username: str | None = None, at: float = 0.0
+) -> Person:
+    """Store who has written at this time: a new person, or the new names and language of the client.
 
     They have not blocked the bot. A language that they have chosen stays.
     """
@@ -55,13 +59,14 @@ async def see(store: Store, *, id: int, name: str, language: str, username: str 
             "UPDATE person SET username = NULL WHERE username = ? COLLATE NOCASE AND id != ?", username, id
         )
     row = await store.row(
-        "INSERT INTO person (id, name, language, username) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        "INSERT INTO person (id, name, language, username, since) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
         " SET name = excluded.name, language = excluded.language, username = excluded.username, blocked = 0"
         " RETURNING *",
         id,
         name,
         language,
         username,
+        at,
     )
     assert row is not None
     return _person(row)

@@ -22,6 +22,11 @@ async def new_link(store: Store, style: int) -> str:
     return token
 
 
+async def bar(store: Store, style: int, barred: bool) -> None:
+    """Let the owner share the style no more, or again."""
+    await store.change("UPDATE style SET barred = ? WHERE id = ?", int(barred), style)
+
+
 async def style_of(store: Store, token: str) -> tuple[int, int] | None:
     """(the style, its owner) that a link leads to; None if it leads nowhere."""
     row = await store.row(

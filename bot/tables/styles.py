@@ -18,7 +18,8 @@ class Style:
 
     ``adapter_step`` is the training step of that adapter, ``base`` the hash of the base that it was trained on (None =
     not known), ``finished`` whether its training is done. ``imported``: made of an adapter file. ``trained_as`` is
-    the keyword that the adapter was trained with: the old one if the style was renamed since.
+    the keyword that the adapter was trained with: the old one if the style was renamed since. ``barred``: an admin has
+    ended its sharing, and its owner cannot share it again.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Style:
     finished: bool
     imported: bool
     trained_as: str | None
+    barred: bool = False
 
 
 # The adapter is that of the newest training that is done; if there is none, of the newest one with a checkpoint. Of
@@ -50,7 +52,8 @@ _MAY_DRAW = "(style.person = ?2 OR style.id IN (SELECT style FROM guest WHERE pe
 
 
 def _style(row: sqlite3.Row) -> Style:
-    return Style(**(dict(row) | {"finished": bool(row["finished"]), "imported": bool(row["imported"])}))
+    flags = {name: bool(row[name]) for name in ("finished", "imported", "barred")}
+    return Style(**(dict(row) | flags))
 
 
 async def add(store: Store, person: int, keyword: str) -> bool:

@@ -1,7 +1,8 @@
 """How much each person has asked for on each day (UTC), and how much is kept of them.
 
 Triggers on the table ``job`` count (``QUOTAS`` in ``bot.migrations``), so each way to ask for a job is counted, in the
-same transaction. What failed by itself, or was cancelled before it began, is counted back.
+same transaction. What failed by itself, or was cancelled before it began, is counted back; of a draw that fails in
+part, what was not drawn.
 """
 
 from __future__ import annotations

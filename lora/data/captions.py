@@ -19,6 +19,8 @@ import ftfy
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
+from lora.data.visible import visible
+
 MAX_TOKENS = 77  # what the text encoder reads, its start and end tokens included
 MAX_KEYWORD_TOKENS = 4
 LONGEST_BACKGROUND = (
@@ -42,7 +44,7 @@ def normalise(text: str) -> str:
 
     Emoji become their English names, for the tokenizer has only bytes for them: "a 🦊!" is "a fox!".
     """
-    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    text = visible(html.unescape(html.unescape(ftfy.fix_text(text))))
     text = text if text.isascii() else _emoji_in_words(text)
     return " ".join(text.replace(BOS, " ").replace(EOS, " ").split())
 

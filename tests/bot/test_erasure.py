@@ -65,10 +65,15 @@ async def test_nothing_is_left(stage: Stage, ada: Person) -> None:
         assert stored_files(stage) == []
         await until_async(lambda: not traces(stage.config.storage.dir, ada.id))  # the log is emptied last
         assert len(await ada.packs()) == 1
+        mine = next(m for m in ada.messages if m.text.startswith("/sticker"))
+        await ada.edit(mine, "/sticker an edited fox")
         await ada.send("/start")
         await ada.wait_for("Hello Ada")
+        await store.change("UPDATE person SET since = since + 1")  # Telegram's times are whole seconds
+        await ada.edit(mine, "/sticker another fox")
         await ada.send("/styles")
         await ada.wait_for("no style yet")
+        assert await store.value("SELECT count(*) FROM job") == 0, "an edit of then is not obeyed"
 
 
 async def test_packs_go_too_if_wished(stage: Stage, ada: Person) -> None:

@@ -312,6 +312,7 @@ async def test_custom_emoji_copies(stage: Stage, ada: Person) -> None:
         view = await shown(ada)
         for answer in ("I make 3", "custom emoji already"):
             await ada.press(view, "As custom emoji")
+            await ada.press(await ada.wait_for("(3 stickers)?"), "Yes")
             await ada.wait_for(answer)
         await until(lambda: running.parts.store.value("SELECT count(*) = 6 FROM pack_sticker WHERE told"))
         regular, emoji = await ada.packs()

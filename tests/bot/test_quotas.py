@@ -141,11 +141,18 @@ async def test_jobs_are_counted_by_the_database(store: Store) -> None:
     assert second is not None
     await jobs.cancel(store, 1, second.id)
     assert await usage.used_today(store, 1, JobKind.DRAW) == 0
+    await ask("part", 3)
+    part = await jobs.claim(store, JobKind.DRAW)
+    assert part is not None
+    drawing = "INSERT INTO drawing (job, position, seed, blob) VALUES (?, 0, 1, 'x')"
+    await store.change(drawing, part.id)
+    await jobs.end(store, part.id, part.attempt, JobState.FAILED, "internal")
+    assert await usage.used_today(store, 1, JobKind.DRAW) == 1, "one of three was drawn"
     await ask("c", 1)
     third = await jobs.claim(store, JobKind.DRAW)
     assert third is not None
     await jobs.cancel(store, 1, third.id)
-    assert await usage.used_today(store, 1, JobKind.DRAW) == 1, "it has begun"
+    assert await usage.used_today(store, 1, JobKind.DRAW) == 2, "it has begun"
     assert 0 < usage.seconds_until_tomorrow() <= DAY
 
 

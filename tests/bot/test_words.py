@@ -146,6 +146,13 @@ def test_russian_plurals(n: int, told: str) -> None:
     assert Words("ru-RU")("samples-page", keyword="x", n=n) == f"<b>x</b>, {told}"
 
 
+def test_dates_and_numbers_as_the_language_writes_them() -> None:
+    """In UTC; a number that a text names has the decimal mark."""
+    assert [Words(code).date(0.0) for code in ("en", "ru")] == ["1970-01-01 00:00", "01.01.1970 00:00"]
+    told = Words("ru")("admin-disk-95", share=96, used=9.6, budget=10.0)
+    assert "9,6 из 10 ГБ" in told
+
+
 def test_russian_counts_in_whole_sentences() -> None:
     """Verbs and cases agree with the number, too."""
     words = Words("ru")

@@ -48,6 +48,29 @@ async def test_a_number_in_front_names_the_picture(stage: Stage, ada: Person) ->
         assert await captions(running) == ["zuvix a red hat", "zuvix coin", None, "zuvix 2 foxes"]
 
 
+async def test_words_that_nobody_sees_are_none(stage: Stage, ada: Person) -> None:
+    """As a caption, a prompt and a title; signs that turn words around are taken out of what they stand in."""
+    async with styled(stage, ada) as running:
+        await ada.album([item(1, "\u200b\u2060")])
+        await ada.wait_for("Without words yet: 1")
+        for said, told in (
+            ("/sticker \u200b", "What shall I draw"),
+            ("/packs new \u202e\u200b", "title"),
+            ("\u202exof a", "stickers go into xof a"),
+            ("\u202ea fox", "Picture 1: zuvix a fox"),
+        ):
+            await ada.send(said)
+            assert "\u202e" not in (await ada.wait_for(told)).text
+        assert await captions(running) == ["zuvix a fox"]
+
+
+async def test_an_archive_of_another_kind_is_told(stage: Stage, ada: Person) -> None:
+    """Zip is named."""
+    async with styled(stage, ada):
+        await ada.send_picture(b"Rar!", as_="document", name="set.rar")
+        await ada.wait_for("read zip only")
+
+
 @pytest.mark.parametrize("reply", [True, False])
 async def test_a_list_for_new_pictures_changes_no_older_ones(stage: Stage, ada: Person, reply: bool) -> None:
     """ "1. school" counts the pictures that wait, or those that are replied to."""
