@@ -1,12 +1,14 @@
 """One GPU and several: how training one style and drawing for many people scale, beside diffusers in the same run.
 
-    python3 -m benchmarks.devices train [--gpus 1 2] [--steps 100]
-    python3 -m benchmarks.devices draw [--gpus 1 2] [--pictures 96]
+    python3 -m benchmarks.devices train [--gpus 1 2 4] [--steps 72]
+    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 24]
 
 The networks have SD 2.1-base's shape and random weights. ``train`` runs ``accelerate launch -m lora train`` with a
-global batch of 16, and the loop of diffusers' reference script with averaged gradients. ``draw`` runs the engine
-``local`` with a worker on each GPU, fed by ``bot.next_job``, for sixteen people with an adapter each; the peer loads
-each person's adapter into a pipeline and draws, in one process on each GPU. ``--tiny`` tries the script, on CPUs.
+global batch of 16 and takes the times of its steps from metrics.jsonl; the peer is the loop of diffusers' reference
+script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``,
+for sixteen people with an adapter each, ``--pictures`` for each GPU; the peer loads each person's adapter into a
+pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon as it is measured. ``--tiny`` tries
+the script, on CPUs.
 """
 
 from __future__ import annotations
@@ -15,30 +17,39 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from benchmarks import speed_setup as setup
 from benchmarks.sd21_shape import samples
-from benchmarks.speed_setup import PEOPLE, Setting
+from benchmarks.speed_setup import PEOPLE, Setting, say
 from bot.next_job import NextJob
 from bot.tables.jobs import JobKind
 from bot.tables.line import InLine
+from lora.cli.run_folder import METRICS
 from lora.data import metadata
 from lora.data.metadata import MetadataRow
-from lora.engine import ENGINES, EngineSettings
+from lora.engine import ENGINES, Engine, EngineSettings
 from lora.files import write_whole
-from lora.jobs import Draw, Drawn, DrawOptions, Event, Failed, Finished, Lost, Ready
+from lora.jobs import Draw, DrawOptions, Event, Failed, Finished, Lost, Ready
 
 GLOBAL_BATCH = 16
-WARM_PICTURES = 4  # of each worker, which do not count
+WARM_STEPS = 12  # of a training, at most, which do not count: in the first one the graph is recorded
+WARM_PICTURES, TINY_WARM_PICTURES = 16, 1  # of each worker, likewise
+PEER_STEPS, PEER_PICTURES = 8, 4  # that are timed
+GPU_SECONDS, CPU_SECONDS = 180.0, 3600.0  # that a command may take: if it hangs, time on GPUs is dear
 
 
 def processes(setting: Setting, count: int) -> list[str]:
@@ -50,102 +61,151 @@ def processes(setting: Setting, count: int) -> list[str]:
     return [*launch, "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "-m"]
 
 
-def ran(command: Sequence[str]) -> str:
-    """The output of a command. Its end is shown if it fails."""
+def lines(command: Sequence[str]) -> Iterator[str]:
+    """The lines that a command prints, at once. Its end is shown if it fails, also if it does not end."""
     environment = {**os.environ, "ACCELERATE_USE_CPU": "false" if torch.cuda.is_available() else "true"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-    return done.stdout
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, start_new_session=True
+        ) as running,
+    ):
+        limit = GPU_SECONDS if torch.cuda.is_available() else CPU_SECONDS
+        over = threading.Timer(limit, _end, (running,))
+        over.start()
+        try:
+            assert running.stdout is not None
+            yield from running.stdout
+            if running.wait():
+                errors.seek(0)
+                raise SystemExit(f"{' '.join(command)}\n{errors.read()[-6000:]}")
+        finally:
+            over.cancel()
+            _end(running)
+
+
+def _end(running: subprocess.Popen[str]) -> None:
+    """End a command with all processes that it has started."""
+    if running.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+
+
+@dataclass
+class Rows:
+    """Rates by the number of GPUs; each is reported at once, with how many times the first one it is."""
+
+    setting: Setting
+    row: str
+    first: dict[str, float] = field(default_factory=dict)  # by who it is
+
+    def add(self, who: str, gpus: int, rate: float, **more: float) -> None:
+        found = {f"{who}, {gpus} GPU, img/s": rate, **more}
+        if who in self.first:
+            found[f"{who}, {gpus} GPU, times the first"] = rate / self.first[who]
+        self.first.setdefault(who, rate)
+        self.setting.report(self.row, found)
+        say("measured")
 
 
 def train(setting: Setting, gpus: Sequence[int], steps: int) -> None:
-    """Pictures a second of the product and of the reference loop. Start and end are taken out by two lengths."""
-    setup.load_base(setting)
+    """Pictures a second of the steps of the product, and of the reference loop."""
+    setup.make(setting)
     data = setting.folder / "samples"
-    rows = []
+    named = []
     for number, sample in enumerate(samples(32)):
         name = f"{number}.png"
         write_whole(data / name, sample.picture)
-        rows.append(MetadataRow(file_name=name, caption=sample.caption, columns={"file_name": name}))
-    metadata.write(data, rows)
-    found: dict[str, float] = {}
+        named.append(MetadataRow(file_name=name, caption=sample.caption, columns={"file_name": name}))
+    metadata.write(data, named)
+    rows = Rows(setting, "12 one style on several GPUs, global batch 16")
+    first: list[float] = []
+    warm = min(WARM_STEPS, steps // 2)
     for count in gpus:
-        found[f"ours, {count} GPU, img/s"] = _rate(setting, data, count, steps)
-        if count == 1:  # several processes train without CUDA graphs, and so does one with micro-batches
-            found["ours without graphs, 1 GPU, img/s"] = _rate(setting, data, 1, steps, micro_batches=2)
-        printed = ran([*processes(setting, count), "benchmarks.devices", "peer-train", *flags(setting)])
-        found[f"reference loop, {count} GPU, img/s"] = json.loads(printed.splitlines()[-1])
-    setting.report("12 one style on several GPUs, global batch 16", found | scaling(found, gpus))
+        losses, seconds = _trained(setting, data, count, steps)
+        first = first or losses
+        apart = max(abs(a - b) / a for a, b in zip(first, losses, strict=True))
+        rate = (steps - warm) * GLOBAL_BATCH / (seconds[-1] - seconds[warm - 1])
+        rows.add("ours", count, rate, **{"losses apart from the first's by a share of at most": apart})
+    _peers(setting, gpus, "peer-train", rows, "reference loop")
 
 
-def _rate(setting: Setting, data: Path, count: int, steps: int, micro_batches: int = 1) -> float:
-    """Pictures a second of the steps alone."""
-    short, long = (_trained(setting, data, count, length, micro_batches) for length in (steps, 3 * steps))
-    return 2 * steps * GLOBAL_BATCH / (long - short)
+def _peers(setting: Setting, gpus: Sequence[int], what: str, rows: Rows, who: str) -> None:
+    """Run the peer once, in as many processes as are asked for at most: it prints its rate for each count."""
+    counts = [str(count) for count in gpus]
+    peer = [*processes(setting, max(gpus)), "benchmarks.devices", what, "--gpus", *counts, *flags(setting)]
+    for line in lines(peer):
+        if line.startswith("{"):
+            rows.add(who, **json.loads(line))
 
 
-def _trained(setting: Setting, data: Path, count: int, steps: int, micro_batches: int) -> float:
-    """Seconds of a whole training."""
-    began = time.monotonic()
-    ran(
-        [
-            *processes(setting, count),
-            *("lora", "train", f"--pretrained_model_name_or_path={setting.base_folder}"),
-            *(
-                f"--train_data_dir={data}",
-                f"--cache_dir={setting.folder / 'cache'}",
-                "--overwrite_output_dir",
-            ),
-            f"--output_dir={setting.folder / 'trained'}",
-            f"--train_batch_size={GLOBAL_BATCH // count // micro_batches}",
-            f"--gradient_accumulation_steps={micro_batches}",
-            *(
-                f"--max_train_steps={steps}",
-                f"--checkpointing_steps={steps}",
-                "--report_to=none",
-                "--rank=16",
-            ),
-            *(() if setting.tiny else ("--mixed_precision=bf16",)),
-        ]
-    )
-    return time.monotonic() - began
+def _trained(setting: Setting, data: Path, count: int, steps: int) -> tuple[list[float], list[float]]:
+    """Losses of all steps of a training, and the seconds at which they were known."""
+    output = setting.folder / "trained"
+    train = [
+        *("lora", "train", f"--pretrained_model_name_or_path={setting.base_folder}"),
+        *(f"--train_data_dir={data}", f"--cache_dir={setting.folder / 'cache'}", f"--output_dir={output}"),
+        *("--overwrite_output_dir", f"--train_batch_size={GLOBAL_BATCH // count}", "--rank=16"),
+        *(f"--max_train_steps={steps}", f"--checkpointing_steps={steps}", "--report_to=none"),
+        *(() if setting.tiny else ("--mixed_precision=bf16",)),
+    ]
+    for line in lines([*processes(setting, count), *train]):
+        say(line.rstrip())
+    found = [json.loads(line) for line in (output / METRICS).read_text().splitlines()]
+    assert len(found) == steps
+    return [one["loss"] for one in found], [one["seconds"] for one in found]
 
 
-def peer_train(setting: Setting) -> None:
-    """The reference loop in this process of several; prints the pictures a second of all."""
+def peer_train(setting: Setting, gpus: Sequence[int]) -> None:
+    """The reference loop in this process of several; the first prints the pictures a second of each count."""
     from benchmarks.speed_training import _reference
 
-    count, main = _join(setting)
-    register_optimizer_step_pre_hook(_average)
-    reference = _reference(setting, setup.load_base(setting), GLOBAL_BATCH // count, setting.dtype)
-    some = 1 if setting.tiny else 12
-    for _ in range(some):
-        next(reference)
-    each = setting.timed(lambda: [next(reference) for _ in range(some)]) / some
-    if main:
-        print(json.dumps(GLOBAL_BATCH / each))
+    rank = _join(setting, max(gpus))
+    base = setup.load(setting)
+    together: Any = None
+    register_optimizer_step_pre_hook(lambda optimizer, *_: _average(optimizer, together))
+    for count in gpus:
+        together = torch.distributed.new_group(list(range(count))) if count > 1 else None
+        if rank < count:
+            reference = _reference(setting, base, GLOBAL_BATCH // count, setting.dtype)
+            for _ in range(1 if setting.tiny else 4):
+                next(reference)
+            some = 1 if setting.tiny else PEER_STEPS
+            seconds = setting.timed(lambda one=reference, some=some: [next(one) for _ in range(some)])  # type: ignore[misc]
+            _tell(rank, count, some * GLOBAL_BATCH / seconds)
+        _meet(max(gpus))
 
 
-def _join(setting: Setting) -> tuple[int, bool]:
-    """Join the other processes; gives their number, and whether this is the first."""
-    rank, count = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+def _tell(rank: int, gpus: int, rate: float) -> None:
+    if rank == 0:
+        print(json.dumps({"gpus": gpus, "rate": rate}), flush=True)
+
+
+def _join(setting: Setting, count: int) -> int:
+    """Join the other processes; gives this one's rank."""
+    rank = int(os.environ.get("LOCAL_RANK", 0))
     if setting.device.type == "cuda":
         setting.device = torch.device(f"cuda:{rank}")
         torch.cuda.set_device(rank)
     if count > 1:
         torch.distributed.init_process_group("nccl" if setting.device.type == "cuda" else "gloo")
-    return count, rank == 0
+    return rank
 
 
-def _average(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+def _meet(count: int) -> None:
+    """Wait for all processes."""
+    if count > 1:
+        torch.distributed.barrier()
+
+
+def _average(optimizer: torch.optim.Optimizer, together: Any) -> None:
     """Average the gradients over the processes, as DistributedDataParallel does."""
-    if not torch.distributed.is_initialized():
+    if together is None:
         return
     for group in optimizer.param_groups:
         flat = torch.cat([weight.grad.flatten() for weight in group["params"]])
-        torch.distributed.all_reduce(flat)
-        flat /= torch.distributed.get_world_size()
+        torch.distributed.all_reduce(flat, group=together)
+        flat /= torch.distributed.get_world_size(together)
         for weight, mean in zip(
             group["params"], flat.split([w.numel() for w in group["params"]]), strict=True
         ):
@@ -155,99 +215,98 @@ def _average(optimizer: torch.optim.Optimizer, *_: Any) -> None:
 def draw(setting: Setting, gpus: Sequence[int], pictures: int) -> None:
     """Stickers a second of the engine with a worker on each GPU, and of pipelines that swap adapters."""
     setup.load_base(setting)
-    found: dict[str, float] = {}
-    for count in gpus:
-        devices = ("cpu",) * count if setting.tiny else tuple(f"cuda:{number}" for number in range(count))
-        found[f"ours, {count} GPU, img/s"] = asyncio.run(_drawn(setting, devices, pictures))
-        printed = ran([*processes(setting, count), "benchmarks.devices", "peer-draw", *flags(setting)])
-        found[f"diffusers, swap and draw, {count} GPU, img/s"] = json.loads(printed.splitlines()[-1])
-    setting.report("13 sixteen people on several GPUs", found | scaling(found, gpus))
+    rows = Rows(setting, "13 sixteen people on several GPUs")
+    asyncio.run(_drawn(setting, gpus, pictures, rows))
+    _peers(setting, gpus, "peer-draw", rows, "diffusers, swap and draw")
 
 
-async def _drawn(setting: Setting, devices: tuple[str, ...], pictures: int) -> float:
-    """Pictures a second, from the first hand-over to the last sticker, when all workers are warm."""
-    settings = EngineSettings(
-        base=str(setting.base_folder),
-        cache_dir=setting.folder / "cache",
-        devices=devices,
-        threads=1 if setting.tiny else 0,
-        compile=setting.compiled,
+async def _drawn(setting: Setting, gpus: Sequence[int], pictures: int, rows: Rows) -> None:
+    """One engine with all workers, of which each count uses the first ones."""
+    most = max(gpus)
+    engine = ENGINES["local"](
+        EngineSettings(
+            base=str(setting.base_folder),
+            cache_dir=setting.folder / "cache",
+            devices=("cpu",) * most if setting.tiny else tuple(f"cuda:{number}" for number in range(most)),
+            threads=1 if setting.tiny else 0,
+            compile=setting.compiled,
+        )
     )
-    engine, files = ENGINES["local"](settings), setup.adapters(setting)
     await engine.start()
-    next_job, events, left, began = NextJob(attempts=3), engine.events(), 0, 0.0
-
-    def ask(count: int, first: int) -> int:
-        for id in range(first, first + count):
-            row = InLine(id, id % PEOPLE, JobKind.DRAW, False, False, 0, setting.steps, str(id % PEOPLE))
-            next_job.wait(row)
-        return count
-
-    async def feed() -> None:
-        while (placed := next_job.choose()) is not None:
-            id, adapter = placed.job.id, files[placed.job.person]
-            options = DrawOptions(steps=setting.steps, seed=id)
-            job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
-            await engine.submit(job, placed.worker.id)
-            placed.worker.receiving = False
-
     try:
-        ready = 0
-        async for event in events:
+        events, ready = engine.events(), []
+        while len(ready) < most:
+            event = await anext(events)
             if isinstance(event, Ready):
-                next_job.join(event.worker)
-                ready += 1
-                if ready == len(devices):
-                    left = ask(WARM_PICTURES * ready * 4, 1)
-            elif isinstance(event, Finished) or _empty(event):
-                next_job.end(event.job)
-                left -= 1
-                if not left and began:
-                    return pictures / (time.monotonic() - began)
-                if not left:
-                    began, left = time.monotonic(), ask(pictures, 10_000)
-            elif isinstance(event, Lost | Failed):
-                raise SystemExit(f"a worker failed: {event}")
-            elif isinstance(event, Drawn):
-                continue
-            if ready == len(devices):
-                await feed()
+                ready.append(event.worker)
+        ready.sort()
+        say("the workers are ready")
+        drawing = Drawing(setting, engine, events)
+        await drawing.seconds(ready, TINY_WARM_PICTURES if setting.tiny else WARM_PICTURES)
+        say("the workers are warm")
+        for count in gpus:
+            seconds = await drawing.seconds(ready[:count], pictures)
+            rows.add("ours", count, pictures * count / seconds)
     finally:
         await engine.close()
-    raise AssertionError("the events have no end")
 
 
-def _empty(event: Event) -> TypeGuard[Failed]:
-    """A picture was drawn, but random weights drew the background only."""
-    return isinstance(event, Failed) and event.code == "empty-cutout"
+class Drawing:
+    """Pictures of sixteen people in turn, handed to workers as the bot does."""
+
+    def __init__(self, setting: Setting, engine: Engine, events: AsyncIterator[Event]) -> None:
+        self._setting, self._engine, self._events = setting, engine, events
+        self._files = setup.adapters(setting)
+        self._ids = 0
+
+    async def seconds(self, workers: Sequence[str], each: int) -> float:
+        """From the first hand-over to the last sticker of ``each`` pictures for each worker."""
+        next_job = NextJob(attempts=3)
+        for worker in workers:
+            next_job.join(worker)
+        left = each * len(workers)
+        for id in range(self._ids, self._ids + left):
+            steps = self._setting.steps
+            next_job.wait(InLine(id, id % PEOPLE, JobKind.DRAW, False, False, 0, steps, str(id % PEOPLE)))
+        self._ids += left
+        began = time.monotonic()
+        await self._feed(next_job)
+        while left:
+            event = await anext(self._events)
+            if isinstance(event, Finished) or (isinstance(event, Failed) and event.code == "empty-cutout"):
+                next_job.end(event.job)  # random weights may draw the background only
+                left -= 1
+                await self._feed(next_job)
+            elif isinstance(event, Lost | Failed):
+                raise SystemExit(f"a worker failed: {event}")
+        return time.monotonic() - began
+
+    async def _feed(self, next_job: NextJob) -> None:
+        while (placed := next_job.choose()) is not None:
+            id, adapter = placed.job.id, self._files[placed.job.person]
+            options = DrawOptions(steps=self._setting.steps, seed=id)
+            job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
+            await self._engine.submit(job, placed.worker.id)
+            placed.worker.receiving = False
 
 
-def peer_draw(setting: Setting) -> None:
+def peer_draw(setting: Setting, gpus: Sequence[int]) -> None:
     """diffusers' way: load a person's adapter, draw a picture, unload it; in this process of several."""
-    count, main = _join(setting)
-    pipe = setup.pipeline(setting, setup.load_base(setting))
+    rank = _join(setting, max(gpus))
+    pipe = setup.pipeline(setting, setup.load(setting))
 
     def one(number: int) -> None:
         setup.put_on(setting, pipe, number % PEOPLE)
         setup.drawn_by(setting, pipe, [f"zorvex fox number {number}"], number)
         pipe.unload_lora_weights()
 
+    some = 1 if setting.tiny else PEER_PICTURES
     one(0)
-    if count > 1:
-        torch.distributed.barrier()
-    some = 1 if setting.tiny else 8
-    each = setting.timed(lambda: [one(number) for number in range(some)]) / some
-    if main:
-        print(json.dumps(count / each))
-
-
-def scaling(found: dict[str, float], gpus: Sequence[int]) -> dict[str, float]:
-    """{name: how many times the rate of the first count}."""
-    return {
-        f"ours, {count} GPU, times {gpus[0]}": found[f"ours, {count} GPU, img/s"]
-        / found[f"ours, {gpus[0]} GPU, img/s"]
-        for count in gpus[1:]
-    }
+    for count in gpus:
+        _meet(max(gpus))
+        if rank < count:
+            seconds = setting.timed(lambda: [one(number) for number in range(some)])
+            _tell(rank, count, count * some / seconds)
 
 
 def flags(setting: Setting) -> list[str]:
@@ -259,8 +318,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.devices")
     parser.add_argument("what", choices=["train", "draw", "peer-train", "peer-draw"])
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--steps", type=int, default=72)
+    parser.add_argument("--pictures", type=int, default=24, help="for each GPU")
     parser.add_argument("--dir", type=Path, default=Path("data/speed"))
     parser.add_argument("--results", type=Path, help="a folder for speed.jsonl")
     parser.add_argument("--compile", action="store_true")
@@ -272,9 +331,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif args.what == "draw":
         draw(setting, args.gpus, args.pictures)
     elif args.what == "peer-train":
-        peer_train(setting)
+        peer_train(setting, args.gpus)
     else:
-        peer_draw(setting)
+        peer_draw(setting, args.gpus)
 
 
 if __name__ == "__main__":

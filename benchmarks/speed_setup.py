@@ -123,12 +123,22 @@ def machine() -> dict[str, Any]:
     }
 
 
-def load_base(setting: Setting) -> Base:
-    """The base, made on first use; random weights have the right time and say nothing of quality."""
+def make(setting: Setting) -> None:
+    """Make the base's folder on first use; random weights have the right time and say nothing of quality."""
     if not (setting.base_folder / "made").exists():
         _make(setting)
-    device = "cuda" if setting.device.type == "cuda" else "cpu"
-    base = base_model.load(str(setting.base_folder), setting.folder, device)
+        say("the base is made")
+
+
+def load(setting: Setting) -> Base:
+    """The base, on the setting's device."""
+    return base_model.load(str(setting.base_folder), setting.folder, str(setting.device))
+
+
+def load_base(setting: Setting) -> Base:
+    """The base and the people's adapters, made on first use."""
+    make(setting)
+    base = load(setting)
     for number in range(PEOPLE + 1):
         if not adapter_path(setting, number).exists():
             adapter_path(setting, number).write_bytes(_adapter(base, number))

@@ -21,7 +21,7 @@ class EngineSettings:
     base: str  # a name, a diffusers folder or a single file (lora.models.sources); nothing is downloaded
     cache_dir: Path  # bundled weights are unpacked here
     devices: tuple[str, ...] = ("auto",)  # cpu, cuda:N: a worker for each; auto = every GPU, or else the CPU
-    threads: int = 0  # CPU threads of a worker; 0 = all cores
+    threads: int = 0  # CPU threads of a worker; 0 = all cores, divided by the number of GPUs
     compile: bool = False  # on a GPU: compile before the worker takes jobs
     nice: int = 10  # 0 to 19: how much a worker's processor time yields to other processes
     cluster: str = ""  # of the engine ray: HOST:PORT of a running cluster; "" = one on this machine alone

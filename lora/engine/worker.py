@@ -166,7 +166,7 @@ class Setup:
     base: str
     cache_dir: Path
     device: str
-    threads: int  # 0: as many as torch takes
+    threads: int  # 0: see ``threads_of``
     compile: bool
     cutout: str = BUNDLED  # a name of lora.drawing.cutout
     filter: str = NONE  # a name of lora.safety
@@ -178,9 +178,12 @@ def work(
     setup: Setup, inbox: queue.SimpleQueue[Message], send: Callable[[Event], None], mark: Mark
 ) -> NoReturn:
     """Load the base, send Ready and run jobs for ever. Raises BaseError if the base cannot be loaded."""
-    if setup.threads:
-        torch.set_num_threads(setup.threads)
-    guard = Guard(setup.filter, threshold=setup.threshold, threads=torch.get_num_threads())
+    threads = threads_of(setup)
+    torch.set_num_threads(threads)
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(threads)
+    )  # rembg reads it: else its network takes every core
+    guard = Guard(setup.filter, threshold=setup.threshold, threads=threads)
     maker = StickerMaker(setup.cache_dir, setup.cutout, guard)
     base = base_model.load(setup.base, setup.cache_dir, setup.device)
     if setup.compile:
@@ -199,6 +202,12 @@ def work(
         )
     )
     Worker(base, inbox, send, maker, maker.cut_out, mark, guard).run()
+
+
+def threads_of(setup: Setup) -> int:
+    """CPU threads of a worker: as many as are set, or else the share of its device in those that torch takes."""
+    devices = 1 if setup.device == "cpu" else len(every_device())
+    return setup.threads or max(1, torch.get_num_threads() // devices)
 
 
 def _parser() -> argparse.ArgumentParser:

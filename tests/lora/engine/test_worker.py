@@ -5,15 +5,16 @@ import queue
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from lora.checks.examine import examine
-from lora.engine import train_and_compare, train_queue
+from lora.engine import train_and_compare, train_queue, worker
 from lora.engine.wire import Cancel
-from lora.engine.worker import Worker
+from lora.engine.worker import Setup, Worker, threads_of
 from lora.evaluation.compare import CompareSettings
 from lora.jobs import (
     Cancelled,
@@ -449,6 +450,19 @@ def test_a_comparison_that_fails_costs_no_training(
     assert not any(isinstance(event, Compared) for event in events)
     assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "taken"), [("cuda:1", 0, 8), ("auto", 0, 8), ("cuda:1", 3, 3), ("cpu", 0, 32)]
+)
+def test_workers_of_several_gpus_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, threads: int, taken: int
+) -> None:
+    """Four GPUs on 32 cores."""
+    monkeypatch.setattr(worker, "every_device", lambda: tuple(f"cuda:{number}" for number in range(4)))
+    monkeypatch.setattr("torch.get_num_threads", lambda: 32)
+    setup = Setup(base="tiny", cache_dir=tmp_path, device=device, threads=threads, compile=False)
+    assert threads_of(setup) == taken
 
 
 def test_unsafe_samples_are_not_trained_on(
