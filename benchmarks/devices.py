@@ -330,10 +330,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(setting, args.gpus, args.steps)
     elif args.what == "draw":
         draw(setting, args.gpus, args.pictures)
-    elif args.what == "peer-train":
-        peer_train(setting, args.gpus)
     else:
-        peer_draw(setting, args.gpus)
+        (peer_train if args.what == "peer-train" else peer_draw)(setting, args.gpus)
+        if max(args.gpus) > 1:
+            torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
