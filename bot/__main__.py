@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.config import Log
 from bot.errors import ConfigError
+from bot.program import program
 from bot.secret import FORMATS, Token, take_token
 
 log = logging.getLogger("bot")
@@ -30,7 +31,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """The process's exit code: 0 ended, 1 failed, 2 the operator has to mend something."""
-    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program(), description=__doc__)
     parser.add_argument("--config", type=Path, help="a TOML file in place of ./config.toml")
     parser.add_argument("command", nargs="?", choices=COMMANDS, help="default: run the bot")
     chosen, rest = parser.parse_known_args(argv)
@@ -46,9 +47,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(path: Path | None) -> int:
-    from bot import config
+    from bot import config, tls
 
     settings = config.load(path)
+    tls.context(settings.telegram)
     token = take_token()
     _log_to_stderr(token, settings.log)
     from bot import app  # takes a second: what the operator must mend is told before

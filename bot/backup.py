@@ -24,6 +24,7 @@ from bot import config
 from bot.backup_file import DATABASE, FORMAT, MANIFEST, Manifest, digest_of, names_of_blobs, step_of, unpack
 from bot.blobs import no_deletions
 from bot.errors import ConfigError
+from bot.program import program
 
 PART = ".stickersmith-backup-"  # what a killed backup leaves beside its file begins so
 OLD_SECONDS = 24 * 3600
@@ -31,7 +32,7 @@ OLD_SECONDS = 24 * 3600
 
 def main(argv: Sequence[str], config_path: Path | None) -> int:
     """The exit code: 0 done, 1 done but files had been lost before. Raises ConfigError if there is no backup."""
-    parser = argparse.ArgumentParser(prog="python -m bot backup", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{program()} backup", description=__doc__)
     parser.add_argument(
         "file", type=Path, help="a .tar; one that is there is replaced when the new one is whole"
     )
@@ -52,6 +53,10 @@ def backup(storage: Path, file: Path) -> Manifest:
     """Write a backup: the whole file or none. Raises ConfigError."""
     if not (storage / "bot.sqlite").is_file():
         raise ConfigError(f"there is no database in {storage}")
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder: name a file in it, such as {file / 'stickersmith.tar'}")
+    if not file.parent.is_dir():
+        raise ConfigError(f"{file.parent} is no folder: make it, or name a file elsewhere")
     try:
         _delete_leftovers(file.parent)
         with (
@@ -64,7 +69,7 @@ def backup(storage: Path, file: Path) -> Manifest:
             part.replace(file)
             _sync(file.parent)
     except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"no backup was made: {error}") from error
+        raise ConfigError(f"no backup was made: {getattr(error, 'strerror', None) or error}") from error
     return manifest
 
 

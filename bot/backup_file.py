@@ -6,6 +6,7 @@ database, and the names of blobs that were lost or damaged before the backup was
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -26,6 +27,7 @@ FORMAT = 1
 MANIFEST, DATABASE = "manifest.json", "bot.sqlite"
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 MANIFEST_BYTES = 64_000_000
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that go away with free disk space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,9 @@ def unpack(file: Path, folder: Path | None, scratch: Path) -> Manifest:
                 _copy(source, database, manifest.sha256)
             there = set(_blobs(tar, members, folder))
     except OSError as error:
+        if error.errno in FULL:
+            todo = f"make room for {_size(file)} and try again"
+            raise ConfigError(f"the disk of {scratch.parent} is full: {todo}") from error
         raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
     except (tarfile.TarError, EOFError) as error:
         raise ConfigError(f"{file} is no whole backup: {error}") from error
@@ -88,6 +93,10 @@ def unpack(file: Path, folder: Path | None, scratch: Path) -> Manifest:
     if missing := names_of_blobs(database) - there - set(manifest.lost):
         raise ConfigError(f"{file} is not whole: {len(missing)} files that its database names are not in it")
     return manifest
+
+
+def _size(file: Path) -> str:
+    return f"{file.stat().st_size / 1e6:.1f} MB"
 
 
 def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manifest:

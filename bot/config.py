@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -215,6 +216,13 @@ def is_url(text: str) -> bool:
         return False
 
 
+# What a value must be that has another type; of lists and of true or false, ``ALLOWED`` says it.
+KINDS = {
+    int: "a whole number without quotes",
+    float: "a number without quotes",
+    str: "a text in quotes",
+    Path: "a text in quotes",
+}
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
 
 ALLOWED: dict[str, Rule] = {
@@ -341,8 +349,10 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     """A value in the type of its field, if ``ALLOWED`` accepts it. Raises ConfigError."""
     value = _typed(kind, found)
     allowed, meaning = ALLOWED[key]
+    if value is None and kind in KINDS:
+        meaning = f"{KINDS[kind]}: {meaning}"
     if value is None or "\0" in str(value) or not allowed(value):
-        raise ConfigError(f"{key} = {found!r} is not allowed: it must be {meaning}")
+        raise ConfigError(f"{key} = {_toml(found)} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
     if key == "cutout.model":
@@ -355,6 +365,15 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     if key == "base.name" and (folder / value).exists():
         return str(folder / value)
     return value
+
+
+def _toml(found: object) -> str:
+    """A value as the file has it."""
+    if isinstance(found, list):
+        return f"[{', '.join(map(_toml, found))}]"
+    if isinstance(found, bool | str):
+        return json.dumps(found, ensure_ascii=False)
+    return str(found)
 
 
 def _cutout(model: str) -> str:

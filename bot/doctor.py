@@ -18,9 +18,11 @@ from pathlib import Path
 
 import httpx
 
-from bot import config, database_file
+from bot import config, database_file, tls
 from bot.config import Config
+from bot.errors import ConfigError
 from bot.migrations import MIGRATIONS
+from bot.program import program
 from bot.secret import VARIABLE, take_token
 
 CLOCK_SECONDS = 60.0  # more would spoil limits and waits, which Telegram gives as times
@@ -53,7 +55,7 @@ class Finding:
 
 def main(argv: Sequence[str], config_path: Path | None) -> int:
     """The exit code: 0 all is well or only warnings, 1 an error, 2 the configuration is wrong (ConfigError)."""
-    parser = argparse.ArgumentParser(prog="python -m bot doctor", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{program()} doctor", description=__doc__)
     parser.add_argument("--running", action="store_true", help="only whether the bot runs: for health checks")
     chosen = parser.parse_args(argv)
     settings = config.load(config_path)
@@ -114,7 +116,7 @@ def database(settings: Config) -> Iterator[Finding]:
         yield Finding(name="database", level=OK, text="none yet: the first start makes it")
         return
     if (problem := database_file.check(path)) is not None:
-        todo = "stop the bot and restore a backup into an empty folder: python -m bot restore FILE --dir DIR"
+        todo = f"stop the bot and restore a backup into an empty folder: {program()} restore FILE --dir DIR"
         yield Finding(name="database", level=FAIL, text=f"damaged: {problem}", todo=todo)
         return
     try:
@@ -178,10 +180,8 @@ def engine(settings: Config) -> Iterator[Finding]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it ended without a word"]
-        todo = f"python -m lora fetch {settings.base.name}, or set base.name"
-        yield Finding(
-            name="base", level=FAIL, text=lines[-1].removeprefix("lora.errors.BaseError: "), todo=todo
-        )
+        text = lines[-1].removeprefix("lora.errors.BaseError: ")
+        yield Finding(name="base", level=FAIL, text=text, todo=_mend_base(settings.base.name, text))
         return
     yield Finding(name="base", level=OK, text=f"{settings.base.name}: {done.stdout.strip()}")
     wanted = {one for one in settings.engine.devices if one.startswith("cuda")}
@@ -190,6 +190,29 @@ def engine(settings: Config) -> Iterator[Finding]:
         yield Finding(name="GPU", level=FAIL, text=f"{', '.join(missing)} not found", todo=todo)
     elif "cuda" not in done.stdout:
         yield Finding(name="GPU", level=OK, text="none: the CPU draws and trains")
+
+
+def _mend_base(name: str, wrong: str) -> str:
+    """What to do about a base that cannot be used; ``wrong`` is what the engine says of it."""
+    if name == "sticker-nano":
+        return "install the project again, or set base.name"
+    if "lora fetch" in wrong:
+        return f"{program('lora')} fetch {name}, or set base.name"
+    return "put a whole diffusers folder or .safetensors file there, or set base.name"
+
+
+def webhook(settings: Config) -> Iterator[Finding]:
+    """Whether the files of the webhook's TLS can be used."""
+    if not settings.telegram.webhook_url or not (
+        settings.telegram.webhook_certificate or settings.telegram.webhook_key
+    ):
+        return
+    try:
+        tls.context(settings.telegram)
+    except ConfigError as error:
+        yield Finding(name="webhook", level=FAIL, text=str(error), todo="mend the file, or set the key")
+    else:
+        yield Finding(name="webhook", level=OK, text="its certificate can be used")
 
 
 def running(settings: Config) -> Iterator[Finding]:
@@ -205,4 +228,11 @@ def running(settings: Config) -> Iterator[Finding]:
         yield Finding(name="bot", level=FAIL, text="it does not run", todo="start it, and read its log")
 
 
-CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (folder, disk, database, telegram, engine)
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    folder,
+    disk,
+    database,
+    telegram,
+    webhook,
+    engine,
+)

@@ -14,13 +14,14 @@ from pathlib import Path
 from bot import config
 from bot.backup_file import DATABASE, Manifest, unpack
 from bot.errors import ConfigError
+from bot.program import program
 
 PART = ".restoring-"
 
 
 def main(argv: Sequence[str], config_path: Path | None) -> int:
     """The exit code 0. Raises ConfigError if nothing was restored."""
-    parser = argparse.ArgumentParser(prog="python -m bot restore", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{program()} restore", description=__doc__)
     parser.add_argument("file", type=Path, help="what python -m bot backup has written")
     parser.add_argument("--dir", type=Path, help="an empty folder; default: storage.dir of the configuration")
     chosen = parser.parse_args(argv)
@@ -46,5 +47,5 @@ def restore(file: Path, folder: Path) -> Manifest:
             (part / "blobs").rename(folder / "blobs")
             (part / DATABASE).rename(folder / DATABASE)
     except OSError as error:
-        raise ConfigError(f"nothing was restored to {folder}: {error}") from error
+        raise ConfigError(f"nothing was restored to {folder}: {error.strerror or error}") from error
     return manifest

@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import sqlite3
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from aiohttp import web
 from telegram import Bot, WebhookInfo
 from telegram.error import BadRequest, TelegramError
 
+from bot import tls
 from bot.config import Telegram
 from bot.errors import ConfigError
 from bot.poll import CONFLICT, KINDS, TOLD, describe, has_id
@@ -71,21 +71,10 @@ class Webhook:
         self._secret = (await secret(self._store)).encode()
         app = web.Application(client_max_size=BODY_BYTES)
         app.router.add_post(urlsplit(self._config.webhook_url).path or "/", self._answer)
-        async with serving(app, self._config.webhook_listen, "telegram.webhook_listen", self._tls()):
+        async with serving(
+            app, self._config.webhook_listen, "telegram.webhook_listen", tls.context(self._config)
+        ):
             await self._keep_set()
-
-    def _tls(self) -> ssl.SSLContext | None:
-        """For a bot that ends TLS itself; None behind a proxy that does."""
-        if not self._config.webhook_key:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self._config.webhook_certificate, self._config.webhook_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"telegram.webhook_certificate and webhook_key cannot be used: {error}"
-            ) from error
-        return context
 
     async def _answer(self, request: web.Request) -> web.Response:
         """Store the update of a request, then answer 200."""

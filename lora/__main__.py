@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lora.cli import COMMANDS
 from lora.cli.flags import Parser
@@ -32,16 +33,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[args.command].run(args) or 0
     except (UsageError, BaseError, CompareError, DatasetError, JobError, ScorerError, OSError) as error:
-        sys.stderr.write(f"python -m lora {args.command}: {error}\n")
+        sys.stderr.write(f"{_program()} {args.command}: {_words_of(error)}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write(f"python -m lora {args.command}: interrupted\n")
+        sys.stderr.write(f"{_program()} {args.command}: interrupted\n")
         return 130
+
+
+def _program() -> str:
+    """How the command was called: also by the name that a wheel installs."""
+    name = Path(sys.argv[0]).stem
+    return name if name == "stickersmith-lora" else "python -m lora"
+
+
+def _words_of(error: Exception) -> str:
+    """What went wrong; of an error of the machine its file and no number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
     """The parser of the whole command line, and that of each command."""
-    parser = Parser(prog="python -m lora", description="Train LoRAs and draw with them.")
+    parser = Parser(prog=_program(), description="Train LoRAs and draw with them.")
     verbs = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
     parts = {name: verbs.add_parser(name, help=command.HELP) for name, command in COMMANDS.items()}
     for name, part in parts.items():

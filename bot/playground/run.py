@@ -20,6 +20,7 @@ from bot.config import Config, Telegram
 from bot.errors import ConfigError
 from bot.playground.server import Playground, serve
 from bot.playground.visit import VisitError, visit
+from bot.program import program
 
 DEFAULT_PORT = 8081
 INTERRUPTED = 130  # as shells have it
@@ -41,7 +42,7 @@ def main(argv: list[str], config_path: Path | None) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bot playground", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"{program()} playground", description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; 0 = any free one")
     parser.add_argument("--dir", type=Path, help="the storage folder, in place of the configuration's")
     parser.add_argument("--demo", action="store_true", help="let a scripted person use the bot, then end")

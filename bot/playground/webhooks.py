@@ -25,12 +25,18 @@ CHATS_AT_ONCE = 40
 
 def check_url(url: str) -> None:
     """Raise Telegram's error for an address that it would not take. This machine's may have any port, and no TLS."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # no port, or half of an IPv6 address
+        port = 0
+    if port == 0:
+        raise bad_request("invalid webhook URL specified")
     if parts.hostname in LOOPBACK and parts.scheme in ("http", "https"):
         return
     if parts.scheme != "https":
         raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
-    if (parts.port or 443) not in PORTS:
+    if (port or 443) not in PORTS:
         raise bad_request("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from bot.playground.limits import ApiError, bad_request
 
@@ -117,11 +118,15 @@ async def read_call(request: web.Request, method: str) -> Call:
         params |= {name: str(value) for name, value in (await request.post()).items()}
         return Call(method=method, params=params)
     files: dict[str, Upload] = {}
-    async for name, part, data in _parts(request):
-        if part.filename is None:
-            params[name] = data.decode(errors="replace")
-        else:
-            files[name] = Upload(name=part.filename, mime=part.headers.get("Content-Type", OCTETS), data=data)
+    try:
+        async for name, part, data in _parts(request):
+            if part.filename is None:
+                params[name] = data.decode(errors="replace")
+            else:
+                mime = part.headers.get("Content-Type", OCTETS)
+                files[name] = Upload(name=part.filename, mime=mime, data=data)
+    except BadHttpMessage:  # such as a control character in a file's name
+        raise bad_request("can't parse the parts of the form: a name holds what no header can") from None
     return Call(method=method, params=params, files=files)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora.cli import flags
-from lora.cli.flags import whole
-from lora.cli.terminal import UsageError, load_base, say
+from lora.cli.flags import up_to, whole
+from lora.cli.terminal import UsageError, check_folder, load_base, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--train_data_dir", type=Path, default=DEMO, help="pictures with a metadata.jsonl")
     add("--steps", type=whole, default=20, help="training steps")
     add("--draw_steps", type=whole, default=25)
-    add("--resolution", type=whole, help="of the training; default: the base's own")
+    add("--resolution", type=up_to(2048), help="of the training; default: the base's own")
     add("--out", type=Path, default=Path("data/doctor"), help="where before.png and after.png go")
     flags.add_machine(parser)
 
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print what was measured. Raises UsageError with the reason if anything is wrong."""
     began = time.monotonic()
+    check_folder("--out", args.out)
     base = load_base(args.base, args)
     config = base.scheduler.config
     parameters = sum(weight.numel() for weight in base.unet.parameters()) / 1e6

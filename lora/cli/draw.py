@@ -11,8 +11,16 @@ from typing import Any
 from PIL import Image
 
 from lora.cli import flags
-from lora.cli.flags import SEEDS, count, whole
-from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.cli.flags import SEEDS, up_to, whole
+from lora.cli.terminal import (
+    UsageError,
+    about_adapter,
+    check_folder,
+    load_base,
+    read_adapter,
+    read_lines,
+    say,
+)
 from lora.jobs import CUTOUTS, Draw, DrawOptions
 from lora.models import sticker_nano
 from lora.option_text import STRENGTHS, NotAnOption, read_cfg, read_outline, read_seed, read_strength
@@ -43,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True)
     add("--stickers", action="store_true", help="also cut out and fit: OUT/000.webp and so on")
     add("--outline", type=_outline, default=DrawOptions.outline, help="none, white, black or #rrggbb")
-    add("--outline_px", type=count, default=DrawOptions.outline_px, help="width of the stickers' outline")
+    add(
+        "--outline_px",
+        type=up_to(64, least=0),
+        default=DrawOptions.outline_px,
+        help="width of the stickers' outline",
+    )
     add("--cutout", choices=CUTOUTS, default=DrawOptions.cutout, help="how the background is removed")
     flags.add_machine(parser)
 
@@ -53,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     prompts = read_lines(args.prompts)
     if not prompts:
         raise UsageError(f"{args.prompts}: no prompts in it")
+    check_folder("--out", args.out)
     adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
     from lora.drawing.sampling import Item, Picture, draw

@@ -56,6 +56,15 @@ def whole(text: str) -> int:
     return _integer(text, lambda value: value >= 1, "no whole number from 1 on")
 
 
+def up_to(most: int, *, least: int = 1) -> Callable[[str], int]:
+    """The type of a whole number from ``least`` to ``most``."""
+
+    def bounded(text: str) -> int:
+        return _integer(text, lambda value: least <= value <= most, f"no whole number from {least} to {most}")
+
+    return bounded
+
+
 def count(text: str) -> int:
     """A whole number from 0 on."""
     return _integer(text, lambda value: True, "no whole number from 0 on")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lora.cli import flags
 from lora.cli.flags import count, positive, whole
-from lora.cli.terminal import UsageError, load_base, read_adapter, read_text, say
+from lora.cli.terminal import UsageError, check_folder, load_base, read_adapter, read_text, say
 from lora.jobs import DrawOptions
 from lora.models import sticker_nano
 
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     """Draw the candidates and their contact sheets. Called again with the selected numbers, make the data set."""
     captions = _captions(args)
     adapter = read_adapter(args.adapter) if args.adapter else None
+    check_folder("--out", args.out)
     base = load_base(args.base, args)
     from lora.drawing import candidates
 

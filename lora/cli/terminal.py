@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,24 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path}: it is a folder; give a text file") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+
+
+def check_folder(flag: str, folder: Path) -> None:
+    """Raise UsageError if nothing can be written into a folder that need not be there yet; before long work."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{flag} {folder}: {nearest} is a file; give a folder")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".stickersmith-", dir=nearest):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{flag} {folder}: nothing can be written into {nearest}: {error.strerror}"
+        ) from error
 
 
 def read_lines(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lora.cli import run_folder, train_flags
 from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, read_record
-from lora.cli.terminal import UsageError, load_base, read_samples
+from lora.cli.terminal import UsageError, check_folder, load_base, read_samples
 from lora.cli.train_flags import add_arguments as add_arguments
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ def run(args: argparse.Namespace) -> None:
 def _check_output(args: argparse.Namespace) -> None:
     """Raises UsageError if OUTPUT_DIR cannot be written or holds another training; before anything is loaded."""
     folder = args.output_dir
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir():
-        raise UsageError(f"--output_dir {folder}: {nearest} is a file; give a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"--output_dir {folder}: nothing may be written into {nearest}")
+    check_folder("--output_dir", folder)
     if args.overwrite_output_dir and args.resume_from_checkpoint:
         raise UsageError(
             "--overwrite_output_dir: it removes what --resume_from_checkpoint goes on from; give one of them"

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from lora.adapters.targets import DEFAULT_TARGETS, TARGETS
 from lora.cli import flags
-from lora.cli.flags import below_one, count, from_zero, number, positive, seed, share, whole, without
+from lora.cli.flags import (
+    below_one,
+    count,
+    from_zero,
+    number,
+    positive,
+    seed,
+    share,
+    up_to,
+    whole,
+    without,
+)
 from lora.cli.terminal import UsageError
 from lora.models import sticker_nano
 
@@ -67,6 +78,8 @@ FIELDS = {
     "gradient_accumulation_steps": "gradient_accumulation_steps",
     "gradient_checkpointing": "gradient_checkpointing",
 }
+MOST_RANK = 1280  # the width of Stable Diffusion's widest layers: a larger one can say nothing more
+MOST_SIDE = 2048  # pixels
 BACKGROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
 
@@ -120,7 +133,11 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     """How the pictures of the samples are prepared."""
     add = parser.add_argument
-    add("--resolution", type=whole, help="pixels of a side; default: the base's own (reference: 512)")
+    add(
+        "--resolution",
+        type=up_to(MOST_SIDE),
+        help="pixels of a side; default: the base's own (reference: 512)",
+    )
     add(
         "--random_flip",
         action=argparse.BooleanOptionalAction,
@@ -186,7 +203,7 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
     """The adapter's layers, and the loss they are trained with."""
     add = parser.add_argument
     add("--seed", type=seed, default=0, help="0 (reference: another one each time)")
-    add("--rank", type=whole, help="default: the base's own (reference: 4)")
+    add("--rank", type=up_to(MOST_RANK), help="default: the base's own (reference: 4)")
     add("--lora_alpha", type=positive, help="default: the rank")
     add(
         "--lora_targets",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lora.cli.terminal import UsageError, read_text, say
 from lora.data.translation import TRANSLATORS, TranslatorError, translator
+from lora.data.translation.language import known_languages
 
 HELP = "turn prompts in any language into English"
 
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print one English prompt a line; an empty line stays empty."""
+    language = (args.language or "en").replace("_", "-").split("-")[0].lower()
+    if args.translator == "dictionary" and language not in known_languages():
+        known = ", ".join(sorted(known_languages()))
+        raise UsageError(f"--from {args.language}: no language that I know words of; there are {known}")
     try:
         chosen = translator(args.translator, args.translator_dir)
     except TranslatorError as error:

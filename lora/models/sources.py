@@ -261,8 +261,10 @@ def _download(hub: Hub, folder: Path) -> str:
     import httpx2  # the HTTP client that huggingface_hub uses
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.utils import logging as hub_logging
 
     endpoint = os.environ.get("HF_ENDPOINT")
+    hub_logging.set_verbosity_error()  # each try without a network is a line otherwise; the last one is told here
     try:
         commit = hub.revision or str(HfApi(endpoint=endpoint).repo_info(hub.repository).sha)
         snapshot_download(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
 import os
@@ -131,6 +132,23 @@ def _harm(file: Path, harm: str) -> None:
             odd.linkname = "/etc/passwd"
             if harm != "missing":
                 new.addfile(odd)
+
+
+async def test_a_full_disk_is_no_damaged_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator reads how much room is needed; nothing is left."""
+    store, _ = await filled(tmp_path / "data", count=1)
+    await store.close()
+    backup.backup(tmp_path / "data", tmp_path / "b.tar")
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(ConfigError, match=r"the disk of .* is full: make room for \d+\.\d MB"):
+        restore.restore(tmp_path / "b.tar", tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+    with pytest.raises(ConfigError, match="is a folder: name a file in it"):
+        backup.backup(tmp_path / "data", tmp_path)
 
 
 async def test_a_full_folder_is_left_alone(tmp_path: Path) -> None:

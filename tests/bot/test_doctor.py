@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,27 @@ def test_the_database_is_checked(tmp_path: Path, harm: str, word: str) -> None:
     (found,) = doctor.database(Config(storage=Storage(dir=tmp_path)))
     assert word in str(found)
     assert (found.level == doctor.OK) is (harm == "none")
+
+
+def test_what_mends_a_base() -> None:
+    """Only a base of the hub can be fetched, which the engine's own words tell."""
+    wrong = "sd-2.1: not on this machine. `python -m lora fetch sd-2.1` downloads it"
+    assert doctor._mend_base("sd-2.1", wrong).startswith("python -m lora fetch sd-2.1")
+    assert "fetch" not in doctor._mend_base("/no/base", "/no/base: no model_index.json in it")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "cannot be read: No such file"), ("x", "no certificate")]
+)
+def test_the_certificate_is_looked_at(tmp_path: Path, content: str | None, told: str) -> None:
+    """Before the start, as by the start itself; without a webhook nobody needs it."""
+    file = tmp_path / "own.pem"
+    if content:
+        file.write_text(content)
+    settings = Telegram(webhook_url="https://bot.example.org/x", webhook_certificate=str(file))
+    (found,) = doctor.webhook(Config(telegram=settings))
+    assert (found.level, told in found.text) == (doctor.FAIL, True)
+    assert list(doctor.webhook(Config(telegram=replace(settings, webhook_url="")))) == []
 
 
 def test_a_bot_that_runs_is_seen(tmp_path: Path) -> None:

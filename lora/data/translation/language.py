@@ -25,6 +25,11 @@ ONE_TOKEN = 3  # what CLIP's tokenizer counts for a word of one token, with star
 USUAL = ("de", "es", "fr", "it", "pt", "pl", "tr")  # asked when the hint does not help
 
 
+def known_languages() -> frozenset[str]:
+    """The languages that a hint can name."""
+    return table.languages() | {"en", "no", "nn"}
+
+
 def script(word: str) -> str:
     """The script of a word's first letter, as Unicode names it: LATIN, CYRILLIC, GREEK; nothing for a number."""
     letter = next((c for c in word if c.isalpha()), "")

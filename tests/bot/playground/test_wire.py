@@ -37,6 +37,19 @@ async def test_an_upload_is_kept_in_memory(playground: Playground) -> None:
     await writer.wait_closed()
 
 
+async def test_a_name_that_no_header_can_hold_is_refused(playground: Playground) -> None:
+    """A control character in a file's name is the sender's mistake; so is an address with a port that cannot be."""
+    form = FORM.partition("\r\n\r\n")[2].replace("a.png", "a\x01.png") + "\r\n--b--\r\n"
+    head = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with httpx.AsyncClient() as client:
+        url = f"{playground.api_url}{playground.token}"
+        answer = await client.post(f"{url}/sendDocument", content=form.encode(), headers=head)
+        assert "can't parse the parts" in answer.json()["description"]
+        for address in ("https://x.org:99999/", "https://x.org:abc/", "https://[::1/", "https://x.org:0/"):
+            answer = await client.post(f"{url}/setWebhook", json={"url": address})
+            assert answer.json()["description"] == "Bad Request: invalid webhook URL specified"
+
+
 @pytest.mark.parametrize("filename", ["a.bin", None])
 async def test_a_body_past_the_limit_is_refused(playground: Playground, filename: str | None) -> None:
     """A file or a field past Telegram's limit for uploads is answered with 413."""

@@ -218,7 +218,9 @@ def test_a_folder_without_write_permission_is_refused_at_once(flags: list[str], 
     process = start([*flags, f"--output_dir={closed / 'run'}"], preexec_fn=without_rights)
     _, said = waiting.output_of(process)
     assert process.returncode == 2, said
-    assert said.endswith(f"--output_dir {closed / 'run'}: nothing may be written into {closed}\n")
+    assert said.endswith(
+        f"--output_dir {closed / 'run'}: nothing can be written into {closed}: Permission denied\n"
+    )
 
 
 def test_a_write_that_fails_names_the_file_itself(tmp_path: Path) -> None:

@@ -38,5 +38,9 @@ def test_mistakes_are_one_line(prompts: Path, capsys: pytest.CaptureFixture[str]
     """A missing file, and a translator without its folder."""
     assert main(["translate", "no-such-file.txt"]) == 2
     assert "no such file" in capsys.readouterr().err
+    assert main(["translate", str(prompts.parent)]) == 2
+    assert "it is a folder; give a text file" in capsys.readouterr().err
+    assert main(["translate", str(prompts), "--from", "zz"]) == 2
+    assert "no language that I know words of; there are az, be" in capsys.readouterr().err
     assert main(["translate", str(prompts), "--translator", "transformers"]) == 2
     assert "needs a folder" in capsys.readouterr().err
