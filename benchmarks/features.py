@@ -20,17 +20,17 @@ SIDE = 224
 MARGIN = 0.08
 
 
-def framed(rgb: Image.Image) -> Image.Image:
-    """A drawing on white, cropped to its ink with an even margin and padded to a square of 224 px."""
+def framed(rgb: Image.Image, side: int = SIDE) -> Image.Image:
+    """A drawing on white, cropped to its ink with an even margin and padded to a square of ``side`` pixels."""
     ink = (np.asarray(rgb.convert("RGB")).astype(int) < 240).any(axis=2)
     ys, xs = np.nonzero(ink)
     if len(ys) == 0:
-        return Image.new("RGB", (SIDE, SIDE), "white")
+        return Image.new("RGB", (side, side), "white")
     cut = rgb.crop((int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1))
-    side = round(max(cut.size) * (1 + 2 * MARGIN))
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(cut, ((side - cut.width) // 2, (side - cut.height) // 2))
-    return square.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    edge = round(max(cut.size) * (1 + 2 * MARGIN))
+    square = Image.new("RGB", (edge, edge), "white")
+    square.paste(cut, ((edge - cut.width) // 2, (edge - cut.height) // 2))
+    return square.resize((side, side), Image.Resampling.BICUBIC)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,16 +146,23 @@ def draw_concepts(
     seeds: Sequence[int],
     batch_size: int,
     cfg: float = CFG,
+    words: str = "",
 ) -> list[Image.Image]:
     """Drawings of the task's concepts, all concepts of a seed before those of the next: RGB on white.
 
     They have the size of the pictures that the base learned from, and so of the real ones that they are compared with:
     to the network, another sharpness is another style. The bare base draws on the background of the style's adapters,
-    too, so that cutting out does not count as a change of style.
+    too, so that cutting out does not count as a change of style. ``words`` come after each concept.
     """
     background = choose_background(SamplePictures(task.samples), base.profile.backgrounds)
     items = [
-        Item(prompt=concept, adapter=adapter, seed=1000 * seed + number, cfg=cfg, background=background)
+        Item(
+            prompt=f"{concept}, {words}" if words else concept,
+            adapter=adapter,
+            seed=1000 * seed + number,
+            cfg=cfg,
+            background=background,
+        )
         for seed in seeds
         for number, concept in enumerate(task.concepts)
     ]

@@ -1,54 +1,65 @@
 """Measures how many scenes and emotions the base draws: ``SCENES`` and ``EMOTION_PROMPTS`` of ``benchmarks.prompts``.
 
     python -m lora.pretrain.drawings fetch
-    python -m benchmarks.scenes judge              # trains the judge, and says how often it is right on real composites
-    python -m benchmarks.scenes scenes emotions    # draws, judges, and saves a sheet of each
+    python -m benchmarks.scenes judge [--device cuda]   # trains the judge, and says how often it is right
+    python -m benchmarks.scenes scenes emotions         # draws, judges, and saves a sheet of each
 
-Real composites are the same prompts, composed of drawings of the six training sets, none of which the judge has seen.
+How often the judge is right is measured on the prompts' scenes, composed of real drawings of each set in ``--without``.
+The judge learns from all other sets. Default: the six sets that the base is trained on.
 The base's drawings are stored in ``--kept``, so that an interrupted run continues.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import time
+from collections import Counter
 from pathlib import Path
-from random import Random
+
+import torch
 
 from benchmarks import flags
 from benchmarks.drawing_cache import drawings
 from benchmarks.prompts import EMOTION_PROMPTS, SCENES, ScenePrompt
-from benchmarks.scene_judge import JUDGES, Studio, cells, examples, learned, load_judge, right, save, targets
+from benchmarks.scene_judge import EPOCHS, Judge, learned, load_judge, right, save
+from benchmarks.scene_studio import learnable, real_scenes
 from benchmarks.sticker_nano import save_sheet
 from lora.models.base_model import load
-from lora.pretrain.drawings import SETS, load_named
+from lora.pretrain.drawings import JUDGES, SETS, Drawing, load_named
 
+UNTRAINED = ("fxemoji", *JUDGES)  # sets with enough of the prompts' things that no base is trained on
 WANTED = {"scenes": SCENES, "emotions": EMOTION_PROMPTS}
 
 
 def judge(args: argparse.Namespace) -> None:
-    named = load_named(args.dir)
-    began = time.process_time()
-    shown = list(itertools.islice(examples(Studio(named, JUDGES), Random(0)), args.examples))
-    print(f"{len(shown)} pictures after {time.process_time() - began:.0f} s of CPU", flush=True)
-    made = learned(cells([one.picture for one in shown]), targets([one.labels for one in shown]))
+    named, device = load_named(args.dir), torch.device(args.device)
+    styles = [style for style in (*UNTRAINED, *SETS) if style not in args.without]
+    began = time.monotonic()
+    shown = learnable(named, styles, args.examples)
+    print(f"{len(shown)} pictures of {', '.join(styles)} after {time.monotonic() - began:.0f} s", flush=True)
+    made = learned(shown, device, epochs=args.epochs)
     save(made, args.judge)
-    print(f"trained after {time.process_time() - began:.0f} s of CPU", flush=True)
-    studio, rng = Studio(named, tuple(SETS)), Random(1)
+    print(f"trained after {time.monotonic() - began:.0f} s", flush=True)
     for name, prompts in WANTED.items():
-        pairs = [(prompt, one) for prompt in prompts if (one := studio.scene(prompt, rng))]
-        scores = made.scores([one.picture for _, one in pairs])
-        found = [right(row, prompt) for row, (prompt, _) in zip(scores, pairs, strict=True)]
-        print(
-            f"the judge on real composites, {name}: right on {sum(found) / len(found):.1%} of {len(found)}",
-            flush=True,
-        )
-        save_sheet([one.picture for _, one in pairs[:60]], args.sheets / f"composites-{name}.png")
+        check(made, args.without, named, name, prompts)
+
+
+def check(
+    made: Judge, styles: list[str], named: list[Drawing], name: str, prompts: tuple[ScenePrompt, ...]
+) -> None:
+    """Print how often the judge is right about real drawings of sets that it has not seen, and what is mistaken."""
+    pairs = real_scenes(named, styles, prompts)
+    if not pairs:
+        return
+    scores = made.scores([one.picture for _, one in pairs])
+    found = [right(row, prompt) for row, (prompt, _) in zip(scores, pairs, strict=True)]
+    print(f"the judge on real composites, {name}: right on {sum(found) / len(found):.1%} of {len(found)}")
+    wrong = Counter(prompt.prompt for (prompt, _), yes in zip(pairs, found, strict=True) if not yes)
+    print("wrong: " + "; ".join(f"{prompt} {count}" for prompt, count in wrong.most_common()), flush=True)
 
 
 def measure(args: argparse.Namespace, name: str, prompts: tuple[ScenePrompt, ...]) -> None:
-    base, made = load(args.base, args.cache, args.device), load_judge(args.judge)
+    base, made = load(args.base, args.cache, args.device), load_judge(args.judge, args.device)
     pictures = drawings(base, [(scene.prompt, 0) for scene in prompts], args.kept, args.batch)
     found = [right(row, scene) for row, scene in zip(made.scores(pictures), prompts, strict=True)]
     print(f"{name}: {sum(found) / len(found):.1%} of {len(found)} show what was asked for")
@@ -59,7 +70,11 @@ def measure(args: argparse.Namespace, name: str, prompts: tuple[ScenePrompt, ...
 def main() -> None:
     parser = flags.parser(__doc__)
     parser.add_argument("what", nargs="+", choices=["judge", *WANTED])
-    parser.add_argument("--examples", type=int, default=6000, help="pictures that the judge learns from")
+    parser.add_argument("--examples", type=int, default=24000, help="pictures that the judge learns from")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="times that it sees each of them")
+    parser.add_argument(
+        "--without", nargs="*", default=list(SETS), help="sets that it does not learn from and is checked on"
+    )
     parser.add_argument("--judge", type=Path, default=Path("data/cache/scene-judge.safetensors"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-drawings"))

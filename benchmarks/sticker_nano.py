@@ -203,8 +203,7 @@ def on_white(rgba: torch.Tensor) -> Image.Image:
     return background.convert("RGB")
 
 
-def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10) -> None:
-    side = 128
+def save_sheet(pictures: list[Image.Image], path: Path, columns: int = 10, side: int = 128) -> None:
     sheet = Image.new("RGB", (columns * side, -(-len(pictures) // columns) * side), "white")
     for i, picture in enumerate(pictures):
         sheet.paste(

@@ -6,12 +6,19 @@
 Prints for each style and checkpoint ``way`` and ``accuracy`` of ``benchmarks.learn_style``, beside the accuracy of the
 bare base and of the style's real drawings. (Of a style that puts everything into coloured discs even the real ones are
 seldom recognised.) Results are appended to a file, and a style that is in it is not trained again. There is a sheet for
-each style: real drawings, the base's, the adapter's.
+each style: samples, real drawings, two rows of the base's, two of the adapter's. ``benchmarks.told_apart`` asks about
+these. Four GPUs take a style each:
+
+    export CUDA_DEVICE_ORDER=PCI_BUS_ID; n=0
+    for style in fxemoji "flat color icons" "streamline stickies" "streamline kameleon"; do
+        CUDA_VISIBLE_DEVICES=$n python -m benchmarks.styles --device cuda --batch 20 --style "$style" & n=$((n + 1))
+    done; wait
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +29,7 @@ from benchmarks import flags
 from benchmarks.features import extract
 from benchmarks.learn_style import (
     CONCEPTS,
+    WHITE,
     StyleMeasurements,
     checkpoints,
     draw_concepts,
@@ -31,6 +39,8 @@ from benchmarks.learn_style import (
     style_line,
 )
 from benchmarks.sticker_nano import save_sheet
+from benchmarks.told_apart import SIDE
+from lora.data.dataset import on_flat_background
 from lora.jobs import TrainSettings
 from lora.models.base_model import Base, load
 from lora.pretrain.drawings import UNSEEN, load_named
@@ -59,9 +69,9 @@ def learn(base: Base, args: argparse.Namespace, style: str) -> list[dict[str, ob
         made = draw(point.adapter)
         measured.append(measure(judge, task, line, made, point.step, base.device))
         say(style, measured[-1], measured[0])
-    save_sheet(
-        [*task.real, *bare[:CONCEPTS], *made[:CONCEPTS]], args.sheets / f"{style}.png", columns=CONCEPTS
-    )
+    samples = [on_flat_background(Image.open(io.BytesIO(s.picture)), SIDE, WHITE) for s in task.samples]
+    rows = [*samples[:CONCEPTS], *task.real, *bare, *made]
+    save_sheet(rows, args.sheets / f"{style}.png", columns=CONCEPTS, side=SIDE)
     own = judge.accuracy(extract(task.real, base.device).subject, task.concepts)
     return [{"base": base.hash, "style": style, **asdict(one), "own_accuracy": own} for one in measured]
 

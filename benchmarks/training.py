@@ -25,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn_style import CFG, StyleLine, checkpoints, draw_concepts, measure, style_line
+from benchmarks.learn_style import CFG, StyleLine, Task, checkpoints, draw_concepts, measure, style_line
 from benchmarks.pool import Bench, ResultRow
 from lora.jobs import TrainSettings
 from lora.training.plan import Plan, make_plan
@@ -35,6 +35,14 @@ PRODUCT = {
     "ema_decay": 0.98,
     "random_flip": False,
 }  # the bundled base's own plan, where it differs from the baseline
+WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
+# The words of lora.pretrain.looks that a person would say of a style.
+STYLE_WORDS = {
+    "fxemoji": "flat colours",
+    "streamline stickies": "neon colours, thick black outline",
+    "flat color icons": "flat fill",
+    "streamline kameleon": "flat colours",
+}
 # name -> fields of Plan. The baseline is the product's defaults without the changes that this measurement found useful.
 # Each other variant differs from the baseline in what its name says.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -62,6 +70,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "EMA, no flip, rate 5e-4": {**PRODUCT, "learning_rate": 5e-4},
     "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
+    "EMA, no flip, rate 2e-3": {**PRODUCT, "learning_rate": 2e-3},
+    "EMA, no flip, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
+    "EMA, no flip, log-SNR -2": {**PRODUCT, "timestep_sampling": "log-snr -2"},
+    "EMA, no flip, log-SNR -4": {**PRODUCT, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
+    "EMA, no flip, words": {**PRODUCT, WORDS: True},
+    "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
 }
 # How the checkpoints draw: CFG, and fields of the base's Profile. The line to a style always starts at the bare base's
 # drawings with the first entry.
@@ -70,6 +85,8 @@ DRAW_SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
     "CFG 4": (4.0, {}),
     "CFG 3": (3.0, {}),
     "CFG 2": (2.0, {}),
+    "CFG 5, whole strength": (CFG, {"shaping": 0.0}),
+    "CFG 5, 0.75 of the strength at first": (CFG, {"shaping_strength": 0.75}),
     "CFG 3, whole strength": (3.0, {"shaping": 0.0}),
     "CFG 3, guided throughout": (3.0, {"guidance_stop": 1.0}),
 }
@@ -87,7 +104,7 @@ class Run(pool.Run):
 
 def check_variants(names: Sequence[str]) -> None:
     """Raise SystemExit for an unknown variant, or for one with a field that Plan does not have."""
-    known = {field.name for field in fields(Plan)}
+    known = {WORDS} | {field.name for field in fields(Plan)}
     for name in names:
         if name not in VARIANTS:
             raise SystemExit(f"{name!r}: the variants are {', '.join(VARIANTS)}")
@@ -102,17 +119,17 @@ def run_one(bench: Bench, run: Run) -> ResultRow:
     base, (task, judge) = bench.base, bench.tasks[run.style]
     # The base's own plan with the baseline's and the variant's values
     asked = TrainSettings(steps=run.steps, checkpoint_steps=bench.args.checkpoint_steps, seed=run.seed)
-    plan = replace(
-        make_plan(base, asked, samples=len(task.samples)), **{**VARIANTS[BASELINE], **VARIANTS[run.variant]}
-    )
+    chosen = {**VARIANTS[BASELINE], **VARIANTS[run.variant]}
+    words = STYLE_WORDS[run.style] if chosen.pop(WORDS, False) else ""
+    plan = replace(make_plan(base, asked, samples=len(task.samples)), **chosen)
     line = _line_to_style(bench, run.style, run.seed)
     measured = []
     for setting in bench.args.ways:
         bare = _bare_drawings(bench, run.style, run.seed, setting)
         measured.append({"drawn": setting, **asdict(measure(judge, task, line, bare, 0, base.device))})
-    for point in checkpoints(base, task, plan):
+    for point in checkpoints(base, with_words(task, words), plan):
         for setting in bench.args.ways:
-            made = _drawings(bench, run.style, point.adapter, run.seed, setting)
+            made = _drawings(bench, run.style, point.adapter, run.seed, setting, words)
             found = measure(judge, task, line, made, point.step, base.device)
             measured.append({"drawn": setting, **asdict(found)})
     return {"marks": measured}
@@ -131,13 +148,29 @@ def _line_to_style(bench: Bench, style: str, seed: int) -> StyleLine:
     return style_line(judge, task, _bare_drawings(bench, style, seed, FIRST), bench.base.device)
 
 
-def _drawings(bench: Bench, style: str, adapter: bytes | None, seed: int, setting: str) -> list[Image.Image]:
+def with_words(task: Task, words: str) -> Task:
+    """The task with these words at the end of each caption."""
+    if not words:
+        return task
+    return replace(task, samples=tuple(replace(s, caption=f"{s.caption}, {words}") for s in task.samples))
+
+
+def _drawings(
+    bench: Bench, style: str, adapter: bytes | None, seed: int, setting: str, words: str = ""
+) -> list[Image.Image]:
     args, base, (task, _) = bench.args, bench.base, bench.tasks[style]
     (cfg, fields), usual = DRAW_SETTINGS[setting], base.profile
     base.profile = replace(usual, **fields)
     try:
         return draw_concepts(
-            base, task, adapter, steps=args.drawing_steps, seeds=(seed,), batch_size=args.batch, cfg=cfg
+            base,
+            task,
+            adapter,
+            steps=args.drawing_steps,
+            seeds=(seed,),
+            batch_size=args.batch,
+            cfg=cfg,
+            words=words,
         )
     finally:
         base.profile = usual

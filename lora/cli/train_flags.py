@@ -226,8 +226,8 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
     add(
         "--timestep_sampling",
         choices=["stratified", "uniform"],
-        default="stratified",
-        help="stratified: noise levels evenly spread over a batch; uniform: as in the reference",
+        help="stratified: noise levels evenly spread over a batch; uniform: as in the reference; "
+        "default: the base's own",
     )
     add(
         "--ema_decay",

@@ -45,6 +45,7 @@ class Profile:
     ema_decay: float | None
     warmup_steps: int
     random_flip: bool
+    timestep_sampling: str = "stratified"  # of an adapter's training: lora.training.timesteps
     guidance_stop: float = 1.0
     shaping: float = 0.0
     shaping_strength: float = 1.0

@@ -50,7 +50,12 @@ UNSEEN = {
     "streamline kameleon": ("@iconify-json/streamline-kameleon-color", "1.2.2", "CC-BY-4.0"),
 }
 # In no training either: the judge of scenes learns from these, beside fxemoji and flat color icons.
-JUDGES = {"openmoji": ("@iconify-json/openmoji", "1.2.29", "CC-BY-SA-4.0")}
+JUDGES = {
+    "openmoji": ("@iconify-json/openmoji", "1.2.29", "CC-BY-SA-4.0"),
+    "emojione first": ("@iconify-json/emojione-v1", "1.2.3", "CC-BY-SA-4.0"),
+    "streamline emojis": ("@iconify-json/streamline-emojis", "1.2.4", "CC-BY-4.0"),
+}
+OLD_FORMS = ("-face-1", "-1", "-face")  # ends of names in the two latter sets: ``fox-face-1``, ``pizza-1``
 NAMES = ("emojibase-data", "17.0.0", "MIT")
 
 GROUPS = (0, 1, 3, 4, 5, 6, 7)  # smileys, people, animals, food, travel, activities, objects
@@ -131,6 +136,9 @@ def _names(style: str, entries: list[dict[str, Any]]) -> dict[str, dict[str, Any
     if style in ICONS:
         names = {slug(e["label"]): e for e in entries if slug(e["label"]) not in WRONG[style]}
         return {name + ICONS[style][3]: entry for name, entry in names.items()}
+    if style in JUDGES:
+        slugs = {slug(e["label"]): e for e in entries}
+        return {name + end: entry for end in OLD_FORMS for name, entry in slugs.items()} | slugs
     run_together = style == "fxemoji"
     return {slug(e["label"]).replace("-", "" if run_together else "-"): e for e in entries}
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from lora.models.base_model import Base
 from lora.models.diffusion import add_noise, min_snr_weights, prediction_target
 from lora.training.plan import Plan
+from lora.training.timesteps import timesteps
 
 WHOLE = slice(None)
 
@@ -77,14 +78,10 @@ def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> St
     ``noise = e + o * e_channel``.
     """
     generator = torch.Generator().manual_seed((plan.seed * 1_000_003 + step) % 2**63)
-    size, train_timesteps = plan.batch_size, len(base.scheduler.alphas_cumprod)
+    size = plan.batch_size
     flipped = (torch.rand(size, generator=generator) < 0.5) & plan.random_flip
     caption_dropped = torch.rand(size, generator=generator) < plan.caption_dropout
-    if plan.timestep_sampling == "uniform":
-        timesteps = torch.randint(0, train_timesteps, (size,), generator=generator)
-    else:  # stratified: evenly spaced over the batch, so that every step has low and high noise
-        position = (torch.rand(1, generator=generator) + torch.arange(size) / size) % 1
-        timesteps = (position * train_timesteps).long()
+    levels = timesteps(plan.timestep_sampling, size, base.scheduler.alphas_cumprod, generator)
     shape = (2, size, *encoded.latent_mean.shape[2:])
     vae_noise, noise = torch.randn(shape, generator=generator)
     noise = noise + plan.noise_offset * torch.randn((size, shape[2], 1, 1), generator=generator)
@@ -92,7 +89,7 @@ def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> St
         indices=torch.tensor(sample_indices(plan, step, len(encoded.text_embeddings))),
         flipped=flipped,
         caption_dropped=caption_dropped,
-        timesteps=timesteps,
+        timesteps=levels,
         vae_noise=vae_noise,
         noise=noise,
     )

@@ -45,7 +45,7 @@ class Plan:
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
     adam_weight_decay: float = 1e-2
-    timestep_sampling: str = "stratified"  # or "uniform", as the reference script does it
+    timestep_sampling: str = "stratified"  # or as in lora.training.timesteps
     lora_targets: str = DEFAULT_TARGETS  # a key of lora.adapters.targets.TARGETS
     ema_decay: float | None = None  # None: checkpoints hold the trained weights, not an average
     background: str = "auto"  # or the name of one of the base's backgrounds
@@ -82,6 +82,7 @@ def make_plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         warmup_steps=base.profile.warmup_steps,
         snr_gamma=base.profile.snr_gamma,
         ema_decay=base.profile.ema_decay,
+        timestep_sampling=base.profile.timestep_sampling,
     )
 
 
