@@ -12,8 +12,8 @@ _DELETE = "|".join(word for one in LANGUAGES.values() for word in one.TEXTS["pac
 # 10:30 is a time, 2.5 a number: what follows the number must not be a digit
 _CAPTION = re.compile(r"[#№]?\s?(\d{1,4})(?:\s*[:：](?!\d)\s*|[.)]\s+|\s+[-–—=]\s*(?!\d))(\S.*)")
 _NUMBERS = r"#?(\d{1,4}(?:\s*[,;]\s*[-−–]?\s*#?\d{1,4})*)"
-_REMOVE = re.compile(rf"(?:[-−–]\s*|(?:{_DELETE})\s+){_NUMBERS}", re.IGNORECASE)
-_WORD_REMOVE = re.compile(rf"(?:{_DELETE})\s+{_NUMBERS}", re.IGNORECASE)
+_REMOVE = re.compile(rf"(?:[-−–]\s*|/?(?:{_DELETE})\s+){_NUMBERS}", re.IGNORECASE)
+_WORD_REMOVE = re.compile(rf"/?(?:{_DELETE})\s+{_NUMBERS}", re.IGNORECASE)
 _NUMBER_ALONE = re.compile(r"[#№]?\s?(\d{1,4})\s*[:：]")
 _NUMBER_FIRST = re.compile(r"[#№]?(\d{1,4})\s+([^\W\d_].*)")
 

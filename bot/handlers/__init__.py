@@ -67,7 +67,7 @@ ROUTES: tuple[Route, ...] = (
     Command("rename", styles.rename),
     Command("share", sharing.share),
     Command("report", reports.report),
-    Command("delete", styles.delete),
+    Command("delete", removals.delete),
     Command("samples", sample_pages.show),
     Command("caption", captions.recaption),
     Command("check", check.check),

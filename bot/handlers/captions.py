@@ -152,9 +152,11 @@ async def _meant(context: Context, message: Message, words: str) -> list[tuple[S
             return dealt
     found = await samples.of_style(store, (await context.style()).id)
     without = {sample.number: sample for sample in lacking(found)}
-    by_number = numbers_first(words) if len(without) > 1 else {}
-    if by_number and by_number.keys() <= without.keys():
-        return [(without[number], text) for number, text in by_number.items()]
+    by_number = numbers_first(words)
+    # Several lines with numbers name pictures; a single one may mean "two cats", if the choice is not of several.
+    named = {sample.number: sample for sample in found} if len(by_number) > 1 else without
+    if by_number and len(named) > 1 and by_number.keys() <= named.keys():
+        return [(named[number], text) for number, text in by_number.items()]
     if dealt := _deal(list(without.values()), words):
         return dealt
     if (newest := _next_to_caption(found, message.date.timestamp())) is None:

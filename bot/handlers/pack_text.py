@@ -96,7 +96,7 @@ PLAIN = _PlainOrder()
 
 async def plain(context: Context) -> None:
     """Words that only a pack can obey, without a reply."""
-    await _obey(context, await _only(context), context.message.text or "")
+    await _obey(context, await _only(context), (context.message.text or "").lstrip("/"))
 
 
 async def _obey(context: Context, pack: Pack, text: str) -> None:

@@ -1,12 +1,18 @@
-""" "delete 3" as a plain text: a picture of the style, or a sticker of the pack."""
+"""What "delete 3" is about, as a plain text or a command: a picture of the style, or a sticker of the pack."""
 
 from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import UserError
 from bot.handlers import corrections, pack_text
-from bot.sample_lines import removals
+from bot.handlers import styles as style_handlers
+from bot.sample_lines import are_removals, removals
 from bot.tables import packs, styles
+
+
+async def delete(context: Context) -> None:
+    """/delete asks before the style is deleted; /delete 3 is like "delete 3"."""
+    await (remove(context) if are_removals(context.message.text or "") else style_handlers.delete(context))
 
 
 async def remove(context: Context) -> None:

@@ -424,7 +424,7 @@ TEXTS = {
     "caption-empty": "Say in a few words what is on picture {number}, like <i>a red fox waving</i>.",
     "album-uneven": (
         "Your album's caption has {lines:line|lines}, and the album {n:picture|pictures}, "
-        "so I gave it to none. Edit the caption or reply to this message: one line for each picture."
+        "so none of them got words. Edit the caption or reply to this message: one line for each picture."
     ),
     "lines-uneven": (
         "You sent {lines:line|lines} for {n:picture|pictures} ({numbers}), so I changed nothing. "

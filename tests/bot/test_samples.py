@@ -75,7 +75,7 @@ async def test_lines_that_are_not_as_many_as_an_albums_pictures(stage: Stage, ad
     """Nobody gets them; the bot says what it counted, and an edit or a reply deals them out, without list numbers."""
     async with styled(stage, ada) as running:
         sent = await ada.album([item(1, "1. a fox\n2. a cat"), item(2), item(3)])
-        told = await ada.wait_for("2 lines, and the album 3 pictures")
+        told = await ada.wait_for("2 lines, and the album 3 pictures, so none of them got words")
         assert await captions(running) == [None, None, None]
         await ada.edit(sent[0], "a fox\na cat\na dog\na cow")
         await ada.wait_for("4 lines, and the album 3 pictures")

@@ -22,6 +22,8 @@ async def test_plain_words_that_are_commands_are_no_captions(stage: Stage, ada: 
             ("/приэээ", "I do not know that command"),
             ("удали 1", "1 picture is left"),
             ("/отменить", "Taken back"),
+            ("/удали 2", "1 picture is left"),
+            ("/undo", "Taken back"),
         ):
             await ada.send(said)
             await ada.wait_for(answer)
@@ -46,6 +48,9 @@ async def test_a_number_in_front_names_the_picture(stage: Stage, ada: Person) ->
         await ada.send("a red hat")
         await ada.wait_for("Picture 1: zuvix a red hat")
         assert await captions(running) == ["zuvix a red hat", "zuvix coin", None, "zuvix 2 foxes"]
+        await ada.send("3 a cup\n1 a hat")
+        await ada.wait_for("Picture 3: zuvix a cup")
+        assert await captions(running) == ["zuvix a hat", "zuvix coin", "zuvix a cup", "zuvix 2 foxes"]
 
 
 async def test_words_that_nobody_sees_are_none(stage: Stage, ada: Person) -> None:
