@@ -79,7 +79,8 @@ def varied(images: Tensor, generator: torch.Generator) -> Tensor:
     mixed = (mixed - 1) * (0.7 + 0.5 * chance(1, 1, 1)) + 1
     images = torch.where(chance(1, 1, 1) < 0.5, mixed, images)
     blurred = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear")
-    return torch.where(chance(1, 1, 1) < 0.25, blurred, images).clamp(-1, 1)
+    images = torch.where(chance(1, 1, 1) < 0.25, blurred, images).clamp(-1, 1)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def loss_of(scores: Tensor, labels: Tensor, known: Tensor) -> Tensor:

@@ -6,7 +6,8 @@
 
 How often the judge is right is measured on the prompts' scenes, composed of real drawings of each set in ``--without``.
 The judge learns from all other sets. Default: the six sets that the base is trained on.
-The base's drawings are stored in ``--kept``, so that an interrupted run continues.
+The base's drawings are stored in ``--kept``, so that an interrupted run continues. ``--pictures`` judges drawings that
+another machine made. ``--seen-scenes`` and ``--seen-emotions`` compare with what somebody saw on the sheets.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from collections import Counter
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from benchmarks import flags
 from benchmarks.drawing_cache import drawings
 from benchmarks.prompts import EMOTION_PROMPTS, SCENES, ScenePrompt
 from benchmarks.scene_judge import EPOCHS, Judge, learned, load_judge, right, save
-from benchmarks.scene_studio import learnable, real_scenes
+from benchmarks.scene_studio import Shown, learnable, real_scenes
 from benchmarks.sticker_nano import save_sheet
 from lora.models.base_model import load
-from lora.pretrain.drawings import JUDGES, SETS, Drawing, load_named
+from lora.pretrain.drawings import JUDGES, SETS, load_named
 
 UNTRAINED = ("fxemoji", *JUDGES)  # sets with enough of the prompts' things that no base is trained on
 WANTED = {"scenes": SCENES, "emotions": EMOTION_PROMPTS}
@@ -35,36 +37,58 @@ def judge(args: argparse.Namespace) -> None:
     named, device = load_named(args.dir), torch.device(args.device)
     styles = [style for style in (*UNTRAINED, *SETS) if style not in args.without]
     began = time.monotonic()
+    # All pictures first: other processes make them, and these must not begin while a GPU is in use.
     shown = learnable(named, styles, args.examples)
+    checks = {name: real_scenes(named, args.without, prompts) for name, prompts in WANTED.items()}
     print(f"{len(shown)} pictures of {', '.join(styles)} after {time.monotonic() - began:.0f} s", flush=True)
     made = learned(shown, device, epochs=args.epochs)
     save(made, args.judge)
     print(f"trained after {time.monotonic() - began:.0f} s", flush=True)
-    for name, prompts in WANTED.items():
-        check(made, args.without, named, name, prompts)
+    for name, pairs in checks.items():
+        if pairs:
+            check(made, name, pairs)
 
 
-def check(
-    made: Judge, styles: list[str], named: list[Drawing], name: str, prompts: tuple[ScenePrompt, ...]
-) -> None:
-    """Print how often the judge is right about real drawings of sets that it has not seen, and what is mistaken."""
-    pairs = real_scenes(named, styles, prompts)
-    if not pairs:
-        return
+def check(made: Judge, name: str, pairs: list[tuple[ScenePrompt, Shown]]) -> None:
+    """Print how often the judge is right about composites of real drawings, and what is mistaken."""
     scores = made.scores([one.picture for _, one in pairs])
     found = [right(row, prompt) for row, (prompt, _) in zip(scores, pairs, strict=True)]
     print(f"the judge on real composites, {name}: right on {sum(found) / len(found):.1%} of {len(found)}")
     wrong = Counter(prompt.prompt for (prompt, _), yes in zip(pairs, found, strict=True) if not yes)
-    print("wrong: " + "; ".join(f"{prompt} {count}" for prompt, count in wrong.most_common()), flush=True)
+    print("wrong: " + "; ".join(f"{prompt} {count}" for prompt, count in wrong.most_common(15)), flush=True)
 
 
 def measure(args: argparse.Namespace, name: str, prompts: tuple[ScenePrompt, ...]) -> None:
-    base, made = load(args.base, args.cache, args.device), load_judge(args.judge, args.device)
-    pictures = drawings(base, [(scene.prompt, 0) for scene in prompts], args.kept, args.batch)
+    made, pictures = load_judge(args.judge, args.device), drawn(args, name, prompts)
     found = [right(row, scene) for row, scene in zip(made.scores(pictures), prompts, strict=True)]
     print(f"{name}: {sum(found) / len(found):.1%} of {len(found)} show what was asked for")
     print("right: " + "; ".join(s.prompt for s, yes in zip(prompts, found, strict=True) if yes), flush=True)
+    if seen := getattr(args, f"seen_{name}"):
+        print(compared(found, seen), flush=True)
+
+
+def drawn(args: argparse.Namespace, name: str, prompts: tuple[ScenePrompt, ...]) -> list[Image.Image]:
+    """The base's drawings, also as files ``scenes-00.png`` and so on in ``--sheets``; or those of ``--pictures``."""
+    if args.pictures:
+        paths = [args.pictures / f"{name}-{number:02}.png" for number in range(len(prompts))]
+        return [Image.open(path).convert("RGB") for path in paths]
+    base = load(args.base, args.cache, args.device)
+    pictures = drawings(base, [(scene.prompt, 0) for scene in prompts], args.kept, args.batch)
     save_sheet(pictures, args.sheets / f"{name}.png", columns=10 if name == "scenes" else 8)
+    for number, picture in enumerate(pictures):
+        picture.save(args.sheets / f"{name}-{number:02}.png")
+    return pictures
+
+
+def compared(found: list[bool], seen: str) -> str:
+    """How often judge and eye agree. ``seen`` has a letter for each drawing: y for right, n for wrong."""
+    if len(seen) != len(found) or set(seen) - set("yn"):
+        raise SystemExit(f"{len(found)} letters, each y or n, are wanted")
+    both = Counter(zip(found, seen, strict=True))
+    return (
+        f"right by both {both[True, 'y']}, by the judge alone {both[True, 'n']}, by the eye alone "
+        f"{both[False, 'y']}, wrong by both {both[False, 'n']}"
+    )
 
 
 def main() -> None:
@@ -78,6 +102,11 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, default=Path("data/cache/scene-judge.safetensors"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-drawings"))
+    parser.add_argument(
+        "--pictures", type=Path, help="a folder with scenes-00.png and so on, instead of a base"
+    )
+    for name in WANTED:
+        parser.add_argument(f"--seen-{name}", help="y or n for each drawing: whether it is right by eye")
     args = parser.parse_args()
     for name in args.what:
         if name == "judge":

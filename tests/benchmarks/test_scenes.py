@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import scene_studio
+from benchmarks import scene_studio, scenes
 from benchmarks.prompts import EMOTION_PROMPTS, EMOTIONS, SCENES, ScenePrompt
 from benchmarks.scene_judge import learned, load_judge, right, save
 from benchmarks.scene_studio import LABELS, Shown, Studio
@@ -97,3 +99,32 @@ def test_a_judge_learns_and_is_stored(tmp_path: Path) -> None:
     assert scores.shape == (2, len(LABELS))
     assert (fox - pizza)[0] > (fox - pizza)[1]
     assert torch.isfinite(scores).all()
+
+
+def test_drawings_of_another_machine_are_judged_and_compared_with_the_eye(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read from files; each drawing is right by both, by one, or by nobody."""
+    for number, value in enumerate((0, 90, 180)):
+        Image.new("RGB", (8, 8), (value, 0, 0)).save(tmp_path / f"scenes-{number:02}.png")
+    prompts = tuple(ScenePrompt(prompt=f"{number}", who="fox") for number in range(3))
+    monkeypatch.setattr(scenes, "load_judge", lambda path, device: FakeJudge())
+    args = Namespace(pictures=tmp_path, judge=None, device="cpu", seen_scenes="yny")
+    scenes.measure(args, "scenes", prompts)
+    said = capsys.readouterr().out
+    assert "33.3% of 3" in said
+    assert "right by both 1, by the judge alone 0, by the eye alone 1, wrong by both 1" in said
+    with pytest.raises(SystemExit, match="3 letters"):
+        scenes.compared([True] * 3, "yy")
+
+
+class FakeJudge:
+    """Sees a fox in a black picture, and two other things in each that is red."""
+
+    def scores(self, pictures: list[Image.Image]) -> torch.Tensor:
+        rows = torch.zeros(len(pictures), len(LABELS))
+        for row, picture in zip(rows, pictures, strict=True):
+            red = picture.getpixel((0, 0))[0]  # type: ignore[index]
+            row[LABELS.index("fox")] = 1.0
+            row[[LABELS.index("dog"), LABELS.index("cat")]] = red / 50
+        return rows
