@@ -174,14 +174,15 @@ def on_white(picture: Picture) -> Image.Image:
     """The drawing with a white background, or unchanged if its border has several colours."""
     if picture.background_colour == WHITE:
         return picture.image
-    rgb = np.asarray(picture.image, dtype=np.float64) / 255
+    rgb = np.asarray(picture.image)
     background = flat.background_colour(rgb, picture.background_colour)
     if background is None:
         return picture.image
     # Without the cut-out network: every patch of a colour as strong as this one is background.
-    alpha, colour = flat.key(rgb, background, np.zeros(rgb.shape[:2]))
-    white = colour * alpha[..., None] + 1 - alpha[..., None]
-    return Image.fromarray((white * 255).round().clip(0, 255).astype(np.uint8))
+    alpha, colour = flat.key(rgb, background, lambda: np.zeros(rgb.shape[:2]))
+    white = Image.new("RGB", picture.image.size, WHITE)
+    white.paste(Image.fromarray(colour), mask=Image.fromarray(alpha))
+    return white
 
 
 def style_line(judge: Judge, task: Task, bare: Sequence[Image.Image], device: torch.device) -> StyleLine:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from lora.data.pictures import visible_box
 from lora.jobs import DrawOptions
@@ -23,6 +23,7 @@ MARGIN_PX = 6  # transparent on all sides, so that rounded corners or a resize i
 QUALITIES = (95, 90, 80, 65, 45, 20, 0)  # of lossy WebP, tried in this order
 
 Floats = NDArray[np.floating[Any]]
+Bytes = NDArray[np.uint8]
 
 
 def fit(
@@ -44,13 +45,13 @@ def fit(
     canvas_size = (
         (SIDE, min(SIDE, height + SIDE - room)) if width >= height else (min(SIDE, width + SIDE - room), SIDE)
     )
-    canvas = np.zeros((canvas_size[1], canvas_size[0], 4))
-    top, left = (canvas_size[1] - height) // 2, (canvas_size[0] - width) // 2
-    canvas[top : top + height, left : left + width] = _premultiplied(art)
+    canvas = Image.new("RGBA", canvas_size)
+    canvas.paste(art, ((canvas_size[0] - width) // 2, (canvas_size[1] - height) // 2))
+    rgba = np.array(canvas)
     if outline_px:
-        colour = np.array([*outline, 255]) / 255
-        canvas = canvas + (1 - canvas[..., 3:]) * _outline(canvas[..., 3], outline_px)[..., None] * colour
-    return _straight(canvas)
+        _put_under(rgba, _outline(rgba[..., 3], outline_px), outline)
+    rgba[rgba[..., 3] == 0] = 0
+    return Image.fromarray(rgba, "RGBA")
 
 
 def encode(sticker: Image.Image) -> bytes:
@@ -78,48 +79,36 @@ def _scaled(art: Image.Image, longest: int) -> Image.Image:
     """Resize so that the longer side is ``longest`` px, and sharpen the edge of the alpha channel again."""
     factor = longest / max(art.size)
     size = (max(1, round(art.width * factor)), max(1, round(art.height * factor)))
-    layers = _premultiplied(art)
-    resized = np.stack(
-        [
-            np.asarray(
-                Image.fromarray(layers[..., i].astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
-            )
-            for i in range(4)
-        ],
-        axis=2,
-    ).clip(0, 1)
-    alpha = resized[..., 3:]
-    colour = np.where(alpha > 1e-3, resized[..., :3] / np.maximum(alpha, 1e-3), 0).clip(0, 1)
-    # Enlarging makes an edge of 1 px ``factor`` px wide. Multiplying alpha around 0.5 makes it narrow again.
-    steep = np.clip((alpha - 0.5) * max(1.0, min(factor, 3.0)) + 0.5, 0, 1)
-    alpha = steep if factor > 1 else alpha
-    return _straight(np.concatenate([colour * alpha, alpha], axis=2))
+    layers = cv2.cvtColor(np.asarray(art.convert("RGBA")), cv2.COLOR_RGBA2mRGBA)  # premultiplied
+    layers = cv2.resize(layers, size, interpolation=cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA)
+    resized = cv2.cvtColor(layers, cv2.COLOR_mRGBA2RGBA)
+    if factor > 1:
+        # Enlarging makes an edge of 1 px ``factor`` px wide. Multiplying alpha around 0.5 makes it narrow again.
+        steep = ((np.arange(256) - 127.5) * min(factor, 3.0) + 127.5).round().clip(0, 255).astype(np.uint8)
+        resized[..., 3] = steep[resized[..., 3]]
+    return Image.fromarray(resized, "RGBA")
 
 
-def _outline(alpha: Floats, width: int) -> Floats:
-    """Coverage [H, W], 0 to 1, of a band ``width`` px wide around the drawing with alpha [H, W].
+def _outline(alpha: Bytes, width: int) -> Floats:
+    """Coverage [H, W], 0 to 1, of a band ``width`` px wide around the drawing with alpha [H, W], 0 to 255.
 
     Coverage = clip(width + 0.5 - distance, 0, 1): the outer edge is one pixel soft.
     """
-    distance = ndimage.distance_transform_edt(alpha < 0.5)
+    distance = cv2.distanceTransform((alpha < 128).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     # The distance transform counts from pixel centres, so its contours have stairs. The blur removes them.
-    smooth = ndimage.gaussian_filter(np.minimum(distance, width + 4), 0.8)
+    smooth = cv2.GaussianBlur(np.minimum(distance, width + 4), (7, 7), 0.8, borderType=cv2.BORDER_REFLECT)
     return np.clip(width + 0.5 - smooth, 0, 1)
 
 
-def _premultiplied(image: Image.Image) -> Floats:
-    """Premultiplied RGBA [H, W, 4], 0 to 1."""
-    rgba = np.asarray(image.convert("RGBA"), dtype=np.float64) / 255
-    return np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=2)
-
-
-def _straight(premultiplied: Floats) -> Image.Image:
-    """Premultiplied RGBA [H, W, 4], 0 to 1, as a picture; fully transparent pixels are (0, 0, 0, 0)."""
-    alpha = premultiplied[..., 3:]
-    colour = np.where(alpha > 0, premultiplied[..., :3] / np.maximum(alpha, 1e-6), 0)
-    rgba = (np.concatenate([colour, alpha], axis=2) * 255).round().clip(0, 255).astype(np.uint8)
-    rgba[rgba[..., 3] == 0] = 0
-    return Image.fromarray(rgba, "RGBA")
+def _put_under(rgba: Bytes, coverage: Floats, colour: tuple[int, int, int]) -> None:
+    """Put ``colour`` under a straight-alpha picture [H, W, 4], as opaque as ``coverage`` [H, W] says."""
+    mixed = (rgba[..., 3] < 255) & (coverage > 0)
+    over = rgba[mixed].astype(np.float32)
+    alpha = over[:, 3:] / 255
+    under = (1 - alpha) * coverage[mixed][:, None]
+    total = alpha + under
+    rgba[mixed, :3] = ((over[:, :3] * alpha + np.array(colour, np.float32) * under) / total).round()
+    rgba[mixed, 3] = (255 * total[:, 0]).round()
 
 
 def _cleared(sticker: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -58,15 +59,14 @@ def cut_out(
     Raises JobError("empty-cutout") when nothing is left.
     """
     image = image.convert("RGB")
-    rgb = np.asarray(image, dtype=np.float64) / 255
+    rgb = np.asarray(image)
     background = flat.background_colour(rgb, background_colour) if by_colour else None
     if background is None:
-        alpha = network.alpha(image)
-        colour = flat.unmixed(rgb, alpha, flat.local_background(rgb, alpha))
+        seen = network.alpha(image)
+        alpha, colour = (seen * 255).round().astype(np.uint8), flat.unmixed(rgb, seen)
     else:
         alpha, colour = flat.key(rgb, background, lambda: network.alpha(image))
-    if (alpha > 0.5).mean() < LEAST_AREA:
+    if (alpha > 127).mean() < LEAST_AREA:
         raise JobError("empty-cutout")
-    rgba = np.concatenate([colour, alpha[..., None]], axis=2)
-    rgba[alpha == 0] = 0
-    return Image.fromarray((rgba * 255).round().clip(0, 255).astype(np.uint8), "RGBA")
+    shown = cv2.copyTo(colour, alpha)  # black where nothing is visible
+    return Image.fromarray(np.dstack([shown, alpha]), "RGBA")

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+SQUARE = np.ones((3, 3), dtype=np.uint8)  # a pixel and its eight neighbours
 
 # Distances are Euclidean in RGB of 0 to 1: from 0 to 1.73.
 RING_PX = 4  # of border that are looked at
@@ -35,15 +39,14 @@ HOLE_ALPHA = 0.35
 HOLE_SHARE = SPECK_SHARE / 4  # of the picture's area; smaller patches are no holes
 
 
-def background_colour(rgb: Floats, expected: tuple[int, int, int] | None = None) -> Floats | None:
+def background_colour(rgb: Bytes, expected: tuple[int, int, int] | None = None) -> Floats | None:
     """The border's one colour, float [3] in [0, 1], or None if the border is not flat.
 
     The drawing may touch the border: up to a tenth of it. ``expected`` is looked for as well if the border's median
     is another colour; it has to fill the border in the same way.
     """
-    ring = np.ones(rgb.shape[:2], dtype=bool)
-    ring[RING_PX:-RING_PX, RING_PX:-RING_PX] = False
-    border = rgb[ring]
+    sides = (rgb[:RING_PX], rgb[-RING_PX:], rgb[RING_PX:-RING_PX, :RING_PX], rgb[RING_PX:-RING_PX, -RING_PX:])
+    border = np.concatenate([side.reshape(-1, 3) for side in sides]) / 255
     candidates = [np.median(border, axis=0)]
     if expected is not None:
         near = border[np.linalg.norm(border - np.array(expected) / 255, axis=1) < 0.25]
@@ -55,55 +58,86 @@ def background_colour(rgb: Floats, expected: tuple[int, int, int] | None = None)
     return None
 
 
-def key(rgb: Floats, background: Floats, network_alpha: Callable[[], Floats]) -> tuple[Floats, Floats]:
-    """Alpha [H, W] and background-free colour [H, W, 3] of a drawing on a flat ``background``.
+def key(rgb: Bytes, background: Floats, network_alpha: Callable[[], Floats]) -> tuple[Bytes, Bytes]:
+    """Alpha [H, W] and background-free colour [H, W, 3] of a drawing [H, W, 3] on a flat ``background``.
 
-    ``network_alpha`` gives [H, W]. It is asked only if the drawing encloses a patch of the background's colour,
+    ``network_alpha`` gives float [H, W]. It is asked only if the drawing encloses a patch of the background's colour,
     and it alone decides whether that is a hole in the drawing (the middle of a doughnut) or part of it (the white of an
-    eye).
+    eye). Only the part of the picture that holds the drawing is worked on.
     """
     edge = EDGE_PX * max(1, round(min(rgb.shape[:2]) / 256))
-    distance = np.linalg.norm(rgb - background, axis=2)
+    distance = _distance(rgb, background)
     tolerance = _tolerance(distance, background)
-    outside = _background(distance < tolerance, network_alpha)
-    drawing = _without_specks(~outside, distance)
-    outside = ~drawing
+    alpha, colour = np.zeros(distance.shape, dtype=np.uint8), rgb.copy()
+    if (box := _box(distance >= tolerance, 2 * edge)) is not None:
+        near = distance[box]
+        outside = _background(near < tolerance, lambda: network_alpha()[box], distance.size)
+        drawing = _without_specks(~outside, near, distance.size)
+        alpha[box], colour[box] = _edges(rgb[box], background, near, drawing, edge)
+    return alpha, colour
+
+
+def _edges(
+    rgb: Bytes, background: Floats, distance: Floats, drawing: Bools, edge: int
+) -> tuple[Bytes, Bytes]:
+    """Alpha and colour once it is known which pixels are ``drawing`` [H, W]: those at its edges are un-mixed."""
     # Certain drawing starts ``edge`` px inside; thin parts keep their strongest pixels instead.
-    depth = ndimage.distance_transform_edt(drawing)
+    depth: Any = cv2.distanceTransform(drawing.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     certain = (depth > edge) | _ridges(distance, depth, edge)
-    inside = _spread(rgb, certain & drawing)
-    away = ndimage.distance_transform_edt(outside)
-    rim = ((depth <= edge) | (away <= 1)) & ~certain
-    span = inside[rim] - background
+    next_to_it = cv2.dilate(drawing.view(np.uint8), SQUARE) > 0
+    rim = (depth <= edge) & next_to_it & ~certain
+    mixed, inside = rgb[rim] / 255, _spread(rgb, certain & drawing, rim)
+    span = inside - background
     length = (span**2).sum(axis=1)
-    mixed = ((rgb[rim] - background) * span).sum(axis=1) / np.maximum(length, 1e-4)
-    # A drawing as pale as its background cannot be un-mixed: there the mask's own soft edge is all there is.
-    soft = ndimage.gaussian_filter(drawing.astype(float), 0.7)[rim]
-    alpha = drawing.astype(float)
-    alpha[rim] = np.clip(np.where(length > 0.02, mixed, soft), 0, 1)
-    alpha = np.where(away > 1.5, 0, alpha)
-    alpha = np.where(alpha < 0.04, 0, np.where(alpha > 0.97, 1, alpha))
-    return alpha, unmixed(rgb, alpha, background, inside)
+    found = ((mixed - background) * span).sum(axis=1) / np.maximum(length, 1e-4)
+    if (pale := length <= 0.02).any():
+        # A drawing as pale as its background cannot be un-mixed: there the mask's own soft edge is all there is.
+        found[pale] = cv2.GaussianBlur(drawing.astype(np.float32), (7, 7), 0.7)[rim][pale]
+    found = np.where(found < 0.04, 0, np.where(found > 0.97, 1, found))
+    alpha, colour = drawing * np.uint8(255), rgb.copy()
+    alpha[rim] = _to_bytes(found)
+    colour[rim] = _to_bytes(_unmixed(mixed, found, background, inside))
+    return alpha, colour
 
 
-def unmixed(rgb: Floats, alpha: Floats, background: Floats, inside: Floats | None = None) -> Floats:
-    """(C - (1 - a) B) / a, and towards ``inside`` (the drawing's colour nearby) where a is too small to divide by."""
-    if inside is None:
-        inside = _spread(rgb, alpha > 0.95) if (alpha > 0.95).any() else rgb
-    colour = np.where(alpha[..., None] >= 0.999, rgb, inside)
-    part = (alpha > 0.2) & (alpha < 0.999)  # elsewhere it is one of the two
-    a = alpha[part][:, None]
-    behind = background if background.ndim == 1 else background[part]
-    exact = np.clip((rgb[part] - (1 - a) * behind) / np.maximum(a, 0.05), 0, 1)
-    trust = np.clip((a - 0.2) / 0.6, 0, 1)
-    colour[part] = trust * exact + (1 - trust) * inside[part]
+def unmixed(rgb: Bytes, alpha: Floats) -> Bytes:
+    """The colour [H, W, 3] of a drawing with this alpha, without its background, which need not be one colour."""
+    part = (alpha > 0) & (alpha < 0.999)
+    behind, inside = (_spread(rgb, certain, part) for certain in (alpha < 0.05, alpha > 0.95))
+    colour = rgb.copy()
+    colour[part] = _to_bytes(_unmixed(rgb[part] / 255, alpha[part], behind, inside))
     return colour
 
 
-def local_background(rgb: Floats, alpha: Floats) -> Floats:
-    """The background's colour near each pixel, [H, W, 3], where it is not one colour."""
-    certain = alpha < 0.05
-    return _spread(rgb, certain) if certain.any() else rgb
+def _unmixed(rgb: Floats, alpha: Floats, behind: Floats, inside: Floats) -> Floats:
+    """(C - (1 - a) B) / a of pixels [n, 3], and towards ``inside`` (the drawing's colour nearby) where a is too small.
+
+    A pixel without background keeps its colour.
+    """
+    a = alpha[:, None]
+    exact = np.clip((rgb - (1 - a) * behind) / np.maximum(a, 0.05), 0, 1)
+    trust = np.clip((a - 0.2) / 0.6, 0, 1)
+    return np.where(a >= 0.999, rgb, trust * exact + (1 - trust) * inside)
+
+
+def _to_bytes(values: Floats) -> Bytes:
+    return (values * 255).round().astype(np.uint8)
+
+
+def _distance(rgb: Bytes, colour: Floats) -> Floats:
+    """Of each pixel to a colour, [H, W]."""
+    squares = ((np.arange(256)[:, None] / 255 - colour) ** 2).astype(np.float32)  # of a channel's 256 values
+    distance: Any = np.sqrt(cv2.transform(cv2.LUT(rgb, squares[:, None]), np.ones((1, 3))))
+    return distance
+
+
+def _box(drawing: Bools, around: int) -> tuple[slice, slice] | None:
+    """The part of a picture that holds the drawing and so many px around it; None without a drawing."""
+    rows, columns = (np.flatnonzero(drawing.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    top, left = (max(0, int(at[0]) - around) for at in (rows, columns))
+    return slice(top, int(rows[-1]) + around + 1), slice(left, int(columns[-1]) + around + 1)
 
 
 def _tolerance(distance: Floats, background: Floats) -> float:
@@ -120,44 +154,55 @@ def _tolerance(distance: Floats, background: Floats) -> float:
     return float(np.clip(3 * np.percentile(border, 75) + 0.02, 0.035, 0.09))
 
 
-def _background(like_background: Bools, network_alpha: Callable[[], Floats]) -> Bools:
-    """The background's colour connected to the border, and enclosed patches of it that the network calls holes."""
-    labels, count = ndimage.label(like_background)
-    areas = np.bincount(labels.ravel(), minlength=count + 1) / like_background.size
-    is_outside = np.zeros(count + 1, dtype=bool)
+def _background(like_background: Bools, network_alpha: Callable[[], Floats], whole: int) -> Bools:
+    """The background's colour connected to the border, and enclosed patches of it that the network calls holes.
+
+    ``whole`` is the picture's area in px, of which this may be a part.
+    """
+    count, labels = cv2.connectedComponents(like_background.view(np.uint8), connectivity=4)
+    is_outside = np.zeros(count, dtype=bool)
     is_outside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     is_outside[0] = False  # the drawing
-    enclosed = np.flatnonzero(~is_outside & (areas > HOLE_SHARE))
+    enclosed = np.flatnonzero(~is_outside & (np.bincount(labels.ravel()) > HOLE_SHARE * whole))
     enclosed = enclosed[enclosed > 0]
     if enclosed.size:
         seen = np.asarray(ndimage.mean(network_alpha(), labels, enclosed))
         is_outside[enclosed[seen < HOLE_ALPHA]] = True
-    outside: Bools = is_outside[labels]
-    return outside
+    return is_outside[labels]
 
 
-def _without_specks(drawing: Bools, distance: Floats) -> Bools:
+def _without_specks(drawing: Bools, distance: Floats, whole: int) -> Bools:
     """The drawing without islands that are small and faint. ``distance`` [H, W] is each pixel's to the background."""
-    labels, count = ndimage.label(drawing, structure=np.ones((3, 3)))
-    if count <= 1:
+    count, labels = cv2.connectedComponents(drawing.view(np.uint8), connectivity=8)
+    if count <= 2:  # the background is one of them
         return drawing
     areas = np.bincount(labels.ravel())
-    far = np.bincount(labels[distance >= DETAIL_DISTANCE], minlength=len(areas))
-    keep = areas >= max(SPECK_SHARE * drawing.size, SPECK_OF_LARGEST * areas[1:].max())
+    far = np.bincount(labels[distance >= DETAIL_DISTANCE], minlength=count)
+    keep = areas >= max(SPECK_SHARE * whole, SPECK_OF_LARGEST * areas[1:].max())
     keep |= far >= DETAIL_PX
     keep[0] = False  # the background
-    return keep[labels]
+    kept: Bools = keep[labels]
+    return kept
 
 
 def _ridges(distance: Floats, depth: Floats, edge: int) -> Bools:
     """Pixels of thin parts that differ from the background as much as anything near them: surely all drawing."""
-    thin = (depth > 0) & (ndimage.maximum_filter(depth, 2 * edge + 1) <= edge + 1)
-    return thin & (distance >= 0.9 * ndimage.maximum_filter(distance, 2 * edge + 1))
+    square = np.ones((2 * edge + 1,) * 2, dtype=np.uint8)
+    thin = (depth > 0) & (cv2.dilate(depth, square) <= edge + 1)
+    ridges: Bools = thin & (distance >= np.float32(0.9) * cv2.dilate(distance, square))
+    return ridges
 
 
-def _spread(rgb: Floats, certain: Bools) -> Floats:
-    """Each pixel's colour, or that of the nearest certain one."""
+def _spread(rgb: Bytes, certain: Bools, wanted: Bools) -> Floats:
+    """Colours [n, 3], 0 to 1, of the ``wanted`` pixels' nearest certain ones; their own if none is certain."""
     if not certain.any():
-        return rgb
-    rows, columns = ndimage.distance_transform_edt(~certain, return_distances=False, return_indices=True)
-    return rgb[rows, columns]
+        return rgb[wanted] / 255
+    _, labels = cv2.distanceTransformWithLabels(
+        (~certain).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # Only an outermost certain pixel is the nearest one of another pixel.
+    outermost = certain & (cv2.erode(certain.view(np.uint8), SQUARE) == 0)
+    used = outermost | (wanted & certain)
+    colours = np.zeros((np.count_nonzero(certain) + 1, 3))
+    colours[labels[used]] = rgb[used] / 255
+    return colours[labels[wanted]]

@@ -157,8 +157,8 @@ def test_a_border_of_two_colours_is_left_to_the_network() -> None:
     rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     half = rgb.copy()
     half[:, :64] = np.where(disc(128, 40)[:, :64, None] > 0, half[:, :64], 1.0)
-    assert flat.background_colour(rgb) is not None
-    assert flat.background_colour(half) is None
+    assert flat.background_colour(np.asarray(picture(rgb))) is not None
+    assert flat.background_colour(np.asarray(picture(half))) is None
     found = np.asarray(cut_out(picture(half), FixedRemover(disc(128, 40))))[..., 3]
     assert np.abs(found / 255 - disc(128, 40)).mean() < 0.01
 
