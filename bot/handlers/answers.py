@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bot.asking import SURE, sure
+from bot.command_words import says
 from bot.context import Context
 from bot.errors import KeepForLater, UserError
 from bot.handlers import captions, drawings, imports, pack_stickers, packs, sticker, styles
@@ -14,6 +15,7 @@ from bot.tables import pack_items, questions
 from bot.tables.questions import Question
 
 Deed = Callable[[Context, Question, str], Awaitable[None]]
+HELPS = (says("help"), says("status"))  # who writes this has not understood the question
 # After these, no answer helps.
 GONE = ("drawing-gone", "style-gone", "pack-is-gone", "sticker-not-in-pack", "sample-gone")
 
@@ -51,6 +53,8 @@ async def _asked(context: Context) -> Question | None:
     """The question that the message answers."""
     message, store, person = context.message, context.parts.store, context.person.id
     is_text = message.text is not None and command_in(message.text) is None
+    if message.reply_to_message is None and any(asks(message.text or "") for asks in HELPS):
+        return None
     if context.press or message.edit_date or message.forward_origin or not is_text:
         return None
     before = await questions.answered_by(store, person, context.chat, message.message_id)

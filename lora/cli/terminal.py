@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lora.data.visible import visible
+
 if TYPE_CHECKING:
     from lora.jobs import Sample
     from lora.models.base_model import Base
@@ -52,8 +54,9 @@ def check_folder(flag: str, folder: Path) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty. Raises UsageError as ``read_text`` does."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    """The lines of a text file that are not empty to the eye. Raises UsageError as ``read_text`` does."""
+    lines = (visible(line).strip() for line in read_text(path).splitlines())
+    return [line for line in lines if line]
 
 
 def read_samples(args: argparse.Namespace) -> list[Sample]:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from lora.data import file_names, imagefolder
 from lora.data.imagefolder import Fault
 from lora.data.pictures import MAX_BYTES
+from lora.data.visible import visible
 
 MAX_ENTRIES = 200
 MAX_UNPACKED = 100 * 2**20  # bytes of all entries as declared; pictures hardly shrink in a zip of 20 MB
@@ -120,7 +121,7 @@ class ZipFolder:
         beside = {}
         for number, path in self._files(*imagefolder.CAPTIONS):
             text = imagefolder.text_in(Path(path.name), self.read(number, MAX_TEXT))
-            if not isinstance(text, Fault) and text.strip() and not imagefolder.ODD.search(text):
+            if not isinstance(text, Fault) and visible(text).strip() and not imagefolder.ODD.search(text):
                 for suffix in imagefolder.PICTURES:
                     beside[_key(path.with_suffix(suffix))] = " ".join(text.split())
         return beside
@@ -140,7 +141,7 @@ class ZipFolder:
                 columns = {str(name).strip().lower(): value for name, value in row.columns.items()}
                 name = next((columns[key] for key in FILE_COLUMNS if columns.get(key)), None)
                 texts = next((columns[key] for key in CAPTION_COLUMNS if columns.get(key)), None)
-                captions = [text for text in imagefolder.captions_of(texts) if text.strip()]
+                captions = [text for text in imagefolder.captions_of(texts) if visible(text).strip()]
                 if not isinstance(name, str) or not captions or imagefolder.ODD.search(name + captions[0]):
                     self.faults += 1
                     continue

@@ -130,6 +130,16 @@ async def test_commands_without_words_ask_for_them(
         assert await captions_of(running) == [None]
 
 
+async def test_who_asks_for_help_answers_nothing(stage: Stage, anya: Person) -> None:
+    """The help comes in place of a drawing of it."""
+    async with stage.bot() as running:
+        await anya.send("/sticker")
+        await anya.wait_for("Что нарисовать?")
+        await anya.send("помощь")
+        await anya.wait_for("Научить стилю")
+        assert drawn(running) == []
+
+
 async def test_something_else_ends_a_question(stage: Stage, anya: Person) -> None:
     """A picture: the words after it are about the picture."""
     async with stage.bot() as running:

@@ -9,9 +9,9 @@ from lora.cli import terminal
 
 
 def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
-    """Editors on Windows write one. Empty lines are ignored."""
+    """Editors on Windows write one. Lines are ignored that are empty to the eye."""
     path = tmp_path / "prompts.txt"
-    path.write_bytes("\ufeffa cat\r\n\r\n a dog \n".encode())
+    path.write_bytes("\ufeffa cat\r\n\r\n\u200b\n a \u202edog \n".encode())
     assert terminal.read_lines(path) == ["a cat", "a dog"]
 
 
