@@ -34,6 +34,7 @@ from bot.tables.people import Person
 from bot.tables.styles import Style
 from bot.words import Words
 
+NAMELESS = "🙂"  # whose name nobody can see (bot.reading)
 HELP_SECONDS = 60.0  # between two answers of one kind to what the bot cannot use
 MOST_HELPED = 10_000  # people and texts that are remembered
 
@@ -87,7 +88,7 @@ class Context:
         person = await people.see(
             parts.store,
             id=user.id,
-            name=user.first_name,
+            name=user.first_name or user.username or NAMELESS,
             username=user.username,
             language=language,
             at=time.time() if update.callback_query else message.date.timestamp(),

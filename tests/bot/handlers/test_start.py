@@ -27,3 +27,6 @@ async def test_a_name_with_markup_is_a_name(stage: Stage) -> None:
     async with stage.bot(), PatientPerson.join(stage.playground.address, "<b>&Ada") as person:
         await person.send("/start")
         await person.wait_for("Hello <b>&Ada!")
+        async with PatientPerson.join(stage.playground.address, "\u3164\u202e") as unseen:
+            await unseen.send("/start")
+            await unseen.wait_for("Hello 🙂!")
