@@ -115,6 +115,7 @@ def learned(
         optimizer, [rate, HEAD_RATE], total_steps=steps + 1, pct_start=0.15
     )
     for _ in range(epochs):
+        losses = []
         for rows in torch.randperm(len(shown), generator=generator, device=device).split(batch):
             if len(rows) < batch:
                 continue
@@ -127,7 +128,8 @@ def learned(
             nn.utils.clip_grad_norm_(judge.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-        print(f"loss {loss.item():.3f}", flush=True)
+            losses.append(loss.detach())
+        print(f"mean loss {torch.stack(losses).mean().item():.3f}", flush=True)
     return judge.eval()
 
 
