@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from lora.models.sticker_nano import TEXT_ENCODER, UNET, WEIGHTS, load_quantized
+from lora.models.sticker_nano import TEXT_ENCODER, UNET
 from lora.pretrain.variants import Vocabulary
 from lora.pretrain.words import SIZE
 
@@ -41,16 +41,39 @@ class Model(nn.Module):
         return F.normalize(self.head(hidden[torch.arange(len(ids), device=ids.device), first]).float(), dim=1)
 
     @torch.no_grad()
-    def warm_up(self, vocabulary: Vocabulary) -> None:
-        """Load the bundled weights. A token that is new gets the embedding of token 0 with a little noise."""
-        parts = load_quantized(WEIGHTS)
-        self.unet.load_state_dict(parts["unet"])
+    def warm_up(self, vocabulary: Vocabulary, parts: dict[str, dict[str, Tensor]]) -> None:
+        """Load ``parts`` as ``load_quantized`` reads them. A layer or block that they lack begins as the identity.
+
+        A token that is new gets the embedding of token 0 with a little noise.
+        """
+        _load_grown(self.unet, parts["unet"])
         state = {key.removeprefix("text_model."): value for key, value in parts["text_encoder"].items()}
         (name,) = [key for key in state if key.endswith("token_embedding.weight")]
         old = dict(zip(parts["tokens"]["kept"].tolist(), state[name][1:], strict=True))
         rows = [state[name][0]] + [old.get(token, state[name][0]) for token in vocabulary.kept]
         state[name] = torch.stack(rows)
-        fresh = torch.tensor([token not in old for token in [-1, *vocabulary.kept]])
+        fresh = torch.tensor([False, *(token not in old for token in vocabulary.kept)])
         state[name][fresh] += 0.01 * torch.randn(int(fresh.sum()), state[name].shape[1])
         prefix = "text_model." if any(k.startswith("text_model.") for k in self.text.state_dict()) else ""
-        self.text.load_state_dict({prefix + key: value for key, value in state.items()})
+        _load_grown(self.text, {prefix + key: value for key, value in state.items()})
+
+
+_LAYERS = (".transformer_blocks.", "encoder.layers.")
+# What a residual branch of a transformer layer ends with, in the denoiser and in the text encoder.
+_BRANCH_ENDS = (".attn1.to_out.0.", ".attn2.to_out.0.", ".ff.net.2.", ".self_attn.out_proj.", ".mlp.fc2.")
+
+
+def _load_grown(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load the weights of a model with fewer transformer layers.
+
+    The residual branches of a new layer end with 0, so the layer begins as the identity (Chen et al. 2016, arXiv
+    1511.05641). Raises RuntimeError if anything but transformer layers is missing.
+    """
+    found = model.load_state_dict(state, strict=False)
+    own = dict(model.named_parameters())
+    unknown = [name for name in found.missing_keys if not any(part in name for part in _LAYERS)]
+    if unknown or found.unexpected_keys:
+        raise RuntimeError(f"other weights: {', '.join([*unknown, *found.unexpected_keys][:5])}")
+    for name in found.missing_keys:
+        if any(end in name for end in _BRANCH_ENDS):
+            own[name].zero_()

@@ -7,6 +7,7 @@ A base that is trained on single drawings only can draw nothing else. So these s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -69,8 +70,10 @@ class Scene:
     look: Look | None = None
 
 
-def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random, cast: Cast) -> list[list[Scene]]:
-    """For each drawing, one scene of each kind in ``kinds`` (plain | look | coloured | pair | several | acted).
+def plan(
+    kinds: Sequence[str], drawings: list[dict[str, object]], rows: Sequence[int], rng: Random, cast: Cast
+) -> list[list[Scene]]:
+    """For each row of ``drawings``, one scene of each kind (plain | look | coloured | pair | several | acted).
 
     A drawing that can be in no scene with a verb is shown in a look instead.
     """
@@ -78,16 +81,16 @@ def plan(kinds: list[str], drawings: list[dict[str, object]], rng: Random, cast:
     for row, drawing in enumerate(drawings):
         by_style.setdefault(drawing["style"], []).append(row)
     worn = {
-        style: [row for row in rows if drawings[row]["concept"] in EYEWEAR | HATS]
-        for style, rows in by_style.items()
+        style: [row for row in same if drawings[row]["concept"] in EYEWEAR | HATS]
+        for style, same in by_style.items()
     }
     return [
         [
             _made_outside(kind, row, cast, rng)
-            or _scene(kind, drawing, by_style[drawing["style"]], worn[drawing["style"]], rng)
+            or _scene(kind, drawings[row], by_style[style], worn[style], rng)
             for kind in kinds
         ]
-        for row, drawing in enumerate(drawings)
+        for row, style in ((row, drawings[row]["style"]) for row in rows)
     ]
 
 

@@ -5,8 +5,8 @@
 v-prediction with zero terminal SNR (Lin et al. 2023, arXiv 2305.08891): without it a background is never exactly flat.
 The loss has min-SNR weights with gamma 5 (Hang et al. 2023, arXiv 2303.09556). A tenth of the captions are empty, for
 classifier-free guidance. The text encoder also learns the embeddings that a larger one, the teacher, has for words and
-names (``lora.pretrain.words``). ``--warm`` starts with the bundled weights. One process for each GPU: each makes its
-own variants of the drawings, and the gradients are averaged.
+names (``lora.pretrain.words``). ``--warm`` starts with the bundled weights, or others; they may have fewer transformer
+layers. One process for each GPU: each makes a part of the variants of the drawings, and the gradients are averaged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lora.models.sticker_nano import SCHEDULER
+from lora.models.sticker_nano import SCHEDULER, WEIGHTS, load_quantized
 from lora.pretrain.drawings import held_out, load_named
 from lora.pretrain.learner import PEAK, Learner, StepLosses
 from lora.pretrain.model import Model, predict
@@ -101,13 +101,12 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     unseen = held_out(load_named(args.dir))
     used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
     drawings = [rows[i] for i in used]
-    gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    variants = Variants(drawings, vocabulary, generator, seed, files=files, used=used, share=gpus)
-    say(rank, f"{len(drawings)} drawings, captions {tuple(variants.captions.shape)}")
+    variants = Variants(drawings, vocabulary, generator, seed, files=files, used=used, times=args.times)
+    say(rank, f"{len(drawings)} drawings")
     # The model.
     model = Model(vocabulary).to(device)
     if args.warm:
-        model.warm_up(vocabulary)
+        model.warm_up(vocabulary, load_quantized(args.warm))
     losses = StepLosses(model, words, vocabulary, not args.no_compile)
     learner = Learner(model, losses, args.batch, generator)
     size = sum(w.numel() for w in model.parameters()) / 1e6
@@ -122,7 +121,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     pictures = torch.cat([load_file(file)["pictures"] for file in files])[torch.tensor(used)].to(device)
     variants.encode(pictures, vae)
     del pictures
-    say(rank, f"latents {tuple(variants.latents.shape)}")
+    say(rank, f"latents {tuple(variants.latents.shape)}, captions {tuple(variants.captions.shape)}")
     # The steps.
     start = printed = saved = time.monotonic()
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
@@ -180,9 +179,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the variants and the noise; each process adds its number"
     )
+    parser.add_argument("--times", type=int, default=1, help="variants of each kind, of each drawing")
     parser.add_argument("--deadline", type=float, default=0, help="stop by then (seconds since the epoch)")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--warm", action="store_true", help="start with the bundled weights")
+    parser.add_argument(
+        "--warm",
+        type=Path,
+        nargs="?",
+        const=WEIGHTS,
+        help="start with these weights (default: the bundled ones)",
+    )
     parser.add_argument("--no-graph", action="store_true", help="launch every kernel by itself, at each step")
     args = parse_arguments(parser, argv)
     rank = int(os.environ.get("RANK", 0))

@@ -1,6 +1,6 @@
 """The denoiser's training data: every drawing in many scenes, as latents with their captions.
 
-Each process makes its own variants from its own seed, so two GPUs see twice as many.
+Processes that train together share the work: each makes its part of the variants.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from diffusers import AutoencoderKL
 from torch import Tensor
 
@@ -23,7 +24,7 @@ from lora.pretrain.acts.pool import Pool, Rows, Wanted
 from lora.pretrain.augment import BACKGROUND_NAMES, background_colours, on_background
 from lora.pretrain.captions import described, styled
 
-KINDS = ["plain"] * 6 + ["look"] * 7 + ["acted"] * 6 + ["coloured"] * 3 + ["pair"] + ["several"]
+KINDS = ["plain"] * 6 + ["look"] * 6 + ["acted"] * 8 + ["coloured"] * 2 + ["pair"] + ["several"]
 FORMS = 4  # captions of each variant
 LENGTH = 77
 CHUNK = 128
@@ -60,10 +61,12 @@ class Variants:
 
     The constructor decides the scenes, makes the captions, and starts processes that make the pictures which are not
     made on the device; ``encode`` makes the latents. ``files`` hold the drawings (``drawings.safetensors`` and so on),
-    and ``used`` says which of their rows they are. ``share``: how many trainings share the machine's cores.
+    and ``used`` says which of their rows they are. Of each drawing there are ``times`` variants of each of KINDS. If
+    several processes train together, each makes its part of the rows, and ``encode`` gives all parts to all.
     """
 
     latents: Tensor
+    captions: Tensor
 
     def __init__(
         self,
@@ -74,30 +77,32 @@ class Variants:
         *,
         files: Sequence[Path],
         used: Sequence[int],
-        share: int = 1,
+        times: int = 1,
     ) -> None:
         rng = Random(seed)
+        rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self._rows = part(len(drawings), rank, count)
+        self._kinds = KINDS * times
         concepts = [str(drawing["concept"]) for drawing in drawings]
         cast = Cast(drawings, Source(Rows(files, used), concepts))
-        self._planned = scenes.plan(KINDS, drawings, rng, cast)
-        self._pool = Pool(files, used, concepts, self._wanted(), share=share)
+        self._planned = scenes.plan(self._kinds, drawings, self._rows, rng, cast)
+        self._pool = Pool(files, used, concepts, self._wanted(), share=count)
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         self._generator = generator
         device = generator.device
-        backgrounds = torch.randint(
-            1, len(BACKGROUND_NAMES), (len(drawings), len(KINDS)), generator=generator, device=device
-        )
-        white = torch.rand(backgrounds.shape, generator=generator, device=device) < 0.55
+        shape = (len(self._rows), len(self._kinds))
+        backgrounds = torch.randint(1, len(BACKGROUND_NAMES), shape, generator=generator, device=device)
+        white = torch.rand(shape, generator=generator, device=device) < 0.55
         self._backgrounds = torch.where(white, 0, backgrounds)
-        self.captions = self._captioned(drawings, vocabulary, rng).to(device)
+        self._captions = self._captioned(drawings, vocabulary, rng).to(device)
 
     def _wanted(self) -> list[Wanted]:
         """What other processes make, in the order in which ``encode`` needs it."""
         return [
             Wanted(row=row, act=planned[variant].act, look=planned[variant].look)
-            for variant in range(len(KINDS))
-            if KINDS[variant] in scenes.OUTSIDE
-            for row, planned in enumerate(self._planned)
+            for variant, kind in enumerate(self._kinds)
+            if kind in scenes.OUTSIDE
+            for row, planned in zip(self._rows, self._planned, strict=True)
         ]
 
     @torch.no_grad()
@@ -105,21 +110,23 @@ class Variants:
         """Make the latents of the drawings' ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
         device, generator = pictures.device, self._generator
         colours = background_colours(device)
-        latents = torch.empty(len(pictures), len(KINDS), 8, 32, 32, dtype=torch.bfloat16, device=device)
+        own = torch.tensor(self._rows, device=device)
+        latents = torch.empty(len(own), len(self._kinds), 8, 32, 32, dtype=torch.bfloat16, device=device)
         outside = (picture for chunk in self._pool for picture in chunk)
-        for variant in range(len(KINDS)):
-            for rows in torch.arange(len(pictures), device=device).split(CHUNK):
-                wanted = [self._planned[row][variant] for row in rows.tolist()]
-                if KINDS[variant] in scenes.OUTSIDE:
+        for variant, kind in enumerate(self._kinds):
+            for places in torch.arange(len(own), device=device).split(CHUNK):
+                wanted = [self._planned[place][variant] for place in places.tolist()]
+                if kind in scenes.OUTSIDE:
                     made = np.stack([next(outside) for _ in wanted])
                     rgba = scenes.placed(torch.from_numpy(made).to(device), generator)
                 else:
-                    rgba = scenes.draw(pictures, rows, wanted, self._worn, generator)
-                images = on_background(rgba, colours[self._backgrounds[rows, variant]])
+                    rgba = scenes.draw(pictures, own[places], wanted, self._worn, generator)
+                images = on_background(rgba, colours[self._backgrounds[places, variant]])
                 images = images.contiguous(memory_format=torch.channels_last)
                 with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                    latents[rows, variant] = vae.encode(images).latent_dist.mode().bfloat16()
-        self.latents = latents
+                    latents[places, variant] = vae.encode(images).latent_dist.mode().bfloat16()
+        next(outside, None)  # the pool ends its processes
+        self.latents, self.captions = gathered(latents), gathered(self._captions)
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
@@ -127,12 +134,12 @@ class Variants:
             vocabulary.rows(
                 styled(str(d["style"]), described(d, scene, drawings, rng), background, rng, scene.look)
             )
-            for d, planned, on in zip(drawings, self._planned, names, strict=True)
+            for d, planned, on in zip((drawings[i] for i in self._rows), self._planned, names, strict=True)
             for scene, background in zip(planned, on, strict=True)
             for _ in range(FORMS)
         ]
         table = np.array(rows, dtype=np.int16)
-        return torch.from_numpy(table).view(len(drawings), len(KINDS), FORMS, LENGTH)
+        return torch.from_numpy(table).view(len(self._rows), len(self._kinds), FORMS, LENGTH)
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random latents, float [size, 8, 32, 32], and their compact caption ids [size, 77]."""
@@ -140,5 +147,21 @@ class Variants:
         def pick(high: int) -> Tensor:
             return torch.randint(high, (size,), generator=generator, device=self.latents.device)
 
-        rows, variants, forms = pick(len(self.latents)), pick(len(KINDS)), pick(FORMS)
+        rows, variants, forms = pick(len(self.latents)), pick(len(self._kinds)), pick(FORMS)
         return self.latents[rows, variants].float(), self.captions[rows, variants, forms].long()
+
+
+def part(rows: int, rank: int, count: int) -> list[int]:
+    """The rows of one process of ``count``: all parts have the same length, so the last may begin again at row 0."""
+    return [(rank + at * count) % rows for at in range(-(-rows // count))]
+
+
+def gathered(own: Tensor) -> Tensor:
+    """The parts [n, ...] of all processes, one after another: [count * n, ...]."""
+    if not dist.is_initialized():
+        return own
+    # As bytes, because NCCL has no 16-bit integers.
+    sent = own.contiguous().view(torch.uint8)
+    received = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
+    dist.all_gather(received, sent)
+    return torch.cat(received).view(own.dtype)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -60,18 +61,22 @@ _source: Source | None = None  # of a process of the pool
 
 def _start(files: Sequence[Path], used: Sequence[int], concepts: Sequence[str]) -> None:
     global _source
+    os.nice(10)
     _source = Source(Rows(files, used), concepts)
 
 
-def _make_all(wanted: Sequence[Wanted]) -> Array:
+def _make_all(wanted: Sequence[Wanted], path: Path) -> Path:
+    """Write the pictures to a file. Through a pipe, this process would be busy with receiving them."""
     assert _source is not None
-    return np.stack([make(one, _source) for one in wanted])
+    np.save(path, np.stack([make(one, _source) for one in wanted]))
+    return path
 
 
 class Pool:
     """Begins to make pictures when it is constructed; iterating gives chunks [CHUNK or fewer, 4, 256, 256], in order.
 
-    ``share`` is the number of trainings that share this machine's cores.
+    Pictures that wait lie in a temporary folder. The processes have a lower priority than this one. ``share`` is the
+    number of trainings that share this machine's cores.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Pool:
         *,
         share: int = 1,
     ) -> None:
+        self._folder = TemporaryDirectory()
         self._executor = ProcessPoolExecutor(
             max(1, (os.cpu_count() or 1) // share),
             # Not forked: this process may use CUDA.
@@ -91,10 +97,16 @@ class Pool:
             initargs=(list(files), list(used), list(concepts)),
         )
         parts = [wanted[i : i + CHUNK] for i in range(0, len(wanted), CHUNK)]
-        self._tasks: list[Future[Array]] = [self._executor.submit(_make_all, part) for part in parts]
+        self._tasks: list[Future[Path]] = [
+            self._executor.submit(_make_all, part, Path(self._folder.name, f"{number}.npy"))
+            for number, part in enumerate(parts)
+        ]
 
     def __iter__(self) -> Iterator[Array]:
         self._tasks.reverse()
         while self._tasks:
-            yield self._tasks.pop().result()  # popped, so that its picture is freed
+            path = self._tasks.pop().result()
+            yield np.load(path, allow_pickle=False)
+            path.unlink()
         self._executor.shutdown()
+        self._folder.cleanup()

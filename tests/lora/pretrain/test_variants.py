@@ -70,16 +70,23 @@ def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch
     vocabulary = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana")))))
     drawings = [DRAWINGS[at] for at in USED]
     made = Variants(
-        drawings, vocabulary, torch.Generator().manual_seed(0), 0, files=[file], used=USED, share=64
+        drawings, vocabulary, torch.Generator().manual_seed(0), 0, files=[file], used=USED, times=2
     )
     pictures = torch.from_numpy(np.stack([PICTURES[CONCEPTS[at]] for at in USED])).permute(0, 3, 1, 2)
     made.encode(pictures, vae)
-    assert made.latents.shape == (4, 5, 8, 32, 32)
+    assert made.latents.shape == (4, 10, 8, 32, 32)
+    assert made.captions.shape == (4, 10, 4, 77)
     assert made.latents.isfinite().all()
     assert (made.latents[:, 0] - made.latents[:, 1]).abs().mean() > 1e-3
     latents, ids = made.batch(3, torch.Generator().manual_seed(1))
     assert latents.shape == (3, 8, 32, 32)
     assert ids.shape == (3, 77)
+
+
+def test_processes_that_train_together_have_all_rows() -> None:
+    parts = [variants.part(10, rank, 4) for rank in range(4)]
+    assert {len(one) for one in parts} == {3}
+    assert sorted({row for one in parts for row in one}) == list(range(10))
 
 
 def test_a_look_is_always_said() -> None:
