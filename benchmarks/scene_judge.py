@@ -1,7 +1,7 @@
 """The judge of scenes: which characters, things and emotions a picture shows.
 
 EfficientNet-lite0 (ImageNet weights), trained further on the pictures of ``benchmarks.scene_studio``. Each label has a
-score in each of the last 6 x 6 cells and one of their mean; the picture's score is their soft maximum, for parts may be
+score in each of the last cells and one of their mean; the picture's score is their soft maximum, for parts may be
 small. Concepts are learned as a multi-label problem, emotions as a choice of one among eight.
 """
 
@@ -29,10 +29,11 @@ NAMED = len(CONCEPTS)
 
 
 class Judge(nn.Module):
-    """Scores of LABELS [N, L] from pictures in [-1, 1], float [N, 3, SIDE, SIDE]."""
+    """Scores of LABELS [N, L] from pictures in [-1, 1], float [N, 3, S, S]; it learned from S = ``side``."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = SIDE) -> None:
         super().__init__()
+        self.side = nn.Buffer(torch.tensor(float(side)))
         self.network = deepcopy(network())
         self.network._fc = nn.Identity()  # ImageNet's classes
         self.local = nn.Linear(1280, len(LABELS))
@@ -48,8 +49,8 @@ class Judge(nn.Module):
     @torch.inference_mode()
     def scores(self, pictures: Sequence[np.ndarray | Image.Image]) -> Tensor:
         """Scores [N, L], on the CPU, of RGB pictures on white; arrays are framed already."""
-        device = next(self.parameters()).device
-        framed_ones = [p if isinstance(p, np.ndarray) else np.asarray(framed(p, SIDE)) for p in pictures]
+        device, side = next(self.parameters()).device, int(self.side)
+        framed_ones = [p if isinstance(p, np.ndarray) else np.asarray(framed(p, side)) for p in pictures]
         batches = torch.from_numpy(np.stack(framed_ones)).split(32)
         return torch.cat([self(pixels(batch.to(device))).float().cpu() for batch in batches])
 
@@ -99,12 +100,12 @@ def learned(
     *,
     epochs: int = EPOCHS,
     batch: int = BATCH,
-    rate: float = RATE,
 ) -> Judge:
-    """A judge that has learned what these pictures show."""
+    """A judge that has learned what these pictures show. Smaller batches have smaller steps."""
+    rate = RATE * (batch / BATCH) ** 0.5
     torch.manual_seed(0)
     generator = torch.Generator(device).manual_seed(0)
-    judge = Judge().to(device, memory_format=torch.channels_last).train()
+    judge = Judge(shown[0].picture.shape[0]).to(device, memory_format=torch.channels_last).train()
     pictures = torch.from_numpy(np.stack([one.picture for one in shown])).to(device)
     labels, known = (table.to(device) for table in targets(shown))
     heads = [*judge.local.parameters(), *judge.whole.parameters()]

@@ -30,7 +30,7 @@ SINGLE = 0.2  # share of pictures that are a single drawing
 FEELING = 0.4  # share of pictures that show an emotion only
 MOOD = 0.3  # share of the other scenes in which somebody feels something, too
 SAME = {"teacup without handle": "hot beverage"}  # a cup of tea and a cup of coffee are one
-SIDE = 192
+SIDE = 192  # pixels of a picture that the judge sees; fewer take less time
 WHITE = (255, 255, 255)
 
 
@@ -49,7 +49,7 @@ IMPLIED = {"in love": "red heart", "cool": "sunglasses"}
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A picture, uint8 [SIDE, SIDE, 3] on white, and its labels. ``open`` ones may be seen or not."""
+    """A picture, uint8 [S, S, 3] on white, and its labels. ``open`` ones may be seen or not."""
 
     picture: np.ndarray
     labels: frozenset[str]
@@ -57,9 +57,10 @@ class Shown:
 
 
 class Studio:
-    """Composes scenes of the drawings of one set."""
+    """Composes scenes of the drawings of one set, of ``side`` pixels."""
 
-    def __init__(self, named: Sequence[Drawing], style: str) -> None:
+    def __init__(self, named: Sequence[Drawing], style: str, side: int = SIDE) -> None:
+        self._side = side
         used = [d for d in named if d.style == style and is_needed(d)]
         self._source = Source(lambda row: render(used[row].svg), [d.concept for d in used])
         rows = [{"style": d.style, "concept": d.concept, "group": d.group, "tags": []} for d in used]
@@ -86,7 +87,7 @@ class Studio:
         # A glad face beside a thing, and sunglasses that are worn, look like the emotions of these names.
         hidden = set() if felt else set(EMOTIONS)
         return Shown(
-            picture=_looked(compose(act, self._source), rng, looks),
+            picture=self._looked(compose(act, self._source), rng, looks),
             labels=frozenset(labels & set(LABELS)),
             open=frozenset(implied | hidden),
         )
@@ -98,7 +99,7 @@ class Studio:
         if not is_cut_out(rgba):
             return None
         return Shown(
-            picture=_looked(rgba, rng, LOOKS),
+            picture=self._looked(rgba, rng, LOOKS),
             labels=frozenset({subject(concept)}),
             open=frozenset(EMOTIONS),
         )
@@ -118,6 +119,13 @@ class Studio:
             if made is not None:
                 yield made
 
+    def _looked(self, rgba: np.ndarray, rng: Random, share: float) -> np.ndarray:
+        if rng.random() < share:
+            rgba = random_look(rng)(rgba)
+        picture = Image.new("RGB", (rgba.shape[1], rgba.shape[0]), WHITE)
+        picture.paste(Image.fromarray(rgba, "RGBA"), mask=Image.fromarray(rgba[..., 3]))
+        return np.asarray(framed(picture, self._side))
+
 
 ACTORS = {scene.who for scene in (*SCENES, *EMOTION_PROMPTS)} | table.HEADS
 MOODY = ("holding", "playing", "drinking", "eating", "riding", "in", "on", "beside")
@@ -129,44 +137,36 @@ def is_needed(drawing: Drawing) -> bool:
     return faces or subject(drawing.concept) in CONCEPTS or drawing.concept in ACTORS
 
 
-def _looked(rgba: np.ndarray, rng: Random, share: float) -> np.ndarray:
-    if rng.random() < share:
-        rgba = random_look(rng)(rgba)
-    picture = Image.new("RGB", (rgba.shape[1], rgba.shape[0]), WHITE)
-    picture.paste(Image.fromarray(rgba, "RGBA"), mask=Image.fromarray(rgba[..., 3]))
-    return np.asarray(framed(picture, SIDE))
-
-
-def learnable(named: Sequence[Drawing], styles: Sequence[str], count: int) -> list[Shown]:
-    """``count`` pictures of these sets in equal parts, made by as many processes as there are cores."""
+def learnable(named: Sequence[Drawing], styles: Sequence[str], count: int, side: int = SIDE) -> list[Shown]:
+    """``count`` pictures of ``side`` pixels of these sets in equal parts, made by a process for each core."""
     cores = len(os.sched_getaffinity(0))
     parts = max(1, round(cores / len(styles)))
     jobs = [(style, part) for part in range(parts) for style in styles]
     each = -(-count // len(jobs))
     needed = {style: [d for d in named if d.style == style and is_needed(d)] for style in styles}
     with ProcessPoolExecutor(min(cores, len(jobs))) as pool:
-        made = pool.map(_share, [needed[s] for s, _ in jobs], jobs, [each] * len(jobs))
+        made = pool.map(_share, [needed[s] for s, _ in jobs], jobs, [each] * len(jobs), [side] * len(jobs))
         return [one for part in made for one in part]
 
 
-def _share(named: list[Drawing], job: tuple[str, int], count: int) -> list[Shown]:
+def _share(named: list[Drawing], job: tuple[str, int], count: int, side: int) -> list[Shown]:
     style, part = job
     rng = Random(f"judge {style} {part}")
-    return list(itertools.islice(Studio(named, style).examples(rng), count))
+    return list(itertools.islice(Studio(named, style, side).examples(rng), count))
 
 
 def real_scenes(
-    named: Sequence[Drawing], styles: Sequence[str], prompts: Sequence[ScenePrompt]
+    named: Sequence[Drawing], styles: Sequence[str], prompts: Sequence[ScenePrompt], side: int = SIDE
 ) -> list[tuple[ScenePrompt, Shown]]:
     """Each prompt, composed of the drawings of each set that has them, in no look."""
     needed = [[d for d in named if d.style == style and is_needed(d)] for style in styles]
     with ProcessPoolExecutor() as pool:
-        made = pool.map(_composed, needed, styles, [tuple(prompts)] * len(styles))
+        made = pool.map(_composed, needed, styles, [tuple(prompts)] * len(styles), [side] * len(styles))
         return [pair for part in made for pair in part]
 
 
 def _composed(
-    named: list[Drawing], style: str, prompts: tuple[ScenePrompt, ...]
+    named: list[Drawing], style: str, prompts: tuple[ScenePrompt, ...], side: int
 ) -> list[tuple[ScenePrompt, Shown]]:
-    studio, rng = Studio(named, style), Random(f"check {style}")
+    studio, rng = Studio(named, style, side), Random(f"check {style}")
     return [(prompt, one) for prompt in prompts if (one := studio.scene(prompt, rng, looks=0.0))]

@@ -24,7 +24,7 @@ from benchmarks import flags
 from benchmarks.drawing_cache import drawings
 from benchmarks.prompts import EMOTION_PROMPTS, SCENES, ScenePrompt
 from benchmarks.scene_judge import EPOCHS, Judge, learned, load_judge, right, save
-from benchmarks.scene_studio import Shown, learnable, real_scenes
+from benchmarks.scene_studio import SIDE, Shown, learnable, real_scenes
 from benchmarks.sticker_nano import save_sheet
 from lora.models.base_model import load
 from lora.pretrain.drawings import JUDGES, SETS, load_named
@@ -38,10 +38,10 @@ def judge(args: argparse.Namespace) -> None:
     styles = [style for style in (*UNTRAINED, *SETS) if style not in args.without]
     began = time.monotonic()
     # All pictures first: other processes make them, and these must not begin while a GPU is in use.
-    shown = learnable(named, styles, args.examples)
-    checks = {name: real_scenes(named, args.without, prompts) for name, prompts in WANTED.items()}
+    shown = learnable(named, styles, args.examples, args.side)
+    checks = {name: real_scenes(named, args.without, prompts, args.side) for name, prompts in WANTED.items()}
     print(f"{len(shown)} pictures of {', '.join(styles)} after {time.monotonic() - began:.0f} s", flush=True)
-    made = learned(shown, device, epochs=args.epochs)
+    made = learned(shown, device, epochs=args.epochs, batch=args.step_size)
     save(made, args.judge)
     print(f"trained after {time.monotonic() - began:.0f} s", flush=True)
     for name, pairs in checks.items():
@@ -96,6 +96,9 @@ def main() -> None:
     parser.add_argument("what", nargs="+", choices=["judge", *WANTED])
     parser.add_argument("--examples", type=int, default=24000, help="pictures that the judge learns from")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="times that it sees each of them")
+    parser.add_argument(
+        "--side", type=int, default=SIDE, help="pixels of these pictures; 128 takes half the time"
+    )
     parser.add_argument(
         "--without", nargs="*", default=list(SETS), help="sets that it does not learn from and is checked on"
     )
