@@ -23,7 +23,7 @@ from PIL import Image
 from benchmarks import flags
 from benchmarks.drawing_cache import drawings
 from benchmarks.prompts import EMOTION_PROMPTS, SCENES, ScenePrompt
-from benchmarks.scene_judge import EPOCHS, Judge, learned, load_judge, right, save
+from benchmarks.scene_judge import BATCH, EPOCHS, Judge, learned, load_judge, right, save
 from benchmarks.scene_studio import SIDE, Shown, learnable, real_scenes
 from benchmarks.sticker_nano import save_sheet
 from lora.models.base_model import load
@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("what", nargs="+", choices=["judge", *WANTED])
     parser.add_argument("--examples", type=int, default=24000, help="pictures that the judge learns from")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="times that it sees each of them")
+    parser.add_argument("--step-size", type=int, default=BATCH, help="pictures of one step of its training")
     parser.add_argument(
         "--side", type=int, default=SIDE, help="pixels of these pictures; 128 takes half the time"
     )

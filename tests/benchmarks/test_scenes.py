@@ -128,3 +128,31 @@ class FakeJudge:
             row[LABELS.index("fox")] = 1.0
             row[[LABELS.index("dog"), LABELS.index("cat")]] = red / 50
         return rows
+
+
+def test_the_command_composes_trains_and_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With four small pictures; the judge is stored, and is right or wrong on each scene that the set has."""
+    side = 32
+    shown = [Shown(picture=np.full((side, side, 3), 9, dtype=np.uint8), labels=frozenset({"fox", "sad"}))] * 4
+    monkeypatch.setattr(scenes, "load_named", lambda folder: [])
+    monkeypatch.setattr(scenes, "learnable", lambda named, styles, count, size: shown[:count])
+    monkeypatch.setattr(scenes, "real_scenes", lambda named, styles, prompts, size: [(prompts[0], shown[0])])
+    file = tmp_path / "judge.safetensors"
+    flags = (
+        "--examples",
+        "4",
+        "--epochs",
+        "1",
+        "--step-size",
+        "4",
+        "--side",
+        str(side),
+        "--judge",
+        str(file),
+    )
+    monkeypatch.setattr("sys.argv", ["scenes", "judge", *flags])
+    scenes.main()
+    assert capsys.readouterr().out.count("the judge on real composites") == 2
+    assert int(load_judge(file).side) == side
