@@ -159,13 +159,12 @@ def decoders(setting: Setting) -> None:
         "float32": torch.float32,
         "bfloat16": torch.bfloat16,
         "float16": torch.float16,
-        "float16 in bands": torch.float16,
     }
     for compiled in (False, True) if setting.compiled else (False,):
         for name, dtype in kinds.items():
             if (compiled and name != "float16") or (setting.tiny and dtype != torch.float32):
                 continue
-            decoder = Decoder(base, dtype, lean="bands" in name)
+            decoder = Decoder(base, dtype)
             if compiled:
                 decoder.compile()
             found: dict[str, Any] = {
@@ -253,7 +252,7 @@ def training(setting: Setting, *, compiled: bool) -> None:
     for batch in (8, 1):
         steps = speed_training._ours(setting, base, batch, graph=True, compiled=compiled)
         took = setting.timed(lambda steps=steps: [next(steps) for _ in range(3)])  # type: ignore[misc]
-        (known,) = [one for known in shared_step._shared.values() for one in known.values()]
+        known = next(iter(next(iter(shared_step._shared.values())).values()))
         with gpu(setting):
             name = f"training, batch {batch}{', compiled' if compiled else ''}"
             alone = partial(known._graphs.run, (1,), lambda: None)

@@ -48,15 +48,27 @@ class SlottedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.merged is not None:
             return self._with_merged(x, self.merged)
-        y = self._plain(x, self.layer.weight)
         if not self.groups:
-            return y
+            return self._plain(x, self.layer.weight)
         if isinstance(self.layer, nn.Conv2d):
-            return y + self._convolved(x, self.layer)
-        down, up = self.down[: self.groups], self.up[: self.groups]
-        low = torch.bmm(x.reshape(self.groups, -1, x.shape[-1]), down.transpose(1, 2))
-        grouped = y.reshape(self.groups, -1, y.shape[-1])
-        return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale).view_as(y)
+            return self._plain(x, self.layer.weight) + self._convolved(x, self.layer)
+        return self._with_halves(x, self._own(self.down), self._own(self.up)).view(*x.shape[:-1], -1)
+
+    def _own(self, halves: Tensor) -> Tensor:
+        """Those of the batch's groups. A slice of all of them would cost a copy in the backward pass."""
+        return halves if len(halves) == self.groups else halves[: self.groups]
+
+    def _with_halves(self, x: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        """The layer's vectors, in the groups' order. The compiler adds them up where they are read next."""
+        flat = x.reshape(-1, x.shape[-1])
+        y = F.linear(flat, self.layer.weight, self.layer.bias)
+        if self.groups == 1 and not torch.compiler.is_compiling():
+            return y.addmm_(flat @ down.flatten(0, 1).T, up.flatten(0, 1).T, alpha=self.scale)
+        low = torch.bmm(flat.unflatten(0, (self.groups, -1)), down.transpose(1, 2))
+        grouped = y.unflatten(0, (self.groups, -1))
+        if torch.compiler.is_compiling():
+            return grouped + self.scale * torch.bmm(low, up.transpose(1, 2))
+        return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale)
 
     @property
     def merging_pays(self) -> bool:
@@ -79,8 +91,9 @@ class SlottedLayer(nn.Module):
         if len(weights) == 1:
             return self._plain(x, weights[0])
         grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
-        bias = self.layer.bias
-        y = torch.bmm(grouped, turned) if bias is None else torch.baddbmm(bias, grouped, turned)
+        y = torch.bmm(grouped, turned)
+        if self.layer.bias is not None:
+            y.add_(self.layer.bias)  # baddbmm would write the bias out before the product, also when compiled
         return y.view(*x.shape[:-1], y.shape[-1])
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:

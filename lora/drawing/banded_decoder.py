@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lora.models.picture_norm import scale_and_shift
+
 ROWS = 64  # of a band, of what a layer gives
 
 
@@ -85,33 +87,12 @@ class BandedOutput(nn.Module):
 def _normed(x: Tensor, norm: nn.GroupNorm, conv: nn.Conv2d) -> Tensor:
     """conv(silu(norm(x))) of x [n, channels, h, w] for a 3x3 convolution."""
     height = x.shape[2]
-    scale, shift = _of_norm(x, norm)
+    scale, shift = scale_and_shift(x, norm, _bands(height))
     y = _room(x, conv.out_channels, height, x.shape[3])
     for start, end in _bands(height):
         own = torch.addcmul(shift, x[:, :, max(0, start - 1) : end + 1].float(), scale)
         y[:, :, start:end] = _convolved(F.silu(own, inplace=True).to(x.dtype), conv, start, end, height)
     return y
-
-
-def _of_norm(x: Tensor, norm: nn.GroupNorm) -> tuple[Tensor, Tensor]:
-    """Scale and shift [n, channels, 1, 1], float32, so that the norm of x is scale * x + shift.
-
-    Mean and variance of bands of equal size give those of the whole: var = mean(var_b) + var(mean_b).
-    """
-    found = [
-        torch.var_mean(
-            x[:, :, start:end].float().unflatten(1, (norm.num_groups, -1)), (2, 3, 4), correction=0
-        )
-        for start, end in _bands(x.shape[2])
-    ]
-    variances, means = (torch.stack(values) for values in zip(*found, strict=True))
-    variance = variances.mean(0) + means.var(0, correction=0)
-    each = x.shape[1] // norm.num_groups
-    deviation, mean = (
-        value.repeat_interleave(each, 1) for value in ((variance + norm.eps).sqrt(), means.mean(0))
-    )
-    scale = norm.weight.float() / deviation
-    return scale[..., None, None], (norm.bias.float() - mean * scale)[..., None, None]
 
 
 def _convolved(rows: Tensor, conv: nn.Conv2d, start: int, end: int, height: int) -> Tensor:

@@ -24,7 +24,9 @@ from lora.models import sources
 from lora.models.device import pick_device
 from lora.models.hashes import weights_hash as weights_hash
 from lora.models.parts import NETWORKS, load_parts
+from lora.models.picture_norm import use_picture_norms
 from lora.models.profiles import Profile, profile_of, shape_of
+from lora.models.text_graphs import TextGraphs
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
@@ -56,6 +58,7 @@ class Base:
     compiled: bool = False  # whether the compiler may write kernels: minutes on a machine's first time
     captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)  # by text
+    _text_graphs: TextGraphs | None = field(default=None, repr=False)
 
     @property
     def resolution(self) -> int:
@@ -144,7 +147,11 @@ class Base:
             return_tensors="pt",
         )
         self.text_encoder.to(self.device)  # offload.free_for_decoding may have moved it
-        return self.text_encoder(tokens.input_ids.to(self.device))[0]
+        if self.device.type == "cpu":
+            return self.text_encoder(tokens.input_ids)[0]
+        if self._text_graphs is None or self._text_graphs.device != self.device:
+            self._text_graphs = TextGraphs(self.device)
+        return self._text_graphs.encode(self.text_encoder, tokens.input_ids)
 
 
 def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = False) -> Base:
@@ -163,6 +170,8 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
         parts[network].to(on)
     parts["unet"].to(memory_format=torch.channels_last)
     parts["vae"].to(memory_format=torch.channels_last)
+    if on.type == "cuda":
+        use_picture_norms(parts["vae"].encoder)
     return Base(
         name=sources.title(name),
         folder=folder,
