@@ -7,7 +7,6 @@ alone. Each prints tables; what is not done after S seconds is ended.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import statistics
@@ -15,8 +14,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,14 +38,6 @@ KINDS = (  # of kernels, by their names
     ("elementwise", r"elementwise|triton_poi|copy|cat|Memcpy|Memset|upsample"),
 )
 SHOWN = 25  # kernels of a table
-
-
-@contextmanager
-def gpu(setting: Setting) -> Iterator[None]:
-    """Within it no other part measures."""
-    with (setting.folder / "measuring").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def ms(setting: Setting, call: Callable[[], Any], times: int = 10) -> float:
@@ -127,7 +117,7 @@ def drawing_parts(setting: Setting, count: int, own: bool, *, compiled: bool) ->
         drawing._number.zero_()
         drawing._graphs.run(key, work)
 
-    with gpu(setting):
+    with setting.alone():
         table(
             name,
             {
@@ -177,7 +167,7 @@ def decoders(setting: Setting) -> None:
                 def work(some: Tensor = some, out: Tensor = out, decoder: Decoder = decoder) -> None:
                     out.copy_(decoder(some))
 
-                with gpu(setting):
+                with setting.alone():
                     if setting.device.type == "cuda":
                         torch.cuda.synchronize()
                         torch.cuda.reset_peak_memory_stats()
@@ -187,7 +177,7 @@ def decoders(setting: Setting) -> None:
                     found[f"{count}, ms"] = ms(setting, partial(graphs.run, (0,), work), 5)
             table(f"decoder, {name}{', compiled' if compiled else ''}", found)
             if dtype == torch.float16:
-                with gpu(setting):
+                with setting.alone():
                     kernels(
                         setting,
                         f"decoder, {name}{', compiled' if compiled else ''}",
@@ -225,7 +215,7 @@ def products(setting: Setting) -> None:
                     three = torch.cat([weight] * 3)
                     ways["three in one"] = partial(F.linear, x, three)
                 found = {}
-                with gpu(setting):
+                with setting.alone():
                     for name, way in ways.items():
                         graphs = Graphs(setting.device)
 
@@ -253,7 +243,7 @@ def training(setting: Setting, *, compiled: bool) -> None:
         steps = speed_training._ours(setting, base, batch, graph=True, compiled=compiled)
         took = setting.timed(lambda steps=steps: [next(steps) for _ in range(3)])  # type: ignore[misc]
         known = next(iter(next(iter(shared_step._shared.values())).values()))
-        with gpu(setting):
+        with setting.alone():
             name = f"training, batch {batch}{', compiled' if compiled else ''}"
             alone = partial(known._graphs.run, (1,), lambda: None)
             whole = partial(next, steps)
@@ -284,7 +274,7 @@ def around(setting: Setting) -> None:
     images = list(SamplePictures(samples(2)))
     square = images[0].convert("RGB").resize((base.resolution,) * 2)
     bank.load([files[PEOPLE]])
-    with gpu(setting):
+    with setting.alone():
         table(
             "around",
             {

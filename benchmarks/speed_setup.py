@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +65,13 @@ class Setting:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it no other process measures on the same GPU."""
+        with (self.folder / "measuring").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def timed(self, call: Callable[[], Any]) -> float:
         """Seconds of a call, to the end of what it has queued."""
         self.sync()
@@ -74,14 +83,23 @@ class Setting:
     def interleaved(
         self, calls: Mapping[str, Callable[[int], Any]], *, rounds: int | None = None, warm: int = 2
     ) -> dict[str, float]:
-        """{name: median seconds} of calls made in turn, after ``warm`` rounds that do not count."""
+        """{name: median seconds} of calls made in turn, after ``warm`` rounds that do not count.
+
+        The rounds that count have the GPU alone."""
         times: dict[str, list[float]] = {name: [] for name in calls}
-        for number in range(-(1 if self.tiny else warm), rounds or self.rounds):
+
+        def turn(number: int) -> None:
             for name, call in calls.items():
-                took = self.timed(lambda call=call, number=number: call(number))  # type: ignore[misc]
+                took = self.timed(lambda: call(number))  # noqa: B023  # it is called at once
                 say(f"  {'warm' if number < 0 else number:>4} {name}: {took * 1e3:.1f} ms")
                 if number >= 0:
                     times[name].append(took)
+
+        for number in range(-(1 if self.tiny else warm), 0):
+            turn(number)
+        with self.alone():
+            for number in range(rounds or self.rounds):
+                turn(number)
         return {name: statistics.median(values) for name, values in times.items()}
 
     def report(self, row: str, found: Mapping[str, Any]) -> None:

@@ -77,14 +77,15 @@ def whole(setting: Setting) -> None:
     spent = {"preparing": 0.0, "steps": 0.0, "checkpoints": 0.0}
     for warm in (True, False):
         spent = dict.fromkeys(spent, 0.0)
-        last = began = time.perf_counter()
-        for event in loop.train(base, what, replace(plan, steps=2, checkpoint_steps=2) if warm else plan):
-            now = time.perf_counter()
-            kind = "preparing" if isinstance(event, Progress) and event.loss is None else "steps"
-            spent["checkpoints" if isinstance(event, Checkpoint) else kind] += now - last
-            last = now
-        setting.sync()
-        took = time.perf_counter() - began
+        with setting.alone():
+            last = began = time.perf_counter()
+            for event in loop.train(base, what, replace(plan, steps=2, checkpoint_steps=2) if warm else plan):
+                now = time.perf_counter()
+                kind = "preparing" if isinstance(event, Progress) and event.loss is None else "steps"
+                spent["checkpoints" if isinstance(event, Checkpoint) else kind] += now - last
+                last = now
+            setting.sync()
+            took = time.perf_counter() - began
     reference = _reference(setting, base, batch, setting.dtype)
     next(reference)
     some = 2 if setting.tiny else 12

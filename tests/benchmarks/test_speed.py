@@ -33,6 +33,15 @@ def test_every_row_runs(row: str, folder: Path, capsys: pytest.CaptureFixture[st
     assert "img/s" in printed or " s: " in printed
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["one", "bare", "peer-people"])
+def test_a_child_of_figures_keeps_its_rate(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speed.main(["figure", name, "--tiny", "--dir", str(folder)])
+    assert "img/s" in capsys.readouterr().out
+
+
 def test_plots_show_every_measured_number() -> None:
     """Two pictures of the kept results; a number more makes another picture."""
     found = {
