@@ -8,6 +8,7 @@ up. Each prints and keeps what it found at once; what is not done after S second
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -37,18 +38,22 @@ def figures(setting: Setting, argv: list[str], seconds: float) -> None:
     began = time.monotonic()
     setup.load_base(setting)
     threads = str(max(1, (os.cpu_count() or 1) // len(CHILDREN)))
+    until = began + seconds
     followers = [
-        threading.Thread(target=_follow, args=(parts, argv, threads, began + seconds)) for parts in CHILDREN
+        threading.Thread(target=_follow, args=(parts, argv, threads, until), daemon=True)
+        for parts in CHILDREN
     ]
     for follower in followers:
         follower.start()
     for follower in followers:
-        follower.join()
+        follower.join(max(0.1, until + 3 - time.monotonic()))  # who helps the compiler may hold a pipe longer
 
 
 def _follow(parts: tuple[str, ...], argv: list[str], threads: str, until: float) -> None:
     """Run parts one after the other, with their names before their lines."""
     for name in parts:
+        if time.monotonic() > until:
+            return
         compiled = [] if name in PARTS and name != "graphs" else ["--no-compile"]
         child = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.speed", "figure", name, *argv, *compiled],
@@ -56,8 +61,9 @@ def _follow(parts: tuple[str, ...], argv: list[str], threads: str, until: float)
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
-        timer = threading.Timer(max(0.1, until - time.monotonic()), child.kill)
+        timer = threading.Timer(max(0.1, until - time.monotonic()), os.killpg, (child.pid, signal.SIGKILL))
         timer.start()
         assert child.stdout is not None
         _print(name, child.stdout)
