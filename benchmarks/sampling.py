@@ -1,9 +1,14 @@
-"""Measures two rules of drawing with the bundled base: guidance that stops early, and adapters that begin weakly.
+"""Measures rules of drawing with the bundled base: few steps, guidance that stops early, adapters that begin weakly.
 
     python -m lora.pretrain.drawings fetch && python -m lora.pretrain.drawings render
+    python -m benchmarks.sampling steps                # needs no drawings
+    python -m benchmarks.sampling concepts --counts 10
     python -m benchmarks.sampling guidance
     python -m benchmarks.sampling adapter [--style "streamline stickies"]
 
+steps     with the ready style and without an adapter, at CFG 5 and 7.5: how far drawings in few steps are from those in
+          100 steps, and those in 20 steps of DDIM are (``benchmarks.sampling_steps``)
+concepts  how often the right one of 60 concepts is nearest, for numbers of steps
 guidance  the 60 concepts of ``benchmarks.sticker_nano``, seed 0: how often the right one is nearest, how flat the
           background is, and the seconds of a drawing, for several shares of guided steps
 adapter   an unseen style learned with the product's plan: way, left and accuracy of ``benchmarks.learn_style``, with
@@ -20,7 +25,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks import flags
+from benchmarks import flags, sampling_steps
 from benchmarks.features import features
 from benchmarks.learn_style import (
     Task,
@@ -35,6 +40,7 @@ from benchmarks.sticker_nano import STYLES, Real, chosen_concepts, flat_share, s
 from lora.adapters import adapter_file
 from lora.drawing.sampling import Item, Picture, draw
 from lora.jobs import TrainSettings
+from lora.models import half
 from lora.models.base_model import Base, load
 from lora.pretrain.drawings import UNSEEN, load_named
 from lora.training.plan import make_plan
@@ -53,7 +59,7 @@ def guidance(args: argparse.Namespace, base: Base) -> None:
     real = Real(args.dir, names, base.device)
     items = [Item(prompt=f"{s} {n}", cfg=CFG, seed=0) for s, n in zip(styles, names, strict=True)]
     for stop in STOPS:
-        base.profile = replace(base.profile, guidance_stop=stop)
+        base.profile = replace(base.profile, guidance_stop=stop, guided_steps=None)
         began = time.monotonic()
         made = {
             p.index: p.image
@@ -114,15 +120,25 @@ def scaled(data: bytes, strength: float) -> bytes:
     return adapter_file.to_bytes(tensors, adapter_file.read_header(data))
 
 
+KINDS = {
+    "steps": sampling_steps.steps,
+    "concepts": sampling_steps.concepts,
+    "guidance": guidance,
+    "adapter": adapter,
+}
+
+
 def main() -> None:
     parser = flags.parser(__doc__, batch=10)
-    parser.add_argument("what", choices=("guidance", "adapter"))
+    parser.add_argument("what", choices=list(KINDS))
     parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-adapters"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
+    sampling_steps.add_arguments(parser)
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)
-    {"guidance": guidance, "adapter": adapter}[args.what](args, base)
+    half.add_copy(base)
+    KINDS[args.what](args, base)
 
 
 if __name__ == "__main__":

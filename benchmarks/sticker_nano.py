@@ -15,7 +15,7 @@ background
           concepts' real drawings, many of which touch the border; and the first as a share of the border pixels
           within 16/255
 size      all weights in the repository together
-speed     seconds for one sticker: 20 steps with CFG, decoding, cutting out, fitting, encoding
+speed     seconds for one sticker: the base's own steps with CFG, decoding, cutting out, fitting, encoding
 training  seconds for 300 steps at batch 4, from 60 of them
 
 All but ``vae`` use drawings in the size that the base draws. Concepts, words, styles and seeds were fixed before the
@@ -42,9 +42,10 @@ from safetensors.torch import load_file
 
 from benchmarks import flags
 from benchmarks.colours import ASKED, colour_of, recoloured
-from benchmarks.drawing_cache import CFG, STEPS, drawings
+from benchmarks.drawing_cache import CFG, drawings
 from benchmarks.features import features, nearest
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
+from lora.models import half
 from lora.models.base_model import Base, load
 from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
@@ -220,11 +221,14 @@ def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.jobs import DrawOptions
 
     base = load(args.base, args.cache, "cpu")
+    half.add_copy(base)
     maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:
         start = time.perf_counter()
-        for picture in draw(base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=STEPS):
+        for picture in draw(
+            base, [Item(prompt="noto cat", cfg=CFG, seed=seed)], steps=base.profile.draw_steps
+        ):
             if isinstance(picture, Picture):
                 maker(picture.image, picture.background_colour, DrawOptions())
         return time.perf_counter() - start

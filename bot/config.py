@@ -95,10 +95,13 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Sticker:
-    """Drawings. The defaults are those of ``DrawOptions``, which these settings replace in the bot."""
+    """Drawings. The defaults are those of ``DrawOptions``, which these settings replace in the bot.
+
+    0 steps means as many as the base needs.
+    """
 
     cfg: float = DrawOptions.cfg
-    steps: int = DrawOptions.steps
+    steps: int = 0
     max_count: int = 8
     outline_px: int = DrawOptions.outline_px
 
@@ -280,7 +283,7 @@ ALLOWED: dict[str, Rule] = {
     "train.advised_samples": (lambda v: 1 <= v[0] <= v[1], "two whole numbers, the smaller first"),
     "train.max_samples": (lambda v: v >= 1, "1 or more"),
     "sticker.cfg": (lambda v: CFG_RANGE[0] <= v <= CFG_RANGE[1], "{:g} to {:g}".format(*CFG_RANGE)),
-    "sticker.steps": (lambda v: 1 <= v <= 1000, "1 to 1000"),
+    "sticker.steps": (lambda v: 0 <= v <= 1000, "0 (the base's own) to 1000"),
     "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
     "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
     "cutout.model": (bool, "bundled, the name of a rembg model, or the path of an .onnx file"),

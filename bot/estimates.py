@@ -9,7 +9,7 @@ from bot.line import Line, Queue
 from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import Job, JobKind, JobState
-from lora.jobs import Progress, Ready
+from lora.jobs import USUAL_STEPS, Progress, Ready
 
 NEWEST_WEIGHT = 0.3  # of the newest measurement in the exponential moving average
 
@@ -140,7 +140,7 @@ class Estimates:
     def _steps(self, job: Job) -> int | None:
         """Steps of the whole job; None if they are the base's default and no worker has reported that yet."""
         if job.kind == JobKind.DRAW:
-            return 1 if job.uncut is not None else job.options.steps * job.options.count
+            return 1 if job.uncut is not None else (job.options.steps or USUAL_STEPS) * job.options.count
         return job.steps or self._train_steps
 
     def _measure(self, kind: JobKind, seconds: float) -> None:

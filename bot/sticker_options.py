@@ -37,7 +37,7 @@ def defaults(settings: Sticker, *, seed: int) -> DrawOptions:
     """The options of a text that gives none."""
     return DrawOptions(
         cfg=settings.cfg,
-        steps=settings.steps,
+        steps=settings.steps or None,
         seed=seed,
         outline=DrawOptions.outline if settings.outline_px else NO_OUTLINE,
         outline_px=settings.outline_px or DrawOptions.outline_px,

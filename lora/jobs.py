@@ -102,6 +102,9 @@ CUTOUTS = ("auto", "network", "none")
 NO_OUTLINE = "none"
 
 
+USUAL_STEPS = 20  # of a drawing; estimates count so many where the base decides
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
     """How to draw a prompt. The values here are the product's defaults; nothing else repeats them.
@@ -113,7 +116,7 @@ class DrawOptions:
 
     cfg: float = 5.0  # strength of classifier-free guidance; 1 = none
     sweep: tuple[float, ...] = ()  # in place of cfg: each seed is drawn with each of these CFG values
-    steps: int = 20  # denoising steps
+    steps: int | None = None  # denoising steps; None: as many as the base needs (lora.models.profiles)
     seed: int = 0  # of the initial noise
     near: tuple[int, ...] = ()  # seeds that the initial noise is moved towards (lora.drawing.noise)
     count: int = 1  # pictures

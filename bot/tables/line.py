@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.store import Store
 from bot.tables.jobs import ACTIVE, JobKind, JobState
-from lora.jobs import DrawOptions
+from lora.jobs import USUAL_STEPS, DrawOptions
 
 
 class InLine(NamedTuple):  # made by the thousand: a dataclass takes twice as long
@@ -43,7 +43,7 @@ async def _read(store: Store, where: str, *params: object) -> list[InLine]:
     )
     rows = await store.rows(
         f"SELECT {columns} FROM job WHERE {where}",  # noqa: S608 - constants only
-        *(JobState.RUNNING, JobKind.DRAW, DrawOptions.steps, DrawOptions.count, *params),
+        *(JobState.RUNNING, JobKind.DRAW, USUAL_STEPS, DrawOptions.count, *params),
     )
     kinds = {str(kind): kind.lane for kind in JobKind}
     return [

@@ -16,12 +16,12 @@ from lora.cli.flags import count, positive, whole
 from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
 from lora.cli.run_record import add_run, base_name, read_json, samples
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
-from lora.jobs import DrawOptions
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from lora.adapters.adapter_file import AdapterInfo
+    from lora.models.base_model import Base
 
 HELP = "draw ten new prompts at three CFG values and with the bare base, on one sheet"
 PROMPTS = 10
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompts", type=Path, help="a text file, one prompt a line; none may be a training caption")
     add("--cfg", type=positive, nargs="+", default=[3.0, 5.0, 7.0], help="a row of the sheet for each")
     add("--seed", type=count, default=0, help="prompt i uses seed + i at every CFG")
-    add("--steps", type=whole, default=DrawOptions.steps)
+    add("--steps", type=whole, help="denoising steps; default: the base's own")
     add("--adapter", type=Path, help="default: RUN/best.safetensors, else the end of the training")
     flags.add_machine(parser)
 
@@ -48,8 +48,10 @@ def run(args: argparse.Namespace) -> None:
         about = _about(path, adapter)
     captions = [sample.caption for sample in samples(args)]
     prompts = _prompts(args, captions, about.keyword)
+    base = load_base(base_name(args, adapter), args)
+    steps = args.steps or base.profile.draw_steps
     with about_adapter(path):
-        rows = _draw(args, prompts, adapter)
+        rows = _draw(args, base, steps, prompts, adapter)
     chosen_by = read_json(args.run / CHOSEN).get("by") if path.name == CHOSEN_ADAPTER else None
     facts = {
         "adapter": str(path),
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         "prompts": prompts,
         "cfg": args.cfg,
         "seeds": [args.seed + number for number in range(len(prompts))],
-        "steps": args.steps,
+        "steps": steps,
     }
     write_whole(args.run / DEMO_SHEET, _sheet(prompts, rows, args.cfg, about))
     write_whole(args.run / DEMO_FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
@@ -100,9 +102,10 @@ def _prompts(args: argparse.Namespace, captions: list[str], keyword: str) -> lis
     return prompts
 
 
-def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[list[Image.Image]]:
+def _draw(
+    args: argparse.Namespace, base: Base, steps: int, prompts: list[str], adapter: bytes
+) -> list[list[Image.Image]]:
     """The bare base's row at the middle CFG, then one for each CFG. Drawings of a column have the same seed."""
-    base = load_base(base_name(args, adapter), args)
     from lora.drawing import sampling
 
     rows = [(None, _middle(args.cfg)), *((adapter, cfg) for cfg in args.cfg)]
@@ -113,7 +116,7 @@ def _draw(args: argparse.Namespace, prompts: list[str], adapter: bytes) -> list[
     ]
     pictures: dict[int, Any] = {}
     said = time.monotonic()
-    for drawn in sampling.draw(base, items, steps=args.steps):
+    for drawn in sampling.draw(base, items, steps=steps):
         if isinstance(drawn, sampling.Picture):
             pictures[drawn.index] = drawn.image
             if time.monotonic() - said > 5:

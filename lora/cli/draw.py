@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=_seed, default=(0, ()), help="picture i uses seed + i; 42~7 = near that of seed 42")
     add("--n", type=whole, default=1, help="pictures for each prompt and CFG value")
     add("--strength", type=_strength, default=1.0, help="of the adapter, 0 to 1.5; 1 = as it was trained")
-    add("--steps", type=whole, default=DrawOptions.steps)
+    add("--steps", type=whole, help="denoising steps; default: the base's own")
     add("--out", type=Path, required=True)
     add("--stickers", action="store_true", help="also cut out and fit: OUT/000.webp and so on")
     add("--outline", type=_outline, default=DrawOptions.outline, help="none, white, black or #rrggbb")
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     ]
     pictures: dict[int, Image.Image] = {}
     with about_adapter(args.adapter):
-        for drawn in draw(base, items, steps=args.steps):
+        for drawn in draw(base, items, steps=args.steps or base.profile.draw_steps):
             if isinstance(drawn, Picture):
                 path = args.out / f"{drawn.index:03d}.png"
                 write_whole(path, _png(drawn.image))

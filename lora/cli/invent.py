@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how strictly captions are followed; 1 = no guidance",
     )
     add("--seed", type=count, default=0, help="candidate i uses seed + i - 1")
-    add("--steps", type=whole, default=DrawOptions.steps)
+    add("--steps", type=whole, help="denoising steps; default: the base's own")
     add("--keep", metavar="1,4,7", help="which to keep; without it OUT/keep.txt is read")
     add("--cutouts", action="store_true", help="remove the backgrounds of those kept")
     flags.add_machine(parser)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         adapter=hashlib.sha256(adapter).hexdigest() if adapter else "",
         seed=args.seed,
         cfg=args.cfg,
-        steps=args.steps,
+        steps=args.steps or base.profile.draw_steps,
     )
     try:
         _invent(args, base, adapter, plan)

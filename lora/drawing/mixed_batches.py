@@ -163,7 +163,8 @@ def _sampled(
 def phases_of(base: Base, steps: int, *, guided: bool) -> list[Phase]:
     """Where the profile changes strength and guidance on the way."""
     profile = base.profile
-    until, shaping = (round(share * steps) for share in (profile.guidance_stop, profile.shaping))
+    solver = solver_of(base, steps)
+    until, shaping = (solver.steps_in(share) for share in (profile.guidance_stop, profile.shaping))
     starts = sorted({0, shaping, until} - {steps})
     return [
         Phase(

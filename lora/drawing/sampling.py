@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from PIL import Image
@@ -18,7 +17,7 @@ from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
 from lora.data.captions import length, with_keyword
 from lora.drawing import noise
-from lora.drawing.solver import make_scheduler
+from lora.drawing.solver import Solver, solver_of
 from lora.jobs import Draw, JobError
 from lora.models.base_model import Base
 from lora.models.offload import free_for_decoding
@@ -100,6 +99,7 @@ def draw_eagerly(
     base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
 ) -> Iterator[DrawProgress | Picture]:
     """``draw`` without CUDA graphs, those of one adapter together: on a CPU, and for adapters that fit no slots."""
+    base = base.for_drawing
     for batch in _batches(items, steps, batch_size):
         about = use_file(base, items[batch[0]].adapter)
         background = items[batch[0]].background or background_of(base, about)
@@ -139,22 +139,21 @@ def _sample(
 ) -> Generator[DrawProgress, None, Tensor]:
     """Denoise one batch; returns its latents [n, channels, height, width] in float32.
 
-    After ``profile.guidance_stop`` of the steps the pictures are drawn without guidance. During the first
-    ``profile.shaping`` of the steps the adapter's strength is multiplied by ``profile.shaping_strength``.
+    After ``profile.guidance_stop`` of the noise levels the pictures are drawn without guidance. During the first
+    ``profile.shaping`` of them the adapter's strength is multiplied by ``profile.shaping_strength``.
     """
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
-    scheduler = make_scheduler(base, steps)
+    solver, meant = solver_of(base, steps), None
     latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
-    latents = latents * scheduler.init_noise_sigma
-    guided, shaping = (round(share * steps) for share in (base.profile.guidance_stop, base.profile.shaping))
-    for done, t in enumerate(scheduler.timesteps, start=1):
+    guided, shaping = (solver.steps_in(share) for share in (base.profile.guidance_stop, base.profile.shaping))
+    for done in range(1, steps + 1):
         if done > guided:
             texts = texts[-len(items) :]  # without the negative ones
         if items[0].adapter is not None and done in (1, shaping + 1):
             phase = base.profile.shaping_strength if done <= shaping else 1.0
             set_strength(base, items[0].strength * phase)
-        latents = denoise(base, scheduler, latents, t, texts, cfg)
+        latents, meant = denoise(base, solver, done - 1, latents, meant, texts, cfg)
         yield DrawProgress(step=done, steps=steps)
     if not bool(torch.isfinite(latents).all()):
         raise JobError("not-a-number", "while drawing")
@@ -190,23 +189,28 @@ def noise_of(base: Base, item: Item) -> Tensor:
 
 @torch.no_grad()
 def denoise(
-    base: Base, scheduler: Any, latents: Tensor, t: Tensor, texts: Tensor, cfg: Tensor | float = 1
-) -> Tensor:
-    """One denoising step of a batch with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
+    base: Base,
+    solver: Solver,
+    number: int,
+    latents: Tensor,
+    meant: Tensor | None,
+    texts: Tensor,
+    cfg: Tensor | float = 1,
+) -> tuple[Tensor, Tensor]:
+    """Step ``number`` of a batch with classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
 
     predicted = without + cfg * (with_text - without)
 
     latents [n, channels, height, width]; texts [2n, 77, width], the negative ones first, or [n, 77, width] for no
-    guidance; cfg [n, 1, 1, 1] or one number. Returns the latents of the next step.
+    guidance; cfg [n, 1, 1, 1] or one number. Takes and returns what ``Solver.step`` does.
     """
-    noisy = scheduler.scale_model_input(latents, t)
+    t = solver.timesteps[number].to(base.device)
     if len(texts) == len(latents):
-        predicted = base.predict(noisy, t, texts)
+        predicted = base.predict(latents, t, texts)
     else:
-        both = torch.cat([noisy, noisy])
-        without, with_text = base.predict(both, t, texts).chunk(2)
+        without, with_text = base.predict(torch.cat([latents, latents]), t, texts).chunk(2)
         predicted = without + cfg * (with_text - without)
-    return scheduler.step(predicted, t, latents).prev_sample
+    return solver.step(number, latents, predicted, meant)
 
 
 def images_of(base: Base, latents: Tensor) -> Iterator[Image.Image]:

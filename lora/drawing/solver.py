@@ -20,74 +20,91 @@ import torch
 from torch import Tensor
 
 from lora.models.base_model import Base
+from lora.models.profiles import Profile
 
 
 def make_scheduler(base: Base, steps: int) -> Any:
-    """A scheduler set to ``steps`` steps, for the base's noise schedule and prediction type.
+    """DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) by diffusers, set to ``steps`` steps.
 
-    DPM-Solver++ 2M (Lu et al. 2022, arXiv 2211.01095) needs the fewest steps. A base with zero terminal SNR (Lin et al.
-    2023, arXiv 2305.08891) gets DDIM (Song et al. 2020, arXiv 2010.02502), which takes the step from pure noise
-    exactly. DPM-Solver++ was tried there and has not been measured with adapters.
+    It has the base's noise schedule and prediction type. Of a base with zero terminal SNR (Lin et al. 2023, arXiv
+    2305.08891) the first step starts from pure noise: it is of first order, and so exact for the picture that the
+    denoiser means. The base's profile may ask for shorter steps while they are guided.
     """
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+    from diffusers import DPMSolverMultistepScheduler
 
     config = dict(base.scheduler.config)
+    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
+    kept = {key: config[key] for key in known}
     if config.get("rescale_betas_zero_snr"):
-        scheduler = DDIMScheduler.from_config(config)
-    else:
-        known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-        scheduler = DPMSolverMultistepScheduler(**{key: config[key] for key in known}, steps_offset=1)
+        kept |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    scheduler = DPMSolverMultistepScheduler(**kept, steps_offset=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # diffusers 0.42 hands numpy 2 a torch tensor
-        scheduler.set_timesteps(steps)
+        timesteps = _timesteps(base.profile, steps, config["num_train_timesteps"])
+        scheduler.set_timesteps(**({"timesteps": timesteps} if timesteps else {"num_inference_steps": steps}))
     return scheduler
+
+
+def _timesteps(profile: Profile, steps: int, levels: int) -> list[int] | None:
+    """The timestep of each step, where those that are guided have another length than the others."""
+    guided = round((profile.guided_steps or 0) * steps)
+    if guided in (0, steps) or profile.guidance_stop in (0, 1):
+        return None
+    turn = round(levels * (1 - profile.guidance_stop)) - 1
+    early = [levels - 1 - (levels - 1 - turn) * i / guided for i in range(guided)]
+    late = [turn - (turn + 1) * i / (steps - guided) for i in range(steps - guided)]
+    return [round(t) for t in early + late]
 
 
 @dataclass(frozen=True)
 class Solver:
-    """The loop's timesteps [steps] and factors [steps, 5]: p_x, p_m, c_x, c_0, c_1. The start is plain noise."""
+    """The loop's timesteps [steps] and factors [steps, 5]: p_x, p_m, c_x, c_0, c_1. The start is plain noise.
+
+    A loop may also start at a later step, with latents of its noise level; that step is then of first order.
+    """
 
     timesteps: Tensor
     factors: Tensor
+    levels: int  # timesteps that the base has
 
     def __len__(self) -> int:
         return len(self.timesteps)
 
+    def steps_in(self, share: float) -> int:
+        """How many steps, from the first, lie in this share of the noise levels: at least with their middle."""
+        ends = [*self.timesteps.tolist(), -1]
+        last = self.levels * (1 - share)
+        return sum((start + end) / 2 >= last - 1 for start, end in pairwise(ends))
+
     def step(self, number: int, x: Tensor, answer: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The latents after step ``number``, and the picture that the denoiser meant in it."""
+        """The latents after step ``number``, and the picture that the denoiser meant in it.
+
+        ``before`` is the picture that it meant in the step before; None in the loop's first one.
+        """
         from_x, from_answer, keep, now, earlier = self.factors[number].tolist()
         meant = from_x * x + from_answer * answer
-        moved = keep * x + now * meant
-        return (moved if before is None or not earlier else moved + earlier * before), meant
+        return keep * x + now * meant + earlier * (meant if before is None else before), meant
 
 
 def solver_of(base: Base, steps: int) -> Solver:
-    """``make_scheduler`` in so many steps, as factors."""
+    """``make_scheduler`` in so many steps, as factors.
+
+    The step with which guidance stops is of first order: what the denoiser meant with guidance is another picture.
+    """
     scheduler = make_scheduler(base, steps)
     velocity = base.scheduler.config.prediction_type == "v_prediction"
-    if base.scheduler.config.get("rescale_betas_zero_snr"):
-        return _ddim(scheduler, steps, velocity)
     levels = [_level(sigma) for sigma in scheduler.sigmas.double().tolist()]
-    rows = []
+    timesteps = scheduler.timesteps.long().cpu()
+    solver = Solver(timesteps, torch.zeros(steps, 5), base.scheduler.config.num_train_timesteps)
+    # The last step ends at the picture itself, where log_snr is not finite.
+    first_order = {0, steps - 1, solver.steps_in(base.profile.guidance_stop)}
     for number, (here, end) in enumerate(pairwise(levels)):
-        last = number == steps - 1  # it ends at the picture itself, where log_snr is not finite
-        second = number > 0 and not last
-        factors = _second_order(levels[number - 1], here, end) if second else (*_first_order(here, end), 0.0)
-        rows.append([*_meaning(here, velocity), *factors])
-    return Solver(scheduler.timesteps.long().cpu(), torch.tensor(rows, dtype=torch.float32))
-
-
-def _ddim(scheduler: Any, steps: int, velocity: bool) -> Solver:
-    """DDIM as diffusers has it: a step ends ``num_train_timesteps // steps`` timesteps further on."""
-    stride = scheduler.config.num_train_timesteps // steps
-    rows = []
-    for t in scheduler.timesteps.tolist():
-        here = _level_of(scheduler.alphas_cumprod[t])
-        end = _level_of(
-            scheduler.alphas_cumprod[t - stride] if t >= stride else scheduler.final_alpha_cumprod
-        )
-        rows.append([*_meaning(here, velocity), *_first_order(here, end), 0.0])
-    return Solver(scheduler.timesteps.long().cpu(), torch.tensor(rows, dtype=torch.float32))
+        if number in first_order:
+            factors = (*_first_order(here, end), 0.0)
+        else:
+            factors = _second_order(levels[number - 1], here, end)
+        solver.factors[number] = torch.tensor([*_meaning(here, velocity), *factors])
+    return solver
 
 
 @dataclass(frozen=True)
@@ -107,12 +124,6 @@ def _level(sigma: float) -> _Level:
     """The level whose noise is ``sigma`` times its signal."""
     signal = 1 / math.sqrt(1 + sigma**2)
     return _Level(signal, sigma * signal)
-
-
-def _level_of(alpha_bar: Tensor) -> _Level:
-    """The level with the squared signal ``alpha_bar``."""
-    signal = alpha_bar.double().sqrt().item()
-    return _Level(signal, math.sqrt(max(0.0, 1 - signal**2)))
 
 
 def _meaning(here: _Level, velocity: bool) -> tuple[float, float]:

@@ -93,9 +93,10 @@ class DrawQueue:
         if job.uncut is not None:
             self._make(job, 0, partial(_opened, job.uncut), job.background, job.uncut)
             return
+        steps = job.options.steps or self._base.profile.draw_steps
         for index in range(job.options.count):
             item = Item.of_job(job, index)
-            self._waiting.append(Waiting(job_id=job.id, index=index, item=item, steps=job.options.steps))
+            self._waiting.append(Waiting(job_id=job.id, index=index, item=item, steps=steps))
 
     def cancel(self, job_id: int) -> None:
         """Remove a job, also while its pictures are drawn. Nothing happens if it is not here or has ended."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,17 @@ class Base:
     device: torch.device
     dtype: torch.dtype  # of denoiser and text encoder; the VAE is float32
     compiled: bool = False  # whether the compiler may write kernels: minutes on a machine's first time
+    drawing_unet: Any = None  # lora.models.half: a copy of the denoiser that drawings use
     captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)  # by text
     _text_graphs: TextGraphs | None = field(default=None, repr=False)
+
+    @property
+    def for_drawing(self) -> Base:
+        """The base with the denoiser that drawings use: the copy in bfloat16 if there is one."""
+        if self.drawing_unet is None:
+            return self
+        return replace(self, unet=self.drawing_unet, drawing_unet=None, dtype=torch.bfloat16)
 
     @property
     def resolution(self) -> int:
@@ -110,7 +118,8 @@ class Base:
         ``scheduler.config.prediction_type`` says which of the two it is. No other code calls the denoiser.
         """
         noisy = noisy.to(self.dtype, memory_format=torch.channels_last)
-        predicted: Tensor = self.unet(noisy, timesteps, encoder_hidden_states=text_embeddings).sample
+        texts = text_embeddings.to(self.dtype)
+        predicted: Tensor = self.unet(noisy, timesteps, encoder_hidden_states=texts).sample
         return predicted.float()
 
     @property

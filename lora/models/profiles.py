@@ -29,10 +29,12 @@ class Shape:
 class Profile:
     """What holds for one kind of base.
 
-    ``guidance_stop`` is the share of the denoising steps, from the first one, that are guided: the shapes are decided
-    in those, and guidance makes the other steps worse (Kynkäänniemi et al. 2024, arXiv 2404.07724). In the share
-    ``shaping`` of the steps an adapter has only ``shaping_strength`` of its strength: what it learned there from a few
-    samples are their shapes (Soboleva et al. 2025, arXiv 2507.05964, who give it a lower rank there).
+    A drawing takes ``draw_steps`` unless it is told otherwise. ``guidance_stop`` is the share of the noise levels, from
+    the noisiest one, in which steps are guided: the shapes are decided there, and guidance makes the other steps worse
+    (Kynkäänniemi et al. 2024, arXiv 2404.07724). ``guided_steps`` is the share of the steps that are made there; None:
+    all steps are equally long. In the share ``shaping`` of the noise levels an adapter has only ``shaping_strength`` of
+    its strength: what it learned there from a few samples are their shapes (Soboleva et al. 2025, arXiv 2507.05964, who
+    give it a lower rank there). ``python -m benchmarks.sampling`` measures each of these.
     """
 
     name: str
@@ -46,7 +48,9 @@ class Profile:
     warmup_steps: int
     random_flip: bool
     timestep_sampling: str = "stratified"  # of an adapter's training: lora.training.timesteps
+    draw_steps: int = 20
     guidance_stop: float = 1.0
+    guided_steps: float | None = None
     shaping: float = 0.0
     shaping_strength: float = 1.0
 
@@ -106,7 +110,9 @@ NANO = Profile(
     ema_decay=0.98,
     warmup_steps=20,
     random_flip=False,  # the base never saw a mirrored picture: flips only make it lose concepts
+    draw_steps=12,
     guidance_stop=0.55,
+    guided_steps=0.83,
     shaping=0.2,
     shaping_strength=0.5,
 )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lora.drawing.sampling import denoise
-from lora.drawing.solver import make_scheduler
+from lora.drawing.solver import solver_of
 from lora.models.base_model import Base
 from lora.models.diffusion import add_noise
 from lora.pretrain.augment import below, premultiplied
@@ -82,11 +82,11 @@ def redenoised(
     """
     if not steps:
         return latents
-    scheduler = make_scheduler(base, STEPS)
-    timesteps = scheduler.timesteps[-steps:]
+    solver, meant = solver_of(base, STEPS), None
+    start = STEPS - steps
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)
-    latents = add_noise(latents, noise, scheduler.alphas_cumprod[timesteps[0]])
+    latents = add_noise(latents, noise, base.scheduler.alphas_cumprod[solver.timesteps[start]])
     text_embeddings = base.embed(captions)
-    for t in timesteps:
-        latents = denoise(base, scheduler, latents, t, text_embeddings)
+    for number in range(start, STEPS):
+        latents, meant = denoise(base, solver, number, latents, meant, text_embeddings)
     return latents

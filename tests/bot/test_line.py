@@ -12,7 +12,7 @@ from bot.schedule import Schedule
 from bot.store import Store
 from bot.tables import jobs, people, styles
 from bot.tables.jobs import Job, JobKind, JobState
-from lora.jobs import DrawOptions, Progress, Ready, TrainSettings
+from lora.jobs import USUAL_STEPS, DrawOptions, Progress, Ready, TrainSettings
 
 READY = Ready(
     worker="1",
@@ -45,7 +45,7 @@ async def fill(store: Store, count: int) -> None:
             steps = dice.choice([None, 100])
             await jobs.ask_train(store, person=id, origin="m", style=id, keyword="zuvix", steps=steps, seed=0)
             continue
-        options = DrawOptions(steps=dice.choice([10, 20]), count=dice.choice([1, 3]))
+        options = DrawOptions(steps=dice.choice([10, 20, None]), count=dice.choice([1, 3]))
         await jobs.ask_draw(
             store,
             person=id,
@@ -70,7 +70,7 @@ def expected(job: Job, active: list[Job]) -> tuple[int, float]:
             return 7.0  # it has said so
         if one.kind == JobKind.TRAIN:
             return 2.0 * ((one.steps or 300) - one.step)
-        return 1.0 * one.options.steps * one.options.count
+        return 1.0 * (one.options.steps or USUAL_STEPS) * one.options.count
 
     before = [other for other in active if order(other) < order(job)]
     running = job.state == JobState.RUNNING
@@ -91,7 +91,7 @@ async def test_places_and_times_are_those_of_the_rows(store: Store) -> None:
     active = await jobs.active(store)
     estimates.progress(JobKind.TRAIN, Progress(job=-1, attempt=1, step=1, steps=2, seconds_left=2.0))
     estimates.progress(JobKind.DRAW, Progress(job=active[0].id, attempt=1, step=1, steps=9, seconds_left=7.0))
-    estimates.drawn(active[1], float(active[1].options.steps * active[1].options.count))
+    estimates.drawn(active[1], float((active[1].options.steps or USUAL_STEPS) * active[1].options.count))
     for job in active[1:]:
         found = await estimates.estimate(job)
         assert (found.place, found.seconds) == expected(job, active)
