@@ -134,7 +134,11 @@ def main() -> None:
     parser.add_argument("--style", choices=list(UNSEEN), action="append", help="default: all four")
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-adapters"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
-    sampling_steps.add_arguments(parser)
+    counts = sampling_steps.COUNTS
+    parser.add_argument("--counts", type=int, nargs="+", default=counts, help="steps, of steps and concepts")
+    parser.add_argument("--adapter", type=Path, action="append", help="of steps; default: the ready style")
+    parser.add_argument("--every", type=int, default=1, help="2: half of the prompts of steps")
+    parser.add_argument("--seeds", type=int, default=1, help="drawings of each of the concepts")
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)
     half.add_copy(base)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -113,11 +112,3 @@ def _off(pictures: Sequence[Image.Image], others: Sequence[Image.Image]) -> floa
         [np.asarray(one, dtype=np.float32) for one in pair] for pair in zip(pictures, others, strict=True)
     ]
     return statistics.mean(float(np.sqrt(((one - other) ** 2).mean())) for one, other in pairs)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of these two measurements."""
-    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="steps, of steps and concepts")
-    parser.add_argument("--adapter", type=Path, action="append", help="of steps; default: the ready style")
-    parser.add_argument("--every", type=int, default=1, help="2: half of the prompts of steps")
-    parser.add_argument("--seeds", type=int, default=1, help="drawings of each concept")
