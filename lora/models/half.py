@@ -11,6 +11,7 @@ import copy
 import torch
 
 from lora.models.base_model import Base
+from lora.models.lean import make_lean
 
 NATIVE = ("avx512_bf16", "amx_bf16")  # of torch.cpu.get_capabilities
 
@@ -22,6 +23,8 @@ def add_copy(base: Base) -> None:
     """
     if base.device.type == "cpu" and base.dtype == torch.float32 and multiplies_natively():
         base.drawing_unet = copy.deepcopy(base.unet).to(torch.bfloat16)
+        make_lean(base.drawing_unet)
+        make_lean(base.vae)
 
 
 def multiplies_natively() -> bool:

@@ -1,5 +1,6 @@
 """Drawings on some CPUs use a copy of the denoiser in bfloat16; trainings and the base's hash know nothing of it."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from lora.models.base_model import Base
 def halved(base: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
     """The tiny base as on a CPU that multiplies bfloat16 natively."""
     monkeypatch.setattr(half, "multiplies_natively", lambda: True)
-    mine = replace(base)
+    mine = replace(base, vae=copy.deepcopy(base.vae))
     half.add_copy(mine)
     return mine
 
