@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 
 from benchmarks.speed_setup import Setting
-from lora.drawing import fit, sampling
+from lora.drawing import fit, half_denoiser, sampling
 from lora.drawing.cutout import Remover, cut_out, remover
 from lora.drawing.cutout.rembg import library
 from lora.drawing.sampling import Item
 from lora.jobs import JobError
-from lora.models import base_model, half, sticker_nano
+from lora.models import base_model, sticker_nano
 from lora.models.sticker_nano import BACKGROUNDS, BUNDLED
 
 PEER_STEPS = 20  # of DDIM, which the base comes with
@@ -37,7 +37,7 @@ def sticker(setting: Setting) -> None:
     from diffusers import StableDiffusionPipeline
 
     base = base_model.load(sticker_nano.NAME, setting.folder, "cpu")
-    half.add_copy(base)
+    half_denoiser.add_copy(base)
     network = remover(setting.folder)
     pipe = StableDiffusionPipeline.from_pretrained(base.folder, safety_checker=None)
     pipe.set_progress_bar_config(disable=True)

@@ -45,7 +45,7 @@ from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.drawing_cache import CFG, drawings
 from benchmarks.features import features, nearest
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
-from lora.models import half
+from lora.drawing import half_denoiser
 from lora.models.base_model import Base, load
 from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
@@ -221,7 +221,7 @@ def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.jobs import DrawOptions
 
     base = load(args.base, args.cache, "cpu")
-    half.add_copy(base)
+    half_denoiser.add_copy(base)
     maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:

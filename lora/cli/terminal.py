@@ -105,11 +105,11 @@ def load_base(name: str, args: argparse.Namespace) -> Base:
     """The base, on the device and with the threads that the flags of ``flags.add_machine`` name."""
     import torch
 
-    from lora.models import half
+    from lora.drawing import half_denoiser
     from lora.models.base_model import load
 
     if args.threads:
         torch.set_num_threads(args.threads)
     base = load(name, args.cache_dir, args.device, download=not args.offline)
-    half.add_copy(base)
+    half_denoiser.add_copy(base)
     return base

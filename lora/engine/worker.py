@@ -26,7 +26,7 @@ from typing import BinaryIO, NoReturn, Protocol
 import torch
 
 from lora.adapters import lora_layers
-from lora.drawing import mixed_batches
+from lora.drawing import half_denoiser, mixed_batches
 from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
@@ -36,7 +36,7 @@ from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
 from lora.jobs import CannotWork, CutOut, Draw, Event, Ready, Train
-from lora.models import base_model, half
+from lora.models import base_model
 from lora.models.base_model import Base
 from lora.models.device import every_device
 from lora.safety import NONE, Guard
@@ -186,7 +186,7 @@ def work(
     guard = Guard(setup.filter, threshold=setup.threshold, threads=threads)
     maker = StickerMaker(setup.cache_dir, setup.cutout, guard)
     base = base_model.load(setup.base, setup.cache_dir, setup.device)
-    half.add_copy(base)
+    half_denoiser.add_copy(base)
     if setup.compile:
         base.compiled = True
         mixed_batches.compile_drawing(base)

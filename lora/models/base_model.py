@@ -56,7 +56,7 @@ class Base:
     device: torch.device
     dtype: torch.dtype  # of denoiser and text encoder; the VAE is float32
     compiled: bool = False  # whether the compiler may write kernels: minutes on a machine's first time
-    drawing_unet: Any = None  # lora.models.half: a copy of the denoiser that drawings use
+    drawing_unet: Any = None  # lora.drawing.half_denoiser: a copy of the denoiser that drawings use
     captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)  # by text
     _text_graphs: TextGraphs | None = field(default=None, repr=False)

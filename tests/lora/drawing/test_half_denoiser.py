@@ -8,18 +8,17 @@ import pytest
 import torch
 
 from lora.adapters import lora_layers
-from lora.drawing import sampling
+from lora.drawing import half_denoiser, sampling
 from lora.drawing.sampling import Item
-from lora.models import half
 from lora.models.base_model import Base
 
 
 @pytest.fixture
 def halved(base: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
     """The tiny base as on a CPU that multiplies bfloat16 natively."""
-    monkeypatch.setattr(half, "multiplies_natively", lambda: True)
+    monkeypatch.setattr(half_denoiser, "multiplies_natively", lambda: True)
     mine = replace(base, vae=copy.deepcopy(base.vae))
-    half.add_copy(mine)
+    half_denoiser.add_copy(mine)
     return mine
 
 
@@ -55,5 +54,5 @@ def test_other_cpus_draw_with_the_weights_themselves(base: Base, monkeypatch: py
     """Without such instructions bfloat16 is slower than float32."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     mine = replace(base)
-    half.add_copy(mine)
+    half_denoiser.add_copy(mine)
     assert mine.for_drawing is mine

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import torch
 
+from lora.drawing.lean_blocks import LEAN, make_lean
 from lora.models.base_model import Base
-from lora.models.lean import LEAN, make_lean
 
 
 def test_both_networks_compute_the_same(base: Base) -> None:
