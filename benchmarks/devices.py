@@ -238,7 +238,7 @@ async def _drawn(setting: Setting, gpus: Sequence[int], pictures: int, rows: Row
         while len(ready) < most:
             event = await anext(events)
             if isinstance(event, Ready):
-                ready.append(event.worker)
+                ready.append((event.worker, event.draws))
         ready.sort()
         say("the workers are ready")
         drawing = Drawing(setting, engine, events)
@@ -259,11 +259,11 @@ class Drawing:
         self._files = setup.adapters(setting)
         self._ids = 0
 
-    async def seconds(self, workers: Sequence[str], each: int) -> float:
-        """From the first hand-over to the last sticker of ``each`` pictures for each worker."""
+    async def seconds(self, workers: Sequence[tuple[str, int]], each: int) -> float:
+        """From the first hand-over to the last sticker of ``each`` pictures for each (worker, its draws at once)."""
         next_job = NextJob(attempts=3)
-        for worker in workers:
-            next_job.join(worker)
+        for worker, draws in workers:
+            next_job.join(worker, draws=draws)
         left = each * len(workers)
         for id in range(self._ids, self._ids + left):
             steps = self._setting.steps

@@ -338,7 +338,7 @@ class Dispatch:
         self.layers = dict(event.layers)
         await self.estimates.ready(event)
         await self._example_prompt.take(event.example_prompt)
-        self._next.join(event.worker, trainings=event.trainings)
+        self._next.join(event.worker, trainings=event.trainings, draws=event.draws)
         self.devices[event.worker] = event.device
         if self._gone:
             self._gone -= 1

@@ -1,7 +1,7 @@
 """Which waiting job goes to which worker next. Nothing is read or written here: ``bot.dispatch`` does that.
 
-Draws go before trainings. People take turns (``bot.turns``). A worker has as many trainings as it does at once,
-``MAX_BATCH`` draws, and of each person one draw: a person's many draws keep another's waiting by one per worker.
+Draws go before trainings. People take turns (``bot.turns``). A worker has as many trainings and draws as it says,
+and of each person one draw: a person's many draws keep another's waiting by one per worker.
 
 A job that a worker may have died of is tried alone, so that the next loss shows whether it was the cause. One worker
 is kept free for it; the others go on.
@@ -36,7 +36,8 @@ class Worker:
     id: str
     draws: dict[int, InLine] = field(default_factory=dict)
     trainings: dict[int, InLine] = field(default_factory=dict)
-    most_trainings: int = 1  # that it does at once
+    most_trainings: int = 1  # that it may have at once
+    most_draws: int = MAX_BATCH
     alone: bool = False  # has a job that it may die of, and gets no other
     receiving: bool = False  # a job is on its way: the next one would wait behind it
     adapters: deque[str] = field(default_factory=lambda: deque(maxlen=ADAPTERS))  # that it has drawn with
@@ -55,7 +56,7 @@ class Worker:
     def takes(self, draw: InLine) -> bool:
         """Whether it may have this draw beside those that it has."""
         people = (job.person for job in self.draws.values())
-        return len(self.draws) < MAX_BATCH and draw.person not in people
+        return len(self.draws) < self.most_draws and draw.person not in people
 
 
 class Placed(NamedTuple):
@@ -75,9 +76,9 @@ class NextJob:
         self._suspects: dict[int, InLine] = {}  # by id: waiting draws that a worker may have died of
         self._held: dict[int, tuple[InLine, Worker]] = {}  # by job
 
-    def join(self, worker: str, *, trainings: int = 1) -> None:
-        """A worker takes jobs, and so many trainings at once."""
-        self.workers[worker] = Worker(id=worker, most_trainings=trainings)
+    def join(self, worker: str, *, trainings: int = 1, draws: int = MAX_BATCH) -> None:
+        """A worker takes jobs: so many trainings and draws at once."""
+        self.workers[worker] = Worker(id=worker, most_trainings=trainings, most_draws=draws)
 
     def leave(self, worker: str) -> None:
         """A worker is gone. Its jobs are forgotten here: those that wait again are added again."""
@@ -145,7 +146,7 @@ class NextJob:
 
     def _first_draw(self, workers: list[Worker]) -> InLine | None:
         """The next draw that one of these workers may have."""
-        free = [one for one in workers if len(one.draws) < MAX_BATCH]
+        free = [one for one in workers if len(one.draws) < one.most_draws]
         if not free:
             return None
         return self._turns[JobKind.DRAW].first(lambda job: any(one.takes(job) for one in free))

@@ -44,8 +44,8 @@ JOB_ERRORS = {
     "internal": "the worker failed",
 }
 
-# How many draws a worker has at a time, and how many pictures are in one batch where nothing is captured. With CFG the
-# denoiser sees twice as many.
+# How many draws a worker on a CPU has at a time, and how many pictures are in one batch where nothing is captured. With
+# CFG the denoiser sees twice as many.
 MAX_BATCH = 4
 
 
@@ -222,8 +222,8 @@ class Ready:
     ``example_prompt`` is one that the base draws well, in English. ``layers`` are the paths of the denoiser's layers
     and the shapes of their weights: an adapter must fit these.
 
-    ``trainings`` is how many trainings it does at once. ``worker`` is its name with the engine; a worker that comes
-    back after it was lost has the same one.
+    ``trainings`` and ``draws`` are how many of each it may have at once. ``worker`` is its name with the engine; a
+    worker that comes back after it was lost has the same one.
     """
 
     worker: str
@@ -234,6 +234,7 @@ class Ready:
     example_prompt: str
     layers: tuple[tuple[str, tuple[int, ...]], ...] = ()
     trainings: int = 1
+    draws: int = MAX_BATCH
 
 
 @dataclass(frozen=True, kw_only=True)

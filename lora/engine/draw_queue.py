@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+import torch
 from PIL import Image
 
 from lora.data.pictures import open_rgba
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.sampling import Item
 from lora.engine import reports
-from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Finished, JobError, Progress
+from lora.jobs import MAX_BATCH, Cancelled, Draw, Drawn, DrawOptions, Event, Finished, JobError, Progress
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
 
@@ -25,6 +26,11 @@ MakeSticker = Callable[[Image.Image, Colour | None, DrawOptions], bytes]
 
 
 THREADS = 4  # that make stickers while a GPU goes on; one sticker takes a third of a second
+
+
+def draws_at_once(device: torch.device) -> int:
+    """How many draws a worker may have. On a GPU, a next batch waits for it while stickers are made of the last one."""
+    return MAX_BATCH if device.type == "cpu" else 2 * MAX_BATCH
 
 
 @dataclass(kw_only=True)
@@ -119,7 +125,7 @@ class DrawQueue:
             alike = [picture for picture in self._waiting if picture.steps == self._waiting[0].steps]
             return in_turns(alike)[:size]
         key = _batch_key(self._waiting[0])
-        return [picture for picture in self._waiting if _batch_key(picture) == key][: sampling.MAX_BATCH]
+        return [picture for picture in self._waiting if _batch_key(picture) == key][:MAX_BATCH]
 
     def _try_batch(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
         """Draw a batch. If that fails, draw the pictures of each job alone, so that only the bad job fails."""

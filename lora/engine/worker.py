@@ -31,7 +31,7 @@ from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.cutout_queue import CutOutPicture, CutOutQueue
-from lora.engine.draw_queue import DrawQueue, Made, MakeSticker
+from lora.engine.draw_queue import DrawQueue, Made, MakeSticker, draws_at_once
 from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
@@ -130,6 +130,8 @@ def main() -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the bot too, which then closes stdin
     events, writing = _private_stdout(), threading.Lock()
+    for pipe in (sys.stdin, events):
+        wire.widen(pipe.fileno())
 
     def send(message: Event | wire.Heartbeat | wire.Devices) -> None:
         frame = wire.pack(message)
@@ -200,6 +202,7 @@ def work(
             example_prompt=base.profile.example_prompt,
             layers=lora_layers.shapes(base),
             trainings=most_at_once(base.device),
+            draws=draws_at_once(base.device),
         )
     )
     Worker(base, inbox, send, maker, maker.cut_out, mark, guard).run()

@@ -57,6 +57,15 @@ def test_draws_are_spread_and_fill_up_by_turns() -> None:
     assert Counter(worker for _, worker in placed) == {"1": MAX_BATCH, "2": MAX_BATCH}
 
 
+def test_a_worker_has_as_many_draws_as_it_says() -> None:
+    next_job = NextJob(attempts=3)
+    next_job.join("1", draws=2 * MAX_BATCH)
+    next_job.join("2")
+    for id in range(1, 20):
+        next_job.wait(draw(id, person=id))
+    assert Counter(worker for _, worker in choose_all(next_job)) == {"1": 2 * MAX_BATCH, "2": MAX_BATCH}
+
+
 def test_a_training_lives_on_one_worker_and_draws_avoid_it() -> None:
     """The second training goes to the other worker; a draw goes where no training holds it up."""
     next_job = with_workers(3)

@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import os
 import pickle
+import sys
 from typing import Any
 
 import pytest
@@ -116,3 +118,16 @@ def test_nobodys_text_is_in_a_repr() -> None:
     said = repr(MESSAGES)
     for private in ("кот", "fox", "zorvex", "webp", "\\x00"):
         assert private not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such pipes")
+def test_a_pipe_is_widened() -> None:
+    """A megabyte fits before anybody reads."""
+    out, into = os.pipe()
+    try:
+        wire.widen(into)
+        os.set_blocking(into, False)
+        assert os.write(into, bytes(2 * wire.PIPE_BYTES)) == wire.PIPE_BYTES
+    finally:
+        os.close(out)
+        os.close(into)
