@@ -6,10 +6,11 @@ import fcntl
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -111,11 +112,16 @@ class Setting:
         if self.results is None:
             return
         self.results.mkdir(parents=True, exist_ok=True)
-        script = Path(sys.argv[0]).stem
         line = {"row": row, "found": dict(found), "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": " ".join([f"python3 -m benchmarks.{script}", *sys.argv[1:]]), **machine()}  # fmt: skip
+                "command": command(sys.argv), **machine()}  # fmt: skip
         with (self.results / "speed.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def command(argv: Sequence[str]) -> str:
+    """How this process was started, without the folders of the machine (``--dir``, ``--results``)."""
+    said = re.sub(r" --(dir|results)[= ]\S+", "", " ".join(["", *argv[1:]]))
+    return f"python3 -m benchmarks.{Path(argv[0]).stem}{said}"
 
 
 def say(text: str) -> None:

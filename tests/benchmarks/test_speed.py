@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import speed, speed_drawing, speed_plots
+from benchmarks import speed, speed_drawing, speed_plots, speed_setup
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,8 @@ def test_every_kind_is_warmed() -> None:
     assert set(speed_drawing.KINDS) <= set(speed_drawing.WARM)
     rows = speed.command_line().format_help()
     assert all(f"\n{row} " in rows for row in speed.ROWS)
+
+
+def test_folders_of_the_machine_are_not_in_a_kept_command() -> None:
+    started = ["/somewhere/devices.py", "draw", "--gpus", "1", "2", "--dir", "/x/speed", "--results=/y"]
+    assert speed_setup.command(started) == "python3 -m benchmarks.devices draw --gpus 1 2"
