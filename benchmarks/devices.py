@@ -35,7 +35,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from benchmarks import speed_setup as setup
 from benchmarks.sd21_shape import samples
 from benchmarks.speed_setup import PEOPLE, Setting, say
-from bot.next_job import NextJob
+from bot.next_job import NextJob, Placed
 from bot.tables.jobs import JobKind
 from bot.tables.line import InLine
 from lora.cli.run_folder import METRICS
@@ -270,24 +270,32 @@ class Drawing:
             next_job.wait(InLine(id, id % PEOPLE, JobKind.DRAW, False, False, 0, steps, str(id % PEOPLE)))
         self._ids += left
         began = time.monotonic()
-        await self._feed(next_job)
-        while left:
-            event = await anext(self._events)
-            if isinstance(event, Finished) or (isinstance(event, Failed) and event.code == "empty-cutout"):
-                next_job.end(event.job)  # random weights may draw the background only
-                left -= 1
-                await self._feed(next_job)
-            elif isinstance(event, Lost | Failed):
-                raise SystemExit(f"a worker failed: {event}")
+        async with asyncio.TaskGroup() as hand_overs:
+            self._feed(next_job, hand_overs)
+            while left:
+                event = await anext(self._events)
+                if isinstance(event, Finished) or (
+                    isinstance(event, Failed) and event.code == "empty-cutout"
+                ):
+                    next_job.end(event.job)  # random weights may draw the background only
+                    left -= 1
+                    self._feed(next_job, hand_overs)
+                elif isinstance(event, Lost | Failed):
+                    raise SystemExit(f"a worker failed: {event}")
         return time.monotonic() - began
 
-    async def _feed(self, next_job: NextJob) -> None:
+    def _feed(self, next_job: NextJob, hand_overs: asyncio.TaskGroup) -> None:
         while (placed := next_job.choose()) is not None:
-            id, adapter = placed.job.id, self._files[placed.job.person]
-            options = DrawOptions(steps=self._setting.steps, seed=id)
-            job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
-            await self._engine.submit(job, placed.worker.id)
-            placed.worker.receiving = False
+            hand_overs.create_task(self._hand_over(placed, next_job, hand_overs))
+
+    async def _hand_over(self, placed: Placed, next_job: NextJob, hand_overs: asyncio.TaskGroup) -> None:
+        """A job that is on its way to one worker keeps no other waiting, as in ``bot.dispatch``."""
+        id, adapter = placed.job.id, self._files[placed.job.person]
+        options = DrawOptions(steps=self._setting.steps, seed=id)
+        job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
+        await self._engine.submit(job, placed.worker.id)
+        placed.worker.receiving = False
+        self._feed(next_job, hand_overs)
 
 
 def peer_draw(setting: Setting, gpus: Sequence[int]) -> None:
