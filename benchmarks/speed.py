@@ -15,7 +15,7 @@ cpu-drawing    10  one drawing of the bundled base on a CPU
 finishing      11  from a drawing to a sticker file
 plots           -  latency against people in a batch, rate against adapters: docs/*.png
 warm            fills the compiler's cache for rows 1, 2, 4 and 5, several processes at once
-figures         rows 1 to 5, 8 and 9 in three minutes: compiles and measures in several processes at once
+figures         rows 1 to 5, 8 and 9 in minutes: everything compiles at once, then one part measures after the other
 profile         where the time goes: parts, kernels, variants; several processes at once
 
 A row builds a base of SD 2.1-base's exact shape with random weights, checks that ours draws what diffusers and PEFT
@@ -80,13 +80,21 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "row", choices=[*ROWS, "warm", "warm-one", "first", "profile", "part", "figures", "figure"]
     )
-    parser.add_argument("name", nargs="?", help="of warm-one, first and part; of profile: some, with commas")
+    parser.add_argument(
+        "name", nargs="?", help="of warm-one, first, part, figure; of profile, figures: some, with commas"
+    )
     parser.add_argument("--dir", type=Path, default=Path("data/cache/speed"))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument(
-        "--seconds", type=float, default=150, help="of profile and figures: what lasts longer is ended"
+        "--seconds", type=float, default=200, help="of profile and figures: what lasts longer is ended"
+    )
+    parser.add_argument(
+        "--compiled-by", type=float, default=140, help="of figures: what is not compiled then is left out"
+    )
+    parser.add_argument(
+        "--waits", action="store_true", help="of figure: for a line of input before it measures"
     )
     parser.add_argument("--no-compile", action="store_true", help="leave the compiler out, of peers too")
     return parser
@@ -101,6 +109,7 @@ def main(argv: list[str] | None = None) -> None:
         tiny=args.tiny,
         rounds=1 if args.tiny else args.rounds,
         compiled=not (args.tiny or args.no_compile),
+        waits=args.waits,
     )
     if args.row == "warm":
         warm_all(setting, ["--dir", str(args.dir), *["--tiny"] * args.tiny])
@@ -114,8 +123,10 @@ def main(argv: list[str] | None = None) -> None:
         kept = ["--dir", str(args.dir), *["--tiny"] * args.tiny, *["--no-compile"] * args.no_compile]
         speed_profile.profile(setting, kept, args.name.split(",") if args.name else [], args.seconds)
     elif args.row == "figures":
-        kept = ["--dir", str(args.dir), "--results", str(args.results), *["--tiny"] * args.tiny]
-        speed_figures.figures(setting, kept, args.seconds)
+        kept = ["--dir", str(args.dir), "--results", str(args.results), "--rounds", str(args.rounds)]
+        kept += ["--waits", *["--tiny"] * args.tiny, *["--no-compile"] * args.no_compile]
+        names = args.name.split(",") if args.name else []
+        speed_figures.figures(setting, kept, names, args.seconds, args.compiled_by)
     elif args.row == "figure":
         speed_figures.part(setting, args.name)
     elif args.row == "part":

@@ -1,12 +1,15 @@
-"""Rows 1 to 5, 8 and 9 of ``benchmarks.speed`` on one GPU in three minutes, compiler and peers included.
+"""Rows 1 to 5, 8 and 9 of ``benchmarks.speed`` on one GPU in one command, compiler and peers included.
 
-``python3 -m benchmarks.speed figures --seconds S`` compiles what is to be compiled in processes of their own, at the
-same time, while others measure what needs no compiler. Who measures has the GPU alone, but for what others do to warm
-up. Each prints and keeps what it found at once; what is not done after S seconds is ended.
+``python3 -m benchmarks.speed figures [PART,PART...] [--seconds S] [--compiled-by C]`` has two phases. First every
+part, in a process of its own, makes what it measures: compiles, draws once, checks that it draws what PEFT draws. Then
+the parts measure one after the other, those of most value first; no other process uses the GPU meanwhile. A part
+prints and keeps its figures at once, and its process is ended, which frees its memory. What is not compiled C seconds
+after the start is left out; what is not done after S seconds is ended. What needs no compiler begins with its turn.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,77 +17,132 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 from benchmarks import speed_drawing, speed_memory, speed_training
 from benchmarks import speed_setup as setup
-from benchmarks.speed_setup import PEOPLE, Setting
+from benchmarks.speed_setup import MEASURED, PEOPLE, READY, Setting, say
 
-# Children, each a list of parts that follow one another. The longest begin first.
-CHILDREN = (
-    ("people",),
-    ("bare",),
-    ("one",),
-    ("peer-people",),
-    ("peer-one",),
-    ("graphs",),
-    ("whole-training", "switching", "memory", "training", "cold"),
-)
+BEFORE = -9  # the number of a first picture: its prompts are not asked for again
 
 
-def figures(setting: Setting, argv: list[str], seconds: float) -> None:
-    """Run all children, and print their lines as they come."""
-    began = time.monotonic()
-    setup.load_base(setting)
-    threads = str(max(1, (os.cpu_count() or 1) // len(CHILDREN)))
-    until = began + seconds
-    followers = [
-        threading.Thread(target=_follow, args=(parts, argv, threads, until), daemon=True)
-        for parts in CHILDREN
-    ]
-    for follower in followers:
-        follower.start()
-    for follower in followers:
-        follower.join(max(0.1, until + 3 - time.monotonic()))  # who helps the compiler may hold a pipe longer
+@dataclass
+class Child:
+    """A part in a process of its own. Its lines are printed with its name before them."""
 
+    name: str
+    process: subprocess.Popen[str]
+    ready: threading.Event = field(default_factory=threading.Event)  # to measure; also set when it has ended
+    measured: threading.Event = field(default_factory=threading.Event)  # also set when it has ended
+    failed: bool = False
 
-def _follow(parts: tuple[str, ...], argv: list[str], threads: str, until: float) -> None:
-    """Run parts one after the other, with their names before their lines."""
-    for name in parts:
-        if time.monotonic() > until:
-            return
-        compiled = [] if name in PARTS and name != "graphs" else ["--no-compile"]
-        child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.speed", "figure", name, *argv, *compiled],
+    @classmethod
+    def start(cls, name: str, argv: list[str]) -> Child:
+        threads = str(max(1, (os.cpu_count() or 1) // len(PARTS)))
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.speed",
+                "figure",
+                name,
+                *argv,
+                *["--no-compile"] * (name in LATER and name != "cold"),
+            ],
             env={**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": threads, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        timer = threading.Timer(max(0.1, until - time.monotonic()), os.killpg, (child.pid, signal.SIGKILL))
-        timer.start()
-        assert child.stdout is not None
-        _print(name, child.stdout)
-        if child.wait():
-            print(f"{name}: ended with {child.returncode}", flush=True)
-        timer.cancel()
+        child = cls(name, process)
+        threading.Thread(target=child._follow, daemon=True).start()
+        return child
+
+    def _follow(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.strip():
+                print(f"{self.name}: {line.rstrip()[:200]}", flush=True)
+            if line.endswith(f"] {READY}\n"):
+                self.ready.set()
+            if line.endswith(f"] {MEASURED}\n"):
+                self.measured.set()
+        self.failed = not self.measured.is_set()
+        self.ready.set()
+        self.measured.set()
+
+    def go(self) -> None:
+        """Let it measure."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        """End it and the processes that helped its compiler."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
-def _print(name: str, lines: IO[str]) -> None:
-    for line in lines:
-        if line.strip():
-            print(f"{name}: {line.rstrip()[:200]}", flush=True)
+def figures(setting: Setting, argv: list[str], names: list[str], seconds: float, compiled_by: float) -> None:
+    """Run the parts of these names, or all of ``ORDER``, and print their lines as they come.
+
+    ``seconds`` and ``compiled_by`` count from when this process has imported torch. Raises SystemExit for other names.
+    """
+    if unknown := set(names) - {*PARTS, *LATER}:
+        raise SystemExit(f"no such part: {', '.join(sorted(unknown))}")
+    children = [Child.start(name, argv) for name in names or ORDER]
+    try:
+        for child in children:
+            _wait(child.ready, compiled_by)
+        chosen = [child for child in children if child.ready.is_set() and not child.failed]
+        for child in children:
+            if child not in chosen:
+                say(f"{child.name}: {'failed' if child.failed else f'not ready after {compiled_by:.0f} s'}")
+                child.end()
+        for child in chosen:
+            _measure(child, seconds)
+    finally:
+        for child in children:
+            child.end()
+    say("all parts have ended")
+
+
+def _measure(child: Child, seconds: float) -> None:
+    if _left(seconds) <= 0:
+        say(f"{child.name}: no time is left")
+        return
+    say(f"{child.name} measures")
+    child.go()
+    _wait(child.measured, seconds)
+    if child.failed or not child.measured.is_set():
+        say(f"{child.name}: {'failed' if child.failed else f'not done after {seconds:.0f} s'}")
+    child.end()
+
+
+def _wait(event: threading.Event, second: float) -> None:
+    event.wait(max(0.0, _left(second)))
+
+
+def _left(second: float) -> float:
+    return setup.BEGAN + second - time.monotonic()
 
 
 def part(setting: Setting, name: str) -> None:
     """What a child runs."""
-    (PARTS | OTHERS)[name](setting)
+    if name in LATER:
+        setting.ready()
+    (PARTS | LATER)[name](setting)
+    say(MEASURED)
 
 
 def ours(setting: Setting, name: str, *, compiled: bool) -> None:
-    """Row 1 or 2 of ours: the time first, then how far it is from PEFT."""
+    """Row 1 or 2 of ours, after a look at how far it is from PEFT."""
     base, files = setup.load_base(setting), setup.adapters(setting)
     count = speed_drawing.KINDS[name][0]
     own = speed_drawing.own_base(setting, base, [count], [name] if compiled else [])
@@ -92,16 +150,20 @@ def ours(setting: Setting, name: str, *, compiled: bool) -> None:
 
     def draw(number: int) -> None:
         given: list[bytes | None] = [files[(number + i) % PEOPLE] for i in range(count)]
-        wanted = [None] * count if name == "bare" else given
-        setup.pictures(own, setup.items(wanted, 1000 + 100 * number), setting.steps)
+        if name == "bare":
+            given = [None] * count
+        setup.pictures(own, setup.items(given, 1000 + 100 * number), setting.steps)
 
+    say(f"first {label}: {setting.timed(partial(draw, BEFORE)):.1f} s")
+    equal = {} if name == "bare" else speed_drawing._equal(setting, own, files[:count])
+    setting.ready()
     found = _rate(setting, f"ours, {label}", draw, count)
     if count == 1:
         found |= speed_drawing._parts(setting, own, files[0])
+    else:
+        found["weights for each picture"] = own.captured.mixed(count) > 0
     found["decoder"] = str(own.captured._decoder.dtype)
-    setting.report(_row(count), found)
-    if name != "bare":
-        setting.report(f"{_row(count)}, {label}", speed_drawing._equal(setting, own, files[:count]))
+    setting.report(_row(count), {**equal, **found})
 
 
 def graphs(setting: Setting) -> None:
@@ -113,11 +175,15 @@ def graphs(setting: Setting) -> None:
 def peer_one(setting: Setting) -> None:
     """Row 1 of diffusers, and its way of drawing for several people."""
     base = setup.load_base(setting)
-    eager = setup.pipeline(setting, base)
+    eager, fused = setup.pipeline(setting, base), setup.fused(setting, base)
+    del base
     setup.put_on(setting, eager, 0)
     draw = partial(_theirs, setting, count=1)
-    found = _rate(setting, "diffusers, eager", partial(draw, eager), 1)
-    setting.report(_row(1), found)
+    say(f"first eager: {setting.timed(partial(draw, eager, BEFORE)):.1f} s")
+    say(f"first compiled: {setting.timed(partial(draw, fused, BEFORE)):.1f} s")
+    setting.ready()
+    setting.report(_row(1), _rate(setting, "diffusers, compiled, one adapter fused", partial(draw, fused), 1))
+    setting.report(_row(1), _rate(setting, "diffusers, eager", partial(draw, eager), 1))
 
     def swap(number: int) -> None:
         eager.unload_lora_weights()
@@ -125,17 +191,21 @@ def peer_one(setting: Setting) -> None:
         draw(eager, number)
 
     setting.report(_row(PEOPLE), _rate(setting, "diffusers, swap and draw", swap, 1))
-    fused = partial(draw, setup.fused(setting, base))
-    setting.report(_row(1), _rate(setting, "diffusers, compiled, one adapter fused", fused, 1))
 
 
 def peer_people(setting: Setting) -> None:
     """Row 2 of diffusers without adapters."""
-    pipe = setup.pipeline(setting, setup.load_base(setting))
-    draw = partial(_theirs, setting, pipe, count=PEOPLE)
-    setting.report(_row(PEOPLE), _rate(setting, "diffusers, eager, no adapters", draw, PEOPLE))
-    setup.compiled(setting, pipe, "default")
-    setting.report(_row(PEOPLE), _rate(setting, "diffusers, compiled, no adapters", draw, PEOPLE))
+    base = setup.load_base(setting)
+    eager, fast = (setup.pipeline(setting, base) for _ in range(2))
+    del base
+    setup.compiled(setting, fast, "default")
+    draw = partial(_theirs, setting, count=PEOPLE)
+    say(f"first compiled: {setting.timed(partial(draw, fast, BEFORE)):.1f} s")
+    setting.ready()
+    for name, pipe in (("compiled", fast), ("eager", eager)):
+        setting.report(
+            _row(PEOPLE), _rate(setting, f"diffusers, {name}, no adapters", partial(draw, pipe), PEOPLE)
+        )
 
 
 def _theirs(setting: Setting, pipe: Any, number: int, *, count: int) -> None:
@@ -145,7 +215,7 @@ def _theirs(setting: Setting, pipe: Any, number: int, *, count: int) -> None:
 
 def _rate(setting: Setting, name: str, call: Callable[[int], Any], count: int) -> dict[str, Any]:
     rounds = setting.rounds if count == 1 else min(setting.rounds, 3)
-    seconds = setting.interleaved({name: call}, rounds=rounds)[name]
+    seconds = setting.interleaved({name: call}, rounds=rounds, warm=1)[name]
     return {f"{name}, s": seconds, f"{name}, img/s": count / seconds}
 
 
@@ -153,16 +223,23 @@ def _row(count: int) -> str:
     return "1 one picture" if count == 1 else "2 sixteen people"
 
 
+# What compiles before it waits for its turn.
 PARTS: dict[str, Callable[[Setting], None]] = {
     **{name: partial(ours, name=name, compiled=True) for name in speed_drawing.KINDS},
     "peer-one": peer_one,
     "peer-people": peer_people,
-    "graphs": graphs,
+    "training-compiled": speed_training.rates,
 }
-OTHERS: dict[str, Callable[[Setting], None]] = {
+# What begins with its turn, without the compiler but for ``cold``, whose compiler finds all in the cache.
+LATER: dict[str, Callable[[Setting], None]] = {
     "whole-training": speed_training.whole,
     "switching": speed_drawing.switching,
+    "graphs": graphs,
     "memory": speed_memory.memory,
-    "training": speed_training.rates,
     "cold": speed_drawing.cold,
+    "training": speed_training.rates,
 }
+ORDER = (
+    *("one", "peer-one", "people", "bare", "peer-people"),
+    *("whole-training", "switching", "graphs", "memory", "cold", "training"),
+)  # by value; ``training-compiled`` takes long to compile and runs only if it is named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import platform
@@ -44,6 +45,7 @@ class Setting:
     tiny: bool
     rounds: int
     compiled: bool
+    waits: bool = False  # for its turn: it is a child of ``figures``
     device: torch.device = field(init=False)
     dtype: torch.dtype = field(init=False)
 
@@ -69,9 +71,20 @@ class Setting:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Within it no other process measures on the same GPU."""
-        with (self.folder / "measuring").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.folder / "measuring"):
             yield
+
+    def ready(self) -> None:
+        """Between first calls and those that count: on its first call, a child of ``figures`` waits for its turn."""
+        if not self.waits:
+            return
+        self.waits = False
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+        say(READY)
+        sys.stdin.readline()
 
     def timed(self, call: Callable[[], Any]) -> float:
         """Seconds of a call, to the end of what it has queued."""
@@ -86,7 +99,7 @@ class Setting:
     ) -> dict[str, float]:
         """{name: median seconds} of calls made in turn, after ``warm`` rounds that do not count.
 
-        The rounds that count have the GPU alone."""
+        All rounds have the GPU alone."""
         times: dict[str, list[float]] = {name: [] for name in calls}
 
         def turn(number: int) -> None:
@@ -96,10 +109,8 @@ class Setting:
                 if number >= 0:
                     times[name].append(took)
 
-        for number in range(-(1 if self.tiny else warm), 0):
-            turn(number)
         with self.alone():
-            for number in range(rounds or self.rounds):
+            for number in range(-(1 if self.tiny else warm), rounds or self.rounds):
                 turn(number)
         return {name: statistics.median(values) for name, values in times.items()}
 
@@ -119,9 +130,17 @@ class Setting:
 
 
 def command(argv: Sequence[str]) -> str:
-    """How this process was started, without the folders of the machine (``--dir``, ``--results``)."""
-    said = re.sub(r" --(dir|results)[= ]\S+", "", " ".join(["", *argv[1:]]))
+    """How this process was started, without the folders of the machine (``--dir``, ``--results``) and ``--waits``."""
+    said = re.sub(r" --(waits|(dir|results)[= ]\S+)", "", " ".join(["", *argv[1:]]))
     return f"python3 -m benchmarks.{Path(argv[0]).stem}{said}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Within it no other process has the same lock."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def say(text: str) -> None:
@@ -129,6 +148,7 @@ def say(text: str) -> None:
 
 
 BEGAN = time.monotonic()
+READY, MEASURED = "ready", "measured"  # what a child of ``figures`` says to its parent
 
 
 def machine() -> dict[str, Any]:
@@ -160,13 +180,24 @@ def load(setting: Setting) -> Base:
 
 
 def load_base(setting: Setting) -> Base:
-    """The base and the people's adapters, made on first use."""
+    """The base and the people's adapters, made on first use by one of the processes that want them."""
+    setting.folder.mkdir(parents=True, exist_ok=True)
+    with locked(setting.folder / "making"):
+        made = _complete(setting)
+    base = made or load(setting)
+    say("base and adapters are there")
+    return base
+
+
+def _complete(setting: Setting) -> Base | None:
+    """Make what is missing; the base, if it was needed for that."""
+    missing = [number for number in range(PEOPLE + 1) if not adapter_path(setting, number).exists()]
+    if not missing:
+        return None
     make(setting)
     base = load(setting)
-    for number in range(PEOPLE + 1):
-        if not adapter_path(setting, number).exists():
-            adapter_path(setting, number).write_bytes(_adapter(base, number))
-    say("base and adapters are there")
+    for number in missing:
+        adapter_path(setting, number).write_bytes(_adapter(base, number))
     return base
 
 

@@ -58,6 +58,7 @@ def rates(setting: Setting) -> None:
     for name in ways:
         say(f"ready: {name}, {setting.timed(lambda name=name: next(ways[name][1])):.1f} s")  # type: ignore[misc]
     calls = {name: (lambda number, name=name: go_on(name)) for name in ways}
+    setting.ready()
     times = setting.interleaved(calls, rounds=min(setting.rounds, 5), warm=1)
     found = {f"{name}, img/s": steps[name] * ways[name][0] / seconds for name, seconds in times.items()}
     for _, one in ways.values():

@@ -1,10 +1,12 @@
 """The rows of ``benchmarks.speed`` run to their end, scaled down, and check what they measure."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import speed, speed_drawing, speed_plots, speed_setup
+from benchmarks import speed, speed_drawing, speed_figures, speed_plots, speed_setup
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,39 @@ def test_a_child_of_figures_keeps_its_rate(
 ) -> None:
     speed.main(["figure", name, "--tiny", "--dir", str(folder)])
     assert "img/s" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_figures_measure_one_part_after_the_other(folder: Path) -> None:
+    speed.main(["switching", "--tiny", "--dir", str(folder)])
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.speed",
+        "figures",
+        "one,switching",
+        "--tiny",
+        "--dir",
+        str(folder),
+    ]
+    lines = subprocess.check_output(command, text=True).splitlines()
+    said = [line.partition("] ")[2] for line in lines if "measure" in line]
+    assert said == ["one measures", "measured", "switching measures", "measured"]
+
+
+def test_figures_leave_out_what_is_not_ready_in_time(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speed.main(["figures", "one,bare", "--tiny", "--dir", str(folder), "--compiled-by", "0"])
+    printed = capsys.readouterr().out
+    assert "one: not ready after 0 s" in printed
+    assert "bare: not ready after 0 s" in printed
+
+
+def test_figures_know_their_parts(folder: Path) -> None:
+    assert set(speed_figures.ORDER) <= speed_figures.PARTS.keys() | speed_figures.LATER.keys()
+    with pytest.raises(SystemExit, match="no such part: two"):
+        speed.main(["figures", "one,two", "--tiny", "--dir", str(folder)])
 
 
 def test_plots_show_every_measured_number() -> None:
