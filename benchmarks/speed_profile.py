@@ -154,7 +154,7 @@ def decoders(setting: Setting) -> None:
         for name, dtype in kinds.items():
             if (compiled and name != "float16") or (setting.tiny and dtype != torch.float32):
                 continue
-            decoder = Decoder(base, dtype)
+            decoder = Decoder(base, dtype, bands=dtype != torch.float32)
             if compiled:
                 decoder.compile()
             found: dict[str, Any] = {

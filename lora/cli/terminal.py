@@ -101,8 +101,12 @@ def about_adapter(path: Path | None) -> Iterator[None]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def load_base(name: str, args: argparse.Namespace) -> Base:
-    """The base, on the device and with the threads that the flags of ``flags.add_machine`` name."""
+def load_base(name: str, args: argparse.Namespace, *, drawing: bool = True) -> Base:
+    """The base, on the device and with the threads that the flags of ``flags.add_machine`` name.
+
+    Without ``drawing`` it gets no copy of the denoiser for drawings.
+    """
+    import cv2
     import torch
 
     from lora.drawing import half_denoiser
@@ -110,6 +114,8 @@ def load_base(name: str, args: argparse.Namespace) -> Base:
 
     if args.threads:
         torch.set_num_threads(args.threads)
+        cv2.setNumThreads(args.threads)
     base = load(name, args.cache_dir, args.device, download=not args.offline)
-    half_denoiser.add_copy(base)
+    if drawing:
+        half_denoiser.add_copy(base)
     return base

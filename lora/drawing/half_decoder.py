@@ -24,18 +24,19 @@ MOST = 1  # by how many levels of 255 a value of an 8-bit picture may differ fro
 class Decoder:
     """Decodes latents [n, channels, h, w] to pixels [n, 3, H, W] in -1..1."""
 
-    def __init__(self, base: Base, dtype: torch.dtype, *, lean: bool = False) -> None:
-        """On a GPU, or with ``lean``, it computes in bands (``banded_decoder``): with less memory, and without the
-        slow kernels and the copies that torch's group norm has for pictures whose channels are last.
+    def __init__(self, base: Base, dtype: torch.dtype, *, bands: bool, lean: bool = False) -> None:
+        """With ``bands`` it computes in bands (``banded_decoder``): with less memory, and without the slow kernels and
+        the copies that torch's group norm has for pictures whose channels are last. ``lean``: also when compiled.
         """
-        self._source, self._lean, self.dtype = base, lean, dtype
+        self._source, self._bands, self._lean, self.dtype = base, bands, lean, dtype
         self._own = base
-        if base.device.type == "cuda" or lean:
+        if bands or base.device.type == "cuda":
             self._copy(rows=None)
 
     def _copy(self, *, rows: int | None) -> None:
         vae = _copied(self._source.vae).to(self._source.device)
-        compute_in_bands(vae.decoder, self.dtype, rows=rows)
+        if self._bands:
+            compute_in_bands(vae.decoder, self.dtype, rows=rows)
         self._own = replace(self._source, vae=vae)
 
     def __call__(self, latents: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ class Decoder:
 
     def compile(self) -> None:
         """Let the compiler write its kernels, of the whole picture if memory allows: it fuses what bands avoid."""
-        if self._own is not self._source and not self._lean:
+        if self._bands and not self._lean:
             self._copy(rows=0)
         self._own.vae.decoder.compile(fullgraph=True, dynamic=False)
 
@@ -61,11 +62,13 @@ def decoder_of(base: Base, *, lean: bool = False) -> Decoder:
     in SD 2.1's shape with random weights (five seeds, on a CPU), the furthest value of the smooth probe is 1.1 to 1.5
     levels away if all is float16, 0.5 to 0.9 with ``compute_in_bands``. bfloat16, with seven bits, is 7 levels away.
     """
-    if base.device.type == "cuda":
-        half = Decoder(base, torch.float16, lean=lean)
-        if furthest(base, half, side=PROBE // 2 if lean else PROBE) <= MOST:
-            return half
-    return Decoder(base, torch.float32, lean=lean)
+    on_gpu = base.device.type == "cuda"
+    tried = [torch.float16] * on_gpu + [torch.float32] * (on_gpu or lean)
+    for dtype in tried:
+        decoder = Decoder(base, dtype, bands=True, lean=lean)
+        if furthest(base, decoder, side=PROBE // 2 if lean else PROBE) <= MOST:
+            return decoder
+    return Decoder(base, torch.float32, bands=False)
 
 
 @torch.no_grad()

@@ -53,7 +53,8 @@ def _timesteps(profile: Profile, steps: int, levels: int) -> list[int] | None:
     turn = round(levels * (1 - profile.guidance_stop)) - 1
     early = [levels - 1 - (levels - 1 - turn) * i / guided for i in range(guided)]
     late = [turn - (turn + 1) * i / (steps - guided) for i in range(steps - guided)]
-    return [round(t) for t in early + late]
+    found = [round(t) for t in early + late]
+    return found if len(set(found)) == steps else None  # more steps than levels there
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,19 @@ class Solver:
 def solver_of(base: Base, steps: int) -> Solver:
     """``make_scheduler`` in so many steps, as factors.
 
-    The step with which guidance stops is of first order: what the denoiser meant with guidance is another picture.
+    The step with which guidance stops is of first order: what the denoiser meant with guidance is another picture. So
+    is one after a step that moved nothing, as there are among nearly as many steps as levels.
     """
     scheduler = make_scheduler(base, steps)
     velocity = base.scheduler.config.prediction_type == "v_prediction"
     levels = [_level(sigma) for sigma in scheduler.sigmas.double().tolist()]
     timesteps = scheduler.timesteps.long().cpu()
+    steps = len(timesteps)  # diffusers' rounding may give one more than was asked for
     solver = Solver(timesteps, torch.zeros(steps, 5), base.scheduler.config.num_train_timesteps)
     # The last step ends at the picture itself, where log_snr is not finite.
     first_order = {0, steps - 1, solver.steps_in(base.profile.guidance_stop)}
     for number, (here, end) in enumerate(pairwise(levels)):
-        if number in first_order:
+        if number in first_order or levels[number - 1] == here:
             factors = (*_first_order(here, end), 0.0)
         else:
             factors = _second_order(levels[number - 1], here, end)

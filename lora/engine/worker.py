@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
+import cv2
 import torch
 
 from lora.adapters import lora_layers
@@ -182,6 +183,7 @@ def work(
     """Load the base, send Ready and run jobs for ever. Raises BaseError if the base cannot be loaded."""
     threads = threads_of(setup)
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     os.environ.setdefault(
         "OMP_NUM_THREADS", str(threads)
     )  # rembg reads it: else its network takes every core

@@ -31,7 +31,8 @@ class TextGraphs:
     def encode(self, encoder: Any, tokens: Tensor) -> Tensor:
         """Embeddings [n, length, width] of tokens [n, length], n <= 16; the encoder must be on the device."""
         with self._lock:
-            addresses = tuple(weight.data_ptr() for weight in encoder.parameters())
+            read = (*encoder.parameters(), *encoder.buffers())
+            addresses = tuple(tensor.data_ptr() for tensor in read)
             if addresses != self._addresses:
                 self._forget(addresses)
             size = next(size for size in SIZES if size >= len(tokens))

@@ -5,6 +5,7 @@ Processes that train together share the work: each makes its part of the variant
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -86,7 +87,9 @@ class Variants:
         concepts = [str(drawing["concept"]) for drawing in drawings]
         cast = Cast(drawings, Source(Rows(files, used), concepts))
         self._planned = scenes.plan(self._kinds, drawings, self._rows, rng, cast)
-        self._pool = Pool(files, used, concepts, self._wanted(), share=count)
+        self._pool = Pool(
+            files, used, concepts, self._wanted(), share=int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        )
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
         self._generator = generator
         device = generator.device

@@ -8,7 +8,7 @@ from lora.models.base_model import Base
 
 
 def test_float16_is_within_a_level(base: Base) -> None:
-    decoder = Decoder(base, torch.float16, lean=True)
+    decoder = Decoder(base, torch.float16, bands=True, lean=True)
     assert 0 <= furthest(base, decoder) <= MOST
     kinds = {weight.dtype for weight in decoder._own.vae.decoder.parameters()}
     assert kinds == {torch.float16, torch.float32}
@@ -18,7 +18,7 @@ def test_float16_is_within_a_level(base: Base) -> None:
 @pytest.mark.parametrize("broken", [float("nan"), 0.1])
 @torch.no_grad()
 def test_what_differs_is_found(base: Base, broken: float) -> None:
-    decoder = Decoder(base, torch.float16, lean=True)
+    decoder = Decoder(base, torch.float16, bands=True, lean=True)
     decoder._own.vae.decoder.conv_out.conv.bias += broken
     assert furthest(base, decoder) > MOST
 
@@ -26,7 +26,7 @@ def test_what_differs_is_found(base: Base, broken: float) -> None:
 @torch.no_grad()
 def test_the_compiler_takes_all_of_it(base: Base) -> None:
     """Without bands, in one graph: the same picture."""
-    decoder = Decoder(base, torch.float32, lean=True)
+    decoder = Decoder(base, torch.float32, bands=True, lean=True)
     side = base.unet.config.sample_size
     latents = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(0))
     decoder._copy(rows=0)

@@ -92,6 +92,14 @@ def test_it_leads_to_ddims_picture_in_fewer_steps(base: Base, noise: Tensor) -> 
     assert (found - ends[1000]).norm() < 0.7 * (ends[20] - ends[1000]).norm()
 
 
+@pytest.mark.parametrize("steps", [998, 1000])
+def test_as_many_steps_as_levels_are_possible(base: Base, noise: Tensor, steps: int) -> None:
+    """Then some steps move nothing."""
+    profile = replace(base.profile, guidance_stop=0.55, guided_steps=0.8)
+    for one in (base, zero_snr(base), replace(zero_snr(base), profile=profile)):
+        assert run(solver_of(one, steps), noise).isfinite().all()
+
+
 def test_a_loop_may_start_in_the_middle(base: Base, noise: Tensor) -> None:
     """Its first step is then of first order: with one answer for all of them, the same as one step to the end."""
     solver = solver_of(zero_snr(base), 8)
