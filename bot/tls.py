@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 
 from bot.config import Telegram
 from bot.errors import ConfigError
@@ -35,7 +34,7 @@ def context(settings: Telegram) -> ssl.SSLContext | None:
 
 def _check_certificate(path: str) -> None:
     try:
-        ssl.create_default_context(cadata=Path(path).read_text())
+        ssl.create_default_context(cafile=path)
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError(f"telegram.webhook_certificate: {path} is no certificate in a PEM file") from error
     except OSError as error:

@@ -49,7 +49,7 @@ async def set_webhook(world: World, call: Call) -> bool:
         world.updates.allow(call.strings("allowed_updates"))
     certificate = call.file("certificate") if "certificate" in call.files or call.has("certificate") else ""
     if isinstance(certificate, Upload):
-        certificate = certificate.data.decode(errors="replace")
+        certificate = certificate.data.decode("ascii", "ignore")  # the text around the PEM block may be any
     world.delivery.reset()
     world.updates.set_webhook({"url": call.text("url"), "secret": secret, "certificate": certificate})
     return True

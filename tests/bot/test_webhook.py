@@ -121,7 +121,7 @@ async def test_an_address_that_telegram_refuses_ends_the_bot(stage: Stage) -> No
 
 
 async def test_a_certificate_of_ones_own(stage: Stage, ada: Person, tmp_path: Path) -> None:
-    """The bot ends TLS itself, and Telegram is given the certificate."""
+    """The bot ends TLS itself, and Telegram is given the certificate, with any text above it."""
     certificate, key = tmp_path / "own.pem", tmp_path / "own.key"
     command = [
         "openssl",
@@ -137,6 +137,7 @@ async def test_a_certificate_of_ones_own(stage: Stage, ada: Person, tmp_path: Pa
     ]
     files = ["-keyout", str(key), "-out", str(certificate), "-addext", "subjectAltName=IP:127.0.0.1"]
     await asyncio.to_thread(subprocess.run, [*command, *files], check=True, capture_output=True)
+    certificate.write_bytes("# Müller\n".encode() + certificate.read_bytes())
     hook = with_webhook(stage)
     url = hook.webhook_url.replace("http:", "https:")
     own = dataclasses.replace(
