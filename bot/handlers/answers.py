@@ -15,6 +15,7 @@ from bot.tables import pack_items, questions
 from bot.tables.questions import Question
 
 Deed = Callable[[Context, Question, str], Awaitable[None]]
+CANCELS = says("cancel")
 HELPS = (says("help"), says("status"))  # who writes this has not understood the question
 # After these, no answer helps.
 GONE = ("drawing-gone", "style-gone", "pack-is-gone", "sticker-not-in-pack", "sample-gone")
@@ -26,7 +27,7 @@ async def answer(context: Context) -> bool:
     asked = await _asked(context)
     if asked is None or message.text is None:
         return False
-    if _is_one_of(message.text, "asked-end-words", *(("sure-no-words",) if asked.kind == SURE else ())):
+    if _ends(asked, message.text):
         await _end(context, asked)
         await context.say("asked-ended")
         return True
@@ -63,6 +64,12 @@ async def _asked(context: Context) -> Question | None:
     if (replied := message.reply_to_message) is not None:
         return await questions.of_message(store, person, context.chat, replied.message_id)
     return await questions.waiting(store, person) if context.group is None else None
+
+
+def _ends(asked: Question, text: str) -> bool:
+    """Whether a text ends the question; to "sure?" a no does that too."""
+    no = ("sure-no-words",) if asked.kind == SURE else ()
+    return CANCELS(text) or _is_one_of(text, "asked-end-words", *no)
 
 
 async def _end(context: Context, asked: Question) -> None:

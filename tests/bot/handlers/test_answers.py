@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from bot.command_words import named
 from bot.context import Context
 from bot.handlers import answers
 from bot.playground import Message, Person
-from bot.tables import questions, samples
+from bot.tables import jobs, questions, samples
 from lora.jobs import Draw
 from tests.bot.conftest import Running, Stage
-from tests.bot.fake_engine import picture
+from tests.bot.fake_engine import held, picture
 from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
 
@@ -103,6 +104,32 @@ async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, com
         await anya.wait_for(lambda m: re.search("удал[её]н", m.text) is not None)
         await anya.send("отмена")
         assert "Отменять нечего" in (await anya.wait_for()).text
+
+
+CANCEL_WORDS = sorted(word for word, command in named().items() if command == "cancel")
+END_WORDS = ["cancel", *CANCEL_WORDS, "стоп", "stop"]
+
+
+@pytest.mark.parametrize("question", ["/delete", "/forgetme", "/sticker"])
+async def test_a_word_for_cancel_ends_the_question_and_no_job(
+    stage: Stage, anya: Person, question: str
+) -> None:
+    """Each of them, in any language: the running drawing goes on, and the word itself is not drawn."""
+    engine = held()
+    async with stage.bot(engine) as running:
+        await anya.send("/new zuvix")
+        await anya.wait_for("zuvix создан")
+        await anya.send("/sticker лиса --seed 42")
+        await until(lambda: engine.jobs)
+        for word in (*END_WORDS, "Остановить!"):
+            await anya.send(question)
+            asked = await anya.wait_for(lambda m: m.button("✕ Отмена") is not None)
+            since = anya.seq
+            await anya.send(word)
+            await anya.wait_for("оставляю как есть")
+            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons, since=since)
+        assert len(await jobs.active_of(running.parts.store, anya.id)) == 1
+        assert len(drawn(running)) == 1
 
 
 ASKED: list[tuple[str, str, str, str]] = [
