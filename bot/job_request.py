@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.blobs import Blobs
 from bot.store import Store
 from bot.tables import cutouts, trainings
@@ -29,7 +31,7 @@ async def _draw(blobs: Blobs, job: Job) -> Draw:
         attempt=job.attempt,
         prompt=_read_by_base(job),
         adapter=await blobs.content(job.adapter) if job.adapter and not job.uncut else None,
-        options=job.options,
+        options=replace(job.options, negative_written="", outline_written=""),  # only the chat needs these
         uncut=await blobs.content(job.uncut) if job.uncut else None,
         background=job.background,
     )
