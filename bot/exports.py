@@ -22,7 +22,7 @@ from bot.blobs import Blobs
 from bot.per_person import PerPerson
 from bot.sender import Sender
 from bot.store import Store
-from bot.tables import exports, people, styles
+from bot.tables import exports, jobs, people, styles
 from bot.tables.exports import Export, ExportKind
 from bot.tables.styles import Style
 from bot.waiting import waiting_helps
@@ -102,7 +102,7 @@ class Exports:
                 await asyncio.to_thread(file.unlink)
         told = _told(words, result)
         if style is not None and not style.finished and export.kind != ExportKind.SAMPLES and result.sent:
-            told += "\n" + words("export-unfinished", step=style.adapter_step)
+            told += "\n" + await unfinished(self._store, words, style)
         return told
 
     async def _files(
@@ -174,6 +174,12 @@ class Exports:
         now = export.message_id
         if now is None or not await self._sender.edit(export.person, now, text):
             await self._sender.text(export.person, text)
+
+
+async def unfinished(store: Store, words: Words, style: Style) -> str:
+    """How far a style has learned whose training is not done: it goes on, or was cancelled or failed."""
+    goes_on = await jobs.trains(store, style.id)
+    return words("export-unfinished" if goes_on else "export-ended", step=style.adapter_step)
 
 
 def _told(words: Words, result: Result) -> str:

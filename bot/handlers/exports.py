@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import UserError
+from bot.exports import unfinished
 from bot.tables import exports, styles
 from bot.tables.exports import ExportKind
 
@@ -21,7 +22,7 @@ async def export(context: Context) -> None:
         raise UserError("export-nothing", keyword=style.keyword)
     lines = [context.words("export", keyword=style.keyword)]
     if style.adapter is not None and not style.finished:
-        lines.append(context.words("export-unfinished", step=style.adapter_step))
+        lines.append(await unfinished(context.parts.store, context.words, style))
     await context.send("\n".join(lines), buttons=context.words.buttons(buttons))
 
 

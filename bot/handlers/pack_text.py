@@ -96,12 +96,12 @@ PLAIN = _PlainOrder()
 
 async def plain(context: Context) -> None:
     """Words that only a pack can obey, without a reply."""
-    await _obey(context, await _only(context), (context.message.text or "").lstrip("/"))
+    await _obey(context, await _only(context), context.message.text or "")
 
 
 async def _obey(context: Context, pack: Pack, text: str) -> None:
     """Do what the words say. Numbers are those that the person has seen last."""
-    text = text.strip()
+    text = text.strip().lstrip("/")
     if found := _TITLE.fullmatch(text):
         await pack_handlers.retitle(context, pack, found[1], None)
         return

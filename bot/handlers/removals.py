@@ -11,8 +11,13 @@ from bot.tables import packs, styles
 
 
 async def delete(context: Context) -> None:
-    """/delete asks before the style is deleted; /delete 3 is like "delete 3"."""
-    await (remove(context) if are_removals(context.message.text or "") else style_handlers.delete(context))
+    """/delete asks before the style is deleted; /delete 3 is like "delete 3", also in reply to a shown pack."""
+    if not are_removals(context.message.text or ""):
+        await style_handlers.delete(context)
+    elif pack_text.TO_PACK.filter(context.message):
+        await pack_text.order(context)
+    else:
+        await remove(context)
 
 
 async def remove(context: Context) -> None:
@@ -20,8 +25,9 @@ async def remove(context: Context) -> None:
     style = await styles.get(context.parts.store, context.person.id, context.person.style)
     has_packs = bool(await packs.all_of(context.parts.store, context.person.id))
     if style is not None and style.samples and has_packs:
-        numbers = ", ".join(map(str, removals(context.message.text or "") or ()))
-        raise UserError("remove-what", numbers=numbers, keyword=style.keyword)
+        found = removals(context.message.text or "") or ()
+        numbers = ", ".join(map(str, found))
+        raise UserError("remove-what", numbers=numbers, number=found[0], keyword=style.keyword)
     if has_packs:
         await pack_text.plain(context)
     else:

@@ -143,6 +143,9 @@ TEXTS = {
     "export-unfinished": (
         "Its training has not ended: the file holds what I learned in {step:step|steps}. /status tells what is left."
     ),
+    "export-ended": (
+        "Its training was ended early: the file holds what I learned in {step:step|steps}. /train begins a new one."
+    ),
     "export-begins": "I am getting your files ready …",
     "export-sent": "{n:file|files} sent.",
     "export-too-large": (
@@ -439,7 +442,8 @@ TEXTS = {
     ),
     "remove-what": (
         "What shall I remove? For a picture of <b>{keyword}</b>, write <code>-{numbers}</code>. "
-        "For a sticker of a pack, open the pack in /packs and reply to it with the same words."
+        "For a sticker of a pack, open the pack in /packs and reply to it with <code>delete {number}</code>, "
+        "one sticker at a time."
     ),
     "caption-usage": "Like this: /caption 3 a red fox waving",
     "text-unclear": (
@@ -762,7 +766,7 @@ TEXTS = {
     # drawing
     "ask-reply": "Reply to this message.",
     "asked-ended": "All right, nothing changes.",
-    "asked-end-words": "cancel stop undo",
+    "asked-end-words": "stop undo",
     "sure-no-words": "no",
     "sure-yes-words": "yes",
     "sure-press": "I do that by the button only: press it below my question.",

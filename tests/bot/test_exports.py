@@ -18,9 +18,12 @@ from bot.tables.exports import ExportKind
 from bot.zip_parts import Entry
 from lora.data import imagefolder, pictures
 from tests.bot.conftest import Running, Stage
+from tests.bot.fake_engine import FakeEngine
 from tests.bot.marked import stored_files, visit
 from tests.bot.test_sharing import link_of
+from tests.bot.trainings import CHECKPOINT, ready_to_train
 from tests.patient_person import PatientPerson
+from tests.waiting import until_async as until
 
 
 async def files_of(person: Person) -> dict[str, bytes]:
@@ -112,6 +115,29 @@ async def test_an_adapter_for_other_programs(stage: Stage, ada: Person, tmp_path
     with safe_open(tmp_path / "x.safetensors", "np") as file:
         assert all(name.startswith("lora_unet_") for name in file.keys())  # noqa: SIM118 - it is no dict
         assert file.metadata()["modelspec.title"] == "zuvix"
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_what_is_said_of_a_training_that_is_not_done(stage: Stage, ada: Person, ends: bool) -> None:
+    """That it goes on, while it does; after a cancel, after how many steps it ended, also with the file."""
+    engine = FakeEngine()
+    engine.hold_after_checkpoint = True
+    async with ready_to_train(stage, ada, engine) as running:
+        await ada.send("/train")
+        await until(lambda: running.parts.store.value(CHECKPOINT))
+        if ends:
+            await ada.send("/cancel")
+            await until(lambda: running.parts.store.value("SELECT state = 'cancelled' FROM job"))
+        told = (
+            "was ended early: the file holds what I learned in 2 steps" if ends else "training has not ended"
+        )
+        await draw_with(running, FILE.read_bytes())
+        await ada.send("/export")
+        shown = await ada.wait_for("What of zuvix shall I send")
+        assert told in shown.text
+        if ends:
+            await ada.press(shown, "export:diffusers")
+            assert told in (await ada.wait_for("1 file sent")).text
 
 
 async def draw_with(running: Running, adapter: bytes) -> None:

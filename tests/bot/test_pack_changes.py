@@ -13,7 +13,7 @@ from bot import pack_record
 from bot.playground import Fault, Message, Person
 from bot.tables import pack_changes, pack_stickers
 from tests.bot.conftest import Running, Stage
-from tests.bot.fake_engine import sticker
+from tests.bot.fake_engine import picture, sticker
 from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
 
@@ -72,6 +72,22 @@ async def done(person: Person, text: str, since: int) -> Message:
 
 def words_on(message: Message) -> list[str]:
     return [button.label for button in message.buttons]
+
+
+@pytest.mark.parametrize("words", ["delete 3", "/delete 3", "/удали 3"])
+async def test_words_that_could_mean_a_picture_or_a_sticker(stage: Stage, ada: Person, words: str) -> None:
+    """The bot asks. In reply to the shown pack they mean its sticker, with a slash too."""
+    async with packed(stage, ada):
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.send_picture(picture(128, 128, 1), as_="document", caption="a fox")
+        await ada.wait_for("1 in all")
+        before = await ids(ada)
+        await ada.send(words)
+        assert "reply to it with delete 3" in (await ada.wait_for("What shall I remove?")).text
+        await ada.send(words, reply_to=await shown(ada))
+        await ada.wait_for("Sticker 3 is out of")
+        assert await ids(ada) == before[:2]
 
 
 async def test_a_sticker_is_deleted_and_comes_back_as_it_was(stage: Stage, ada: Person) -> None:
