@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from bot import config, database_file, tls
-from bot.config import Config
+from bot.config import Base, Config
 from bot.errors import ConfigError
 from bot.migrations import MIGRATIONS
 from bot.program import program
@@ -194,7 +194,7 @@ def engine(settings: Config) -> Iterator[Finding]:
 
 def _mend_base(name: str, wrong: str) -> str:
     """What to do about a base that cannot be used; ``wrong`` is what the engine says of it."""
-    if name == "sticker-nano":
+    if name == Base.name:
         return "install the project again, or set base.name"
     if "lora fetch" in wrong:
         return f"{program('lora')} fetch {name}, or set base.name"
