@@ -112,7 +112,9 @@ def test_a_drawing_averaged_down_is_what_plain_diffusers_draws(fine: Base) -> No
     """The same three steps through StableDiffusionPipeline.from_pretrained, and through ``draw``."""
     pipeline = StableDiffusionPipeline.from_pretrained(fine.folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
-    profile = replace(fine.profile, guidance_stop=1.0, guided_steps=None)  # steps as diffusers would choose them
+    profile = replace(
+        fine.profile, guidance_stop=1.0, guided_steps=None
+    )  # steps as diffusers would choose them
     fine = replace(fine, profile=profile)
     pipeline.scheduler = solver.make_scheduler(fine, 3)
     noise = torch.randn(8, 32, 32, generator=torch.Generator().manual_seed(1))[None]
