@@ -31,12 +31,17 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """The process's exit code: 0 ended, 1 failed, 2 the operator has to mend something."""
-    parser = argparse.ArgumentParser(prog=program(), description=__doc__)
+    parser = argparse.ArgumentParser(prog=program(), description=__doc__, add_help=False)
+    parser.add_argument("-h", "--help", action="store_true", help="show this, or what a command takes")
     parser.add_argument("--config", type=Path, help="a TOML file in place of ./config.toml")
     parser.add_argument("command", nargs="?", choices=COMMANDS, help="default: run the bot")
     chosen, rest = parser.parse_known_args(argv)
+    if chosen.help and not chosen.command:
+        parser.print_help()
+        return 0
     try:
         if chosen.command:
+            rest += ["--help"] * chosen.help
             return int(import_module(COMMANDS[chosen.command]).main(rest, chosen.config))
         if rest:
             parser.error(f"unknown arguments: {' '.join(rest)}")

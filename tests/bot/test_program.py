@@ -24,10 +24,17 @@ def test_it_is_called_as_it_was_called(
     """From a wheel by its command, in the project by its module."""
     monkeypatch.setattr(sys, "argv", [called])
     assert program("lora") == lora
-    with pytest.raises(SystemExit):
-        __main__.main(["--help"])
+    assert __main__.main(["--help"]) == 0
     assert f"usage: {bot} [" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", [called.replace("stickersmith", "stickersmith-lora")])
     with pytest.raises(SystemExit):
         main(["translate", "--help"])
     assert f"usage: {lora} translate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", __main__.COMMANDS)
+def test_each_command_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        __main__.main([command, "--help"])
+    assert ended.value.code == 0
+    assert command in capsys.readouterr().out.splitlines()[0]

@@ -106,6 +106,18 @@ async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, com
         assert "Отменять нечего" in (await anya.wait_for()).text
 
 
+async def test_the_word_for_cancel_takes_nothing_back(stage: Stage, anya: Person) -> None:
+    """As /cancel: what is done stays."""
+    async with stage.bot() as running:
+        await with_a_picture_without_words(anya)
+        await anya.send("лиса")
+        await anya.wait_for("Картинка 1:")
+        for word in ("отмена", "Отмена!", "остановить"):
+            await anya.send(word)
+            assert "Отменять нечего" in (await anya.wait_for()).text
+        assert await captions_of(running) == ["zuvix a fox"]
+
+
 CANCEL_WORDS = sorted(word for word, command in named().items() if command == "cancel")
 END_WORDS = ["cancel", *CANCEL_WORDS, "стоп", "stop"]
 
