@@ -25,6 +25,7 @@ from benchmarks import speed_drawing, speed_memory, speed_training
 from benchmarks import speed_setup as setup
 from benchmarks.speed_setup import MEASURED, PEOPLE, READY, Setting, say
 
+SECONDS_TO_END = 5.0  # for the lines of an ended process to arrive
 BEFORE = -9  # the number of a first picture: its prompts are not asked for again
 
 
@@ -37,6 +38,7 @@ class Child:
     ready: threading.Event = field(default_factory=threading.Event)  # to measure; also set when it has ended
     measured: threading.Event = field(default_factory=threading.Event)  # also set when it has ended
     failed: bool = False
+    follower: threading.Thread | None = None
 
     @classmethod
     def start(cls, name: str, argv: list[str]) -> Child:
@@ -59,18 +61,20 @@ class Child:
             start_new_session=True,
         )
         child = cls(name, process)
-        threading.Thread(target=child._follow, daemon=True).start()
+        child.follower = threading.Thread(target=child._follow, daemon=True)
+        child.follower.start()
         return child
 
     def _follow(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.strip():
-                print(f"{self.name}: {line.rstrip()[:200]}", flush=True)
-            if line.endswith(f"] {READY}\n"):
-                self.ready.set()
-            if line.endswith(f"] {MEASURED}\n"):
-                self.measured.set()
+        with self.process.stdout as lines:
+            for line in lines:
+                if line.strip():
+                    print(f"{self.name}: {line.rstrip()[:200]}", flush=True)
+                if line.endswith(f"] {READY}\n"):
+                    self.ready.set()
+                if line.endswith(f"] {MEASURED}\n"):
+                    self.measured.set()
         self.failed = not self.measured.is_set()
         self.ready.set()
         self.measured.set()
@@ -87,6 +91,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):  # it has not read what was written last
+                self.process.stdin.close()
+        if self.follower is not None:
+            self.follower.join(SECONDS_TO_END)
 
 
 def figures(setting: Setting, argv: list[str], names: list[str], seconds: float, compiled_by: float) -> None:
