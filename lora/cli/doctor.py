@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lora.cli import flags
 from lora.cli.flags import up_to, whole
 from lora.cli.terminal import UsageError, check_folder, load_base, say
+from lora.cli.train_flags import MOST_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--train_data_dir", type=Path, default=DEMO, help="pictures with a metadata.jsonl")
     add("--steps", type=whole, default=20, help="training steps")
     add("--draw_steps", type=whole, default=25)
-    add("--resolution", type=up_to(2048), help="of the training; default: the base's own")
+    add("--resolution", type=up_to(MOST_SIDE), help="of the training; default: the base's own")
     add("--out", type=Path, default=Path("data/doctor"), help="where before.png and after.png go")
     flags.add_machine(parser)
 

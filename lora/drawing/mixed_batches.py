@@ -21,10 +21,11 @@ from lora.drawing.sampling import (
     noise_of,
     texts_of,
 )
-from lora.drawing.solver import solver_of
+from lora.drawing.solver import Solver, solver_of
 from lora.jobs import JobError
 from lora.models.base_model import Base
 from lora.models.offload import LARGE, free_for_drawing, free_text_encoder
+from lora.models.profiles import Profile
 
 log = logging.getLogger(__name__)
 
@@ -146,8 +147,9 @@ def draw_mixed(
 def _sampled(
     base: Base, drawing: CapturedDrawing, requests: Sequence[Request], steps: int
 ) -> Generator[DrawProgress, None, Tensor]:
-    phases = phases_of(base, steps, guided=any(one.cfg != 1 for one in requests))
-    sampling = drawing.sample(requests, solver_of(base, steps), phases)
+    solver = solver_of(base, steps)
+    phases = phases_of(base.profile, solver, guided=any(one.cfg != 1 for one in requests))
+    sampling = drawing.sample(requests, solver, phases)
     while True:
         try:
             number = next(sampling)
@@ -160,12 +162,10 @@ def _sampled(
     return latents
 
 
-def phases_of(base: Base, steps: int, *, guided: bool) -> list[Phase]:
+def phases_of(profile: Profile, solver: Solver, *, guided: bool) -> list[Phase]:
     """Where the profile changes strength and guidance on the way."""
-    profile = base.profile
-    solver = solver_of(base, steps)
     until, shaping = (solver.steps_in(share) for share in (profile.guidance_stop, profile.shaping))
-    starts = sorted({0, shaping, until} - {steps})
+    starts = sorted({0, shaping, until} - {len(solver)})
     return [
         Phase(
             first=start,

@@ -13,6 +13,7 @@ from lora.drawing import mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing
 from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
+from lora.drawing.solver import solver_of
 from lora.jobs import JobError
 from lora.models.base_model import Base
 from tests.lora.adapters.files import make
@@ -122,13 +123,13 @@ def test_every_step_is_an_event(base: Base) -> None:
 
 def test_phases_begin_where_something_changes(base: Base) -> None:
     profile = replace(base.profile, guidance_stop=0.55, shaping=0.2, shaping_strength=0.5)
-    found = phases_of(replace(base, profile=profile), 20, guided=True)
+    found = phases_of(profile, solver_of(replace(base, profile=profile), 20), guided=True)
     assert [(one.first, one.guided, one.strength) for one in found] == [
         (0, True, 0.5),
         (4, True, 1.0),
         (11, False, 1.0),
     ]
-    assert not any(one.guided for one in phases_of(base, 20, guided=False))
+    assert not any(one.guided for one in phases_of(base.profile, solver_of(base, 20), guided=False))
 
 
 def test_what_fits_no_slots_is_drawn_without_them(base: Base, items: list[Item]) -> None:
