@@ -11,6 +11,7 @@ from PIL import Image
 
 from lora.engine import WorkerGone
 from lora.jobs import (
+    AnyJob,
     Cancelled,
     Checkpoint,
     Compared,
@@ -31,6 +32,7 @@ from lora.jobs import (
     TrainSettings,
     loaded,
 )
+from tests.waiting import until_async
 
 STEPS = 4
 
@@ -88,6 +90,22 @@ class FakeEngine:
         kinds = {Train: self._train, Draw: self._draw, CutOut: self._cut_out}
         work = kinds[type(job)](job)
         self.running[job.id] = asyncio.create_task(work)
+
+    async def given(self, kind: type[AnyJob], prompt: str = "", seed: int | None = None) -> AnyJob:
+        """The newest job of this kind, once a worker has it; a draw by the end of its prompt and its seed, too.
+
+        A message can be read before the worker has the job that it tells of.
+        """
+
+        def wanted(job: Job) -> bool:
+            if isinstance(job, Draw) and not (
+                job.prompt.endswith(prompt) and seed in (None, job.options.seed)
+            ):
+                return False
+            return isinstance(job, kind) and job.id in self.running
+
+        await until_async(lambda: any(map(wanted, self.jobs)))
+        return next(job for job in reversed(self.jobs) if isinstance(job, kind) and wanted(job))
 
     async def cancel(self, job_id: int) -> None:
         if (task := self.running.pop(job_id, None)) is not None and not task.done():

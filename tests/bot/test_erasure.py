@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.playground import Person
 from bot.store import Store
 from bot.tables import erasures, held, people
+from lora.jobs import Draw
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.marked import MARKS, files_with_marks, stored_files, visit, words_in
@@ -94,7 +95,7 @@ async def test_a_deletion_goes_on_after_a_kill(stage: Stage, ada: Person) -> Non
         await visit(stage, ada)
         engine.go.clear()
         await ada.send("/sticker a wubble")
-        await until_async(lambda: engine.jobs[-1].id in engine.running)
+        await engine.given(Draw, "a wubble")
         await ada.send("/forgetme")
         asked = await ada.wait_for("cannot be undone")
         await erasures.ask(
@@ -115,7 +116,7 @@ async def test_jobs_end_in_the_worker_too(stage: Stage, ada: Person) -> None:
         await visit(stage, ada)
         engine.go.clear()
         await ada.send("/sticker a wubble")
-        await until_async(lambda: len(engine.running) and engine.jobs[-1].id in engine.running)
+        await engine.given(Draw, "a wubble")
         await forget(ada, "forget:rows")
         await erased(running.parts.store, ada.id)
         engine.go.set()

@@ -10,6 +10,7 @@ import pytest
 
 from bot.playground import Message, Person
 from bot.tables import erasures
+from lora.jobs import Draw
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.marked import visit, words_in
@@ -109,9 +110,9 @@ async def test_the_owner_ends_it(stage: Stage, ada: Person, bob: Person) -> None
         await bob.wait_for("seed 5")
         engine.go.clear()
         await bob.send("/sticker a red fox --seed 3")
-        await until_async(lambda: engine.jobs[-1].prompt == "zuvix a red fox")
+        await engine.given(Draw, "a red fox", seed=3)
         await ada.send("/sticker a dog --seed 8")
-        await until_async(lambda: engine.jobs[-1].prompt == "zuvix a dog")
+        await engine.given(Draw, "a dog", seed=8)
         await ada.send("/share")
         older = await ada.wait_for("shared by a link. 1 person draws")
         await ada.press(shown, "share:end")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.config import Sticker
 from bot.playground import Person
-from lora.jobs import Draw, Failed
+from lora.jobs import Draw, Failed, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.trainings import CHECKPOINT, drawn_with, ready_to_train, trained
@@ -18,14 +18,13 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
     async with stage.bot() as running:
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("Drawn without a style: you have none yet. /new")
-        await until(lambda: running.engine.jobs)
-        assert running.engine.jobs[0].prompt == "a fox"
+        assert (await running.engine.given(Draw)).prompt == "a fox"
     async with ready_to_train(stage, ada, engine) as running:
         await ada.send("/sticker a fox --seed 2")
         await ada.wait_for("Drawn without your style: it is not trained yet")
         engine.go.clear()
         await ada.send("/train")
-        await until(lambda: engine.jobs[-1].id in engine.running)
+        await engine.given(Train)
         await ada.send("/sticker a fox --seed 4")
         await ada.wait_for("I am still learning it")
         engine.go.set()
@@ -34,9 +33,7 @@ async def test_what_draws_is_named(stage: Stage, ada: Person) -> None:
         assert "what I learned in 2 steps" in (await ada.wait_for("What of zuvix")).text
         await ada.send("/sticker a fox --seed 3")
         await ada.wait_for("learned of zuvix so far")
-        await until(lambda: isinstance(engine.jobs[-1], Draw))
-        drawn = engine.jobs[-1]
-        assert isinstance(drawn, Draw)
+        drawn = await engine.given(Draw, seed=3)
         assert drawn.adapter == b"adapter of zuvix at 2"
         assert drawn.prompt == "zuvix a fox"
 
