@@ -79,14 +79,18 @@ async def set_my_commands(world: World, call: Call) -> bool:
     commands = call.objects("commands")
     if len(commands) > limits.COMMANDS:
         raise bad_request("BOT_COMMANDS_TOO_MUCH")
-    for command in commands:
-        if not COMMAND.fullmatch(str(command.get("command", "")).removeprefix("/")):
-            raise bad_request("BOT_COMMAND_INVALID")
-        if not 1 <= len(str(command.get("description", ""))) <= limits.COMMAND_DESCRIPTION_CHARACTERS:
-            raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
-    clean = [{"command": c["command"].removeprefix("/"), "description": c["description"]} for c in commands]
+    clean = [_command(Call(method=call.method, params=command)) for command in commands]
     world.store_setting("commands", world.setting("commands") | {_audience(call): clean})
     return True
+
+
+def _command(given: Call) -> Json:
+    command, description = given.text("command", "").removeprefix("/"), given.text("description", "")
+    if not COMMAND.fullmatch(command):
+        raise bad_request("BOT_COMMAND_INVALID")
+    if not 1 <= len(description) <= limits.COMMAND_DESCRIPTION_CHARACTERS:
+        raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
+    return {"command": command, "description": description}
 
 
 async def get_my_commands(world: World, call: Call) -> list[Json]:
@@ -140,8 +144,8 @@ async def get_my_short_description(world: World, call: Call) -> Json:
 
 
 def _audience(call: Call) -> str:
-    scope = call.json("scope") or {"type": "default"}
-    if not isinstance(scope, dict) or "type" not in scope:
+    scope = call.object("scope") or {"type": "default"}
+    if "type" not in scope:
         raise bad_request("can't parse BotCommandScope: expected an Object")
     kind = scope["type"] if set(scope) == {"type"} else json.dumps(scope, sort_keys=True)
     return f"{kind} {call.text('language_code', '')}"

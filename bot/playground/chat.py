@@ -16,7 +16,7 @@ from bot.playground.limits import ApiError, bad_request
 from bot.playground.markup import callback_data
 from bot.playground.messages import without_reply
 from bot.playground.publish import publish, sticker_file
-from bot.playground.wire import Call, Json, Upload, read_call
+from bot.playground.wire import Call, Json, Upload, is_whole, read_call
 from bot.playground.world import World
 
 SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "video/webm")  # others are only offered for download
@@ -103,15 +103,17 @@ class Chat:
 
     async def messages(self, request: web.Request) -> web.Response:
         """The chat so far, and the number of the last event in it."""
-        chat, seq = self._chat(self._person(request), request.query.get("chat")), self._world.log.last()
+        chat, seq = (
+            self._chat(self._person(request), await read_call(request, "messages")),
+            self._world.log.last(),
+        )
         return web.json_response({"messages": self._world.messages(chat), "seq": seq})
 
     async def events(self, request: web.Request) -> web.Response:
         """What happened after event number ``after``, waiting up to ``timeout`` seconds for it."""
-        seconds = min(float(request.query.get("timeout", "0")), EVENT_SECONDS)
-        events = await self._world.log.after(
-            self._person(request), int(request.query.get("after", "0")), seconds
-        )
+        seconds = min(EVENT_SECONDS, float(request.query.get("timeout", "0")))  # not a number: the first
+        after = (await read_call(request, "events")).int("after", 0)
+        events = await self._world.log.after(self._person(request), after, seconds)
         return web.json_response(events)
 
     async def packs(self, request: web.Request) -> web.Response:
@@ -139,7 +141,7 @@ class Chat:
         ``{"as": "photo|sticker|document", "caption", "emoji"}`` in their order. ``reply_to`` is a message id.
         """
         person, call = self._person(request), await read_call(request, "send")
-        place = Place(chat=self._chat(person, call.params.get("chat")), author=person)
+        place = Place(chat=self._chat(person, call), author=person)
         reply = self._reply(place.chat, call.int("reply_to", 0))
         if call.files:
             sent = await self._send_files(place, _items(call), reply)
@@ -153,7 +155,7 @@ class Chat:
     async def edit(self, request: web.Request) -> web.Response:
         """Change the ``text``, or the caption, of the person's own message ``message_id``; gives the message."""
         person, call = self._person(request), await read_call(request, "edit")
-        chat = self._chat(person, call.params.get("chat"))
+        chat = self._chat(person, call)
         message = self._world.message(chat, call.int("message_id"))
         if message is None or message["from"]["id"] != person:
             raise bad_request("message can't be edited")
@@ -198,7 +200,7 @@ class Chat:
     async def press(self, request: web.Request) -> web.Response:
         """Press the button with ``data`` under the message ``message_id``; gives the query's id."""
         person, call = self._person(request), await read_call(request, "press")
-        chat = self._chat(person, call.params.get("chat"))
+        chat = self._chat(person, call)
         message = self._world.message(chat, call.int("message_id"))
         if message is None or call.text("data") not in callback_data(message):
             raise bad_request("there is no such button")
@@ -220,7 +222,8 @@ class Chat:
         title, members = call.text("title").strip(), call.json("members")
         if not 1 <= len(title) <= limits.GROUP_TITLE_CHARACTERS:
             raise bad_request("chat title is empty or too long")
-        if not isinstance(members, list) or not all(self._world.people.known(id) for id in members):
+        known = self._world.people.known
+        if not isinstance(members, list) or not all(is_whole(id) and known(id) for id in members):
             raise bad_request("members must be people's ids")
         with self._world.change():
             id = self._world.groups.add(title, members)
@@ -233,7 +236,7 @@ class Chat:
     async def remove_bot(self, request: web.Request) -> web.Response:
         """Remove the bot from the group ``chat``."""
         person, call = self._person(request), await read_call(request, "remove_bot")
-        self._world.groups.remove_bot(self._chat(person, call.text("chat")))
+        self._world.groups.remove_bot(self._chat(person, call))
         return web.json_response({})
 
     async def inline(self, request: web.Request) -> web.Response:
@@ -243,7 +246,7 @@ class Chat:
         """
         person, call = self._person(request), await read_call(request, "inline")
         text, offset = call.text("query", "")[: limits.INLINE_QUERY_CHARACTERS], call.text("offset", "")
-        chat = self._chat(person, call.params.get("chat"))
+        chat = self._chat(person, call)
         if (known := self._world.inline.cached(person, text, offset)) is not None:
             self._world.log.add(person, {"kind": "inline"} | known)
             return web.json_response({"query_id": known["query_id"]})
@@ -257,7 +260,7 @@ class Chat:
     async def choose(self, request: web.Request) -> web.Response:
         """Send the result ``result_id`` of the query ``query_id``; gives the message."""
         person, call = self._person(request), await read_call(request, "choose")
-        place = Place(chat=self._chat(person, call.params.get("chat")), author=person)
+        place = Place(chat=self._chat(person, call), author=person)
         query, answer = self._world.inline.answered(person, call.text("query_id"))
         result = next((one for one in answer["results"] if one["id"] == call.text("result_id")), None)
         if result is None:
@@ -272,11 +275,9 @@ class Chat:
             self._world.updates.add("chosen_inline_result", chosen)
         return web.json_response(message)
 
-    def _chat(self, person: int, chat: object) -> int:
+    def _chat(self, person: int, call: Call) -> int:
         """The chat that is meant: a group that the person is in, or their private one."""
-        if chat in (None, ""):
-            return person
-        id = int(str(chat))
+        id = call.int("chat", person)
         if id != person and person not in self._world.groups.members(id):
             raise ApiError(403, "the person is not in this chat")
         return id
@@ -286,7 +287,7 @@ class Chat:
 
     def _person(self, request: web.Request) -> int:
         person = int(request.match_info["person"])
-        if not self._world.people.known(person):
+        if not is_whole(person) or not self._world.people.known(person):
             raise ApiError(404, "there is no such person")
         return person
 
@@ -349,7 +350,9 @@ def _items(call: Call) -> list[Item]:
         named = Upload(
             name=upload.name, mime=mimetypes.guess_type(upload.name)[0] or upload.mime, data=upload.data
         )
-        items.append(Item(upload=named, kind=kind, caption=caption, emoji=described.get("emoji") or None))
+        items.append(
+            Item(upload=named, kind=kind, caption=caption, emoji=str(described.get("emoji") or "") or None)
+        )
     if len({item.kind for item in items}) > 1:
         raise bad_request("an album is of one kind")
     return items

@@ -11,7 +11,7 @@ from bot.playground import limits, pictures
 from bot.playground.entities import formatted
 from bot.playground.files import Content, File
 from bot.playground.limits import bad_request
-from bot.playground.wire import Call, Json, Upload
+from bot.playground.wire import Call, Json, Upload, is_whole
 from bot.playground.world import World
 
 MEDIA = ("photo", "document", "sticker")
@@ -41,8 +41,10 @@ def _formatted(call: Call, text: str, field: str) -> tuple[str, list[Json]]:
     if call.has("parse_mode"):
         return formatted(text, call.text("parse_mode"))
     plain, automatic = formatted(text, "")
-    given = [e for e in call.objects(field) if {"type", "offset", "length"} <= set(e)]
-    return plain, sorted(given + automatic, key=lambda e: (int(e["offset"]), -int(e["length"])))
+    given = call.objects(field)
+    if not all(is_whole(entity.get(key)) for entity in given for key in ("offset", "length")):
+        raise bad_request("can't parse MessageEntity: its offset and length must be numbers")
+    return plain, sorted(given + automatic, key=lambda e: (e["offset"], -e["length"]))
 
 
 async def photo(world: World, source: Upload | str) -> Json:

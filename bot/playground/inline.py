@@ -48,10 +48,10 @@ def _result(world: World, result: Json) -> Json:
 
 
 def _button(call: Call) -> Json | None:
-    button = call.json("button")
-    if button is None:
+    button = call.object("button")
+    if not button:
         return None
-    if not isinstance(button, dict) or not str(button.get("text") or "").strip():
+    if not str(button.get("text") or "").strip():
         raise bad_request("SWITCH_PM_TEXT_EMPTY")
     parameter = str(button.get("start_parameter", ""))
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", parameter):

@@ -8,7 +8,7 @@ import time
 from bot.playground import content, limits
 from bot.playground.limits import bad_request
 from bot.playground.markup import keyboard
-from bot.playground.wire import Call, Json
+from bot.playground.wire import Call, Json, is_whole
 from bot.playground.world import World
 
 NOT_MODIFIED = (
@@ -52,7 +52,7 @@ async def send_media_group(world: World, call: Call) -> list[Json]:
     least, most = limits.ALBUM_ITEMS
     if not least <= len(items) <= most:
         raise bad_request("wrong number of items in the album; must be 2-10")
-    if len({item.get("type") for item in items}) > 1:
+    if len({str(item.get("type")) for item in items}) > 1:
         raise bad_request("documents and photos can't be mixed in one album")
     made = [await _media(world, call, item) for item in items]
     group = {"media_group_id": str(secrets.randbits(60))}
@@ -96,10 +96,7 @@ async def edit_message_reply_markup(world: World, call: Call) -> Json:
 async def edit_message_media(world: World, call: Call) -> Json:
     """Another photo or document with its caption in the place of the old one."""
     _own(world, call)
-    media = call.json("media")
-    if not isinstance(media, dict):
-        raise bad_request("can't parse InputMedia: expected an Object")
-    made = await _media(world, call, media)
+    made = await _media(world, call, call.object("media"))
     return _edit(world, _own(world, call), made | _markup(call))
 
 
@@ -125,7 +122,7 @@ async def delete_messages(world: World, call: Call) -> bool:
     if (
         not isinstance(ids, list)
         or not 1 <= len(ids) <= limits.DELETE_MESSAGES
-        or set(map(type, ids)) != {int}
+        or not all(map(is_whole, ids))
     ):
         raise bad_request("message identifiers are not specified")
     for message_id in ids:
@@ -167,12 +164,12 @@ def _send(world: World, call: Call, body: Json) -> Json:
 
 def _reply(world: World, call: Call) -> Json:
     """The message that is replied to, without its own reply_to_message."""
-    wanted = call.json("reply_parameters") or {}
-    message_id = wanted.get("message_id") or call.int("reply_to_message_id", 0)
+    wanted = Call(method=call.method, params=call.object("reply_parameters"))
+    message_id = wanted.int("message_id", 0) or call.int("reply_to_message_id", 0)
     if not message_id:
         return {}
-    message = world.message(call.int("chat_id"), int(message_id))
-    if message is None and not wanted.get("allow_sending_without_reply"):
+    message = world.message(call.int("chat_id"), message_id)
+    if message is None and not wanted.flag("allow_sending_without_reply"):
         raise bad_request("message to be replied not found")
     return {"reply_to_message": without_reply(message)} if message else {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
@@ -14,6 +14,12 @@ from bot.playground.limits import ApiError, bad_request
 
 CHUNK_BYTES = 1 << 18
 OCTETS = "application/octet-stream"  # the type of a file whose sender names none
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    ConnectionError,
+    web.RequestPayloadError,
+)  # no UTF-8, no such charset, cut off
 Json = dict[str, Any]  # an object of the Bot API, as its documentation names the fields
 
 
@@ -50,9 +56,12 @@ class Call:
         if not self.has(name) and default is not None:
             return default
         try:
-            return int(self.text(name))
+            value = int(self.text(name))
         except ValueError:
-            raise bad_request(f"parameter {name} must be an integer") from None
+            value = None
+        if not is_whole(value):
+            raise bad_request(f"parameter {name} must be an integer")
+        return value
 
     def flag(self, name: str) -> bool:
         """A Boolean; absent is false."""
@@ -66,9 +75,16 @@ class Call:
         if not value:
             return None
         try:
-            return json.loads(value)
+            return parsed(value)
         except ValueError:
             raise bad_request(f"can't parse {name} JSON object") from None
+
+    def object(self, name: str) -> Json:
+        """An object; anything else is refused. Empty if absent."""
+        value = self.json(name)
+        if value is not None and not isinstance(value, dict):
+            raise bad_request(f"can't parse {name}: expected an Object")
+        return value or {}
 
     def objects(self, name: str) -> list[Json]:
         """A list of objects; anything else is refused. Empty if absent."""
@@ -108,8 +124,30 @@ class Call:
         return part
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number of 64 bits, as ids, offsets and sizes are."""
+    return type(value) is int and abs(value) < 2**63
+
+
+def parsed(text: str) -> Any:
+    """JSON. Raises ValueError for anything else: also for too many brackets, half a character, no number."""
+    try:
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("too many brackets") from None
+    return found
+
+
 async def read_call(request: web.Request, method: str) -> Call:
     """The call in an HTTP request. Raises ApiError for a body that cannot be read."""
+    try:
+        return await _read_call(request, method)
+    except UNREADABLE:
+        raise bad_request("can't parse the request's body") from None
+
+
+async def _read_call(request: web.Request, method: str) -> Call:
     params: dict[str, object] = dict(request.query)
     if request.content_type == "application/json":
         params |= await _json_body(request)
@@ -124,6 +162,7 @@ async def read_call(request: web.Request, method: str) -> Call:
                 params[name] = data.decode(errors="replace")
             else:
                 mime = part.headers.get("Content-Type", OCTETS)
+                f"{name}{part.filename}{mime}".encode()  # raises ValueError if one is no UTF-8
                 files[name] = Upload(name=part.filename, mime=mime, data=data)
     except BadHttpMessage:  # such as a control character in a file's name
         raise bad_request("can't parse the parts of the form: a name holds what no header can") from None
@@ -151,7 +190,7 @@ async def _parts(request: web.Request) -> AsyncIterator[tuple[str, BodyPartReade
 async def _json_body(request: web.Request) -> dict[str, object]:
     text = await request.text()
     try:
-        body = json.loads(text or "{}")
+        body = parsed(text or "{}")
     except ValueError:
         raise ApiError(400, "Bad Request: can't parse JSON object") from None
     if not isinstance(body, dict):
