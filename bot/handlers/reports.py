@@ -76,10 +76,10 @@ async def decide(context: Context) -> None:
     if what == "ban":
         await shut_out(context, found.owner)
     n = await sharing.end_reported(parts.store, parts.dispatch, parts.outbox, found)
+    key = "share-over" if what == "ban" else "report-ended"
+    text = context.words(key, keyword=found.keyword, n=n, owner=found.owner)
     again = [[("button-share-allow", f"unbar:{found.style}")]]
-    await _settle(
-        context, context.words("share-over", keyword=found.keyword, n=n), context.words.buttons(again)
-    )
+    await _settle(context, text, context.words.buttons(again))
 
 
 async def unbar(context: Context) -> None:

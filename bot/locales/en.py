@@ -316,6 +316,11 @@ TEXTS = {
     "report-not-shared": (
         "<b>{keyword}</b> is not shared any more: its owner has ended that. Dismiss it, or ban the owner."
     ),
+    "report-ended": (
+        "<b>{keyword}</b> is not shared any more: {n:person has|people have} lost it.\n\n"
+        "Its owner cannot share this style again until you allow it, but can make and share others. What ends that, "
+        "too: /ban <code>{owner}</code>"
+    ),
     "report-dismissed": "<b>{keyword}</b>: dismissed. The style stays as it is.",
     "delete-sure": (
         "Delete style <b>{keyword}</b> with its {n:picture|pictures} and all that I learned from them? "

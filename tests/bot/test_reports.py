@@ -130,7 +130,8 @@ async def test_an_admin_ends_the_sharing(stage: Stage, ada: Person, bob: Person,
             assert said not in shown.text
         older = shown
         await boss.press(shown := await listed(boss), "decide:end")
-        await boss.wait_for("Доступ к zuvix закрыт. Больше не рисуют в нём: 1 человек")
+        over = await boss.wait_for("Доступ к zuvix закрыт. Больше не рисуют в нём: 1 человек")
+        assert f"сможет создать другие и делиться ими. Чтобы закрыть и это: /ban {ada.id}" in over.text
         told = await ada.wait_for("Whoever runs me has ended the sharing of zuvix")
         assert "reported it: unsafe pictures. Nothing of the style is deleted" in told.text
         assert str(bob.id) not in told.text
