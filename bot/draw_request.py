@@ -11,13 +11,14 @@ from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
 from bot.looks import Look, look_of, ready_look
 from bot.quotas import check_drawing
-from bot.sticker_options import MAX_SEED
+from bot.sticker_options import MAX_SEED, StickerRequest
 from bot.tables import drawings, jobs, styles
 from bot.tables.jobs import Job
 from bot.tables.styles import Style
 from bot.undrawn_words import listed
 from bot.words import clip
 from lora.data import captions
+from lora.data.translation import negative
 from lora.jobs import DrawOptions
 
 
@@ -56,21 +57,48 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     request = sticker_options.read(text, settings, options, context.person.writes_in)
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
+    parts = negative.split(request.prompt, context.person.writes_in)
+    if not parts.wanted and model is None:
+        raise UserError("sticker-usage")
     style, bare = await _style(context, request.style, model)
     keyword, language = style.keyword if style else "", context.person.writes_in
-    if request.prompt:
-        prompt = in_english(request.prompt, keyword, language)
-        if nothing_known(request.prompt, prompt):
+    if parts.wanted:
+        prompt = in_english(parts.wanted, keyword, language)
+        if nothing_known(parts.wanted, prompt):
             raise UserError("prompt-unknown", words=clip(prompt.unknown))
     else:
         assert model is not None
         prompt = model.prompt
-    options = request.options
-    if request.without is not None:
-        negative = in_english(request.without, keyword, language)
-        options = replace(options, negative_prompt=negative.text, negative_written=negative.original or "")
-        prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, negative.unknown))))
+    options, unknown = _without(request, parts, keyword, language)
+    prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, *unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)
+
+
+def _without(
+    request: StickerRequest, parts: negative.Parts, keyword: str, language: str
+) -> tuple[DrawOptions, list[str]]:
+    """The options with the whole negative prompt, and its words that nobody knows.
+
+    It is that of ``--no`` and that of words like "without a hat". To a reply of such words alone, the drawing's own
+    negative prompt is added.
+    """
+    options, found = request.options, []
+    if request.without is not None:
+        again = negative.split(request.without, language)  # "--no" and then "without a hat"
+        found = [in_english(again.wanted, keyword, language), _negative(again)]
+    elif parts.english and not parts.wanted:
+        found = [English(text=options.negative_prompt, original=options.negative_written)]
+    found = [one for one in (*found, _negative(parts)) if one.text]
+    if not found:
+        return options, []
+    text = ", ".join(one.text for one in found)
+    written = ", ".join(one.original or one.text for one in found)
+    options = replace(options, negative_prompt=text, negative_written=written if written != text else "")
+    return options, [one.unknown for one in found]
+
+
+def _negative(parts: negative.Parts) -> English:
+    return English(text=parts.english, original=parts.written, unknown=", ".join(parts.unknown))
 
 
 async def _style(context: Context, name: str | None, model: Model | None) -> tuple[Style | None, bool]:

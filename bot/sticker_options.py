@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.config import CFG_RANGE, Sticker
 from bot.errors import UserError
+from bot.locales import LANGUAGES
 from lora import option_text
 from lora.data.translation import translate
 from lora.jobs import NO_OUTLINE, DrawOptions
@@ -78,8 +79,8 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
 
 def has_options(text: str) -> bool:
     """Whether a text without a command speaks of a drawing: it names an option, or begins like one."""
-    marks = [(mark[1] or mark[2]).lower() for mark in _MARK.finditer(text)]
-    return any(name in KNOWN for name in marks) or bool(marks and text.startswith("--"))
+    names = [_named(mark) for mark in _marks(text)]
+    return any(name in KNOWN for name in names) or bool(names and text.startswith("--"))
 
 
 def has_prompt(text: str) -> bool:
@@ -89,21 +90,38 @@ def has_prompt(text: str) -> bool:
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
     """The text without its options, and the text of each option's value. Raises UserError option-unknown."""
-    marks = list(_MARK.finditer(text))
+    marks = _marks(text)
     words = [text[: marks[0].start()] if marks else text]
     given: dict[str, str] = {}
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):  # without a mark there is one end
-        name = (mark[1] or mark[2]).lower()
+        name = _named(mark)
         if name not in KNOWN:
-            meant = get_close_matches(name, KNOWN, n=1, cutoff=0.3) or ["cfg"]
-            raise UserError("option-unknown", name=name[:20], meant=meant[0])
+            meant = get_close_matches(name, [*KNOWN, *_OTHER_NAMES], n=1, cutoff=0.3) or ["cfg"]
+            known = ", ".join(f"--{one}" for one in KNOWN)
+            raise UserError("option-unknown", name=name[:20], meant=meant[0], known=known)
         after = text[mark.end() : end]
         value = re.compile(_VALUES.get(name, r"\s*(\S*)"), re.DOTALL).match(after)
         assert value is not None
         given[name] = " ".join(value[1].split())
         words.append(after[value.end() :])
     return " ".join(" ".join(words).split()), given
+
+
+def _marks(text: str) -> list[re.Match[str]]:
+    """Where options begin. A dash before a word that is like no option, and has no value, is punctuation."""
+    return [mark for mark in _MARK.finditer(text) if not mark["dashed"] or _is_meant(mark, text)]
+
+
+def _named(mark: re.Match[str]) -> str:
+    """The option that is named, or what stands in its place."""
+    name = str(mark["name"] or mark["dashed"] or mark["bare"]).lower()
+    return _OTHER_NAMES.get(name, name)
+
+
+def _is_meant(mark: re.Match[str], text: str) -> bool:
+    near = get_close_matches(mark["dashed"].lower(), [*KNOWN, *_OTHER_NAMES], n=1, cutoff=0.75)
+    return bool(near) or re.match(r"[#\d]", text[mark.end() :].lstrip()) is not None or "=" in mark[0]
 
 
 def _cfg(text: str, settings: Sticker) -> Changes:
@@ -155,5 +173,18 @@ WORDS = ("no", "style")  # options whose values are a person's words
 KNOWN = [*OPTIONS, *WORDS]
 # The value of an option is one word. That of "no" goes on to the next option; a list of numbers may have spaces.
 _VALUES = {"no": r"(.*)", "cfg": r"\s*(\S*(?:(?<=[,;])\s+[\d.,;]+)*)"}
-# Phones replace two hyphens by a dash. A dash before a word that is no option is punctuation.
-_MARK = re.compile(rf"(?<!\S)(?:--([^\W\d_]+)|[—–]({'|'.join(KNOWN)}))(?:\s*=\s*|(?=\s|$))", re.IGNORECASE)
+# What people also call options -> the option, in all languages of the bot.
+_OTHER_NAMES: dict[str, str] = {
+    word: name
+    for one in LANGUAGES.values()
+    for name, words in one.OPTION_WORDS.items()
+    for word in words.split()
+}
+# A number behind these is their value without hyphens, too: behind "cfg" always, behind the others at the end.
+_NUMBERED = "|".join(["strength", "seed", *(word for word, name in _OTHER_NAMES.items() if name == "seed")])
+_BARE = rf"cfg(?=[\s:=]*\d)|(?:{_NUMBERED})(?=[\s:=]*\d[\d.,~]*\s*(?:$|\s(?:--|[—–]|cfg)))"
+# Phones replace two hyphens by a dash.
+_MARK = re.compile(
+    rf"(?<!\S)(?:--(?P<name>[^\W\d_]+)|[—–](?P<dashed>[^\W\d_]+)|(?P<bare>{_BARE}))(?:\s*[=:]\s*|(?=\s|$))",
+    re.IGNORECASE,
+)

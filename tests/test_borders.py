@@ -33,6 +33,7 @@ LIGHT_HALF = {
     "lora.data.translation",
     "lora.data.translation.emoji_words",
     "lora.data.translation.language",
+    "lora.data.translation.negative",
     "lora.data.translation.search_words",
     "lora.data.translation.stems",
     "lora.drawing",

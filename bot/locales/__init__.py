@@ -7,6 +7,7 @@ The file has:
 - ``PLURAL_FORMS``: how many forms each text has that counts.
 - ``EXAMPLE_PROMPTS``: the prompts that profiles of bases give as examples, in this language by the English one.
 - ``COMMAND_WORDS``: words of this language that stand for a command, with a slash, by the command.
+- ``OPTION_WORDS``: words of this language that stand for an option of /sticker, by the option.
 - ``plural(n, forms)``: the form for ``n`` things. ``ordinal(n)``: 1st, 2nd, 3rd.
 - ``TEXTS``: HTML by key, the same keys in all languages. ``{name}`` is a value, which is escaped.
   ``{example_prompt}`` is one that the base draws well.

@@ -16,6 +16,12 @@ COMMAND_WORDS = {
     "styles": "style",
     "forgetme": "forget",
 }
+OPTION_WORDS = {
+    "n": "count",
+    "no": "without negative",
+    "strength": "weight",
+    "outline": "border contour stroke",
+}
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -58,7 +64,7 @@ TEXTS = {
         "Reply to a sticker with other words or with an option from below, or edit your message: I draw anew.\n"
         "If you like to type:\n"
         "<code>--n 3</code> draws several (up to {count})\n"
-        "<code>--no glasses</code> leaves something out\n"
+        "<code>--no glasses</code> or just <i>without glasses</i> leaves something out\n"
         "<code>--cfg 7</code> follows your words more strictly (1–20), <code>--cfg 3,5,8</code> shows three ways\n"
         "<code>--strength 0.7</code> takes less of the style (0–1.5)\n"
         "<code>--outline red</code>, <code>#ff8800</code> or <code>none</code> changes the outline\n"
@@ -778,7 +784,7 @@ TEXTS = {
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
-        "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? "
+        "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? There are {known}. "
         "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
     "option-cfg": (

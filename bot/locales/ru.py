@@ -37,6 +37,15 @@ COMMAND_WORDS = {
     "privacy": "приватность конфиденциальность",
     "forgetme": "забудь забыть",
 }
+OPTION_WORDS = {
+    "n": "штук число количество",
+    "no": "без",
+    "seed": "зерно сид",
+    "strength": "сила",
+    "style": "стиль",
+    "outline": "обводка контур рамка",
+    "cutout": "вырезка",
+}
 
 
 def plural(n: int, forms: Sequence[str]) -> str:
@@ -83,7 +92,7 @@ TEXTS = {
         "Ответь на стикер другими словами или настройкой из списка ниже, или исправь своё сообщение — нарисую заново.\n"
         "Кто любит писать:\n"
         "<code>--n 3</code> — несколько сразу (до {count})\n"
-        "<code>--no очки</code> — чего на рисунке быть не должно\n"
+        "<code>--no очки</code> или просто <i>без очков</i> — чего на рисунке быть не должно\n"
         "<code>--cfg 7</code> — точнее по словам (1–20), <code>--cfg 3,5,8</code> — три варианта рядом\n"
         "<code>--strength 0,7</code> — стиля поменьше (0–1,5)\n"
         "<code>--outline красный</code>, <code>#ff8800</code> или <code>нет</code> — другая обводка\n"
@@ -818,7 +827,7 @@ TEXTS = {
     "sticker-ask": "Что нарисовать? Напиши, например: <i>{example_prompt}</i>.",
     "sticker-usage": "Скажи, что нарисовать: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
-        "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? "
+        "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? Есть {known}. "
         "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
     "option-cfg": (

@@ -34,6 +34,13 @@ def read(text: str, settings: Sticker | None = None) -> StickerRequest:
         ("a fox — sleepy —very", ("a fox — sleepy —very", 5.0, ANY, 1)),
         ("well-known x--y", ("well-known x--y", 5.0, ANY, 1)),
         ("a\nfox\n--n 2", ("a fox", 5.0, ANY, 2)),
+        ("a fox cfg 7,5", ("a fox", 7.5, ANY, 1)),  # without hyphens: nobody means words
+        ("cfg: 7 a fox with cfg on it", ("a fox with cfg on it", 7.0, ANY, 1)),
+        ("a fox seed 42", ("a fox", 5.0, 42, 1)),
+        ("лиса CFG 3 зерно 42", ("лиса", 3.0, 42, 1)),
+        ("a seed 3 days old", ("a seed 3 days old", 5.0, ANY, 1)),
+        ("strength 3 men", ("strength 3 men", 5.0, ANY, 1)),
+        ("лиса —зерно 42 --штук 2", ("лиса", 5.0, 42, 2)),  # other names of options
     ],
 )
 def test_options_are_found_wherever_they_stand(text: str, expected: tuple[str, float, int, int]) -> None:
@@ -53,6 +60,8 @@ def test_options_are_found_wherever_they_stand(text: str, expected: tuple[str, f
         ("a fox --outline #FF8800 --cutout none", "a fox", {"outline": "#ff8800", "cutout": "none"}),
         ("a fox --seed 42~7", "a fox", {"seed": 42, "near": (7,)}),
         ("--outline black", "", {"outline": "#000000"}),
+        ("a fox strength 0,7", "a fox", {"strength": 0.7}),
+        ("лиса —контур black", "лиса", {"outline": "#000000"}),
     ],
 )
 def test_each_option_sets_its_fields(text: str, prompt: str, changes: dict[str, Any]) -> None:
@@ -66,6 +75,7 @@ def test_words_for_what_shall_not_be_on_it_go_on_to_the_next_option() -> None:
     """So they need no quotation marks; a style's name is one word."""
     found = read("a fox --no glasses, a hat --style zuvix in the rain")
     assert (found.prompt, found.without, found.style) == ("a fox in the rain", "glasses, a hat", "zuvix")
+    assert read("лиса —без шляпы и очков").without == "шляпы и очков"
     assert (read("a fox").without, read("a fox").style) == (None, None)
 
 
@@ -129,6 +139,11 @@ def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
         ("a fox --n 0", "option-n"),
         ("a fox --scale 3", "option-unknown"),
         ("лиса --цвет 3", "option-unknown"),
+        ("лиса —цвет 3", "option-unknown"),  # a dash before a name with a value
+        ("лиса —контурр", "option-unknown"),  # and before a name that is nearly one
+        ("a fox —outlin", "option-unknown"),
+        ("лиса —контур", "option-empty"),
+        ("a fox cfg 99", "option-cfg"),
     ],
 )
 def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None:

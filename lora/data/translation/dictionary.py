@@ -30,16 +30,20 @@ class Dictionary:
     """Translates word by word, the longest known phrase first."""
 
     def translate(self, text: str, language_hint: str | None = None) -> Translation:
-        by_script = languages_of(text, language_hint)
-        foreign = [language for language in by_script.values() if language != "en"]
-        scripts = {script(token) for token in tokens(text) if is_word(token)} - {""}
-        if not foreign and scripts <= {"LATIN"}:
-            return Translation(english=text, unknown=(), language="en")
-        words, unknown = _words(text, by_script)
-        language = foreign[0] if foreign else "und"
-        return Translation(
-            english=sentence(words, language), unknown=tuple(dict.fromkeys(unknown)), language=language
-        )
+        return in_languages(text, languages_of(text, language_hint))
+
+
+def in_languages(text: str, by_script: dict[str, str], before: str = "") -> Translation:
+    """The text in English, if the languages of its scripts are known. ``before``: English of the word before it."""
+    foreign = [language for language in by_script.values() if language != "en"]
+    scripts = {script(token) for token in tokens(text) if is_word(token)} - {""}
+    if scripts <= {"LATIN"} and by_script.get("LATIN", "en") == "en":
+        return Translation(english=text, unknown=(), language="en")
+    words, unknown = _words(text, by_script)
+    language = foreign[0] if foreign else "und"
+    return Translation(
+        english=sentence(words, language, before), unknown=tuple(dict.fromkeys(unknown)), language=language
+    )
 
 
 def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]:
@@ -53,7 +57,7 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
                 words.append(Word(english=token, kind="mark", source=token))
             continue
         language = by_script.get(script(token), "")
-        used, found = _longest(left, language)
+        used, found = longest(left, language)
         if not found:
             word = _kept(token)
             if (word.kind == "foreign" and not is_english(fold(token)) and script(token) != "LATIN") or (
@@ -66,7 +70,7 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
     return words, unknown
 
 
-def _longest(left: list[str], language: str) -> tuple[int, list[Word]]:
+def longest(left: list[str], language: str) -> tuple[int, list[Word]]:
     """How many tokens the longest known phrase at the start takes, and its words in English."""
     if language in ("", "en"):
         return 1, []

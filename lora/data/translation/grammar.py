@@ -51,11 +51,10 @@ class _Noun:
     plural: bool = False
 
 
-def sentence(words: list[Word], language: str) -> str:
-    """The whole text in English."""
+def sentence(words: list[Word], language: str, before: str = "") -> str:
+    """The whole text in English, if it stands behind the English word ``before``."""
     parts: list[str] = []
     chunk: list[Word] = []
-    before = ""
     for word in _with_adverbs(words):
         if word.kind in NOMINAL:
             chunk.append(word)

@@ -17,7 +17,14 @@ from lora.data.translation.stems import fold, stem, stems
 WORDS = Path(__file__).parent / "words"
 LONGEST = 4  # words of a phrase that is looked up as one
 ADJECTIVES = ("colour", "size", "material", "adjective")
-GROUP = ("mass", "plural", "container", "function", "ing")  # sections of english.txt that are plain lists
+GROUP = (
+    "mass",
+    "plural",
+    "container",
+    "function",
+    "end",
+    "ing",
+)  # sections of english.txt that are plain lists
 
 
 # How adjectives end, by which they are told from nouns and verbs with the same stem.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bot.config import Sticker
-from bot.playground import Person
+from bot.playground import Message, Person
 from lora.jobs import Draw, Failed, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
 from tests.bot.trainings import CHECKPOINT, drawn_with, ready_to_train, trained
+from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
 
 
@@ -101,3 +102,32 @@ async def test_a_draw_that_the_worker_refuses_offers_the_same(stage: Stage, ada:
         engine.go.set()
         await ada.press(told, "train:again:1")
         await ada.wait_for("Your style zuvix is ready")
+
+
+async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
+    """What shall not be there is no word of the prompt; the message names it in the words of the person."""
+    async with (
+        PatientPerson.join(stage.playground.address, "Оля", language_code="ru") as olya,
+        stage.bot() as running,
+    ):
+
+        async def drawn(text: str, told: str, reply_to: Message | None = None) -> tuple[str, str]:
+            before = len(running.engine.jobs)
+            await olya.send(text, reply_to=reply_to)
+            await olya.wait_for(told)
+            await olya.wait_for(lambda message: message.kind == "sticker")
+            job = running.engine.jobs[before]
+            assert isinstance(job, Draw)
+            return job.prompt, job.options.negative_prompt
+
+        assert await drawn("/sticker лиса без шляпы", "без: шляпы\nТвои слова: лиса\n") == ("a fox", "a hat")
+        sticker = next(message for message in olya.messages if message.kind == "sticker")
+        assert await drawn("без очков", "без: шляпы, очков", sticker) == ("a fox", "a hat, glasses")
+        assert await drawn("кот --no без усов", "без: усов", sticker) == ("a cat", "mustaches")
+        assert await drawn("/sticker лиса --no очки без шляпы", "без: очки, шляпы") == (
+            "a fox",
+            "glasses, a hat",
+        )
+        assert await drawn("/sticker лиса без фона", "лиса") == ("a fox", "")
+        await olya.send("/sticker без шляпы")
+        await olya.wait_for("Скажи, что нарисовать")

@@ -1,0 +1,164 @@
+"""Takes the negative prompt out of a prompt in any language: what follows "without" and "no".
+
+A text encoder knows no negation: "a fox without a hat" is a fox with a hat to it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lora.data.captions import normalise
+from lora.data.translation.dictionary import in_languages
+from lora.data.translation.language import languages_of, script
+from lora.data.translation.lexicon import is_english, lexicon
+from lora.data.translation.noun_phrases import NounPhrases, word_at
+from lora.data.translation.stems import fold, is_word, tokens
+
+# "without" of each language that has a word for it in front of the noun; | stands between two.
+WITHOUT = {
+    "en": "without|w/o", "ru": "без|безо", "uk": "без", "be": "без", "bg": "без", "sr": "без|bez", "hr": "bez",
+    "cs": "bez|beze", "sk": "bez", "pl": "bez|beze", "de": "ohne", "nl": "zonder", "sv": "utan", "da": "uden",
+    "nb": "uten", "es": "sin", "ca": "sense", "fr": "sans", "it": "senza", "pt": "sem", "ro": "fără|fara",
+    "el": "χωρίς|δίχως", "fi": "ilman", "et": "ilma", "lt": "be", "id": "tanpa", "vi": "không có", "hy": "առանց",
+}  # fmt: skip
+BEHIND = {"hu": "nélkül", "tr": "olmadan"}  # languages that say it behind the noun
+ENDINGS = {"tr": "s[ıiuü]z", "az": "s[ıiuü]z", "kk": "с[ыі]з"}  # or have an ending for it
+NO = {
+    "en": "no",
+    "de": "kein|keine|keinen|keinem|keiner",
+    "nl": "geen",
+    "sv": "ingen|inget|inga",
+    "da": "ingen|intet",
+    "nb": "ingen|inget",
+}
+QUOTES = "\"'«“„‘"
+# In front of "no", in front of which it is a word of its own: "a no entry sign", "a bear saying no"
+NOT_BEFORE_NO = frozenset(("a", "an", "the", "say", "says", "saying", "said", "word", "reads", "reading"))
+# Behind "no" that goes with them: "no smoking", "a no parking sign"
+NOT_AFTER_NO = frozenset(
+    ("one", "way", "more", "longer", "smoking", "entry", "parking", "matter", "doubt", "problem", "thanks")
+)
+SIGNS = frozenset(("sign", "signs", "symbol", "emoji", "sticker", "button"))
+# What would be left hanging in front of "no": "a fox with", "a fox wearing", "a fox and"
+HANGING = frozenset(("with", "and", "or", "but", "wearing", "having", "has", "have", "is", "are", "there"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A prompt in two. ``wanted`` is what it should show, in the words of the text; "" if there is nothing.
+
+    ``written`` is the negative prompt in these words, ``english`` in English; ``unknown`` are words of it that could
+    not be translated.
+    """
+
+    wanted: str = field(repr=False)
+    written: str = field(default="", repr=False)
+    english: str = field(default="", repr=False)
+    unknown: tuple[str, ...] = field(default=(), repr=False)
+
+
+def split(text: str, language_hint: str | None = None) -> Parts:
+    """The prompt without its negative prompt. A text that has none comes back as it is.
+
+    "Without a background" is left out: every drawing is cut out.
+    """
+    reader = _Reader(text, language_hint)
+    reader.read()
+    if not reader.found:
+        return Parts(wanted=text)
+    wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split()))
+    found = [(item, in_languages(normalise(item), reader.by_script, "without")) for item in reader.found]
+    found = [(item, one) for item, one in found if not one.english.endswith("background")]
+    return Parts(
+        wanted=wanted.strip(" ,;"),
+        written=", ".join(item for item, _ in found),
+        english=", ".join(one.english for _, one in found),
+        unknown=tuple(word for _, one in found for word in one.unknown),
+    )
+
+
+class _Reader:
+    """Reads a text once. ``kept`` are the tokens of what is wanted, ``found`` the things that are not."""
+
+    def __init__(self, text: str, hint: str | None) -> None:
+        self.kept: list[str] = []
+        self.found: list[str] = []
+        self._left = tokens(text)
+        self._hint = (hint or "").split("-")[0].lower()
+        self.by_script = languages_of(text, hint)
+
+    def read(self) -> None:
+        """Read all of the text."""
+        while self._left:
+            if not (self._take_in_front() or self._take_behind()):
+                self.kept.append(self._left.pop(0))
+
+    def _take_in_front(self) -> bool:
+        """Take "without a hat" and the like; False if the text goes on with something else."""
+        for words, is_no in ((WITHOUT, False), (NO, True)):
+            if not (used := self._says(words)) or self._quoted() or (is_no and not self._may_be_no()):
+                continue
+            things = NounPhrases(self._left, used, self.by_script)
+            if not things.items or (is_no and _is_named_so(things.items)):
+                continue
+            self.found += things.items
+            self._left = self._left[things.end :]
+            self._trim()
+            return True
+        return False
+
+    def _take_behind(self) -> bool:
+        """Take "kalap nélkül" and "şapkasız"; False if the text goes on with something else."""
+        language, word = self._language(self._left[0]), fold(self._left[0])
+        bare = [token for token in self.kept if not token.isspace()]
+        if word == BEHIND.get(language) and bare and is_word(bare[-1]):
+            while self.kept.pop().isspace():
+                pass
+            self.found.append(bare[-1])
+        elif (ending := ENDINGS.get(language)) and (cut := re.fullmatch(f"(.+){ending}", word)):
+            words = lexicon(language)
+            if words.find_form(word) or not (thing := words.find(cut[1])) or thing.kind != "noun":
+                return False
+            self.found.append(cut[1])
+        else:
+            return False
+        self._left.pop(0)
+        return True
+
+    def _says(self, words: dict[str, str]) -> int:
+        """How many tokens at the start are one of these words of the text's language, or of the hint's; else 0."""
+        language = self._language(self._left[0])
+        for count in (3, 1):
+            said = fold("".join(self._left[:count]))
+            if said in words.get(language, "").split("|"):
+                return count
+            if said in words.get(self._hint, "").split("|") and not is_english(said):
+                self.by_script[script(said)] = self._hint
+                return count
+        return 0
+
+    def _language(self, token: str) -> str:
+        return self.by_script.get(script(token), "en")
+
+    def _quoted(self) -> bool:
+        return bool(self.kept) and self.kept[-1] in QUOTES
+
+    def _may_be_no(self) -> bool:
+        words = [fold(token) for token in self.kept if is_word(token)]
+        behind = fold(self._left[2]) if len(self._left) > 2 and self._left[1].isspace() else ""
+        return not (words and words[-1] in NOT_BEFORE_NO) and behind not in NOT_AFTER_NO
+
+    def _trim(self) -> None:
+        """Take away what would hang at the seam: "with", "and", a comma."""
+        while self.kept and (self.kept[-1].isspace() or self.kept[-1] == "," or self._hangs(self.kept[-1])):
+            self.kept.pop()
+        self.kept.append(" ")
+
+    def _hangs(self, token: str) -> bool:
+        return word_at([token], self._language(token))[1].english in HANGING
+
+
+def _is_named_so(items: list[str]) -> bool:
+    """Whether "no" belongs to a name: "no entry sign"."""
+    return fold(items[-1]).split()[-1] in SIGNS

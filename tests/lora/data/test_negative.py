@@ -1,0 +1,114 @@
+"""What shall not be in a drawing, in plain words."""
+
+from __future__ import annotations
+
+import pytest
+
+from lora.data.translation.negative import Parts, split
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "without"),
+    [
+        ("a fox without a hat", "a fox", "a hat"),
+        ("a fox without a hat drinking coffee", "a fox drinking coffee", "a hat"),
+        ("a fox without a hat sits on a bench", "a fox sits on a bench", "a hat"),
+        ("a fox without glasses or a red hat, in the snow", "a fox, in the snow", "glasses, a red hat"),
+        ("a house without windows and doors", "a house", "windows, doors"),
+        ("a fox without a hat and with glasses", "a fox with glasses", "a hat"),
+        ("a cat without a tail and without ears", "a cat", "a tail, ears"),
+        ("a fox without running shoes", "a fox", "running shoes"),
+        ("a doughnut without hole", "a doughnut", "hole"),
+        ("a cup without a piece of cake on it", "a cup on it", "a piece of cake"),
+        ("without a hat, a fox", "a fox", "a hat"),
+        ("without a hat", "", "a hat"),
+        ("a fox w/o hat", "a fox", "hat"),
+        ("a fox, no hat", "a fox", "hat"),
+        ("a fox with glasses and no hat", "a fox with glasses", "hat"),
+        ("a fox wearing no hat and smiling", "a fox and smiling", "hat"),
+        ("a fox without a background", "a fox", ""),
+        ("a fox without any background and shadows", "a fox", "shadows"),
+    ],
+)
+def test_the_noun_phrase_behind_without_is_the_negative_prompt(text: str, wanted: str, without: str) -> None:
+    """Up to a comma, a verb or a preposition. A background is nothing to leave out: no sticker has one."""
+    found = split(text, "en")
+    assert (found.wanted, found.english, found.unknown) == (wanted, without, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a fox",
+        "a fox without",
+        "a fox without, so to speak",
+        "no entry sign",
+        "a no smoking sign",
+        "no cats sticker",
+        "no one is here",
+        "a bear saying no",
+        "a bear saying no to honey",
+        'a sign "no cats"',
+        "лисица безбородая",
+        "a  fox,  as it   is",
+    ],
+)
+def test_other_texts_come_back_as_they_are(text: str) -> None:
+    """Also where "no" is a name, what somebody says, or quoted."""
+    assert split(text, "en") == Parts(wanted=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "written", "english"),
+    [
+        ("лиса без шляпы", "лиса", "шляпы", "a hat"),
+        ("Лиса БЕЗ шляпы пьёт кофе", "Лиса пьёт кофе", "шляпы", "a hat"),
+        ("лиса без шляпы и очков", "лиса", "шляпы, очков", "a hat, glasses"),
+        ("лиса без шляпы и собака", "лиса и собака", "шляпы", "a hat"),
+        ("лиса в очках, но без красной шляпы", "лиса в очках", "красной шляпы", "a red hat"),
+        ("лиса без шляпы рыжая", "лиса рыжая", "шляпы", "a hat"),
+        ("кот без хвоста который спит", "кот который спит", "хвоста", "a tail"),
+        ("дерево без листьев", "дерево", "листьев", "leaves"),
+        ("без шляпы и без очков", "", "шляпы, очков", "a hat, glasses"),
+        ("лиса без 🎩", "лиса", "🎩", "top hat"),
+        ("лиса без hat", "лиса", "hat", "hat"),
+        ("лиса без фона и хвоста", "лиса", "хвоста", "a tail"),
+    ],
+)
+def test_russian_cases_tell_what_belongs_to_without(
+    text: str, wanted: str, written: str, english: str
+) -> None:
+    """Only what stands in the genitive. The words stay beside their English."""
+    found = split(text, "ru")
+    assert (found.wanted, found.written, found.english) == (wanted, written, english)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "wanted"),
+    [
+        ("uk", "лисиця без капелюха", "лисиця"),
+        ("de", "ein Fuchs ohne Hut", "ein Fuchs"),
+        ("de", "ein Fuchs mit keinem Hut", "ein Fuchs"),
+        ("fr", "un renard sans chapeau", "un renard"),
+        ("es", "un zorro sin sombrero", "un zorro"),
+        ("pt", "uma raposa sem chapéu", "uma raposa"),
+        ("nl", "een vos zonder hoed", "een vos"),
+        ("sv", "en räv utan hatt", "en räv"),
+        ("cs", "liška bez klobouku", "liška"),
+        ("el", "αλεπού χωρίς καπέλο", "αλεπού"),
+        ("vi", "con cáo không có mũ", "con cáo"),
+        ("fi", "kettu ilman hattua", "kettu"),
+        ("hu", "róka kalap nélkül", "róka"),
+        ("tr", "şapkasız tilki", "tilki"),
+        ("kk", "қалпақсыз түлкі", "түлкі"),
+    ],
+)
+def test_each_language_says_without(language: str, text: str, wanted: str) -> None:
+    """In front of the noun, behind it, or as its ending."""
+    assert (split(text, language).wanted, split(text, language).english) == (wanted, "a hat")
+
+
+def test_what_nobody_knows_is_told() -> None:
+    """A word that could not be translated stays in the negative prompt, and is named."""
+    found = split("лиса без абракадабры", "ru")
+    assert (found.english, found.unknown) == ("абракадабры", ("абракадабры",))
