@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from lora.adapters.slot_layout import Layout, Place
@@ -61,14 +62,12 @@ class SlottedLayer(nn.Module):
     def _with_halves(self, x: Tensor, down: Tensor, up: Tensor) -> Tensor:
         """The layer's vectors, in the groups' order. The compiler adds them up where they are read next."""
         flat = x.reshape(-1, x.shape[-1])
-        y = F.linear(flat, self.layer.weight, self.layer.bias)
-        if self.groups == 1 and not torch.compiler.is_compiling():
-            return y.addmm_(flat @ down.flatten(0, 1).T, up.flatten(0, 1).T, alpha=self.scale)
+        if not torch.compiler.is_compiling():
+            y: Tensor = _Halves.apply(flat, self.layer.weight, self.layer.bias, down, up, self.scale)
+            return y
+        grouped = F.linear(flat, self.layer.weight, self.layer.bias).unflatten(0, (self.groups, -1))
         low = torch.bmm(flat.unflatten(0, (self.groups, -1)), down.transpose(1, 2))
-        grouped = y.unflatten(0, (self.groups, -1))
-        if torch.compiler.is_compiling():
-            return grouped + self.scale * torch.bmm(low, up.transpose(1, 2))
-        return torch.baddbmm(grouped, low, up.transpose(1, 2), alpha=self.scale)
+        return grouped + self.scale * torch.bmm(low, up.transpose(1, 2))
 
     @property
     def merging_pays(self) -> bool:
@@ -110,6 +109,68 @@ class SlottedLayer(nn.Module):
         low = low.unflatten(1, (groups, -1)).transpose(0, 1)  # [groups, each, rank, h, w]
         added = torch.matmul(up[:, None] * self.scale, low.flatten(3))
         return added.unflatten(3, low.shape[3:]).flatten(0, 1)
+
+
+class _Halves(torch.autograd.Function):
+    """W x + b + scale * up_i (down_i x) of vectors x [groups * each, in]; W and b get no gradients.
+
+    With g = dL/dy and l = scale * g up: dL/dx = g W + l down. torch's own backward pass writes both terms and adds them
+    in a third pass over memory. Here the second product is added to the first where that is.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+    ) -> Tensor:
+        y = F.linear(x, weight, bias)
+        low = _product(x, down.transpose(1, 2))
+        _add_product(y, low, up.transpose(1, 2), scale)
+        ctx.save_for_backward(x, weight, down, up, low)
+        ctx.scale = scale
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
+        x, weight, down, up, low = ctx.saved_tensors
+        groups, given, scale = len(down), None, ctx.scale
+        low_g = _product(g, up)
+        if ctx.needs_input_grad[0]:
+            given = g @ weight
+            _add_product(given, low_g, down, scale)
+        up_g, down_g = _summed_products(g, low, groups), _summed_products(low_g, x, groups)
+        if scale != 1:
+            up_g, down_g = up_g * scale, down_g * scale
+        return given, None, None, down_g, up_g, None
+
+
+def _grouped(flat: Tensor, groups: int) -> Tensor:
+    """Vectors [groups * each, width] as [groups, each, width]."""
+    return flat.unflatten(0, (groups, -1))
+
+
+def _product(flat: Tensor, factors: Tensor) -> Tensor:
+    """Each group's vectors [groups * each, in] times its factor [groups, in, out]: [groups * each, out]."""
+    if len(factors) == 1:
+        return flat @ factors[0]
+    return torch.bmm(_grouped(flat, len(factors)), factors).flatten(0, 1)
+
+
+def _summed_products(one: Tensor, other: Tensor, groups: int) -> Tensor:
+    """For each group, the sum of ``one_v other_v^T`` over its vectors v: [groups, width of one, width of other]."""
+    if groups == 1:
+        return (one.T @ other).unsqueeze(
+            0
+        )  # a batched product does not divide so long a sum among processors
+    return torch.bmm(_grouped(one, groups).transpose(1, 2), _grouped(other, groups))
+
+
+def _add_product(y: Tensor, flat: Tensor, factors: Tensor, scale: float) -> None:
+    """y += scale * ``_product(flat, factors)``, in place."""
+    if len(factors) == 1:
+        y.addmm_(flat, factors[0], alpha=scale)
+    else:
+        _grouped(y, len(factors)).baddbmm_(_grouped(flat, len(factors)), factors, alpha=scale)
 
 
 class SlottedDenoiser:

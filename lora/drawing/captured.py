@@ -3,7 +3,7 @@
 Eagerly a picture of SD 2.1 is 41,000 kernels that Python launches one by one, and the GPU waits three quarters of the
 time. Here a step (both halves of guidance, the denoiser with its slots, the solver) is recorded once for each size of
 batch, reads its inputs from fixed buffers, and is replayed. Each picture of a batch has its own adapter, strength, CFG,
-texts and seed. The keys and values of the texts are computed once, not in every step.
+texts and seed. The keys and values of the texts, and what the noise levels add, are computed once, not in every step.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.slot_bank import Loaded, SlotBank
 from lora.adapters.slots import SlottedDenoiser
 from lora.adapters.targets import DEFAULT_TARGETS
 from lora.drawing.half_decoder import decoder_of
+from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs, fetched
+from lora.models.lean_blocks import attended, each_for
 from lora.models.offload import free_for_drawing
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
@@ -84,6 +85,7 @@ class CapturedDrawing:
         self.source = base.unet  # a base with another denoiser needs buffers of its own
         self.buckets = tuple(buckets)
         self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
+        self._halves_shared = make_lean_denoiser(self.denoiser.unet)
         self.bank = SlotBank(base, self.denoiser, slots=slots, groups=most)
         self._base = replace(base, unet=self.denoiser.unet)
         self._eager: Any = self.denoiser.unet
@@ -104,7 +106,8 @@ class CapturedDrawing:
         if merge_each is None:
             merge_each = not lean and _room_for(self.denoiser.merged_bytes(most), base.device)
         self._merge_each = merge_each
-        self._timesteps = torch.zeros(MOST_STEPS, dtype=torch.long, device=base.device)
+        self._timesteps = torch.zeros(0, dtype=torch.long)
+        self._times = self._times_of(torch.zeros(MOST_STEPS, dtype=torch.long))
         self._factors = torch.zeros(MOST_STEPS, 5, **floats)
         self._number = torch.zeros(1, dtype=torch.long, device=base.device)
         self._graphs = Graphs(base.device)
@@ -170,7 +173,7 @@ class CapturedDrawing:
         self._x[:count].copy_(torch.stack([one.noise for one in requests]))
         self._meant.zero_()
         self._cfg[:count, 0, 0, 0].copy_(torch.tensor([one.cfg for one in requests]))
-        self._timesteps[: len(solver)].copy_(solver.timesteps)
+        self._keep_times(solver.timesteps)
         self._factors[: len(solver)].copy_(solver.factors)
         self._number.zero_()
         waits: list[Any] = []
@@ -218,6 +221,18 @@ class CapturedDrawing:
         self.denoiser.use_merged(self._merged[room], merged)
 
     @torch.no_grad()
+    def _times_of(self, timesteps: Tensor) -> Tensor:
+        """What the denoiser is told of noise levels [n]: them, or what it makes of them."""
+        timesteps = timesteps.to(self._base.device)
+        return self._eager.shifts_of(timesteps) if self._halves_shared else timesteps
+
+    def _keep_times(self, timesteps: Tensor) -> None:
+        """Put a loop's noise levels where the steps find them, if they are not there."""
+        if not torch.equal(timesteps, self._timesteps):
+            self._timesteps = timesteps
+            self._times[: len(timesteps)].copy_(self._times_of(timesteps))
+
+    @torch.no_grad()
     def _begin(
         self, requests: Sequence[Request], loaded: Sequence[Loaded], bucket: int, merged: int, phase: Phase
     ) -> None:
@@ -246,9 +261,9 @@ class CapturedDrawing:
     def _step(self, base: Base, bucket: int, guided: bool) -> None:
         """One step of a batch, from buffers to buffers. A guided picture is two neighbours in the denoiser's batch."""
         x, meant = self._x[:bucket], self._meant[:bucket]
-        seen = x.unsqueeze(1).expand(-1, 2, -1, -1, -1).flatten(0, 1) if guided else x
-        t = self._timesteps.index_select(0, self._number)
-        answer = base.predict(seen, t, self._texts[: len(seen)])
+        texts = self._texts[: 2 * bucket if guided else bucket]
+        seen = x if self._halves_shared else each_for(x, len(texts))
+        answer = base.predict(seen, self._times.index_select(0, self._number), texts)
         if guided:
             without, with_text = answer.unflatten(0, (bucket, 2)).unbind(1)
             answer = without + self._cfg[:bucket] * (with_text - without)
@@ -293,13 +308,7 @@ class KeptText:
         attention_mask: Tensor | None = None,
     ) -> Tensor:
         rows = len(hidden_states)
-        heads = [
-            part.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-            for part in (attn.to_q(hidden_states), self.key[:rows], self.value[:rows])
-        ]
-        found = F.scaled_dot_product_attention(*heads)
-        found = found.transpose(1, 2).flatten(2)
-        return attn.to_out[1](attn.to_out[0](found))
+        return attended(attn, attn.to_q(hidden_states), self.key[:rows], self.value[:rows])
 
 
 def _room_for(size: int, device: torch.device) -> bool:

@@ -10,8 +10,8 @@ import copy
 
 import torch
 
-from lora.drawing.lean_blocks import make_lean
 from lora.models.base_model import Base
+from lora.models.lean_blocks import make_lean
 
 NATIVE = ("avx512_bf16", "amx_bf16")  # of torch.cpu.get_capabilities
 

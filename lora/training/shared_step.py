@@ -22,6 +22,7 @@ from torch import Tensor
 from lora.adapters.slots import SlottedDenoiser
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs
+from lora.models.lean_blocks import make_lean
 from lora.training.checkpoints import Run
 from lora.training.loss import Shown, errors_of
 
@@ -214,6 +215,7 @@ def _denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser,
     key = rank, targets, base.compiled
     if key not in known:
         made = SlottedDenoiser(base.unet, rank=rank, targets=targets)
+        make_lean(made.unet)
         known[key] = made, torch.compile(made.unet, dynamic=False) if base.compiled else made.unet
     return known[key]
 

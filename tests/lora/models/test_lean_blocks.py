@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from lora.drawing.lean_blocks import LEAN, make_lean
 from lora.models.base_model import Base
+from lora.models.lean_blocks import LEAN, make_lean
 
 
 def test_both_networks_compute_the_same(base: Base) -> None:
@@ -24,3 +24,20 @@ def test_both_networks_compute_the_same(base: Base) -> None:
         found, wanted = (one.predict(latents, torch.tensor(500), texts) for one in (lean, base))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(lean.decode(latents), base.decode(latents), atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_are_the_same(base: Base) -> None:
+    """A training has lean blocks, too: there nothing is changed that a backward pass needs."""
+    lean = replace(base, unet=copy.deepcopy(base.unet))
+    make_lean(lean.unet)
+    side = base.unet.config.sample_size
+    latents = torch.randn(2, 4, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    texts = base.embed(["a cat", "a dog"]).requires_grad_()
+    gradients = [
+        torch.autograd.grad(
+            one.predict(latents, torch.tensor([9, 500]), texts).square().sum(), (latents, texts)
+        )
+        for one in (lean, base)
+    ]
+    for found, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)

@@ -1,0 +1,144 @@
+"""Blocks of diffusers' networks without the passes over memory that drawing and training do not need.
+
+The arithmetic is that of diffusers, which also divides by an output scale of 1, copies the layout of tokens, and looks
+for masks. A block of another kind than these stays as it is. Without gradients, values are changed in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LeanResnet(ResnetBlock2D):
+    """A residual block of two convolutions with SiLU."""
+
+    def forward(self, x: Tensor, temb: Tensor | None = None) -> Tensor:
+        return self.shifted(x, None if temb is None or self.time_emb_proj is None else self.shift_of(temb))
+
+    def shift_of(self, temb: Tensor) -> Tensor:
+        """What the block adds to the channels of each picture at these noise levels: [n, channels]."""
+        shift: Tensor = self.time_emb_proj(F.silu(temb))
+        return shift
+
+    def shifted(self, x: Tensor, shift: Tensor | None) -> Tensor:
+        """``forward`` with what ``shift_of`` gave."""
+        h = self.conv1(_silu(self.norm1(x)))
+        if shift is not None:
+            h += shift[:, :, None, None]
+        h = self.conv2(_silu(self.norm2(h)))
+        return h.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+    @staticmethod
+    def suits(block: Any) -> bool:
+        """Whether the block has these steps and no others."""
+        plain = block.output_scale_factor == 1
+        plain &= block.time_emb_proj is None or block.time_embedding_norm == "default"
+        return plain and block.upsample is None and block.downsample is None and _is_silu(block)
+
+
+class LeanTransformer(Transformer2DModel):
+    """Attention over the places of a picture; its channels-last layout is that of the tokens."""
+
+    def forward(self, x: Tensor, encoder_hidden_states: Tensor, **_: Any) -> tuple[Tensor]:
+        """Pictures x [n, channels, h, w] with n texts; with 2n, both of a pair are for the same picture."""
+        batch, channels, height, width = x.shape
+        tokens = self.proj_in(self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels))
+        for block in self.transformer_blocks:
+            tokens = block(tokens, encoder_hidden_states=encoder_hidden_states)
+        moved = self.proj_out(tokens).view(batch, -1, height, width, channels).permute(0, 1, 4, 2, 3)
+        return ((moved + x[:, None]).flatten(0, 1),)
+
+    @staticmethod
+    def suits(block: Any) -> bool:
+        """Whether it takes pictures, through linear layers."""
+        return bool(block.is_input_continuous and block.use_linear_projection)
+
+
+class LeanBlock(BasicTransformerBlock):
+    """Attention over the tokens, over the text, then two layers."""
+
+    def forward(self, x: Tensor, encoder_hidden_states: Tensor, **_: Any) -> Tensor:
+        x = _added(self.attn1(self.norm1(x)), x)
+        x = each_for(x, len(encoder_hidden_states))
+        x = _added(self.attn2(self.norm2(x), encoder_hidden_states), x)
+        return _added(self.ff(self.norm3(x)), x)
+
+    @staticmethod
+    def suits(block: Any) -> bool:
+        """Whether it has these three parts, with plain layer norms."""
+        return block.norm_type == "layer_norm" and block.attn2 is not None and block.pos_embed is None
+
+
+class LeanAttention:
+    """An attention processor: softmax(q k / sqrt(width of a head)) v, and a linear layer."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        return attended(attn, attn.to_q(hidden_states), attn.to_k(text), attn.to_v(text))
+
+    @staticmethod
+    def suits(attn: Any) -> bool:
+        """Whether it has no norms, and adds and divides nothing."""
+        norms = (attn.spatial_norm, attn.group_norm, attn.norm_q, attn.norm_k, attn.norm_cross)
+        return not any(norms) and not attn.residual_connection and attn.rescale_output_factor == 1
+
+
+def attended(attn: Any, *values: Tensor) -> Tensor:
+    """What an attention layer makes of its queries, keys and values [n, tokens, width]."""
+    heads = [value.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for value in values]
+    found = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+    given: Tensor = attn.to_out[1](attn.to_out[0](found))
+    return given
+
+
+LEAN: dict[type[nn.Module], Any] = {
+    ResnetBlock2D: LeanResnet,
+    Transformer2DModel: LeanTransformer,
+    BasicTransformerBlock: LeanBlock,
+}
+
+
+def make_lean(network: nn.Module) -> None:
+    """Replace the forward passes of the network's blocks by lean ones, in place. Its weights stay."""
+    for module in network.modules():
+        lean = LEAN.get(type(module))
+        if lean is not None and lean.suits(module):
+            module.__class__ = lean
+        if isinstance(module, Attention) and LeanAttention.suits(module):
+            module.set_processor(LeanAttention())
+
+
+def each_for(x: Tensor, count: int) -> Tensor:
+    """x [n, ...] as [count, ...]: each of its rows ``count / n`` times, one after the other."""
+    if len(x) == count:
+        return x
+    return x.unsqueeze(1).expand(-1, count // len(x), *x.shape[1:]).flatten(0, 1)
+
+
+def _silu(x: Tensor) -> Tensor:
+    """In place where no gradient needs its input."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
+def _added(y: Tensor, x: Tensor) -> Tensor:
+    """y + x. In place, the gradient of a layer's output would be copied, because that is a view."""
+    return y + x if torch.is_grad_enabled() else y.add_(x)
+
+
+def _is_silu(block: Any) -> bool:
+    probe = torch.tensor([-1.0, 2.0])
+    return torch.equal(block.nonlinearity(probe), F.silu(probe))
