@@ -32,8 +32,9 @@ OK, WARN, FAIL = "ok", "warning", "error"
 LOOK_AT_ENGINE = """
 import sys
 from pathlib import Path
-from lora.models import device, sources
+from lora.models import device, parts, sources
 found = sources.find(sys.argv[1], Path(sys.argv[2]))
+parts.check_folder(found)
 print(f"{found.name}; devices: {', '.join(device.every_device())}")
 """
 

@@ -28,7 +28,7 @@ def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     Weights are read from safetensors files only. ``dtype`` is that of denoiser and text encoder; the VAE stays in
     float32 and gets its sub-pixel convolution if there is one.
     """
-    _check_index(folder)
+    check_folder(folder)
     parts = _read(folder, dtype)
     if (folder / "vae" / sub_pixel_decoder.FILE).is_file():
         sub_pixel_decoder.attach(parts["vae"], folder / "vae" / sub_pixel_decoder.FILE)
@@ -38,13 +38,17 @@ def load_parts(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     return parts
 
 
-def _check_index(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Look at what a diffusers folder says that it is, and at which files it has. Raises BaseError."""
     kind = _index(folder).get("_class_name")
     if kind != PIPELINE:
-        raise BaseError(f"{folder}: a {kind}; only a {PIPELINE} can be trained")
+        raise BaseError(f"{folder}: its model_index.json names {kind}; only a {PIPELINE} can be trained")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise BaseError(f"{folder}: {', '.join(missing)} missing")
+    bare = [part for part in NETWORKS if not any((folder / part).glob("*.safetensors"))]
+    if bare:
+        raise BaseError(f"{folder}: no weights (.safetensors) in {', '.join(bare)}")
 
 
 def _index(folder: Path) -> dict[str, Any]:

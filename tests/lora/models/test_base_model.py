@@ -61,7 +61,7 @@ def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_pa
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
     torch.save(load_file(file), file.with_suffix(".bin"))
     file.unlink()
-    with pytest.raises(BaseError):
+    with pytest.raises(BaseError, match=r"no weights \(.safetensors\) in unet"):
         base_model.load(str(folder), cache_dir, "cpu")
 
 

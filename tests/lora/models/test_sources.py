@@ -177,6 +177,12 @@ def test_each_failed_download_has_its_own_message(
     assert "sd-2.1-base" in refusal("sd-3", cache, download=True)
 
 
+def test_a_path_of_nothing_is_told_as_that(tmp_path: Path) -> None:
+    """A folder that is not there is no unknown name of a base."""
+    for path in ("/no/such/folder", "./none", "~/bases/sd", "bases/mine/sd"):
+        assert refusal(path, tmp_path) == f"{path}: there is no such folder"
+
+
 def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
     """A .ckpt is never opened: that alone could run code."""
     file = tmp_path / "v2-1_768-ema-pruned.ckpt"
