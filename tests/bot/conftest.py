@@ -24,6 +24,7 @@ from bot.store import PRAGMAS, Store, bring_up_to_date
 from lora.engine import ENGINES
 from tests.bot.fake_engine import FakeEngine
 from tests.patient_person import PatientPerson
+from tests.waiting import until_async
 
 PAUSES = {  # what the bot waits for between two tries, looks or edits; a test would wait as long
     "deliver.EDIT_SECONDS": 0.1,
@@ -87,7 +88,7 @@ class Stage:
 
     @asynccontextmanager
     async def bot(self, engine: FakeEngine | None = None, **tables: object) -> AsyncIterator[Running]:
-        """Run the bot for as long as the block lasts; what is under way then is cut off."""
+        """Run the bot, with its first worker ready, as long as the block lasts; what is under way then is cut off."""
         engine = engine or FakeEngine()
         self.monkeypatch.setitem(ENGINES, "fake", lambda settings: engine)
         config = dataclasses.replace(self.config, **tables)
@@ -97,6 +98,7 @@ class Stage:
         async with app.build(config, Token(self.playground.token)) as (parts, inbox):
             work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
             try:
+                await until_async(lambda: work.done() or parts.dispatch.devices or not engine.workers)
                 yield Running(parts=parts, engine=engine, inbox=inbox, work=work)
                 assert not work.done(), work.exception()
             finally:

@@ -18,7 +18,6 @@ from bot.store import Store
 from lora.engine import ENGINES
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
-from tests.waiting import until_async
 
 
 async def test_what_ships_is_small_and_says_its_base(store: Store, tmp_path: Path) -> None:
@@ -102,7 +101,6 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
 async def test_on_another_base_there_is_none(stage: Stage, ada: Person) -> None:
     """It was trained on the bundled base; elsewhere people draw without it and read so."""
     async with stage.bot() as running:
-        await until_async(lambda: running.parts.dispatch.base)
         await ada.send("/sticker a red fox --seed 1")
         told = await ada.wait_for("seed 1")
         assert "Drawn without a style" in told.text

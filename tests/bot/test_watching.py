@@ -68,7 +68,8 @@ async def test_a_visit_is_counted(stage: Stage, ada: Person) -> None:
         await running.engine.die()
 
         async def is_back() -> bool:
-            return (await values(client))["stickersmith_workers", ()] == 1
+            restarts = "stickersmith_worker_restarts_total", ()
+            return (await values(client))[restarts] > before.get(restarts, 0.0)
 
         await until_async(is_back)
         text = (await client.get("/metrics")).text
@@ -78,6 +79,7 @@ async def test_a_visit_is_counted(stage: Stage, ada: Person) -> None:
         key = (f"stickersmith_{name}", labels)
         return after[key] - before.get(key, 0.0)
 
+    assert after["stickersmith_workers", ()] == 1
     assert grew("updates_total", "message") >= 8
     assert grew("updates_total", "callback_query") == 1
     assert grew("answer_seconds_count") >= 9

@@ -79,7 +79,6 @@ async def test_a_new_base_asks_for_a_new_training(stage: Stage, ada: Person) -> 
     async with ready_to_train(stage, ada):
         await trained(ada)
     async with stage.bot(FakeEngine(base_hash="1" * 64)) as running:
-        await until(lambda: running.parts.dispatch.base)
         await ada.send("/sticker a fox")
         told = await ada.wait_for("new drawing model")
         assert running.engine.jobs == []
