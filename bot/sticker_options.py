@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +13,7 @@ from bot.config import CFG_RANGE, Sticker
 from bot.errors import UserError
 from bot.locales import LANGUAGES
 from lora import option_text
-from lora.data.translation import translate
+from lora.data.translation.colour_names import colour_names
 from lora.jobs import NO_OUTLINE, DrawOptions
 
 MAX_SEED = 2**31 - 1
@@ -59,7 +60,7 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
             raise UserError("option-empty", name=name, example=EXAMPLES[name])
         if name == "outline":
             changes["outline_written"] = value
-            value = translate(value, language).english
+            value = _colour(value, language) or value
         if name in OPTIONS:
             changes |= OPTIONS[name](value, settings)
     if changes.get("sweep"):
@@ -103,6 +104,8 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
         after = text[mark.end() : end]
         value = re.compile(_VALUES.get(name, r"\s*(\S*)"), re.DOTALL).match(after)
         assert value is not None
+        if name == "outline":
+            value = _both_words(after) or value
         given[name] = " ".join(value[1].split())
         words.append(after[value.end() :])
     return " ".join(" ".join(words).split()), given
@@ -148,6 +151,21 @@ def _outline(text: str, settings: Sticker) -> Changes:
     return {"outline": _read("outline", text, option_text.read_outline)}
 
 
+def _both_words(text: str) -> re.Match[str] | None:
+    """The first two words as the value of an option, if they are a colour that the first alone is not."""
+    found = re.match(r"\s*((\w+)\s+\w+)", text)
+    colour = _colour(found[1], "") if found else None
+    return found if found and colour and colour != _colour(found[2], "") else None
+
+
+def _colour(text: str, language: str) -> str | None:
+    """A colour as ``#rrggbb``, or that there is none; None if the text is no colour."""
+    for name in (text, *colour_names(text, language)):
+        with suppress(option_text.NotAnOption):
+            return option_text.read_outline(name)
+    return None
+
+
 def _cutout(text: str, settings: Sticker) -> Changes:
     return {"cutout": _read("cutout", text, option_text.read_cutout)}
 
@@ -172,7 +190,10 @@ EXAMPLES = {"cfg": "7", "seed": "42", "n": "2", "strength": "0.7", "outline": "w
 WORDS = ("no", "style")  # options whose values are a person's words
 KNOWN = [*OPTIONS, *WORDS]
 # The value of an option is one word. That of "no" goes on to the next option; a list of numbers may have spaces.
-_VALUES = {"no": r"(.*)", "cfg": r"\s*(\S*(?:(?<=[,;])\s+[\d.,;]+)*)"}
+_VALUES = {
+    "no": r"(.*)",
+    "cfg": r"\s*(\S*(?:(?<=[,;])\s+[\d.,;]+)*)",
+}
 # What people also call options -> the option, in all languages of the bot.
 _OTHER_NAMES: dict[str, str] = {
     word: name

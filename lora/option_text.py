@@ -12,8 +12,23 @@ MOST_NEAR = 20  # seeds after the first
 BETWEEN_SEEDS = "~"
 STRENGTHS = (0.0, 1.5)
 NO_COLOUR = ("none", "no", "off", "without")
-# Names that people use and CSS does not have.
-COLOURS = {"golden": "gold", "darkpurple": "indigo", "darkpink": "deeppink", "darkyellow": "goldenrod"}
+# Names that people use and CSS does not have: its own name for the colour, or the colour.
+COLOURS = {
+    "golden": "gold", "darkpurple": "indigo", "darkpink": "deeppink", "darkyellow": "goldenrod",
+    "darkbrown": "saddlebrown", "lightbrown": "peru", "lightpurple": "plum", "lightorange": "sandybrown",
+    "raspberry": "#e30b5c", "cherry": "#b3123b", "burgundy": "#800020", "wine": "#722f37", "brick": "firebrick",
+    "rose": "#ff007f", "dustypink": "#d8a1a8", "palepink": "#fadadd", "peach": "#ffcba4", "apricot": "#fbb982",
+    "carrot": "#ed9121", "terracotta": "#e2725b", "lemon": "#fff44f", "mustard": "#e1ad01", "amber": "#ffbf00",
+    "sand": "#d9c08c", "cream": "#fff5d6", "vanilla": "#f3e5ab", "skin": "#f2c9a5",
+    "snow": "snow", "emerald": "#50c878",
+    "mint": "#98ff98", "pistachio": "#93c572", "swamp": "#6b7045", "grass": "#4c9a2a", "aqua": "aqua",
+    "cornflower": "cornflowerblue", "sky": "skyblue", "sapphire": "#0f52ba", "cobalt": "#0047ab",
+    "ultramarine": "#3f00ff", "lilac": "#c8a2c8", "mauve": "#e0b0ff", "eggplant": "#5d3a5a", "coffee": "#6f4e37",
+    "caramel": "#c68e17", "chestnut": "#954535", "copper": "#b87333", "bronze": "#cd7f32", "charcoal": "#36454f",
+    "lightred": "#ff7f7f", "olive": "olive", "lime": "limegreen", "navy": "navy",
+    "graphite": "#383838", "ash": "#b2beb5", "steel": "#8a8d8f", "metal": "#8a8d8f", "azure": "#007fff",
+}  # fmt: skip
+SHADES = "red|orange|yellow|green|blue|purple|pink|brown|grey|gray|white"
 
 
 class NotAnOption(ValueError):
@@ -59,11 +74,12 @@ def seed_text(seed: int, near: tuple[int, ...]) -> str:
 
 
 def read_outline(text: str) -> str:
-    """A colour of the outline: none, #rrggbb or a name of CSS ("dark blue", "lightgreen"). Raises NotAnOption."""
-    name = re.sub(r"[\s-]", "", text.lower())
+    """A colour of the outline: none, #rrggbb or a name ("dark blue", "lightgreen", "mint"). Raises NotAnOption."""
+    name = re.sub(r"[\s-]|colou?red$", "", text.lower()).removeprefix("bright")
     if name in NO_COLOUR:
         return NO_OUTLINE
-    name = COLOURS.get(name, name)
+    if name not in ImageColor.colormap:
+        name = COLOURS.get(name) or COLOURS.get(re.sub(f"({SHADES})$", "", name), name)
     if name in ImageColor.colormap:  # a text or, once Pillow has used the colour, a tuple
         return "#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(name)[:3])
     if not re.fullmatch("#[0-9a-f]{6}", name):

@@ -31,6 +31,7 @@ LIGHT_HALF = {
     "lora.data.zip_folder",
     "lora.data.visible",
     "lora.data.translation",
+    "lora.data.translation.colour_names",
     "lora.data.translation.emoji_words",
     "lora.data.translation.language",
     "lora.data.translation.negative",

@@ -103,14 +103,30 @@ def test_what_the_text_leaves_open_comes_from_the_settings() -> None:
         ("rojo", "#ff0000"),
         ("нет", "none"),
         ("none", "none"),
+        ("малиновый", "#dc143c"),
+        ("малиновую", "#dc143c"),
+        ("малиновое", "#dc143c"),
+        ("Изумрудные", "#50c878"),
+        ("светло-розовый", "#ffb6c1"),
+        ("тёмно синий", "#00008b"),
+        ("морская волна", "#2e8b57"),
+        ("лимонная", "#fff44f"),
+        ("mint", "#98ff98"),
+        ("dark blue", "#00008b"),
+        ("bright red", "#ff0000"),
+        ("dunkelgrün", "#006400"),
+        ("turchese", "#40e0d0"),
+        ("verde oliva", "#808000"),
+        ("бузковий", "#800080"),
+        ("siyah", "#000000"),
     ],
 )
 def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
     """The words of the translation table, and the names of CSS."""
     settings = Sticker()
     options = sticker_options.defaults(settings, seed=ANY)
-    found = sticker_options.read(f"a fox --outline {colour}", settings, options, "ru")
-    assert found.options.outline == hex
+    found = sticker_options.read(f"--outline {colour} a fox", settings, options, "ru")
+    assert (found.prompt, found.options.outline) == ("a fox", hex)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from lora.data.translation.lexicon import ADJECTIVES, english_lists, irregular_plurals
+from lora.data.translation.lexicon import ADJECTIVES, english_lists, english_words, irregular_plurals
+from lora.data.translation.plurals import UMLAUTS
 
 NOMINAL = (*ADJECTIVES, "noun", "number", "determiner", "foreign")
 ROMANCE = ("es", "fr", "it", "pt", "ca", "ro")  # adjectives stand behind their noun
@@ -26,6 +27,12 @@ GENITIVE = (
 )  # a second noun in another case is "of"
 RANK = {"determiner": 0, "number": 1, "foreign": 2, "size": 4, "colour": 6, "material": 7}  # others: 3
 UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
+# After these the same Russian form may be of one thing.
+OBLIQUE = ("from", "without", "by", "for", "around", "in the middle of", "to", "about", "no")
+# Russian nouns of men's gender whose plural ends like the genitive of one
+PLURALS_IN_A = frozenset(
+    ("города", "поезда", "леса", "острова", "паруса", "рога", "глаза", "луга", "колокола", "снега", "тополя")
+)
 VOWEL = re.compile(r"(?!uni|use|uku|ute|eu|one)[aeiou]|hour|honest", re.IGNORECASE)
 
 
@@ -80,6 +87,22 @@ def plural_of(noun: str) -> str:
     return f"{head} {last}".strip()
 
 
+def is_plural(word: str) -> bool:
+    """Whether an English word is a plural: of the list, or with the ending of one on a word that is known."""
+    if word in english_lists()["plural"]:
+        return True
+    if any(many == word and one != word for one, many in irregular_plurals().items()):
+        return True
+    if not _ends_like_plural(word):
+        return False
+    singulars = (word[:-1], word.removesuffix("es"), word.removesuffix("ies") + "y")
+    return any(len(one) > 2 and one != word and one in english_words() for one in singulars)
+
+
+def _ends_like_plural(word: str) -> bool:
+    return word.endswith("s") and not word.endswith(("ss", "us", "is"))
+
+
 def _with_adverbs(words: list[Word]) -> list[Word]:
     """ "very" and "sad" become one adjective."""
     found: list[Word] = []
@@ -127,7 +150,8 @@ def _joined(noun: _Noun, previous: _Noun | None, language: str) -> str:
 def _described(noun: _Noun) -> str:
     front = sorted(noun.front, key=lambda word: RANK.get(word.kind, 3))
     name = noun.word.english
-    return " ".join([*(word.english for word in front), plural_of(name) if noun.plural else name])
+    is_one = noun.plural and not _ends_like_plural(name)
+    return " ".join([*(word.english for word in front), plural_of(name) if is_one else name])
 
 
 def _with_article(noun: _Noun) -> str:
@@ -138,7 +162,7 @@ def _with_article(noun: _Noun) -> str:
     lists = english_lists()
     bare = (
         noun.plural
-        or last in lists["plural"]
+        or (is_plural(last) and " lifting " not in name)
         or (last in lists["mass"] and " " not in name)
         or name in ("ice cream", "sour cream", "cottage cheese", "toilet paper")
         or name[:1].isupper()
@@ -151,7 +175,7 @@ def _is_plural(noun: _Noun, language: str, before: str, belongs: bool) -> bool:
     """Whether the noun should be said in the plural; not if its English is one already."""
     name, word = noun.word.english, noun.word
     last = name.split()[-1]
-    if last in english_lists()["plural"] or last in english_lists()["mass"]:
+    if is_plural(last) or last in english_lists()["mass"]:
         return False
     front = {item.english for item in noun.front}
     if any(item.kind == "number" and item.english not in ("one", "1") for item in noun.front):
@@ -161,6 +185,7 @@ def _is_plural(noun: _Noun, language: str, before: str, belongs: bool) -> bool:
     if not word.inflected or " " in word.source:
         return False
     source, base = word.source, word.base
+    before = "no" if "no" in front else before
     if language in ("ru", "uk", "be"):
         return _slavic_plural(source, base, before, belongs)
     if language in ("es", "pt", "fr", "ca"):
@@ -168,28 +193,37 @@ def _is_plural(noun: _Noun, language: str, before: str, belongs: bool) -> bool:
     if language == "it":
         return source.endswith(("i", "e")) and source[:-1] == base[:-1] and base.endswith(("a", "o", "e"))
     if language == "de":
-        return source.endswith(("e", "en", "er", "n", "s")) and len(source) > len(base) and "one" not in front
+        longer = source.endswith(("e", "en", "er", "n", "s")) and len(source) > len(base)
+        return (longer or source.translate(UMLAUTS) == base) and "one" not in front
     return False
 
 
 def _slavic_plural(source: str, base: str, before: str, belongs: bool) -> bool:
-    if base.endswith(("а", "я", "о")) and source == base[:-1]:
-        return True  # "обезьян", "роз": genitive plural
-    if source.endswith(("ами", "ями", "ах", "ях", "ам", "ям", "ов", "ів")):
+    if base.endswith(("ы", "и", "і")):
+        return False  # "усы": the English is what the plural is called
+    if base.endswith(("а", "я", "о")) and (source == base[:-1] or re.fullmatch(_with_vowel(base), source)):
+        return True  # "обезьян", "роз", "кошек": genitive plural
+    if base.endswith(("енок", "онок")):
+        return bool(re.search("[яа]т(а|ам|ами|ах)?$", source))
+    if source.endswith(("ами", "ями", "ах", "ях", "ам", "ям", "ов", "ев", "ів", "їв")):
+        return not source.endswith(("ов", "ев")) or not base.endswith(("ов", "ев"))
+    if source.endswith("ей") and base.endswith(("ь", "й", "ж", "ч", "ш", "щ", "е")) and source != base:
         return True
-    if not source.endswith(("ы", "и", "і", "ї")) or base.endswith(("ы", "и", "і")):
+    oblique = belongs or before in OBLIQUE
+    if base.endswith(("о", "е")) and source in (base[:-1] + "а", base[:-1] + "я"):
+        return not oblique  # "окна" is also of one window
+    if source.endswith("ья") and not base.endswith(("ья", "ье")):
+        return True  # "стулья", "братья"
+    if source in PLURALS_IN_A:
+        return not oblique
+    if not source.endswith(("ы", "и", "і", "ї")):
         return False
     feminine = base.endswith(("а", "я", "ь"))
-    oblique = belongs or before in (
-        "from",
-        "without",
-        "by",
-        "for",
-        "around",
-        "in the middle of",
-        "to",
-        "about",
-    )
     if base.endswith(("ь", "ия", "ие")):
         oblique = oblique or before in ("in", "on", "riding")
     return not (feminine and oblique)
+
+
+def _with_vowel(base: str) -> str:
+    """A pattern of the genitive plural with a vowel that the singular lacks: "кошек" of "кошка"."""
+    return f"{re.escape(base[:-2].removesuffix('ь'))}[оеё]{re.escape(base[-2])}"

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from lora.data.translation import table
+from lora.data.translation.plurals import is_plural_of, looks_plural, russian_neuters
 from lora.data.translation.stems import fold, stem, stems
 
 WORDS = Path(__file__).parent / "words"
@@ -53,20 +54,48 @@ class Lexicon:
         self._forms: dict[str, Entry] = {}
         self._stems: dict[str, list[Entry]] = {}
         self._roots: dict[str, Entry] = {}
+        first = set()  # of their lines: a dictionary has them
         for kind, english, forms in sections(language):
+            first.add(forms[0])
             for form in forms:
                 entry = Entry(english, kind, form)
                 self._forms.setdefault(form, entry)
                 self._add_roots(entry)
                 for other in (form, *_adjective_forms(form, kind, language)):
                     self._stems.setdefault(stems(other, language), []).append(entry)
-        by_hand = set(self._stems)
-        for form, key, english in table.pairs(language) if language in table.languages() else ():
+        by_hand, singulars = set(self._stems), dict(self._forms)
+        pairs = table.pairs(language) if language in table.languages() else []
+        for form, key, english in pairs:
             entry = Entry(english, kind_of(english), form)
             self._forms.setdefault(form, entry)
             self._add_roots(entry)
             if key not in by_hand:
                 self._stems.setdefault(key, []).append(entry)
+        keys = {form: key for form, key, _ in pairs}
+        for form in [form for form in self._forms if form not in first]:
+            if singular := self._singular(form, keys.get(form) or stems(form, language), singulars):
+                self._forms[form] = singular
+
+    def _singular(self, form: str, key: str, by_hand: dict[str, Entry]) -> Entry | None:
+        """The entry of a noun's singular, if a form looks like its plural.
+
+        It has the same English. That of a form in the table may also be a hand-made word with other English.
+        """
+        found: list[Entry | None] = []
+        if looks_plural(form, self.language):
+            alike = self._stems.get(key, [])
+            found = [
+                self._by_root(form),
+                *(one for one in alike if is_plural_of(form, one.base, self.language)),
+            ]
+        elif self.language == "ru":
+            found = [self._forms.get(one) for one in russian_neuters(form)]
+        for one in found:
+            if one and one.base != form and one.kind == "noun":
+                known = one.base in by_hand and form not in by_hand
+                if known or (one.english, "noun") == (self._forms[form].english, self._forms[form].kind):
+                    return one
+        return None
 
     def _add_roots(self, entry: Entry) -> None:
         if self.language == "ru" and entry.kind == "noun":
@@ -87,7 +116,8 @@ class Lexicon:
             return self._forms[phrase]
         like_adjective = phrase.endswith(SLAVIC_ENDINGS.get(self.language, "-"))
         found = self._stems.get(stems(phrase, self.language), [])
-        certain = like_adjective and any(entry.kind in ADJECTIVES for entry in found)
+        adjectives = (entry.base for entry in found if entry.kind in ADJECTIVES)
+        certain = like_adjective and any(phrase.startswith(base[:-2]) for base in adjectives)
         if not certain and (by_root := self._by_root(phrase)):
             return by_root
         if len(found) < 2 or self.language not in SLAVIC_ENDINGS:
@@ -118,6 +148,10 @@ def _russian_roots(base: str) -> list[str]:
     if base.endswith(("ок", "ек", "ец")) and len(base) > 4:
         middle = "ь" if base[-3] in "лн" and base[-2] == "е" else ""
         roots += [root[:-2] + middle + root[-1], root[:-2] + root[-1]]
+    if re.search("[^аеиоуыэюяй][кнлрц][аоя]$", base):  # "кошка" has "кошек" in the plural, "окно" "окон"
+        roots += [f"{root[:-1].removesuffix('ь')}{vowel}{root[-1]}" for vowel in "ое"]
+    if base.endswith("ень"):
+        roots.append(base[:-3] + "н")
     if base.endswith(("енок", "онок")):
         roots.append(base[:-4] + ("ят" if base[-4] == "е" else "ат"))
     return roots

@@ -47,6 +47,44 @@ def test_a_prompt_becomes_plain_english(language: str, text: str, english: str) 
     assert (found.english, found.unknown, found.language) == (english, (), language)
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("ru", "книги", "books"),
+        ("ru", "книга", "a book"),
+        ("ru", "грибы", "mushrooms"),
+        ("ru", "яблоки на столе", "apples on a table"),
+        ("ru", "конфеты", "candies"),
+        ("ru", "кот читает книги", "a cat reading books"),
+        ("ru", "красные розы", "red roses"),
+        ("ru", "окна", "windows"),
+        ("ru", "окно", "a window"),
+        ("ru", "стулья", "chairs"),
+        ("ru", "лисята", "foxes"),
+        ("ru", "много кошек", "many cats"),
+        ("ru", "без ключей", "without keys"),
+        ("ru", "без книги", "without a book"),
+        ("ru", "страницы книги", "pages of a book"),
+        ("ru", "усы", "a mustache"),
+        ("ru", "часы", "a clock"),
+        ("ru", "рыба", "a fish"),
+        ("ru", "баранка", "a bagel"),
+        ("uk", "гриби", "mushrooms"),
+        ("uk", "книги", "books"),
+        ("de", "Blumen", "flowers"),
+        ("de", "Äpfel", "apples"),
+        ("de", "Häuser", "houses"),
+        ("es", "flores", "flowers"),
+        ("fr", "livres", "books"),
+        ("it", "uccelli", "birds"),
+        ("pt", "livros", "books"),
+    ],
+)
+def test_a_plural_is_a_plural(language: str, text: str, english: str) -> None:
+    """Also where the table has the plural as a word of its own, and never with the article of one."""
+    assert translate(text, language).english == english
+
+
 def test_the_language_is_found_without_a_hint() -> None:
     """A person with an English client may write in their own language."""
     assert translate("eine traurige Pizza").language == "de"
