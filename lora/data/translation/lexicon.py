@@ -1,7 +1,7 @@
 """What one language's words are called in English: the hand-made words first, then the table made of CLDR.
 
-The hand-made words are ``words/xx.txt``: sections of lines ``English: form, form``. A form is looked up as it is
-written, then by its stems.
+The hand-made words are ``words/xx.txt``, for some languages ``words/colours.txt`` only: sections of lines ``English:
+form, form``. A form is looked up as it is written, then by its stems.
 """
 
 from __future__ import annotations
@@ -171,14 +171,22 @@ def lexicon(language: str) -> Lexicon:
 
 
 def sections(language: str) -> list[tuple[str, str, list[str]]]:
-    """(kind, English, forms) of every line of the hand-made words; none for a language without such a file."""
-    path, kind, found = WORDS / f"{language}.txt", "", []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    """(kind, English, forms) of every line of the hand-made words; languages without a file have colours only."""
+    own = WORDS / f"{language}.txt"
+    found = _lines(own) if own.is_file() else []
+    colours = _lines(WORDS / "colours.txt")
+    return found + [("colour", english, forms) for name, english, forms in colours if name == language]
+
+
+def _lines(path: Path) -> list[tuple[str, str, list[str]]]:
+    """(section, English, forms) of every line of a file."""
+    section, found = "", []
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
-            kind = line.strip("[]")
+            section = line.strip("[]")
         elif ":" in line and not line.startswith("#"):
             english, forms = line.split(":", 1)
-            found.append((kind, english.strip(), [fold(form.strip()) for form in forms.split(",")]))
+            found.append((section, english.strip(), [fold(form.strip()) for form in forms.split(",")]))
     return found
 
 
