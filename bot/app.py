@@ -271,8 +271,9 @@ class _only_one:
     def __enter__(self) -> None:
         folder = self._path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            folder.mkdir(
+                parents=True, exist_ok=True
+            )  # one that is there keeps its permissions: it may be /tmp
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigError(f"the folder {folder} cannot be written: {error.strerror}") from error

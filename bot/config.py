@@ -214,7 +214,8 @@ def is_url(text: str) -> bool:
     """Whether it is the address of a http or https server, with a port that there can be."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits = parts.scheme in ("http", "https") and re.fullmatch(r"\S+", text)
+        return bool(fits and parts.hostname and parts.port != 0)
     except ValueError:  # no port, or half of an IPv6 address
         return False
 
@@ -227,6 +228,14 @@ KINDS = {
     Path: "a text in quotes",
 }
 Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is allowed in words
+MOST_DAYS, MOST_STEPS, MOST_SAMPLES, MOST_OF_ALL = 36_500, 1_000_000, 100_000, 1_000_000_000
+
+
+def _between(least: float, most: float, zero: str = "") -> Rule:
+    """From ``least`` to ``most``; ``zero`` says what 0 means."""
+    first = f"0 ({zero})" if zero else f"{least:g}"
+    return lambda v: least <= v <= most, f"{first} to {most:.0f}"
+
 
 ALLOWED: dict[str, Rule] = {
     "telegram.api_url": (lambda v: is_url(v), "a http or https address"),
@@ -240,14 +249,14 @@ ALLOWED: dict[str, Rule] = {
     "telegram.webhook_certificate": (lambda v: True, '"" or the path of a PEM file'),
     "telegram.webhook_key": (lambda v: True, '"" or the path of a PEM file'),
     "storage.dir": (lambda v: True, "the path of a folder"),
-    "storage.max_gb": (lambda v: v >= 0, "0 (all of the disk) or more"),
-    "storage.keep_days": (lambda v: v >= 1, "1 or more"),
+    "storage.max_gb": _between(0, 1_000_000, "all of the disk"),
+    "storage.keep_days": _between(1, MOST_DAYS),
     "storage.inbox_days": (
-        lambda v: v >= 2,
-        "2 or more, because Telegram may send an update again for a day",
+        lambda v: 2 <= v <= MOST_DAYS,
+        f"2 to {MOST_DAYS}; not 1, because Telegram may send an update again for a day",
     ),
-    "storage.waiting_days": (lambda v: v >= 1, "1 or more"),
-    "storage.tidy_hour": (lambda v: 0 <= v <= 23, "0 to 23"),
+    "storage.waiting_days": _between(1, MOST_DAYS),
+    "storage.tidy_hour": _between(0, 23),
     "access.admins": (
         lambda v: all(0 < id < MOST_ID for id in v),
         "a list of people's ids, such as [123456789]",
@@ -270,32 +279,35 @@ ALLOWED: dict[str, Rule] = {
         lambda v: v == ("auto",) or (v and all(re.fullmatch(r"cpu|cuda:\d+", one) for one in v)),
         '"auto", "cpu" or a list like ["cuda:0", "cuda:1"]',
     ),
-    "engine.cluster": (lambda v: not v or bool(re.fullmatch(r"[\w.-]+:\d+", v)), '"" or HOST:PORT'),
-    "engine.worker_cpus": (lambda v: v >= 1, "1 or more"),
-    "engine.threads": (lambda v: v >= 0, "0 (all cores) or more"),
+    "engine.cluster": (lambda v: not v or is_address(v), '"" or HOST:PORT'),
+    "engine.worker_cpus": _between(1, 1024),
+    "engine.threads": _between(0, 1024, "all cores"),
     "engine.compile": (lambda v: True, "true or false"),
-    "engine.nice": (lambda v: 0 <= v <= 19, "0 to 19"),
-    "engine.silent_seconds": (lambda v: v >= 3, "3 or more"),
-    "engine.stuck_seconds": (lambda v: v >= 60, "60 or more"),
-    "train.steps": (lambda v: v >= 0, "0 (the base's default) or more"),
-    "train.checkpoint_steps": (lambda v: v >= 0, "0 (the base's default) or more"),
-    "train.min_samples": (lambda v: v >= 1, "1 or more"),
-    "train.advised_samples": (lambda v: 1 <= v[0] <= v[1], "two whole numbers, the smaller first"),
-    "train.max_samples": (lambda v: v >= 1, "1 or more"),
-    "sticker.cfg": (lambda v: CFG_RANGE[0] <= v <= CFG_RANGE[1], "{:g} to {:g}".format(*CFG_RANGE)),
-    "sticker.steps": (lambda v: 0 <= v <= 1000, "0 (the base's own) to 1000"),
-    "sticker.max_count": (lambda v: 1 <= v <= 10, "1 to 10"),
-    "sticker.outline_px": (lambda v: 0 <= v <= 64, "0 (none) to 64"),
+    "engine.nice": _between(0, 19),
+    "engine.silent_seconds": _between(3, 3600),
+    "engine.stuck_seconds": _between(60, 86_400),
+    "train.steps": _between(0, MOST_STEPS, "the base's default"),
+    "train.checkpoint_steps": _between(0, MOST_STEPS, "the base's default"),
+    "train.min_samples": _between(1, MOST_SAMPLES),
+    "train.advised_samples": (
+        lambda v: 1 <= v[0] <= v[1] <= MOST_SAMPLES,
+        "two whole numbers, the smaller first",
+    ),
+    "train.max_samples": _between(1, MOST_SAMPLES),
+    "sticker.cfg": _between(*CFG_RANGE),
+    "sticker.steps": _between(0, 1000, "the base's own"),
+    "sticker.max_count": _between(1, 10),
+    "sticker.outline_px": _between(0, 64, "none"),
     "cutout.model": (bool, "bundled, the name of a rembg model, or the path of an .onnx file"),
     "safety.filter": (lambda v: v == NONE or v in FILTERS, " or ".join([*FILTERS, NONE])),
     "safety.threshold": (lambda v: 0 < v <= 1, "more than 0, at most 1"),
     "safety.words_file": (lambda v: True, '"" or the path of a text file'),
     **{
-        f"{table}.{key.name}": (lambda v: v >= 0, "0 (no limit) or more")
+        f"{table}.{key.name}": _between(0, MOST_OF_ALL, "no limit")
         for table in ("limits", "admin_limits")
         for key in fields(Quotas)
     },
-    "limits.attempts": (lambda v: v >= 1, "1 or more"),
+    "limits.attempts": _between(1, 100),
     "metrics.listen": (lambda v: not v or is_address(v), '"" or HOST:PORT, such as "127.0.0.1:9100"'),
     "log.format": (lambda v: v in ("text", "json"), "text or json"),
     "log.level": (lambda v: v in ("debug", "info", "warning", "error"), "debug, info, warning or error"),
@@ -365,9 +377,17 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
         return str(folder / value)
     if key == "storage.dir":
         return folder / value
-    if key == "base.name" and (folder / value).exists():
-        return str(folder / value)
+    if key == "base.name":
+        return _base(value, folder)
     return value
+
+
+def _base(name: str, folder: Path) -> str:
+    """The name of a base; of a path, the path from the file's folder. Raises ConfigError."""
+    try:
+        return str(folder / name) if (folder / name).exists() else name
+    except OSError as error:
+        raise ConfigError(f"base.name cannot be looked for: {error.strerror}") from error
 
 
 def _toml(found: object) -> str:

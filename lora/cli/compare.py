@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
-from lora.cli.flags import count, positive, whole
+from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, MOST_PICTURES, between, seed, up_to, whole
 from lora.cli.run_folder import (
     CHOSEN,
     CHOSEN_ADAPTER,
@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add = parser.add_argument
     add("--prompts", type=Path, help="a text file, one prompt a line; default: things that no caption names")
-    add("--num_prompts", type=whole, default=8, help="how many, without --prompts")
-    add("--seeds", type=whole, default=1, help="drawings of each prompt")
-    add("--seed", type=count, default=0, help="the first seed")
-    add("--cfg", type=positive, default=5.0)
-    add("--steps", type=whole, default=10, help="denoising steps of a drawing")
+    add("--num_prompts", type=up_to(MOST_PICTURES), default=8, help="how many, without --prompts")
+    add("--seeds", type=up_to(MOST_PICTURES), default=1, help="drawings of each prompt")
+    add("--seed", type=seed, default=0, help="the first seed")
+    add("--cfg", type=between(*CFG_RANGE), default=5.0)
+    add("--steps", type=up_to(MOST_DRAW_STEPS), default=10, help="denoising steps of a drawing")
     add("--eye", type=Path, help="a local DINOv2 or CLIP to judge the look; default: EfficientNet-lite0")
     add("--clip", type=Path, help="a local CLIP to judge how prompts are followed; default: the base itself")
     add("--choose", type=whole, metavar="STEP", help="choose this one, after looking at the sheet")

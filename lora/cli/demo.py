@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
-from lora.cli.flags import count, positive, whole
+from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, between, seed, up_to
 from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
 from lora.cli.run_record import add_run, base_name, read_json, samples
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
@@ -31,9 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add = parser.add_argument
     add("--prompts", type=Path, help="a text file, one prompt a line; none may be a training caption")
-    add("--cfg", type=positive, nargs="+", default=[3.0, 5.0, 7.0], help="a row of the sheet for each")
-    add("--seed", type=count, default=0, help="prompt i uses seed + i at every CFG")
-    add("--steps", type=whole, help="denoising steps; default: the base's own")
+    add(
+        "--cfg",
+        type=between(*CFG_RANGE),
+        nargs="+",
+        default=[3.0, 5.0, 7.0],
+        help="a row of the sheet for each",
+    )
+    add("--seed", type=seed, default=0, help="prompt i uses seed + i at every CFG")
+    add("--steps", type=up_to(MOST_DRAW_STEPS), help="denoising steps; default: the base's own")
     add("--adapter", type=Path, help="default: RUN/best.safetensors, else the end of the training")
     flags.add_machine(parser)
 

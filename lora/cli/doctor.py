@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora.cli import flags
-from lora.cli.flags import up_to, whole
+from lora.cli.flags import MOST_DRAW_STEPS, up_to
 from lora.cli.terminal import UsageError, check_folder, load_base, say
-from lora.cli.train_flags import MOST_SIDE
+from lora.cli.train_flags import MOST_SIDE, MOST_STEPS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--base", default="sd-2.1", help="a name, a diffusers folder or a .safetensors file")
     add("--train_data_dir", type=Path, default=DEMO, help="pictures with a metadata.jsonl")
-    add("--steps", type=whole, default=20, help="training steps")
-    add("--draw_steps", type=whole, default=25)
+    add("--steps", type=up_to(MOST_STEPS), default=20, help="training steps")
+    add("--draw_steps", type=up_to(MOST_DRAW_STEPS), default=25)
     add("--resolution", type=up_to(MOST_SIDE), help="of the training; default: the base's own")
     add("--out", type=Path, default=Path("data/doctor"), help="where before.png and after.png go")
     flags.add_machine(parser)

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from lora.cli import flags
-from lora.cli.flags import SEEDS, up_to, whole
+from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, MOST_PICTURES, SEEDS, up_to
 from lora.cli.terminal import (
     UsageError,
     about_adapter,
@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how strictly the prompt is followed; 1 = no guidance; 3,5,8 = a sweep, with OUT/sheet.png",
     )
     add("--seed", type=_seed, default=(0, ()), help="picture i uses seed + i; 42~7 = near that of seed 42")
-    add("--n", type=whole, default=1, help="pictures for each prompt and CFG value")
+    add("--n", type=up_to(MOST_PICTURES), default=1, help="pictures for each prompt and CFG value")
     add("--strength", type=_strength, default=1.0, help="of the adapter, 0 to 1.5; 1 = as it was trained")
-    add("--steps", type=whole, help="denoising steps; default: the base's own")
+    add("--steps", type=up_to(MOST_DRAW_STEPS), help="denoising steps; default: the base's own")
     add("--out", type=Path, required=True)
     add("--stickers", action="store_true", help="also cut out and fit: OUT/000.webp and so on")
     add("--outline", type=_outline, default=DrawOptions.outline, help="none, white, black or #rrggbb")
@@ -135,9 +135,8 @@ def _typed(text: str, read: Callable[[str], Any], expected: str) -> Any:
 
 
 def _cfg(text: str) -> Any:
-    return _typed(
-        text, lambda found: read_cfg(found, 0.001, 1000), "a number over 0, or several such as 3,5,8"
-    )
+    expected = "a number from {:g} to {:g}, or several such as 3,5,8".format(*CFG_RANGE)
+    return _typed(text, lambda found: read_cfg(found, *CFG_RANGE), expected)
 
 
 def _seed(text: str) -> Any:

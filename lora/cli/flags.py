@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 SEEDS = 2**63  # torch takes larger ones, but not in every function
+MOST_DRAW_STEPS = 1000  # noise levels of Stable Diffusion
+MOST_PICTURES = 1000  # of one prompt: a person has to look at them
+MOST_THREADS = 1024
+CFG_RANGE = (0.001, 1000.0)
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,7 +52,9 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="where bases are unpacked")
     parser.add_argument("--offline", action="store_true", help="never ask the hub for a base")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=count, default=0, help="CPU threads; 0 = all cores")
+    parser.add_argument(
+        "--threads", type=up_to(MOST_THREADS, least=0), default=0, help="CPU threads; 0 = all cores"
+    )
 
 
 def whole(text: str) -> int:
@@ -65,39 +71,32 @@ def up_to(most: int, *, least: int = 1) -> Callable[[str], int]:
     return bounded
 
 
-def count(text: str) -> int:
-    """A whole number from 0 on."""
-    return _integer(text, lambda value: True, "no whole number from 0 on")
-
-
 def seed(text: str) -> int:
     """A whole number that can seed a random generator."""
     return _integer(text, lambda value: value < SEEDS, "no whole number from 0 to 2^63 - 1")
 
 
-def positive(text: str) -> float:
-    """A number over 0."""
-    return _real(text, lambda value: value > 0, "no number over 0")
+def positive(most: float) -> Callable[[str], float]:
+    """The type of a number over 0, at most ``most``."""
+
+    def bounded(text: str) -> float:
+        return _real(text, lambda value: 0 < value <= most, f"no number over 0, at most {most:g}")
+
+    return bounded
 
 
-def from_zero(text: str) -> float:
-    """A number from 0 on."""
-    return _real(text, lambda value: value >= 0, "no number from 0 on")
+def between(least: float, most: float) -> Callable[[str], float]:
+    """The type of a number from ``least`` to ``most``."""
 
+    def bounded(text: str) -> float:
+        return _real(text, lambda value: least <= value <= most, f"no number from {least:g} to {most:g}")
 
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    return _real(text, lambda value: 0 <= value <= 1, "no number from 0 to 1")
+    return bounded
 
 
 def below_one(text: str) -> float:
     """A number from 0 to under 1, such as a decay."""
     return _real(text, lambda value: 0 <= value < 1, "no number from 0 to under 1")
-
-
-def number(text: str) -> float:
-    """Any finite number."""
-    return _real(text, lambda value: True, "no number")
 
 
 def _integer(text: str, fits: Callable[[int], bool], else_it_is: str) -> int:

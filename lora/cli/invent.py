@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lora.cli import flags
-from lora.cli.flags import count, positive, whole
+from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, MOST_PICTURES, between, seed, up_to
 from lora.cli.terminal import UsageError, check_folder, load_base, read_adapter, read_text, say
 from lora.jobs import DrawOptions
 from lora.models import sticker_nano
@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base", default=sticker_nano.NAME, help="a name, a diffusers folder or a .safetensors file")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--keyword", default="", help="put into every caption")
-    add("--n", type=whole, default=4, help="candidates for each caption")
+    add("--n", type=up_to(MOST_PICTURES), default=4, help="candidates for each caption")
     add(
         "--cfg",
-        type=positive,
+        type=between(*CFG_RANGE),
         default=DrawOptions.cfg,
         help="how strictly captions are followed; 1 = no guidance",
     )
-    add("--seed", type=count, default=0, help="candidate i uses seed + i - 1")
-    add("--steps", type=whole, help="denoising steps; default: the base's own")
+    add("--seed", type=seed, default=0, help="candidate i uses seed + i - 1")
+    add("--steps", type=up_to(MOST_DRAW_STEPS), help="denoising steps; default: the base's own")
     add("--keep", metavar="1,4,7", help="which to keep; without it OUT/keep.txt is read")
     add("--cutouts", action="store_true", help="remove the backgrounds of those kept")
     flags.add_machine(parser)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from lora.adapters.targets import DEFAULT_TARGETS, TARGETS
 from lora.cli import flags
 from lora.cli.flags import (
+    MOST_PICTURES,
+    MOST_THREADS,
     below_one,
-    count,
-    from_zero,
-    number,
+    between,
     positive,
     seed,
-    share,
     up_to,
     whole,
     without,
@@ -80,6 +79,8 @@ FIELDS = {
 }
 MOST_RANK = 1280  # the width of Stable Diffusion's widest layers: a larger one can say nothing more
 MOST_SIDE = 2048  # pixels
+MOST_SAMPLES = 1024  # of a micro-batch
+MOST_STEPS, MOST_EPOCHS = 1_000_000, 100_000
 BACKGROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
 
@@ -163,7 +164,12 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         "does, and is there to measure that",
     )
     add("--background", default="auto", metavar="auto|NAME", help=BACKGROUNDS_HELP)
-    add("--dataloader_num_workers", type=count, default=0, help="taken; everything is encoded once, before")
+    add(
+        "--dataloader_num_workers",
+        type=up_to(MOST_THREADS, least=0),
+        default=0,
+        help="taken; everything is encoded once, before",
+    )
 
 
 def _add_length(parser: argparse.ArgumentParser) -> None:
@@ -171,24 +177,24 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--train_batch_size",
-        type=whole,
+        type=up_to(MOST_SAMPLES),
         help="samples of one step, per process and micro-batch; default: the base's own (reference: 16)",
     )
     add(
         "--gradient_accumulation_steps",
-        type=whole,
+        type=up_to(MOST_SAMPLES),
         default=1,
         help="micro-batches of --train_batch_size that make up one step",
     )
     add(
         "--num_train_epochs",
-        type=whole,
+        type=up_to(MOST_EPOCHS),
         help="how often each sample is seen, if --max_train_steps is not given (reference: 100)",
     )
-    add("--max_train_steps", type=whole, help="default: the base's own")
+    add("--max_train_steps", type=up_to(MOST_STEPS), help="default: the base's own")
     add(
         "--checkpointing_steps",
-        type=whole,
+        type=up_to(MOST_STEPS),
         help="default: the base's own, 400 with Stable Diffusion (reference: 500)",
     )
     add(
@@ -204,22 +210,26 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seed", type=seed, default=0, help="0 (reference: another one each time)")
     add("--rank", type=up_to(MOST_RANK), help="default: the base's own (reference: 4)")
-    add("--lora_alpha", type=positive, help="default: the rank")
+    add("--lora_alpha", type=positive(10_000), help="default: the rank")
     add(
         "--lora_targets",
         choices=tuple(TARGETS),
         default=DEFAULT_TARGETS,
         help="which layers learn; feed-forward ones carry style, conv adds ResNets' (reference: attention)",
     )
-    add("--caption_dropout", type=share, help="share of samples shown without caption; 0.1 (reference: 0)")
+    add(
+        "--caption_dropout",
+        type=between(0, 1),
+        help="share of samples shown without caption; 0.1 (reference: 0)",
+    )
     add(
         "--snr_gamma",
-        type=from_zero,
+        type=between(0, 1000),
         help="min-SNR weighting, 0 for none; default: the base's own (reference: none)",
     )
     add(
         "--noise_offset",
-        type=number,
+        type=between(-1, 1),
         default=0.0,
         help="moves each channel's noise as a whole, for very dark or bright pictures; default: 0",
     )
@@ -240,7 +250,7 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
 def _add_optimizer(parser: argparse.ArgumentParser) -> None:
     """Learning rate and AdamW."""
     add = parser.add_argument
-    add("--learning_rate", type=positive, help="default: the base's own (reference: 1e-4)")
+    add("--learning_rate", type=positive(1), help="default: the base's own (reference: 1e-4)")
     add("--scale_lr", action="store_true", help="times processes, micro-batches and batch size")
     add(
         "--lr_scheduler",
@@ -251,30 +261,37 @@ def _add_optimizer(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--lr_warmup_steps",
-        type=count,
+        type=up_to(MOST_STEPS, least=0),
         help="with every scheduler, constant too; default: the base's own (reference: 500, without effect)",
     )
-    add("--max_grad_norm", type=positive, default=1.0, help="it has an effect, unlike in the reference")
+    add("--max_grad_norm", type=positive(1e6), default=1.0, help="it has an effect, unlike in the reference")
     add("--adam_beta1", type=below_one, default=0.9, help="AdamW's memory of gradients; default: 0.9")
     add("--adam_beta2", type=below_one, default=0.999, help="and of their squares; default: 0.999")
-    add("--adam_weight_decay", type=from_zero, default=1e-2, help="pulls weights to zero; default: 0.01")
-    add("--adam_epsilon", type=positive, default=1e-8, help="keeps AdamW from dividing by 0; default: 1e-8")
+    add("--adam_weight_decay", type=between(0, 1), default=1e-2, help="pulls weights to zero; default: 0.01")
+    add(
+        "--adam_epsilon", type=positive(1), default=1e-8, help="keeps AdamW from dividing by 0; default: 1e-8"
+    )
 
 
 def _add_validation(parser: argparse.ArgumentParser) -> None:
     """Drawings and losses during the training, and where they are reported."""
     add = parser.add_argument
     add("--validation_prompt", help="draw this on the way, into OUTPUT_DIR/validation and TensorBoard")
-    add("--num_validation_images", type=whole, default=4, help="drawings of it each time; default: 4")
+    add(
+        "--num_validation_images",
+        type=up_to(MOST_PICTURES),
+        default=4,
+        help="drawings of it each time; default: 4",
+    )
     add(
         "--validation_epochs",
-        type=whole,
+        type=up_to(MOST_EPOCHS),
         help="draw, and take the loss on held-out samples, every so many epochs; default: with each checkpoint "
         "(reference: 1)",
     )
     held_out = parser.add_mutually_exclusive_group()
     held_out.add_argument(
-        "--validation_share", type=share, default=0.0, help="hold out this share of the samples"
+        "--validation_share", type=between(0, 1), default=0.0, help="hold out this share of the samples"
     )
     held_out.add_argument("--validation_data_dir", type=Path, help="a folder of samples to take the loss on")
     add("--logging_dir", type=Path, default=Path("logs"), help="inside OUTPUT_DIR")

@@ -44,7 +44,7 @@ def test_every_setting_has_one_line_of_why() -> None:
         ("[trian]\n", "did you mean 'train'?"),
         (
             "[train]\nmin_samples = '3'",
-            'train.min_samples = "3" is not allowed: it must be a whole number without quotes: 1 or more',
+            'train.min_samples = "3" is not allowed: it must be a whole number without quotes: 1 to 100000',
         ),
         ("[train]\nmin_samples = true", "train.min_samples = true is not allowed"),
         ("[train]\nadvised_samples = [50, 20]", "the smaller first"),
@@ -70,6 +70,9 @@ def test_every_setting_has_one_line_of_why() -> None:
         ('[storage]\ndir = "a\\u0000b"', "the path of a folder"),
         ("[train]\nmin_samples = 50\nmax_samples = 5", "no style could be trained"),
         ("[telegram]\napi_url = 'example.org'", "a http or https address"),
+        ("[telegram]\napi_url = 'https://example.org/a b'", "a http or https address"),
+        ("[engine]\ncluster = 'a:99999'", "HOST:PORT"),
+        (f"[base]\nname = '{'a' * 500}'", "base.name cannot be looked for: File name too long"),
         ("train = 3", "[train]"),
         ("[train", "not valid TOML"),
     ],
@@ -80,6 +83,17 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, told: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=re.escape(told)):
         config.load(path)
+
+
+@pytest.mark.parametrize("value", [10**11, -1, 10**30, float("inf"), float("nan"), "", [], {}, [[]], [{}]])
+def test_every_number_has_bounds(value: object) -> None:
+    """No number that a database, a calendar or a machine cannot hold is taken; no other type is, too."""
+    numbers = [key for key, default in config.every_key().items() if type(default) in (int, float)]
+    assert len(numbers) > 30
+    for key in numbers:
+        table, name = key.split(".")
+        with pytest.raises(ConfigError, match=rf"{key} = .* is not allowed: it must be "):
+            config.parse({table: {name: value}})
 
 
 def test_paths_count_from_the_files_own_folder(tmp_path: Path) -> None:

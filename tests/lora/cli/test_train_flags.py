@@ -1,5 +1,6 @@
 """The flags of train: each is explained; a flag or value without a meaning is refused with a reason."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -48,17 +49,17 @@ def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest
         ("--report_to=comet_ml", "nothing is sent there; take tensorboard"),
         ("--adam_beta1=1", "'1' is no number from 0 to under 1"),
         ("--adam_beta2=nan", "'nan' is no number from 0 to under 1"),
-        ("--adam_weight_decay=-1", "'-1' is no number from 0 on"),
-        ("--adam_weight_decay=nan", "'nan' is no number from 0 on"),
-        ("--snr_gamma=-3", "'-3' is no number from 0 on"),
-        ("--snr_gamma=nan", "'nan' is no number from 0 on"),
-        ("--noise_offset=nan", "'nan' is no number"),
-        ("--noise_offset=inf", "'inf' is no number"),
-        ("--learning_rate=abc", "'abc' is no number over 0"),
+        ("--adam_weight_decay=-1", "'-1' is no number from 0 to 1"),
+        ("--adam_weight_decay=nan", "'nan' is no number from 0 to 1"),
+        ("--snr_gamma=-3", "'-3' is no number from 0 to 1000"),
+        ("--snr_gamma=nan", "'nan' is no number from 0 to 1000"),
+        ("--noise_offset=nan", "'nan' is no number from -1 to 1"),
+        ("--noise_offset=inf", "'inf' is no number from -1 to 1"),
+        ("--learning_rate=abc", "'abc' is no number over 0, at most 1"),
         ("--ema_decay=1", "'1' is no number from 0 to under 1"),
         ("--seed=9999999999999999999999999", "no whole number from 0 to 2^63 - 1"),
         ("--seed=9223372036854775808", "no whole number from 0 to 2^63 - 1"),
-        ("--threads=-1", "'-1' is no whole number from 0 on"),
+        ("--threads=-1", "'-1' is no whole number from 0 to 1024"),
         ("--rank=" + "9" * 5000, "is no whole number from 1 to 1280"),
         ("--rank=100000", "'100000' is no whole number from 1 to 1280"),
         ("--resolution=100000", "'100000' is no whole number from 1 to 2048"),
@@ -78,6 +79,25 @@ def test_a_value_that_cannot_be_is_refused_with_the_reason(
     assert flag.split("=")[0] in said
     assert reason in said
     assert said.count("\n") == 1
+
+
+def test_every_number_has_bounds() -> None:
+    """No command takes a number that no machine can do; what only cuts off, or names something, may be any."""
+    from lora.__main__ import _parser
+
+    harmless = {"max_train_samples", "checkpoints_total_limit", "choose", "seed", "local_rank"}
+    texts = {"report_to", "mixed_precision"}
+    flags = [
+        (f"{command} --{action.dest}", action.type)
+        for command, verb in _parser()[1].items()
+        for action in verb._actions
+        if callable(action.type) and action.type is not Path and action.dest not in harmless | texts
+    ]
+    assert len(flags) > 40
+    for name, read in flags:
+        for huge in ("100000000000", "1e30"):
+            with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+                raise AssertionError(f"{name} takes {read(huge)}")
 
 
 def test_every_flag_says_what_it_is_for() -> None:
