@@ -218,6 +218,8 @@ class Imports:
         assert style is not None, "a style takes its imports along"
         words = Words((await people.get(self._store, imported.person)).language)
         change = await changes.by_origin(self._store, style.id, imported.origin)
+        if change is not None and await changes.forget_if_same(self._store, change):
+            change = None
         everything = await samples.of_style(self._store, style.id)
         items = await imports.items_of(self._store, id)
         view = import_words.over(words, imported, style, items, everything, self._settings, change)

@@ -25,6 +25,7 @@ from lora.checks.likeness import Likeness
 from lora.data import pictures
 from lora.data.pictures import PictureError
 
+GIF = (b"GIF87a", b"GIF89a")  # how such a file begins
 FETCHED_AT_ONCE = 4  # files of up to 20 MB in memory
 DECODED_AT_ONCE = 1  # a sticker that moves is decoded by a process of its own
 
@@ -163,7 +164,8 @@ class Intake:
                 return Checked(data=data, likeness=await self.known.likeness(data))
             except PictureError as error:
                 detail = f" ({error.detail})" if error.detail else ""
-                raise UserError(f"picture-{error.code}", detail=detail) from error
+                code = "gif" if error.code == "format" and data.startswith(GIF) else error.code
+                raise UserError(f"picture-{code}", detail=detail) from error
 
     async def _keep(self, style: Style, offer: Offer, data: bytes) -> int:
         async with self._blobs.keep(data) as (name,), self._store.transaction():

@@ -50,7 +50,15 @@ def are_corrections(text: str) -> bool:
 
 def removals(text: str) -> tuple[int, ...] | None:
     """The numbers of "delete 3, 5"; None for any other text."""
-    found = _WORD_REMOVE.fullmatch(text.strip())
+    return _numbers(_WORD_REMOVE.fullmatch(text.strip()))
+
+
+def removals_in_short(text: str) -> tuple[int, ...] | None:
+    """The numbers of "delete 3, 5" or "-3, 5"; None for any other text."""
+    return _numbers(_REMOVE.fullmatch(text.strip()))
+
+
+def _numbers(found: re.Match[str] | None) -> tuple[int, ...] | None:
     return tuple(sorted({int(number) for number in re.findall(r"\d+", found[1])})) if found else None
 
 

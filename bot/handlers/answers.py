@@ -32,7 +32,7 @@ async def answer(context: Context) -> bool:
         await context.say("asked-ended")
         return True
     if asked.kind == SURE:
-        return await _press_instead(context, message.text)
+        return await _press_instead(context, asked, message.text)
     try:
         await KINDS[asked.kind](context, asked, message.text)
     except (KeepForLater, UserError) as error:
@@ -77,11 +77,13 @@ async def _end(context: Context, asked: Question) -> None:
     await context.parts.sender.edit_buttons(context.chat, asked.message_id, [])
 
 
-async def _press_instead(context: Context, text: str) -> bool:
-    """A yes to what only a button does; False for any other text."""
-    if yes := _is_one_of(text, "sure-yes-words"):
-        await context.say("sure-press")
-    return yes
+async def _press_instead(context: Context, asked: Question, text: str) -> bool:
+    """Say that a button does it, or that the question is open; False if it is not any more."""
+    if asked.answer is not None:
+        return False
+    yes = _is_one_of(text, "sure-yes-words")
+    await context.say("sure-press" if yes else "sure-open", reply_to=asked.message_id)
+    return True
 
 
 def _is_one_of(text: str, *keys: str) -> bool:

@@ -22,6 +22,7 @@ from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
 
+MOST_NAMED = 10  # captions in one answer
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
 
 
@@ -29,7 +30,7 @@ async def text(context: Context) -> None:
     """A text is a caption: of the picture it replies to, else of the newest that wants one."""
     message = context.message
     assert message.text is not None
-    if context.person.style is None and await inbox.kept(context.parts.store, context.person.id):
+    if await waits_for_style(context):
         await _text_before_style(context, message.text)
         return
     await context.style()
@@ -44,7 +45,7 @@ async def text(context: Context) -> None:
 async def edited(context: Context) -> None:
     """An edited message changes the captions that it gave. Other edits change nothing."""
     message, store = context.message, context.parts.store
-    if context.person.style is None and await inbox.kept(store, context.person.id):
+    if await waits_for_style(context):
         raise KeepForLater
     words = captioning.without_links(message.text or without_number(message.caption or ""))
     if not words or words.startswith("/"):
@@ -54,7 +55,7 @@ async def edited(context: Context) -> None:
     given = await samples.captioned_by(store, context.person.id, message.message_id)
     shown = await samples.by_message(store, context.person.id, message.message_id)
     if message.text is None and message.media_group_id is not None and shown:
-        await _recaption_album(context, message.media_group_id, words, shown)
+        await _recaption_album(context, message.media_group_id, words)
     elif len(given) > 1:
         await _caption(context, _deal(given, words) or [(given[-1], words)])
         await confirm(context)
@@ -63,16 +64,19 @@ async def edited(context: Context) -> None:
         await confirm(context)
 
 
-async def _recaption_album(context: Context, album: str, words: str, shown: list[Sample]) -> None:
-    """Deal out the new words of an album's picture, as its first words were dealt out."""
+async def _recaption_album(context: Context, album: str, words: str) -> None:
+    """Deal out the new words of an album's picture, as its first words were dealt out, and name what has changed."""
     store, message, style = context.parts.store, context.message, await context.style()
-    sent_at = message.date.timestamp()
+    sent_at, before = message.date.timestamp(), await samples.of_style(store, style.id)
     await albums.add_album_item(store, context.person.id, message.message_id, album, words, sent_at)
     await captioning.deal_out(store, context.person.id, album, style.keyword)
-    now = await samples.by_message(store, context.person.id, message.message_id)
+    were = {sample.id: sample.caption for sample in before}
+    now = await samples.of_style(store, style.id)
+    changed = [sample for sample in now if sample.caption != were.get(sample.id)]
     uneven = await captioning.uneven_lines(store, context.person.id, [message.message_id])
     lines = [context.words("album-uneven", lines=uneven[0], n=uneven[1])] if uneven else []
-    lines += [called(context.words, sample) for sample in now if sample.caption]
+    named = changed or await samples.by_message(store, context.person.id, message.message_id)
+    lines += [called(context.words, sample) for sample in named if sample.caption][:MOST_NAMED]
     if lines:
         answer = await context.send("\n".join(lines), reply_to=message.message_id)
         items = await albums.albums_near(store, context.person.id, album) if uneven else []
@@ -85,8 +89,19 @@ async def _text_before_style(context: Context, words: str) -> None:
     if captions.keyword_problem(word) is None:
         await make(context, word)
         return
-    await context.parts.sample_replies.refuse(context.person.id, context.message.message_id, KEPT)
-    raise KeepForLater
+    await keep_for_style(context)
+
+
+async def waits_for_style(context: Context) -> bool:
+    """Whether the person has no style yet, and their pictures wait for one."""
+    return context.person.style is None and await inbox.kept(context.parts.store, context.person.id) > 0
+
+
+async def keep_for_style(context: Context) -> None:
+    """Words about pictures that wait for a style wait, too, until it is there. Raises KeepForLater then."""
+    if await waits_for_style(context):
+        await context.parts.sample_replies.refuse(context.person.id, context.message.message_id, KEPT)
+        raise KeepForLater
 
 
 async def recaption(context: Context) -> None:
@@ -110,6 +125,7 @@ async def keep_drafts(context: Context) -> None:
 
 async def ask_words(context: Context) -> None:
     """A number without words, "3:": ask for the words of that picture."""
+    await keep_for_style(context)
     number = number_alone(context.message.text or "")
     assert number is not None
     sample = await numbered(context, number)
@@ -192,11 +208,11 @@ def _next_to_caption(found: list[Sample], now: float) -> Sample | None:
 
 async def _caption(context: Context, meant: list[tuple[Sample, str]]) -> None:
     """Caption pictures, all or none. It can be taken back."""
-    store = context.parts.store
+    store, noted = context.parts.store, []
     async with store.transaction():
         for style_id in {sample.style for sample, _ in meant}:
             ids = [sample.id for sample, _ in meant if sample.style == style_id]
-            await changes.note(store, style_id, context.origin, ids)
+            noted.append(await changes.note(store, style_id, context.origin, ids))
         for sample, words in meant:
             style = await styles.get(store, context.person.id, sample.style)
             assert style is not None
@@ -205,6 +221,9 @@ async def _caption(context: Context, meant: list[tuple[Sample, str]]) -> None:
             await captioning.store_finished(
                 store, sample.id, caption, CaptionOrigin.PERSON, message_id=said_by
             )
+        for change in noted:
+            if change is not None:
+                await changes.forget_if_same(store, change)
 
 
 def finished(sample: Sample, words: str, style: Style, language: str) -> English:
@@ -228,7 +247,7 @@ async def confirm(context: Context) -> None:
     """Say how the captions of this message read now, and which picture still waits."""
     store, said_by = context.parts.store, context.message.message_id
     done = await samples.captioned_by(store, context.person.id, said_by)
-    lines = [called(context.words, sample) for sample in done[:10]]
+    lines = [called(context.words, sample) for sample in done[:MOST_NAMED]]
     style = await styles.get(store, context.person.id, done[0].style)
     said = context.message.text or context.message.caption or ""
     if style and not captions.has_keyword(said, style.keyword):

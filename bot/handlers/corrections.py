@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot import captioning, renaming
 from bot.context import Context
 from bot.errors import UserError
-from bot.handlers.captions import finished, is_list, text
+from bot.handlers.captions import MOST_NAMED, finished, is_list, keep_for_style, text
 from bot.sample_lines import Corrections, corrections
 from bot.sample_words import called, numbers, removed, undo_button
 from bot.tables import changes, imports, jobs, samples, styles
@@ -15,11 +15,10 @@ from bot.tables.changes import Change, Full, Undone
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 
-SHOWN = 10  # captions in one answer
-
 
 async def correct(context: Context) -> None:
     """Lines like "12: a fox" and "-12": new captions, and samples removed. All of the message or nothing."""
+    await keep_for_style(context)
     if await is_list(context, context.message.text or ""):
         await text(context)
         return
@@ -58,13 +57,15 @@ async def _correct(context: Context, asked: Corrections) -> None:
     removed = [found[number - 1].id for number in asked.removed]
     async with store.transaction():
         touched = [sample.id for sample, _ in written] + removed
-        if await changes.note(store, style.id, context.origin, touched) is None:
+        change = await changes.note(store, style.id, context.origin, touched)
+        if change is None:
             return
         for sample, caption in written:
             await captioning.store_finished(
                 store, sample.id, caption, CaptionOrigin.PERSON, message_id=context.message.message_id
             )
         await store.change_many("DELETE FROM sample WHERE id = ?", [(id,) for id in removed])
+        await changes.forget_if_same(store, change)
     await context.parts.blobs.sweep(await changes.forget_beyond(store, style.id))
 
 
@@ -74,11 +75,13 @@ async def _tell(context: Context, asked: Corrections) -> None:
     done = await samples.captioned_by(store, context.person.id, context.message.message_id)
     named = zip(asked.captions, done, strict=False)  # both in the order of the samples
     lines = [called(words, replace(sample, number=number)) for number, sample in named]
-    if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], "…"]
+    if len(lines) > MOST_NAMED:
+        lines = [*lines[:MOST_NAMED], "…"]
     if asked.removed:
         lines.append(removed(words, asked.removed, style.samples))
     change = await changes.by_origin(store, style.id, context.origin)
+    if change is None:
+        lines.append(words("correction-same"))
     await context.send("\n".join(lines), buttons=undo_button(words, change))
 
 
@@ -126,7 +129,7 @@ async def _undone_text(context: Context, style: Style, undone: Undone, before: d
     if undone.changed:
         changed = [now[id] for id in undone.changed]
         lines.append(words("undone-changed", numbers=numbers(changed)))
-        lines += [called(words, sample) for sample in changed if sample.caption][:SHOWN]
+        lines += [called(words, sample) for sample in changed if sample.caption][:MOST_NAMED]
     if undone.gone:
         lines.append(words("undone-gone", numbers=numbers([before[id] for id in undone.gone]), n=len(now)))
     head = words("undone-in", keyword=style.keyword)

@@ -60,6 +60,15 @@ async def delete(context: Context, item: Item, view: int | None = None) -> None:
     await change(context, item, ChangeKind.DELETE, view=view)
 
 
+async def delete_all(context: Context, items: list[Item]) -> None:
+    """Take several out, the last one first: so each goes by the number that was seen. /undo brings one back."""
+    async with context.parts.store.transaction():
+        for item in reversed(items):
+            origin = context.origin if len(items) == 1 else f"{context.origin} {item.number}"
+            await pack_asking.change_item(context.parts.store, item, ChangeKind.DELETE, origin)
+    context.parts.packs.wake(context.person.id)
+
+
 async def cover(context: Context, item: Item, view: int | None = None) -> None:
     """Make it the picture of the pack."""
     await change(context, item, ChangeKind.THUMBNAIL, view=view)

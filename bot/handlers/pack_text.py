@@ -14,6 +14,7 @@ from bot.errors import UserError
 from bot.handlers import pack_stickers
 from bot.handlers import packs as pack_handlers
 from bot.locales import LANGUAGES
+from bot.sample_lines import removals_in_short
 from bot.tables import pack_items
 from bot.tables import packs as pack_rows
 from bot.tables.pack_items import Item
@@ -41,10 +42,6 @@ class Phrase:
         return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
 
 
-async def _delete(context: Context, item: Item, _rest: str) -> None:
-    await pack_stickers.delete(context, item)
-
-
 async def _cover(context: Context, item: Item, _rest: str) -> None:
     await pack_stickers.cover(context, item)
 
@@ -54,7 +51,6 @@ async def _move(context: Context, item: Item, rest: str) -> None:
 
 
 PHRASES = (
-    Phrase("pack-words-delete", _delete),
     Phrase("pack-words-move", _move, rf"\s+(?:(?:{_said('pack-words-to')})\s+)?#?(?P<rest>\d{{1,3}})"),
     Phrase("pack-words-emoji", pack_stickers.emoji, r"[\s:]+(?P<rest>\S.*)"),
     Phrase("pack-words-keywords", pack_stickers.keywords, r"[\s:]+(?P<rest>\S.*)"),
@@ -105,8 +101,8 @@ async def _obey(context: Context, pack: Pack, text: str) -> None:
     if found := _TITLE.fullmatch(text):
         await pack_handlers.retitle(context, pack, found[1], None)
         return
-    if found := re.fullmatch(r"[-−–]\s*#?(\d{1,3})", text):
-        await pack_stickers.delete(context, await _numbered(context, pack, int(found[1])))
+    if numbers := removals_in_short(text):
+        await pack_stickers.delete_all(context, [await _numbered(context, pack, one) for one in numbers])
         return
     for phrase in PHRASES:
         if match := phrase.match(text):

@@ -27,7 +27,7 @@ async def remove(context: Context) -> None:
     if style is not None and style.samples and has_packs:
         found = removals(context.message.text or "") or ()
         numbers = ", ".join(map(str, found))
-        raise UserError("remove-what", numbers=numbers, number=found[0], keyword=style.keyword)
+        raise UserError("remove-what", numbers=numbers, keyword=style.keyword)
     if has_packs:
         await pack_text.plain(context)
     else:

@@ -453,8 +453,7 @@ TEXTS = {
     ),
     "remove-what": (
         "What shall I remove? For a picture of <b>{keyword}</b>, write <code>-{numbers}</code>. "
-        "For a sticker of a pack, open the pack in /packs and reply to it with <code>delete {number}</code>, "
-        "one sticker at a time."
+        "For a sticker of a pack, open the pack in /packs and reply to it with <code>delete {numbers}</code>."
     ),
     "caption-usage": "Like this: /caption 3 a red fox waving",
     "text-unclear": (
@@ -488,6 +487,7 @@ TEXTS = {
     "undone-back": "Back again: {numbers}.",
     "undone-changed": "As before again: {numbers}.",
     "undone-gone": "Taken out again: {numbers}. {n:picture is|pictures are} left.",
+    "correction-same": "It was so before; nothing has changed.",
     "undone-none": "Those pictures are all here again already.",
     "samples-page": "<b>{keyword}</b>, {n:picture|pictures}",
     "sample-line": "{number}. {caption}",
@@ -496,10 +496,11 @@ TEXTS = {
         "A style can have {most} pictures, and yours is full. /samples lets you remove some."
     ),
     "sticker-no-still": "That one moves, and I could not take a still picture out of it.",
-    "sticker-moves": "That one moves. I can only learn from still pictures and stickers.",
+    "sticker-moves": "That one moves, and I take no GIF and no video. Send a still picture of it as PNG, WebP or JPEG.",
     "picture-empty": "That file is empty.",
     "picture-too-many-bytes": "That file is over 20 MB, which is more than Telegram lets me fetch.",
     "picture-format": "I cannot read that file. I need PNG, WebP or JPEG pictures.",
+    "picture-gif": "I take no GIF. Send a still picture of it as PNG, WebP or JPEG.",
     "picture-animated": "That one moves. I can only learn from still pictures.",
     "picture-too-many-pixels": "That picture is too large{detail}: at most 16 megapixels, please.",
     "picture-too-small": (
@@ -781,6 +782,9 @@ TEXTS = {
     "sure-no-words": "no",
     "sure-yes-words": "yes",
     "sure-press": "I do that by the button only: press it below my question.",
+    "sure-open": (
+        "I still wait for an answer to this: press a button below it, or write <i>no</i>. Then send that again."
+    ),
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
@@ -875,7 +879,7 @@ TEXTS = {
     "pack-head": '<a href="{link}">{title}</a>, {n:sticker|stickers}',
     "pack-takes-new": "▸ New stickers go into this pack.",
     "pack-hint": (
-        "Press a number, or reply with <i>delete 3</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 "
+        "Press a number, or reply with <i>delete 3, 5</i>, <i>move 3 to 1</i>, <i>emoji 3 🦊</i>, <i>words 3 "
         "fox, tea</i>, <i>cover 3</i> or <i>title My foxes</i>. /undo takes the last change back."
     ),
     "pack-view-empty": "It is empty. The next sticker that you add goes in.",

@@ -16,6 +16,7 @@ _STANDING = (
     "SELECT change.id, style, made_at, renamed FROM style JOIN change ON change.style = style.id"
     " WHERE person = ?1 AND undone IS NULL"
 )
+_SEEN = ("caption", "caption_original", "blob")  # of a sample
 _STAYS = ("id", "style", "answer_id")  # what taking back does not change of a sample that is there
 
 
@@ -74,6 +75,23 @@ async def remove(store: Store, style: int, origin: str, samples: Iterable[int]) 
         if (change := await note(store, style, origin, ids)) is not None:
             await store.change_many("DELETE FROM sample WHERE id = ?", [(id,) for id in ids])
     return change
+
+
+async def forget_if_same(store: Store, change: int) -> bool:
+    """Forget a change after which everything that people see is as before; whether it was one."""
+    rows = await store.rows(
+        "SELECT was, sample.* FROM changed_sample LEFT JOIN sample ON sample.id = sample WHERE change = ?",
+        change,
+    )
+    same = all(row["was"] and row["id"] and _looks_same(json.loads(row["was"]), row) for row in rows)
+    if same and await store.value("SELECT renamed FROM change WHERE id = ?", change) is None:
+        await store.change("DELETE FROM change WHERE id = ?", change)
+        return True
+    return False
+
+
+def _looks_same(was: dict[str, object], now: sqlite3.Row) -> bool:
+    return all(was[name] == now[name] for name in _SEEN)
 
 
 async def size(store: Store, change: int) -> int:

@@ -90,6 +90,18 @@ async def test_words_that_could_mean_a_picture_or_a_sticker(stage: Stage, ada: P
         assert await ids(ada) == before[:2]
 
 
+async def test_several_stickers_are_deleted_at_once(stage: Stage, ada: Person) -> None:
+    """By the numbers that were seen; undo brings back one after the other."""
+    async with packed(stage, ada):
+        before = await ids(ada)
+        await ada.send("удали 1, 3", reply_to=await shown(ada))
+        await ada.wait_for("Sticker 3 is out of")
+        await ada.wait_for("Sticker 1 is out of")
+        assert await ids(ada) == before[1:2]
+        await ada.send("/undo")
+        await ada.wait_for("Taken back")
+
+
 async def test_a_sticker_is_deleted_and_comes_back_as_it_was(stage: Stage, ada: Person) -> None:
     """The view is edited, the drawing's button follows; undone, it stands at its place with its emoji and words."""
     async with packed(stage, ada) as running:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.playground import Person
 from tests.bot.conftest import Stage
-from tests.bot.styled import captions, item
+from tests.bot.styled import captions, item, styled
 from tests.bot.test_pack_changes import packed, quick  # noqa: F401 - a fixture
 from tests.patient_person import PatientPerson
 
@@ -80,6 +80,24 @@ async def test_no_change_costs_no_undo(stage: Stage, ada: Person) -> None:
         await ada.wait_for("is found by")
         await ada.press(told, "↩ Undo")
         await ada.wait_for("taken back already")
+
+
+async def test_the_same_words_again_are_no_change(stage: Stage, ada: Person) -> None:
+    """By number, in a reply or by /caption: undo takes back the last change that changed something."""
+    async with styled(stage, ada) as running:
+        sent = await ada.album([item(1, "a fox"), item(2, "a cat")])
+        await ada.wait_for("2 in all")
+        await ada.send("1: a dog")
+        await ada.wait_for("Picture 1: zuvix a dog")
+        await ada.send("1: a dog")
+        assert not (await ada.wait_for("It was so before")).buttons
+        await ada.send("/caption 1 a dog")
+        await ada.wait_for("Picture 1: zuvix a dog")
+        await ada.send("a cat", reply_to=sent[1])
+        await ada.wait_for("Picture 2: zuvix a cat")
+        await ada.send("/undo")
+        await ada.wait_for("Picture 1: zuvix a fox")
+        assert await captions(running) == ["zuvix a fox", "zuvix a cat"]
 
 
 @pytest.mark.parametrize("word", ["отменить", "/undo"])

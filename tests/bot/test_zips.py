@@ -41,7 +41,7 @@ async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
         told = await ada.wait_for("set.zip: 3 new pictures for zuvix, 3 in all")
         assert "1 picture was here before" in told.text
         assert "1 picture was not taken. That picture is too small" in told.text
-        assert "1 picture was not taken. I cannot read that file" in told.text
+        assert "1 picture was not taken. I take no GIF. Send a still picture" in told.text
         assert "1 line of its table was no use" in told.text
         assert (
             "2 lines of its tables name files that the zip does not have: t/gone.png, t/x.png." in told.text

@@ -84,7 +84,7 @@ async def test_a_question_can_be_ended(stage: Stage, anya: Person, how: str) -> 
 
 @pytest.mark.parametrize("command", ["/delete", "/forgetme"])
 async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, command: str) -> None:
-    """With a button, a word or /cancel, which take the buttons away. A yes is told to press."""
+    """With a button, a word or /cancel, which take the buttons away. Until then other words are told to wait."""
     async with stage.bot() as running:
         await with_a_picture_without_words(anya)
         for how in ("✕ Отмена", "отмена", "Нет!", "/cancel"):
@@ -93,6 +93,8 @@ async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, com
             if how.startswith("✕"):
                 await anya.press(asked, how)
             else:
+                await anya.send("рыжая лиса")  # no caption while the question is open
+                await anya.wait_for("Я ещё жду ответа")
                 await anya.send("Да")
                 await anya.wait_for("только по кнопке")
                 await anya.send(how)

@@ -87,3 +87,29 @@ async def test_a_list_for_new_pictures_changes_no_older_ones(stage: Stage, ada: 
         await ada.send("1. a school\n2. a house", reply_to=told if reply else None)
         await ada.wait_for("Picture 4: zuvix a house")
         assert await captions(running) == ["zuvix a fox", "zuvix a cat", "zuvix a school", "zuvix a house"]
+
+
+async def test_numbers_before_there_is_a_style_wait_for_it(stage: Stage, ada: Person) -> None:
+    """As the pictures do, whose album has another number of lines."""
+    async with stage.bot() as running:
+        await ada.album([item(1, "a fox\na cat"), item(2), item(3)])
+        await ada.wait_for("3 messages until then")
+        for words, n in (("2 - a medal", 4), ("3: a cup", 5), ("1:", 6)):
+            await ada.send(words)
+            await ada.wait_for(f"{n} messages until then")
+        await ada.send("/new zuvix")
+        await ada.wait_for("what is on picture 1")
+        await ada.send("a hat")
+        await ada.wait_for("Picture 1: zuvix a hat")
+        assert await captions(running) == ["zuvix a hat", "zuvix a medal", "zuvix a cup"]
+
+
+async def test_an_edited_album_names_each_caption_that_has_changed(stage: Stage, ada: Person) -> None:
+    """Of all its pictures, and no others."""
+    async with styled(stage, ada) as running:
+        sent = await ada.album([item(1, "a fox\na cat\na dog"), item(2), item(3)])
+        await ada.wait_for("3 in all")
+        await ada.edit(sent[0], "a fox\na hen\na cow")
+        told = await ada.wait_for("Picture 2: zuvix a hen")
+        assert told.text == "Picture 2: zuvix a hen\nPicture 3: zuvix a cow"
+        assert await captions(running) == ["zuvix a fox", "zuvix a hen", "zuvix a cow"]
