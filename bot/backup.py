@@ -21,13 +21,23 @@ from contextlib import closing
 from pathlib import Path
 
 from bot import config
-from bot.backup_file import DATABASE, FORMAT, MANIFEST, Manifest, digest_of, names_of_blobs, step_of, unpack
+from bot.backup_file import (
+    DATABASE,
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    digest_of,
+    is_full,
+    names_of_blobs,
+    step_of,
+    unpack,
+)
 from bot.blobs import no_deletions
 from bot.errors import ConfigError
+from bot.folder_lock import scratch
 from bot.program import program
 
 PART = ".stickersmith-backup-"  # what a killed backup leaves beside its file begins so
-OLD_SECONDS = 24 * 3600
 
 
 def main(argv: Sequence[str], config_path: Path | None) -> int:
@@ -39,8 +49,8 @@ def main(argv: Sequence[str], config_path: Path | None) -> int:
     parser.add_argument("--verify", action="store_true", help="check this backup, and change nothing")
     chosen = parser.parse_args(argv)
     if chosen.verify:
-        with tempfile.TemporaryDirectory(prefix=PART) as scratch:
-            manifest = unpack(chosen.file, None, Path(scratch))
+        with tempfile.TemporaryDirectory(prefix=PART) as folder:
+            manifest = unpack(chosen.file, None, Path(folder))
     else:
         manifest = backup(config.load(config_path).storage.dir, chosen.file)
     sys.stdout.write(f"{chosen.file} is whole: {manifest.blobs} files, {manifest.size / 1e6:.1f} MB\n")
@@ -53,24 +63,32 @@ def backup(storage: Path, file: Path) -> Manifest:
     """Write a backup: the whole file or none. Raises ConfigError."""
     if not (storage / "bot.sqlite").is_file():
         raise ConfigError(f"there is no database in {storage}")
+    file = file.resolve()
+    _check_place(storage, file)
+    try:
+        with scratch(file.parent, PART) as folder, no_deletions(storage / "blobs"):
+            part = folder / "backup.tar"
+            _copy_database(storage / "bot.sqlite", folder / DATABASE)
+            manifest = _write(part, folder / DATABASE, storage / "blobs")
+            part.replace(file)
+            _sync(file.parent)
+    except (OSError, sqlite3.Error) as error:
+        full = f"the disk of {file.parent} is full" if is_full(error) else None
+        reason = full or getattr(error, "strerror", None) or error
+        raise ConfigError(f"no backup was made: {reason}") from error
+    return manifest
+
+
+def _check_place(storage: Path, file: Path) -> None:
+    """Raise ConfigError if the file cannot be written, or if there is something else that it would replace."""
     if file.is_dir():
         raise ConfigError(f"{file} is a folder: name a file in it, such as {file / 'stickersmith.tar'}")
     if not file.parent.is_dir():
         raise ConfigError(f"{file.parent} is no folder: make it, or name a file elsewhere")
-    try:
-        _delete_leftovers(file.parent)
-        with (
-            tempfile.TemporaryDirectory(prefix=PART, dir=file.parent) as scratch,
-            no_deletions(storage / "blobs"),
-        ):
-            part = Path(scratch) / "backup.tar"
-            _copy_database(storage / "bot.sqlite", Path(scratch) / DATABASE)
-            manifest = _write(part, Path(scratch) / DATABASE, storage / "blobs")
-            part.replace(file)
-            _sync(file.parent)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"no backup was made: {getattr(error, 'strerror', None) or error}") from error
-    return manifest
+    if file.is_relative_to(storage.resolve()) and file.suffix != ".tar":
+        raise ConfigError(f"{file} is in the bot's own folder, where a backup must end with .tar")
+    if file.exists() and not (file.is_file() and (file.stat().st_size == 0 or tarfile.is_tarfile(file))):
+        raise ConfigError(f"{file} is there and no backup: name another file")
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -120,15 +138,6 @@ def _is_whole(path: Path) -> bool:
         return digest_of(path) == path.name
     except FileNotFoundError:
         return False
-
-
-def _delete_leftovers(folder: Path) -> None:
-    """Delete what backups that were killed have left a day ago or earlier."""
-    for path in folder.glob(f"{PART}*"):
-        if time.time() - path.stat().st_mtime > OLD_SECONDS:
-            for file in path.iterdir():
-                file.unlink()
-            path.rmdir()
 
 
 def _sync(folder: Path) -> None:

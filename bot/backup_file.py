@@ -69,6 +69,13 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_full(error: OSError | sqlite3.Error) -> bool:
+    """Whether free disk space would help."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
 def unpack(file: Path, folder: Path | None, scratch: Path) -> Manifest:
     """Check everything in a backup; write its blobs to ``folder`` (None: nowhere) and the database to ``scratch``.
 
@@ -83,7 +90,7 @@ def unpack(file: Path, folder: Path | None, scratch: Path) -> Manifest:
                 _copy(source, database, manifest.sha256)
             there = set(_blobs(tar, members, folder))
     except OSError as error:
-        if error.errno in FULL:
+        if is_full(error):
             todo = f"make room for {_size(file)} and try again"
             raise ConfigError(f"the disk of {scratch.parent} is full: {todo}") from error
         raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error

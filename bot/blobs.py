@@ -7,11 +7,11 @@ import errno
 import fcntl
 import hashlib
 import logging
-import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from bot.folder_lock import locked
 from bot.store import Store
 from lora.files import write_whole
 from lora.jobs import in_file
@@ -151,38 +151,21 @@ class Blobs:
 @contextmanager
 def no_deletions(folder: Path) -> Iterator[None]:
     """No blob is deleted meanwhile, not by another process either. Waits for deletions that are under way."""
-    handle = _lock(folder, fcntl.LOCK_SH)
-    try:
+    with locked(folder, fcntl.LOCK_SH):
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
 def _deletions(folder: Path) -> Iterator[bool]:
     """Gives whether blobs may be deleted now: not while another process copies them."""
-    try:
-        handle = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.info("a backup is being made: unused files are deleted tonight")
-        yield False
-        return
-    try:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            log.info("a backup is being made: unused files are deleted tonight")
+            yield False
+            return
         yield True
-    finally:
-        os.close(handle)
-
-
-def _lock(folder: Path, how: int) -> int:
-    """Lock the folder itself; gives its handle. The kernel drops the lock when the process ends, also by a kill."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, how)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
 
 
 def _size(path: Path) -> int:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bot import config
 from bot.backup_file import DATABASE, Manifest, unpack
 from bot.errors import ConfigError
+from bot.folder_lock import scratch
 from bot.program import program
 
 PART = ".restoring-"
@@ -35,17 +35,23 @@ def restore(file: Path, folder: Path) -> Manifest:
     """Restore a backup. Raises ConfigError, and then nothing was restored."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(not path.name.startswith(PART) for path in folder.iterdir()):
-            raise ConfigError(
-                f"{folder} is not empty: name an empty folder with --dir, then set storage.dir to it"
-            )
+        _check_empty(folder)
         folder.chmod(0o700)
-        with tempfile.TemporaryDirectory(prefix=PART, dir=folder) as scratch:
-            part = Path(scratch)
+        with scratch(folder, PART) as part:
             (part / "blobs").mkdir(mode=0o700)
             manifest = unpack(file, part / "blobs", part)
+            _check_empty(folder)  # a bot may have been started on it meanwhile
             (part / "blobs").rename(folder / "blobs")
             (part / DATABASE).rename(folder / DATABASE)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"{folder} is no folder: name an empty one with --dir") from error
     except OSError as error:
         raise ConfigError(f"nothing was restored to {folder}: {error.strerror or error}") from error
     return manifest
+
+
+def _check_empty(folder: Path) -> None:
+    if any(not path.name.startswith(PART) for path in folder.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty: name an empty folder with --dir, then set storage.dir to it"
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import backup, restore
+from bot import backup, folder_lock, restore
 from bot.backup_file import names_of_blobs
 from bot.blobs import Blobs, no_deletions
 from bot.errors import ConfigError
@@ -140,10 +140,13 @@ async def test_a_full_disk_is_no_damaged_backup(tmp_path: Path, monkeypatch: pyt
     await store.close()
     backup.backup(tmp_path / "data", tmp_path / "b.tar")
 
-    def full(source: object, target: object) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("shutil.copyfileobj", full)
+    monkeypatch.setattr("tarfile.TarFile.addfile", full)
+    with pytest.raises(ConfigError, match=f"no backup was made: the disk of {tmp_path} is full"):
+        backup.backup(tmp_path / "data", tmp_path / "b.tar")
     with pytest.raises(ConfigError, match=r"the disk of .* is full: make room for \d+\.\d MB"):
         restore.restore(tmp_path / "b.tar", tmp_path / "to")
     assert list((tmp_path / "to").iterdir()) == []
@@ -166,6 +169,36 @@ async def test_a_full_folder_is_left_alone(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(ConfigError, match="no database"):
         backup.backup(tmp_path / "data", tmp_path / "b.tar")
+
+
+async def test_nothing_but_a_backup_is_replaced(tmp_path: Path) -> None:
+    """A mistyped name costs no database, no settings and no device."""
+    store, _ = await filled(tmp_path / "data", count=1)
+    await store.close()
+    (tmp_path / "config.toml").write_text("[train]")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("data/bot.sqlite", "data/bot.lock", "data/blobs/x", "config.toml", "pipe"):
+        with pytest.raises(ConfigError, match=r"must end with .tar|is there and no backup"):
+            backup.backup(tmp_path / "data", tmp_path / name)
+    (tmp_path / "empty").touch()  # as mktemp makes it
+    for name in ("empty", "empty", "data/b.tar"):
+        backup.backup(tmp_path / "data", tmp_path / name)
+    assert names_of_blobs(tmp_path / "data" / "bot.sqlite")
+
+
+async def test_a_restore_goes_on_where_one_was_killed(tmp_path: Path) -> None:
+    """What a kill has left is no content of the folder and is deleted, but not what another restore works in."""
+    store, _ = await filled(tmp_path / "data", count=1)
+    await store.close()
+    backup.backup(tmp_path / "data", tmp_path / "b.tar")
+    (tmp_path / "to").mkdir()
+    with folder_lock.scratch(tmp_path / "to", restore.PART) as at_work:
+        (tmp_path / "to" / ".restoring-killed" / "blobs").mkdir(parents=True)
+        restore.restore(tmp_path / "b.tar", tmp_path / "to")
+        found = sorted(path.name for path in (tmp_path / "to").iterdir())
+        assert found == [at_work.name, "blobs", "bot.sqlite"]
+    with pytest.raises(ConfigError, match="is no folder"):
+        restore.restore(tmp_path / "b.tar", tmp_path / "b.tar")
 
 
 @pytest.mark.parametrize(

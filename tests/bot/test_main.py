@@ -14,6 +14,7 @@ import pytest
 from telegram.error import NetworkError
 
 from bot import app, secret
+from bot.__main__ import main
 from bot.config import Config, Storage, Telegram
 from bot.errors import ConfigError
 from bot.playground import Playground, serve
@@ -132,3 +133,16 @@ def config_of(playground: Playground, folder: Path) -> Config:
         telegram=Telegram(api_url=playground.api_url, file_url=playground.file_url),
         storage=Storage(dir=folder / "data"),
     )
+
+
+def test_ctrl_c_ends_a_command_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no error: no traceback, and the exit code that a shell gives."""
+
+    def pressed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.backup.main", pressed)
+    assert main(["backup", "x.tar"]) == 130
+    assert capsys.readouterr().err == ""
