@@ -164,8 +164,9 @@ class Intake:
                 return Checked(data=data, likeness=await self.known.likeness(data))
             except PictureError as error:
                 detail = f" ({error.detail})" if error.detail else ""
-                code = "gif" if error.code == "format" and data.startswith(GIF) else error.code
-                raise UserError(f"picture-{code}", detail=detail) from error
+                if error.code == "format" and data.startswith(GIF):
+                    raise UserError("picture-gif") from error
+                raise UserError(f"picture-{error.code}", detail=detail) from error
 
     async def _keep(self, style: Style, offer: Offer, data: bytes) -> int:
         async with self._blobs.keep(data) as (name,), self._store.transaction():
