@@ -29,24 +29,27 @@ class Bursts:
         self._limits_of = limits_of
         self._store = store
         self._sender = sender
-        self._updates: dict[int, deque[float]] = {}  # by person: when those of the last minute came
+        self._updates: dict[
+            int, deque[float]
+        ] = {}  # by person: when those of the last minute came, monotonic
         self._uploads: dict[int, deque[float]] = {}
         self._told: dict[int, float] = {}
 
     async def load(self) -> None:
         """Count what the last run has stored."""
         for person, received_at, upload in await inbox.since(self._store, time.time() - WINDOW_SECONDS):
-            _count(self._updates, person, received_at)
+            age = max(0.0, time.time() - received_at)  # the clock may have been set back
+            _count(self._updates, person, time.monotonic() - age)
             if upload:
-                _count(self._uploads, person, received_at)
+                _count(self._uploads, person, time.monotonic() - age)
 
     async def sift(self, updates: Sequence[Json]) -> list[Json]:
         """Without what is too much for one minute. Button presses are not left out: they are answered at once."""
-        self._forget_old(time.time() - WINDOW_SECONDS)
+        self._forget_old(time.monotonic() - WINDOW_SECONDS)
         return [update for update in updates if await self._may_pass(update)]
 
     async def _may_pass(self, update: Json) -> bool:
-        who, now = author(update), time.time()
+        who, now = author(update), time.monotonic()
         if who is None:
             return True
         limits, upload = self._limits_of(who.id), has_file(update)
@@ -65,9 +68,9 @@ class Bursts:
         return True
 
     async def _tell(self, person: int, language: str, key: str, most: int, seconds: float) -> None:
-        if time.time() - self._told.get(person, 0.0) < WINDOW_SECONDS:
+        if person in self._told:
             return
-        self._told[person] = time.time()
+        self._told[person] = time.monotonic()
         log.info("somebody sends too much at once: %s", key)
         words = Words(await people.language_of(self._store, person, language))
         await self._sender.text_once(person, words(key, most=most, when=words.relative(seconds)))

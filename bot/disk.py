@@ -17,6 +17,21 @@ log = logging.getLogger(__name__)
 GIGABYTE = 1_000_000_000
 WARN, FULL = 0.80, 0.95  # shares of the budget
 LOOK_SECONDS = 600.0
+FILES, FOLDERS = (
+    ("bot.sqlite", "bot.lock"),
+    ("", "blobs", "cache", "outgoing"),
+)  # what the bot makes in the data folder
+
+
+def misplaced(folder: Path) -> str | None:
+    """What is in the way in the data folder: a folder in the place of a file, or the other way round."""
+    for name, is_right, kind in [
+        *((name, Path.is_file, "file") for name in FILES),
+        *((name, Path.is_dir, "folder") for name in FOLDERS),
+    ]:
+        if (folder / name).exists() and not is_right(folder / name):
+            return f"{folder / name} is no {kind}: move it away, or set storage.dir"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ import httpx
 
 from bot import config, database_file, tls
 from bot.config import Base, Config
+from bot.disk import misplaced
 from bot.errors import ConfigError
 from bot.migrations import MIGRATIONS
 from bot.program import program
@@ -72,6 +73,9 @@ def main(argv: Sequence[str], config_path: Path | None) -> int:
 def folder(settings: Config) -> Iterator[Finding]:
     """Whether the storage is there, can be written, and is private."""
     path = settings.storage.dir
+    if problem := misplaced(path):
+        yield Finding(name="folder", level=FAIL, text=problem)
+        return
     above = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
     if not os.access(above, os.W_OK | os.X_OK):
         yield Finding(
@@ -113,7 +117,7 @@ def disk(settings: Config) -> Iterator[Finding]:
 def database(settings: Config) -> Iterator[Finding]:
     """Whether the database is whole, and of which version."""
     path = settings.storage.dir / "bot.sqlite"
-    if not path.exists():
+    if not path.is_file():
         yield Finding(name="database", level=OK, text="none yet: the first start makes it")
         return
     if (problem := database_file.check(path)) is not None:

@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 900.0  # a wait that is longer is the caller's to deal with
 PAUSES = (0.5, 2.0, 5.0)  # seconds between tries on a broken connection
 CHAT = "chat"  # sends and edits: Telegram counts them together for a chat
 MARGIN_SECONDS = 0.2  # Telegram's numbers are whole seconds
+LONGEST_SECONDS = 2 * 86_400.0  # a stored wait that is longer was stored while the clock was wrong
 
 
 class Held(RetryAfter):
@@ -45,13 +46,15 @@ class RateLimiter:
         self._per_second = per_second
         self._burst = burst
         self._buckets: dict[tuple[int, str], _Bucket] = {}
-        self._until: dict[tuple[int, str], float] = {}
+        self._ends: dict[tuple[int, str], float] = {}  # of waits; monotonic, so the clock may be set
         self._store: Store | None = None
 
     async def remember(self, store: Store) -> None:
         """Go on with the waits of the last run, and store those that come."""
         self._store = store
-        self._until = {(hold.person, hold.method): hold.until for hold in await holds.all_left(store)}
+        for hold in await holds.all_left(store):
+            left = min(hold.until - time.time(), LONGEST_SECONDS)
+            self._ends[hold.person, hold.method] = time.monotonic() + left
 
     async def __call__(
         self, person: int, write: Callable[[], Awaitable[Result]], *, retry: bool = True
@@ -95,7 +98,7 @@ class RateLimiter:
         """Try until it is done, refused, or patience is at its end."""
         broken = 0
         while True:
-            if (left := self._until.get((person, CHAT), 0.0) - time.time()) > 0:
+            if (left := self._left(person, CHAT)) > 0:
                 if left > PATIENCE_SECONDS:
                     raise Held(time.time() + left)
                 await asyncio.sleep(left)
@@ -110,17 +113,21 @@ class RateLimiter:
                 broken += 1
 
     async def _hold(self, person: int, method: str, error: RetryAfter) -> float:
-        until = time.time() + seconds(error.retry_after) + MARGIN_SECONDS
-        self._until[person, method] = until
+        wait = seconds(error.retry_after) + MARGIN_SECONDS
+        self._ends[person, method], until = time.monotonic() + wait, time.time() + wait
         if self._store is not None:
             await holds.put(self._store, person, method, until)
-        log.info("Telegram asks to wait %.0f s before the next %s", until - time.time(), method)
+        log.info("Telegram asks to wait %.0f s before the next %s", wait, method)
         return until
+
+    def _left(self, person: int, method: str) -> float:
+        """Seconds until the end of a wait; none or less if there is none."""
+        return self._ends.get((person, method), -math.inf) - time.monotonic()
 
     def check(self, person: int, method: str) -> None:
         """Raise Held while Telegram's wait for this method is not over."""
-        if (until := self._until.get((person, method), 0.0)) > time.time():
-            raise Held(until)
+        if (left := self._left(person, method)) > 0:
+            raise Held(time.time() + left)
 
     def _bucket(self, person: int, kind: str) -> _Bucket:
         if (bucket := self._buckets.get((person, kind))) is None:

@@ -75,6 +75,7 @@ def test_every_setting_has_one_line_of_why() -> None:
         (f"[base]\nname = '{'a' * 500}'", "base.name cannot be looked for: File name too long"),
         ("train = 3", "[train]"),
         ("[train", "not valid TOML"),
+        ("\ufeff[train]\nsteps = -1", "train.steps = -1"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, told: str) -> None:

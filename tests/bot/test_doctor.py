@@ -12,6 +12,7 @@ import pytest
 
 from bot import app, doctor
 from bot.config import Config, Storage, Telegram
+from bot.errors import ConfigError
 from bot.playground import serve
 from bot.secret import VARIABLE
 
@@ -86,3 +87,19 @@ def test_a_bot_that_runs_is_seen(tmp_path: Path) -> None:
     with app._only_one(tmp_path / "data"):
         assert doctor.main(["--running"], tmp_path / "c.toml") == 0
     assert doctor.main(["--running"], tmp_path / "c.toml") == 1
+
+
+@pytest.mark.parametrize("name", ["bot.sqlite", "bot.lock", "blobs", "cache", "outgoing", ""])
+def test_what_is_in_the_way_is_named(tmp_path: Path, name: str) -> None:
+    """A folder in the place of a file, or the other way round, ends the start; waiting would mend nothing."""
+    place = tmp_path / "data" / name
+    if name.startswith("bot."):
+        place.mkdir(parents=True)
+    else:
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+    (found,) = doctor.folder(Config(storage=Storage(dir=tmp_path / "data")))
+    assert found.level == doctor.FAIL
+    assert f"{place} is no f" in found.text
+    with pytest.raises(ConfigError, match=f"{place} is no f"), app._only_one(tmp_path / "data"):
+        raise AssertionError("it started")

@@ -194,6 +194,12 @@ async def test_a_burst_is_cut_off(store: Store, monkeypatch: pytest.MonkeyPatch)
     bursts = await begun()
     assert await bursts.sift([update(10, text="x")]) == []
     assert "5 messages a minute are the most" in sender.said[1]
+    await store.change(
+        "UPDATE inbox SET received_at = received_at + 3600"
+    )  # the clock was set back by an hour
+    bursts = await begun()
+    assert await bursts.sift([update(10, text="x")]) == []
+    assert "in 1 minute" in sender.said[2]
     monkeypatch.setattr(module, "WINDOW_SECONDS", 0.0)
     assert len(await bursts.sift([update(11, photo=[])])) == 1
 

@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
+from telegram.error import RetryAfter
 
+from bot import rate_limit
 from bot.playground import Fault, Person
 from bot.rate_limit import Held, RateLimiter
 from bot.store import Store
@@ -64,8 +67,6 @@ async def test_a_hold_survives_the_process(store: Store) -> None:
     calls = []
 
     async def refused() -> None:
-        from telegram.error import RetryAfter
-
         calls.append(1)
         raise RetryAfter(600)
 
@@ -84,6 +85,31 @@ async def test_a_hold_survives_the_process(store: Store) -> None:
 
     assert await second.at_once(8, "getFile", fine) == "done"
     assert await second.at_once(7, "getStickerSet", fine) == "done"
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_longer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait lasts as long as Telegram has said; one that was stored by a wrong clock ends after two days."""
+    now = time.time()
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(time=lambda: now, monotonic=time.monotonic))
+    first = RateLimiter()
+    await first.remember(store)
+
+    async def refused() -> None:
+        raise RetryAfter(600)
+
+    with pytest.raises(Held):
+        await first.at_once(7, "getFile", refused)
+    now -= 365 * 86_400
+    with pytest.raises(Held) as held:
+        first.check(7, "getFile")
+    assert held.value.until == pytest.approx(now + 600, abs=60)
+    second = RateLimiter()
+    await second.remember(store)
+    with pytest.raises(Held) as held:
+        second.check(7, "getFile")
+    assert held.value.until == pytest.approx(now + 2 * 86_400, abs=60)
 
 
 @pytest.fixture
