@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from lora.engine import EngineSettings, WorkerGone, node_cache, wire
 from lora.engine.deaths import Deaths
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
-from lora.engine.worker_process import FIRST_PAUSE, LONGEST_PAUSE, content
+from lora.engine.worker_process import FIRST_PAUSE, LONGEST_PAUSE
 from lora.jobs import (
     Cancelled,
     Draw,
@@ -356,7 +356,7 @@ class RayEngine:
             self._adapters.move_to_end(part)
             return self._adapters[part]
         try:
-            reference = await asyncio.to_thread(ray.put, await content(part))
+            reference = await asyncio.to_thread(ray.put, await _content(part))
         except (ObjectStoreFullError, OutOfDiskError) as error:
             raise OSError(errno.ENOSPC, "the cluster's object store is full") from error
         if keep and isinstance(part, FileContent):
@@ -364,6 +364,16 @@ class RayEngine:
             if len(self._adapters) > KEPT_ADAPTERS:
                 self._adapters.popitem(last=False)
         return reference
+
+
+async def _content(part: bytes | FileContent) -> bytes:
+    """The bytes of a part of a frame. Raises OSError, also if a file's size has changed."""
+    if isinstance(part, bytes):
+        return part
+    content = await asyncio.to_thread(part.path.read_bytes)
+    if len(content) != part.size:
+        raise OSError(errno.EIO, "its size has changed", str(part.path))
+    return content
 
 
 _SECRET = re.compile("TOKEN|SECRET|PASSWORD")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import re
@@ -17,13 +16,13 @@ from pathlib import Path
 
 from lora.engine import EngineSettings, WorkerGone, wire
 from lora.engine.deaths import Deaths
+from lora.engine.job_pipe import JobPipe
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
 from lora.jobs import (
     Cancelled,
     CannotWork,
     Event,
     Failed,
-    FileContent,
     Finished,
     Job,
     JobError,
@@ -37,6 +36,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a dead worker is replaced; doubled each time
 STEADY_AFTER = 60.0  # after a worker that lived this many seconds the first pause applies again
+PROGRAM = "lora.engine.worker"  # the module that a worker's process runs
 SECONDS_TO_CLOSE = 5.0  # then a worker that is to end is killed
 
 
@@ -66,8 +66,7 @@ class WorkerProcess:
         self._others_work = others_work
         self._jobs: dict[int, int] = {}  # id -> attempt, of the jobs that the process has
         self._process: Process | None = None
-        # A job is larger than a pipe's buffer, so two writers would mix their frames.
-        self._sending = asyncio.Lock()
+        self._pipe: JobPipe | None = None  # to the process
         self._deaths = Deaths()
         self._keeper = asyncio.create_task(self._keep_running())
 
@@ -82,50 +81,25 @@ class WorkerProcess:
 
     async def submit(self, job: Job) -> None:
         """Hand over a job. Raises OSError, JobError, WorkerGone."""
-        if self._process is None:
+        if self._pipe is None:
             raise WorkerGone(self.id)
         self._jobs[job.id] = job.attempt
         try:
-            await self._send(self._process, job)
+            await _send(self._pipe, job)
         except JobError:
             self._jobs.pop(job.id, None)
             raise
 
     async def cancel(self, job_id: int) -> None:
         """Send a Cancel."""
-        await self._send(self._process, wire.Cancel(job=job_id))
+        if self._pipe is not None:
+            await _send(self._pipe, wire.Cancel(job=job_id))
 
     async def close(self) -> None:
         """End the process by closing its stdin; kill it if that does not help."""
         self._keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeper
-
-    async def _send(self, worker: Process | None, message: Job | wire.Cancel) -> None:
-        """Write one frame to this worker, file by file. If it dies meanwhile, Lost names the job.
-
-        Raises OSError if a file cannot be read. Zeros are sent in its place, so that the worker still finds the
-        beginning of the next frame.
-        """
-        if worker is None or worker.stdin is None:
-            return
-        line, parts = wire.split(message)
-        unreadable: OSError | None = None
-        async with self._sending:
-            with contextlib.suppress(ConnectionError):
-                worker.stdin.write(line)
-                for part in parts:
-                    try:
-                        worker.stdin.write(await content(part))
-                    except OSError as error:
-                        if isinstance(error, ConnectionError) or isinstance(part, bytes):
-                            raise
-                        unreadable = unreadable or error
-                        worker.stdin.write(bytes(part.size))
-                    await worker.stdin.drain()
-                await worker.stdin.drain()
-        if unreadable is not None:
-            raise unreadable
 
     async def _keep_running(self) -> None:
         """Run one worker after the other. The pause between them doubles as long as they die soon.
@@ -136,14 +110,12 @@ class WorkerProcess:
         while True:
             began = time.monotonic()
             try:
-                worker = await asyncio.create_subprocess_exec(
-                    *self._command(), stdin=PIPE, stdout=PIPE, env=_environment(), limit=wire.MAX_HEADER
-                )
+                worker, pipe = await self._start()
             except (OSError, RuntimeError) as error:
                 # RuntimeError: no thread could be started that waits for the process.
                 await self._events.put(CannotWork(worker=self.id, code="start", detail=str(error)))
             else:
-                await self._run(worker)
+                await self._run(worker, pipe)
                 if self._deaths.too_many and self._others_work():
                     log.error("worker %s died %d times and is left out", self.id, len(self._deaths))
                     await self._events.put(
@@ -155,22 +127,40 @@ class WorkerProcess:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _run(self, worker: Process) -> None:
+    async def _start(self) -> tuple[Process, JobPipe]:
+        """Start a process. Raises OSError and RuntimeError."""
+        pipe = JobPipe()
+        try:
+            worker = await asyncio.create_subprocess_exec(
+                *self._command(),
+                stdin=pipe.worker_end,
+                stdout=PIPE,
+                env=_environment(),
+                limit=wire.MAX_HEADER,
+            )
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            pipe.started()
+        return worker, pipe
+
+    async def _run(self, worker: Process, pipe: JobPipe) -> None:
         """Use one worker until it ends or has to be replaced, then report its jobs as lost."""
         watchdog = Watchdog(
             silent_seconds=self._settings.silent_seconds, stuck_seconds=self._settings.stuck_seconds
         )
         watching = asyncio.create_task(self._watch(worker, watchdog))
         try:
-            self._process = worker
+            self._process, self._pipe = worker, pipe
             await self._read(worker, watchdog)
         except Exception as error:
             # A worker whose events cannot be read is of no use; the next one may be.
             log.error("the worker's events cannot be read", exc_info=error)
         finally:
-            self._process, self.ready = None, False
+            self._process, self._pipe, self.ready = None, None, False
             watching.cancel()
-            await _end(worker)
+            await _end(worker, pipe)
         lost = tuple(self._jobs.items())
         self._deaths.count(self._jobs)
         self._jobs.clear()
@@ -216,7 +206,7 @@ class WorkerProcess:
         flags += ["--threads", str(one.threads), "--nice", str(one.nice)]
         flags += ["--cutout", one.cutout, "--filter", one.filter, "--threshold", str(one.threshold)]
         flags += ["--compile"] if one.compile else []
-        return [sys.executable, "-m", "lora.engine.worker", *flags]
+        return [sys.executable, "-m", PROGRAM, *flags]
 
 
 def _environment() -> dict[str, str]:
@@ -230,20 +220,16 @@ def _environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
-async def content(part: bytes | FileContent) -> bytes:
-    """The bytes of a part of a frame. Raises OSError, also if a file's size has changed."""
-    if isinstance(part, bytes):
-        return part
-    content = await asyncio.to_thread(part.path.read_bytes)
-    if len(content) != part.size:
-        raise OSError(errno.EIO, "its size has changed", str(part.path))
-    return content
+async def _send(pipe: JobPipe, message: Job | wire.Cancel) -> None:
+    """Write one frame. If the worker dies meanwhile, Lost names the job. Raises JobError, and OSError of a file."""
+    frame = wire.split(message)
+    with contextlib.suppress(ConnectionError):
+        await pipe.send(frame)
 
 
-async def _end(worker: Process) -> None:
+async def _end(worker: Process, pipe: JobPipe) -> None:
     """Close the worker's stdin, which ends it; kill it if that does not."""
-    if worker.stdin is not None:
-        worker.stdin.close()
+    pipe.close()
     try:
         await asyncio.wait_for(worker.wait(), SECONDS_TO_CLOSE)
     except TimeoutError:
