@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bot import blobs as blobs_module
 from bot import store as store_module
 from bot.blobs import COLUMNS, Blobs
 from bot.migrations import MIGRATIONS, NOTHING_LOST, OWN_LANGUAGE, SHARES_HASHED
 from bot.store import Store
 from bot.tables import inbox, jobs, pack_stickers, people, samples, shares, styles
+from lora.jobs import FileContent
 from tests.waiting import result_of, until_async
 
 
@@ -270,6 +273,26 @@ async def test_blobs_live_as_long_as_a_row_names_them(store: Store, tmp_path: Pa
     await store.change("DELETE FROM sample WHERE id = ?", second.id)
     await blobs.sweep([name])
     assert not list((tmp_path / "blobs").glob("*/*"))
+
+
+async def test_a_blob_is_read_again_only_if_it_has_changed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each draw has an adapter of 25 MB. A file that holds something else is refused whenever that happens."""
+    checked: list[Path] = []
+    check = blobs_module._check
+    monkeypatch.setattr(blobs_module, "_check", lambda path: (checked.append(path), check(path)))
+    blobs = Blobs(tmp_path / "blobs", store)
+    async with blobs.keep(b"adapter") as (name,):
+        pass
+    for _ in range(3):
+        assert cast(FileContent, await blobs.content(name)).size == 7
+    (path,) = checked
+    path.write_bytes(b"ADAPTER")
+    for _ in range(2):
+        with pytest.raises(OSError, match="its content has changed"):
+            await blobs.content(name)
+    assert len(checked) == 3
 
 
 async def test_links_to_shared_styles_of_an_older_database_go_on(
