@@ -26,7 +26,7 @@ from lora.jobs import MAX_BATCH
 TRAINING_STEPS = (
     10  # denoising steps that take as long as the training step for which a batch may have to wait
 )
-ADAPTERS = 16  # the newest ones are taken to be at hand: a worker on a GPU has so many slots
+ADAPTERS = 16  # the newest ones are taken to be at hand: a worker on a GPU has at least so many slots
 
 
 @dataclass(kw_only=True)

@@ -371,11 +371,26 @@ class CutPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Where the seconds of a draw's last picture went in its worker.
+
+    What is missing of the time from hand-over to sticker was spent on the way to the worker and back.
+    """
+
+    waited: float  # from its arrival until its batch began
+    drawn: float  # from there until it was decoded
+    made: float  # from there until its sticker was a file, or could not be made
+    batch: int  # pictures of its batch
+    idle: float  # before its batch began: the device had no batch
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """All pictures of a draw or a cut-out have been sent."""
 
     job: int
     attempt: int
+    spent: Spent | None = field(default=None, compare=False)  # of a draw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,6 +409,7 @@ class Failed:
     attempt: int
     code: str
     detail: str = ""
+    spent: Spent | None = field(default=None, compare=False)  # of a draw whose sticker could not be made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,10 @@ class SlotBank:
             (),
             torch.empty(0),
         )  # of files laid out like the last
+        self._in_use: set[str] = set()  # keys of the files of the batch that is drawn
+        self._ahead: set[str] = set()  # of those that were loaded for later ones since
+        # Copies for later batches do not wait for the steps of this one that are queued.
+        self._aside = torch.cuda.Stream(base.device) if base.device.type == "cuda" else None
         self._staging = torch.empty(0, dtype=torch.uint8)
         self._copied: Any = None
         denoiser.bind(self.rows)
@@ -81,7 +85,26 @@ class SlotBank:
                 if key not in self._loaded:
                     self._loaded[key] = self._load(data, wanted)
                 self._loaded.move_to_end(key)
+        self._in_use, self._ahead = wanted, set()
         return [Loaded(NO_ADAPTER, None) if key is None else self._loaded[key] for key in keys]
+
+    def load_ahead(self, data: bytes) -> bool:
+        """Bring a file of a later batch into a slot that the batch that is drawn does not use. False: there is none.
+
+        A file that cannot be loaded is left to ``load``, which says why: it is none of the running batch's business.
+        """
+        key, kept = self._key(data), self._in_use | self._ahead
+        if key not in self._loaded:
+            if not self._free and kept.issuperset(self._loaded):
+                return False
+            try:
+                with torch.cuda.stream(self._aside):  # nothing on a CPU
+                    self._loaded[key] = self._load(data, kept)
+            except Exception:
+                return True
+        self._loaded.move_to_end(key)
+        self._ahead.add(key)
+        return True
 
     @torch.no_grad()
     def use(self, slots: Sequence[int], strengths: Sequence[float]) -> None:
@@ -98,7 +121,7 @@ class SlotBank:
         known = self._known.get(id(data))
         if known is None:
             known = self._known[id(data)] = (data, content_key(data))
-            if len(self._known) > 2 * self.room:
+            if len(self._known) > self.room:
                 self._known.popitem(last=False)
         return known[1]
 

@@ -126,6 +126,10 @@ class CapturedDrawing:
         """How many merged weights a batch of several adapters uses: one for each picture, or 0, which means halves."""
         return bucket if self._merge_each else 0
 
+    def batch_of(self, waiting: int) -> int:
+        """How many of so many waiting pictures are drawn next: see ``full_batch``."""
+        return full_batch(waiting, self.buckets, {bucket for bucket, _, _ in self._compile_for})
+
     def compile(self, kinds: Sequence[tuple[int, bool, int]]) -> None:
         """Let the compiler write the denoiser's kernels for some (bucket, guided, merged): minutes, once a machine.
 
@@ -309,6 +313,18 @@ class KeptText:
     ) -> Tensor:
         rows = len(hidden_states)
         return attended(attn, attn.to_q(hidden_states), self.key[:rows], self.value[:rows])
+
+
+def full_batch(waiting: int, buckets: Sequence[int], compiled: set[int]) -> int:
+    """How many of so many waiting pictures, at least one, are drawn next: as many as fill a bucket.
+
+    A padded batch takes as long as a full one, and a bucket of half the size about half as long: nine pictures are done
+    sooner as eight and one, and others may come meanwhile. Only where kernels of the padded size alone are compiled all
+    go into it.
+    """
+    full = max(size for size in buckets if size <= waiting)
+    padded = min((size for size in buckets if size >= waiting), default=full)
+    return waiting if padded in compiled and full not in compiled else full
 
 
 def _room_for(size: int, device: torch.device) -> bool:

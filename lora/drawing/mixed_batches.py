@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lora.adapters.slot_bank import DoesNotFit
-from lora.drawing.captured import BUCKETS, CapturedDrawing, Phase, Request
+from lora.adapters.slot_bank import DoesNotFit, SlotBank
+from lora.drawing.captured import BUCKETS, SLOTS, CapturedDrawing, Phase, Request
 from lora.drawing.sampling import (
     DrawProgress,
     Item,
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ROOMY_GB = 20  # of memory on a card: then 16 pictures are drawn at once, else 4
 SMALL_GB = 8.7  # on a card of 8 GiB or less, memory matters more than time
+SMALL_BUCKETS = BUCKETS[:2]
 
 
 def captured_drawing(base: Base) -> CapturedDrawing | None:
@@ -55,8 +56,9 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
 def made_for(base: Base, *, small: bool) -> CapturedDrawing:
     """The buffers for a card. On a small one, few slots, no weight is added up, and the VAE is in main memory."""
     if not small:
-        return CapturedDrawing(base, buckets=buckets_of(base.device))
-    return CapturedDrawing(base, buckets=BUCKETS[:2], slots=4, lean=True)
+        buckets = buckets_of(base.device)
+        return CapturedDrawing(base, buckets=buckets, slots=max(SLOTS, 2 * buckets[-1]))
+    return CapturedDrawing(base, buckets=SMALL_BUCKETS, slots=4, lean=True)
 
 
 def compile_drawing(base: Base) -> None:
@@ -79,10 +81,27 @@ def compile_drawing(base: Base) -> None:
     log.info("drawing is compiled")
 
 
-def most_at_once(base: Base) -> int:
-    """How many pictures of whatever adapters one batch takes; 0 where a batch must share an adapter."""
+def batch_of(base: Base, waiting: int) -> int:
+    """How many of so many waiting pictures of whatever adapters one batch takes; 0 where it must share an adapter."""
     drawing = captured_drawing(base)
-    return drawing.buckets[-1] if drawing is not None else 0
+    return drawing.batch_of(waiting) if drawing is not None else 0
+
+
+def largest(base: Base) -> int:
+    """How many pictures a batch has at most, without making the buffers; 0 where it must share an adapter."""
+    if base.captured is not None:
+        return int(base.captured.buckets[-1])
+    if base.device.type != "cuda" or base.resolution >= LARGE:
+        return 0
+    return (SMALL_BUCKETS if _memory_gb(base.device) < SMALL_GB else buckets_of(base.device))[-1]
+
+
+def load_ahead(base: Base, adapter: bytes | None) -> bool:
+    """Bring the adapter of a later picture into a slot while a batch is drawn. False: there is no room for it yet."""
+    if adapter is None or base.captured is None:
+        return True
+    bank: SlotBank = base.captured.bank
+    return bank.load_ahead(adapter)
 
 
 def buckets_of(device: torch.device) -> tuple[int, ...]:

@@ -7,17 +7,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-import torch
 from PIL import Image
 
 from lora.data.pictures import open_rgba
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.sampling import Item
 from lora.engine import reports
-from lora.jobs import MAX_BATCH, Cancelled, Draw, Drawn, DrawOptions, Event, Finished, JobError, Progress
+from lora.jobs import (
+    MAX_BATCH,
+    Cancelled,
+    Draw,
+    Drawn,
+    DrawOptions,
+    Event,
+    Finished,
+    JobError,
+    Progress,
+    Spent,
+)
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
 
@@ -28,9 +38,14 @@ MakeSticker = Callable[[Image.Image, Colour | None, DrawOptions], bytes]
 THREADS = 4  # that make stickers while a GPU goes on; one sticker takes a third of a second
 
 
-def draws_at_once(device: torch.device) -> int:
-    """How many draws a worker may have. On a GPU, a next batch waits for it while stickers are made of the last one."""
-    return MAX_BATCH if device.type == "cpu" else 2 * MAX_BATCH
+def draws_at_once(base: Base) -> int:
+    """How many draws a worker may have. On a GPU a whole batch waits for it while another one is drawn."""
+    return 2 * max(MAX_BATCH, mixed_batches.largest(base)) if has_gpu(base) else MAX_BATCH
+
+
+def has_gpu(base: Base) -> bool:
+    """Whether a device other than the processor draws, which then has time meanwhile."""
+    return base.device.type != "cpu" or base.captured is not None
 
 
 @dataclass(kw_only=True)
@@ -38,6 +53,8 @@ class OpenDraw:
     """A draw job that has not ended."""
 
     job: Draw
+    came: float = field(default_factory=time.monotonic)
+    ahead: bool = False  # its adapter was brought to the device before its batch, or cannot be
     drawn: set[int] = field(default_factory=set)  # indices of pictures whose sticker is being made or done
     done: set[int] = field(default_factory=set)  # indices of pictures that were sent or have failed
     errors: list[JobError] = field(default_factory=list)  # of pictures that have failed
@@ -53,6 +70,25 @@ class Waiting:
     steps: int
 
 
+@dataclass(frozen=True)
+class Batch:
+    """When a batch began, its pictures, and for how long the device had none before it."""
+
+    began: float  # monotonic seconds, as all times here
+    pictures: int
+    idle: float
+
+    def spent(self, came: float, decoded: float) -> Spent:
+        """Of a picture whose sticker is made now."""
+        return Spent(
+            waited=self.began - came,
+            drawn=decoded - self.began,
+            made=time.monotonic() - decoded,
+            batch=self.pictures,
+            idle=self.idle,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """What became of a drawing: an event with its sticker, or an error."""
@@ -61,6 +97,7 @@ class Made:
     attempt: int
     index: int
     result: Drawn | Exception
+    spent: Spent | None = None
 
 
 class DrawQueue:
@@ -81,6 +118,7 @@ class DrawQueue:
         self._put = put
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sticker") if put else None
         self._making = 0  # stickers that threads make
+        self._ended = time.monotonic()  # the last batch
         self._open: dict[int, OpenDraw] = {}  # by job id
         self._waiting: deque[Waiting] = deque()
 
@@ -120,9 +158,8 @@ class DrawQueue:
 
     def _next_batch(self) -> list[Waiting]:
         """On a GPU, pictures of one number of steps, one of each job in turn; else those of equal ``batch_key``."""
-        size = mixed_batches.most_at_once(self._base)
-        if size:
-            alike = [picture for picture in self._waiting if picture.steps == self._waiting[0].steps]
+        alike = [picture for picture in self._waiting if picture.steps == self._waiting[0].steps]
+        if size := mixed_batches.batch_of(self._base, len(alike)):
             return in_turns(alike)[:size]
         key = _batch_key(self._waiting[0])
         return [picture for picture in self._waiting if _batch_key(picture) == key][:MAX_BATCH]
@@ -145,16 +182,30 @@ class DrawQueue:
     def _draw(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
         """Draw and finish these pictures; stop when all their jobs have been cancelled."""
         reported = began = time.monotonic()
+        idle = began - self._ended
         items = [picture.item for picture in batch]
-        for event in sampling.draw(self._base, items, steps=batch[0].steps):
-            between_steps()
-            if not any(picture.job_id in self._open for picture in batch):
+        try:
+            for event in sampling.draw(self._base, items, steps=batch[0].steps):
+                between_steps()
+                if not any(picture.job_id in self._open for picture in batch):
+                    return
+                if isinstance(event, sampling.Picture):
+                    self._finish_picture(batch[event.index], event, Batch(began, len(batch), idle))
+                    continue
+                self._load_ahead()
+                if time.monotonic() - reported > reports.SECONDS_BETWEEN_REPORTS:
+                    reported = time.monotonic()
+                    self._report(batch, event, seconds_per_step=(reported - began) / event.step)
+        finally:
+            self._ended = time.monotonic()
+
+    def _load_ahead(self) -> None:
+        """Bring the adapter of one draw that waits to the device, which meanwhile computes the step that is queued."""
+        for picture in self._waiting:
+            waiting = self._open[picture.job_id]
+            if not waiting.ahead:
+                waiting.ahead = mixed_batches.load_ahead(self._base, waiting.job.adapter)
                 return
-            if isinstance(event, sampling.Picture):
-                self._finish_picture(batch[event.index], event)
-            elif time.monotonic() - reported > reports.SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                self._report(batch, event, seconds_per_step=(reported - began) / event.step)
 
     def _report(self, batch: list[Waiting], done: sampling.DrawProgress, *, seconds_per_step: float) -> None:
         """Send the progress of the batch to every job that has a picture in it."""
@@ -165,12 +216,12 @@ class DrawQueue:
                 Progress(job=job_id, attempt=attempt, step=done.step, steps=done.steps, seconds_left=left)
             )
 
-    def _finish_picture(self, picture: Waiting, drawn: sampling.Picture) -> None:
+    def _finish_picture(self, picture: Waiting, drawn: sampling.Picture, batch: Batch) -> None:
         """Have a sticker made of a drawing."""
         drawing = self._open.get(picture.job_id)
         if drawing is not None:  # not cancelled while it was drawn
             drawing.drawn.add(picture.index)
-            self._make(drawing.job, picture.index, lambda: drawn.image, drawn.background_colour)
+            self._make(drawing.job, picture.index, lambda: drawn.image, drawn.background_colour, batch=batch)
 
     def _make(
         self,
@@ -179,14 +230,18 @@ class DrawQueue:
         image: Callable[[], Image.Image],
         background: Colour | None,
         uncut: bytes | None = None,
+        batch: Batch | None = None,
     ) -> None:
+        came, decoded = self._open[job.id].came, time.monotonic()
+
         def make() -> Made:
             result: Drawn | Exception
             try:
                 result = self._sticker(job, index, image(), background, uncut)
             except Exception as error:  # any error ends a job, and never the worker
                 result = error
-            return Made(job=job.id, attempt=job.attempt, index=index, result=result)
+            spent = batch.spent(came, decoded) if batch is not None else None
+            return Made(job=job.id, attempt=job.attempt, index=index, result=result, spent=spent)
 
         self._making += 1
         if self._threads is None or (put := self._put) is None:
@@ -212,10 +267,10 @@ class DrawQueue:
         if len(drawing.done) < (1 if job.uncut is not None else job.options.count):
             return
         if drawing.errors:
-            self._fail(job.id, drawing.errors[0])
+            self._fail(job.id, drawing.errors[0], made.spent)
             return
         del self._open[job.id]
-        self._send_event(Finished(job=job.id, attempt=job.attempt))
+        self._send_event(Finished(job=job.id, attempt=job.attempt, spent=made.spent))
 
     def _sticker(
         self, job: Draw, index: int, image: Image.Image, background: Colour | None, uncut: bytes | None
@@ -231,9 +286,9 @@ class DrawQueue:
             background=background,
         )
 
-    def _fail(self, job_id: int, error: Exception) -> None:
+    def _fail(self, job_id: int, error: Exception, spent: Spent | None = None) -> None:
         if (drawing := self._remove(job_id)) is not None:
-            self._send_event(reports.failure(drawing.job, error))
+            self._send_event(replace(reports.failure(drawing.job, error), spent=spent))
 
     def _remove(self, job_id: int) -> OpenDraw | None:
         self._waiting = deque(picture for picture in self._waiting if picture.job_id != job_id)

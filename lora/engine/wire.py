@@ -72,6 +72,7 @@ KINDS: dict[str, type[Any]] = {
         jobs.Trained,
         jobs.Drawn,
         jobs.CutPicture,
+        jobs.Spent,
         jobs.Finished,
         jobs.Cancelled,
         jobs.Failed,

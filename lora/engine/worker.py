@@ -32,7 +32,7 @@ from lora.drawing.cutout_names import BUNDLED
 from lora.drawing.sticker import StickerMaker
 from lora.engine import wire
 from lora.engine.cutout_queue import CutOutPicture, CutOutQueue
-from lora.engine.draw_queue import DrawQueue, Made, MakeSticker, draws_at_once
+from lora.engine.draw_queue import DrawQueue, Made, MakeSticker, draws_at_once, has_gpu
 from lora.engine.heartbeat import HeartbeatThread
 from lora.engine.train_queue import TrainQueue
 from lora.errors import BaseError
@@ -78,8 +78,7 @@ class Worker:
     ) -> None:
         self._inbox = inbox
         self._mark = mark
-        on_gpu = base.device.type == "cuda"  # a CPU has nothing to do meanwhile
-        put = (lambda made: inbox.put(made)) if on_gpu else None
+        put = (lambda made: inbox.put(made)) if has_gpu(base) else None
         self._draws = DrawQueue(base, send_event, make_sticker, put=put)
         self._cut_outs = CutOutQueue(send_event, cut_out)
         self._trainings = TrainQueue(base, send_event, guard)
@@ -204,7 +203,7 @@ def work(
             example_prompt=base.profile.example_prompt,
             layers=lora_layers.shapes(base),
             trainings=most_at_once(base.device),
-            draws=draws_at_once(base.device),
+            draws=draws_at_once(base),
         )
     )
     Worker(base, inbox, send, maker, maker.cut_out, mark, guard).run()

@@ -180,6 +180,22 @@ def test_the_longest_unused_file_makes_room(base: Base, bank: SlotBank) -> None:
         bank.load(files)
 
 
+def test_a_later_file_takes_no_slot_of_the_batch_that_is_drawn(base: Base, bank: SlotBank) -> None:
+    """It takes a free one, or the longest unused one; if all are in use or taken ahead, it waits."""
+    files = [file(base, number, targets="attention") for number in range(6)]
+    bank.load(files[3:4])
+    drawn = {one.slot for one in bank.load(files[:2])}
+    assert bank.load_ahead(files[4])
+    assert bank.load_ahead(files[4])
+    assert bank.load_ahead(files[5])
+    assert not bank.load_ahead(files[3])  # it made room
+    assert bank.load_ahead(b"nothing") is False
+    (fourth, fifth) = bank.load(files[4:])
+    assert len({*drawn, fourth.slot, fifth.slot}) == 4
+    assert bank.load_ahead(b"nothing")  # what it is will be told when it is drawn
+    assert bank.load_ahead(files[3])
+
+
 def test_adapters_that_fit_no_slot_are_refused(base: Base, bank: SlotBank) -> None:
     with pytest.raises(DoesNotFit, match="rank 9"):
         bank.load([file(base, 1, rank=9, targets="attention")])

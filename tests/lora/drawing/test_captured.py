@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lora.drawing import mixed_batches, sampling
-from lora.drawing.captured import CapturedDrawing
+from lora.drawing.captured import CapturedDrawing, full_batch
 from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.drawing.solver import solver_of
@@ -152,3 +152,12 @@ def test_without_graphs_nothing_is_compiled(base: Base) -> None:
     plain = replace(base, captured=None)
     mixed_batches.compile_drawing(plain)
     assert plain.captured is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "compiled", "drawn"),
+    [(1, (), 1), (3, (), 2), (15, (), 8), (16, (), 16), (40, (), 16), (8, (1, 16), 8), (9, (1, 16), 9)],
+)
+def test_a_batch_is_full_if_it_can_be(waiting: int, compiled: tuple[int, ...], drawn: int) -> None:
+    """A padded one takes as long as a full one. Only where the larger size alone is compiled it is padded."""
+    assert full_batch(waiting, (1, 2, 4, 8, 16), set(compiled)) == drawn

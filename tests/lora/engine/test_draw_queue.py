@@ -13,6 +13,7 @@ from lora.drawing.sampling import Item
 from lora.engine.draw_queue import DrawQueue, Made, Waiting, in_turns
 from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Failed, Finished, JobError
 from lora.models.base_model import Base
+from tests.lora.adapters.files import make
 
 
 def waiting(job_id: int, index: int) -> Waiting:
@@ -84,6 +85,31 @@ def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.
     assert [event.job for event in events if isinstance(event, Finished)] == [2, 1]
     assert batches == [2, 1]
     assert not queue
+    spent = [event.spent for event in events if isinstance(event, Finished)]
+    assert [one.batch for one in spent if one is not None] == [2, 1]
+    assert all(one is not None and min(one.waited, one.drawn, one.made, one.idle) >= 0 for one in spent)
+
+
+def test_the_next_adapters_come_while_a_batch_is_drawn(base: Base) -> None:
+    """Those of draws that wait, one in each step, so the device has not to wait for them. A bad one stops nobody."""
+    own = replace(base, captured=CapturedDrawing(base, buckets=(1,), slots=3, rank=4))
+    events: list[Event] = []
+    queue = DrawQueue(own, events.append, lambda image, colour, options: b"sticker")
+    files = [make(base, seed, 4, keyword="zorvex", background="green") for seed in (1, 2)]
+    for number, adapter in enumerate([files[0], b"nothing", files[1]]):
+        options = DrawOptions(cfg=5.0, steps=4)
+        queue.add(Draw(id=number, attempt=1, prompt="a cat", adapter=adapter, options=options))
+    queue.draw_batch(lambda: None)
+    written: list[int] = []
+    own.captured.bank.write = lambda slot, data: written.append(slot)
+    while queue:
+        queue.draw_batch(lambda: None)
+    assert not written
+    assert [(type(event), event.job) for event in events if isinstance(event, Finished | Failed)] == [
+        (Finished, 0),
+        (Failed, 1),
+        (Finished, 2),
+    ]
 
 
 def test_threads_make_stickers_while_the_device_goes_on(base: Base) -> None:
