@@ -1,14 +1,15 @@
 """One GPU and several: how training one style and drawing for many people scale, beside diffusers in the same run.
 
-    python3 -m benchmarks.devices train [--gpus 1 2 4] [--steps 72]
-    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 24]
+    python3 -m benchmarks.devices train [--gpus 1 2 4] [--steps 40]
+    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 64] [--people 48]
 
 The networks have SD 2.1-base's shape and random weights. ``train`` runs ``accelerate launch -m lora train`` with a
 global batch of 16 and takes the times of its steps from metrics.jsonl; the peer is the loop of diffusers' reference
-script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``,
-for sixteen people with an adapter each, ``--pictures`` for each GPU; the peer loads each person's adapter into a
-pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon as it is measured. ``--tiny`` tries
-the script, on CPUs.
+script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``:
+``--pictures`` and ``--people`` for each GPU, sixteen adapters in turn. The rate counts from the first hand-over to the
+last sticker; where the time of one picture went is beside it. The peer loads each person's adapter into a pipeline and
+draws, in one process on each GPU. A row is printed, and kept, as soon as it is measured: one GPU, all, the peer, the
+others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs`` or ``blank`` simulates GPUs (``simulated_gpu``).
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,22 +33,20 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from benchmarks import speed_setup as setup
+from benchmarks.devices_drawing import Plan, drawn
 from benchmarks.sd21_shape import samples
+from benchmarks.simulated_gpu import DRAWINGS
 from benchmarks.speed_setup import PEOPLE, Setting, say
-from bot.next_job import NextJob, Placed
-from bot.tables.jobs import JobKind
-from bot.tables.line import InLine
 from lora.cli.run_folder import METRICS
 from lora.data import metadata
 from lora.data.metadata import MetadataRow
-from lora.engine import ENGINES, Engine, EngineSettings
 from lora.files import write_whole
-from lora.jobs import Draw, DrawOptions, Event, Failed, Finished, Lost, Ready
 
 GLOBAL_BATCH = 16
 WARM_STEPS = 12  # of a training, at most, which do not count: in the first one the graph is recorded
 WARM_PICTURES, TINY_WARM_PICTURES = 16, 1  # of each worker, likewise
-PEER_STEPS, PEER_PICTURES = 8, 4  # that are timed
+PEER_STEPS, PEER_PICTURES = 8, 3  # that are timed
+PEER = 0  # in place of a number of GPUs: the peer's turn
 GPU_SECONDS, CPU_SECONDS = 180.0, 3600.0  # that a command may take: if it hangs, time on GPUs is dear
 
 
@@ -108,6 +106,12 @@ class Rows:
         say("measured")
 
 
+def turns(gpus: Sequence[int]) -> list[int]:
+    """In which order is measured, so that a run that is ended early has shown the most: one, all, the peer, others."""
+    ends = [gpus[0], *([max(gpus)] if len(gpus) > 1 else [])]
+    return [*ends, PEER, *(count for count in gpus if count not in ends)]
+
+
 def train(setting: Setting, gpus: Sequence[int], steps: int) -> None:
     """Pictures a second of the steps of the product, and of the reference loop."""
     setup.make(setting)
@@ -121,18 +125,20 @@ def train(setting: Setting, gpus: Sequence[int], steps: int) -> None:
     rows = Rows(setting, "12 one style on several GPUs, global batch 16")
     first: list[float] = []
     warm = min(WARM_STEPS, steps // 2)
-    for count in gpus:
+    for count in turns(gpus):
+        if count == PEER:
+            _peers(setting, gpus, "peer-train", rows, "reference loop")
+            continue
         losses, seconds = _trained(setting, data, count, steps)
         first = first or losses
         apart = max(abs(a - b) / a for a, b in zip(first, losses, strict=True))
         rate = (steps - warm) * GLOBAL_BATCH / (seconds[-1] - seconds[warm - 1])
         rows.add("ours", count, rate, **{"losses apart from the first's by a share of at most": apart})
-    _peers(setting, gpus, "peer-train", rows, "reference loop")
 
 
 def _peers(setting: Setting, gpus: Sequence[int], what: str, rows: Rows, who: str) -> None:
     """Run the peer once, in as many processes as are asked for at most: it prints its rate for each count."""
-    counts = [str(count) for count in gpus]
+    counts = [str(count) for count in turns(gpus) if count != PEER]
     peer = [*processes(setting, max(gpus)), "benchmarks.devices", what, "--gpus", *counts, *flags(setting)]
     for line in lines(peer):
         if line.startswith("{"):
@@ -158,16 +164,18 @@ def _trained(setting: Setting, data: Path, count: int, steps: int) -> tuple[list
 
 def peer_train(setting: Setting, gpus: Sequence[int]) -> None:
     """The reference loop in this process of several; the first prints the pictures a second of each count."""
+    from transformers import CLIPTokenizer
+
     from benchmarks.speed_training import _reference
 
     rank = _join(setting, max(gpus))
-    base = setup.load(setting)
+    texts = CLIPTokenizer.from_pretrained(setting.base_folder / "tokenizer")
     together: Any = None
     register_optimizer_step_pre_hook(lambda optimizer, *_: _average(optimizer, together))
     for count in gpus:
         together = torch.distributed.new_group(list(range(count))) if count > 1 else None
         if rank < count:
-            reference = _reference(setting, base, GLOBAL_BATCH // count, setting.dtype)
+            reference = _reference(setting, texts, GLOBAL_BATCH // count, setting.dtype)
             for _ in range(1 if setting.tiny else 4):
                 next(reference)
             some = 1 if setting.tiny else PEER_STEPS
@@ -212,96 +220,29 @@ def _average(optimizer: torch.optim.Optimizer, together: Any) -> None:
             weight.grad.copy_(mean.view_as(weight))
 
 
-def draw(setting: Setting, gpus: Sequence[int], pictures: int) -> None:
+def draw(setting: Setting, gpus: Sequence[int], plan: Plan) -> None:
     """Stickers a second of the engine with a worker on each GPU, and of pipelines that swap adapters."""
-    setup.load_base(setting)
-    rows = Rows(setting, "13 sixteen people on several GPUs")
-    asyncio.run(_drawn(setting, gpus, pictures, rows))
-    _peers(setting, gpus, "peer-draw", rows, "diffusers, swap and draw")
+    rows = Rows(setting, f"13 sixteen styles on several {'simulated ' if plan.simulated else ''}GPUs")
 
+    async def run() -> None:
+        async with drawn(
+            setting, max(gpus), plan, lambda count, rate, more: rows.add("ours", count, rate, **more)
+        ) as measure:
+            for turn in turns(gpus):
+                if turn != PEER:
+                    await measure(turn)
+                elif not plan.simulated:
+                    await asyncio.to_thread(
+                        _peers, setting, gpus, "peer-draw", rows, "diffusers, swap and draw"
+                    )
 
-async def _drawn(setting: Setting, gpus: Sequence[int], pictures: int, rows: Rows) -> None:
-    """One engine with all workers, of which each count uses the first ones."""
-    most = max(gpus)
-    engine = ENGINES["local"](
-        EngineSettings(
-            base=str(setting.base_folder),
-            cache_dir=setting.folder / "cache",
-            devices=("cpu",) * most if setting.tiny else tuple(f"cuda:{number}" for number in range(most)),
-            threads=1 if setting.tiny else 0,
-            compile=setting.compiled,
-        )
-    )
-    await engine.start()
-    try:
-        events, ready = engine.events(), []
-        while len(ready) < most:
-            event = await anext(events)
-            if isinstance(event, Ready):
-                ready.append((event.worker, event.draws))
-        ready.sort()
-        say("the workers are ready")
-        drawing = Drawing(setting, engine, events)
-        await drawing.seconds(ready, TINY_WARM_PICTURES if setting.tiny else WARM_PICTURES)
-        say("the workers are warm")
-        for count in gpus:
-            seconds = await drawing.seconds(ready[:count], pictures)
-            rows.add("ours", count, pictures * count / seconds)
-    finally:
-        await engine.close()
-
-
-class Drawing:
-    """Pictures of sixteen people in turn, handed to workers as the bot does."""
-
-    def __init__(self, setting: Setting, engine: Engine, events: AsyncIterator[Event]) -> None:
-        self._setting, self._engine, self._events = setting, engine, events
-        self._files = setup.adapters(setting)
-        self._ids = 0
-
-    async def seconds(self, workers: Sequence[tuple[str, int]], each: int) -> float:
-        """From the first hand-over to the last sticker of ``each`` pictures for each (worker, its draws at once)."""
-        next_job = NextJob(attempts=3)
-        for worker, draws in workers:
-            next_job.join(worker, draws=draws)
-        left = each * len(workers)
-        for id in range(self._ids, self._ids + left):
-            steps = self._setting.steps
-            next_job.wait(InLine(id, id % PEOPLE, JobKind.DRAW, False, False, 0, steps, str(id % PEOPLE)))
-        self._ids += left
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as hand_overs:
-            self._feed(next_job, hand_overs)
-            while left:
-                event = await anext(self._events)
-                if isinstance(event, Finished) or (
-                    isinstance(event, Failed) and event.code == "empty-cutout"
-                ):
-                    next_job.end(event.job)  # random weights may draw the background only
-                    left -= 1
-                    self._feed(next_job, hand_overs)
-                elif isinstance(event, Lost | Failed):
-                    raise SystemExit(f"a worker failed: {event}")
-        return time.monotonic() - began
-
-    def _feed(self, next_job: NextJob, hand_overs: asyncio.TaskGroup) -> None:
-        while (placed := next_job.choose()) is not None:
-            hand_overs.create_task(self._hand_over(placed, next_job, hand_overs))
-
-    async def _hand_over(self, placed: Placed, next_job: NextJob, hand_overs: asyncio.TaskGroup) -> None:
-        """A job that is on its way to one worker keeps no other waiting, as in ``bot.dispatch``."""
-        id, adapter = placed.job.id, self._files[placed.job.person]
-        options = DrawOptions(steps=self._setting.steps, seed=id)
-        job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
-        await self._engine.submit(job, placed.worker.id)
-        placed.worker.receiving = False
-        self._feed(next_job, hand_overs)
+    asyncio.run(run())
 
 
 def peer_draw(setting: Setting, gpus: Sequence[int]) -> None:
     """diffusers' way: load a person's adapter, draw a picture, unload it; in this process of several."""
     rank = _join(setting, max(gpus))
-    pipe = setup.pipeline(setting, setup.load(setting))
+    pipe = setup.pipeline(setting)
 
     def one(number: int) -> None:
         setup.put_on(setting, pipe, number % PEOPLE)
@@ -326,8 +267,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.devices")
     parser.add_argument("what", choices=["train", "draw", "peer-train", "peer-draw"])
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--steps", type=int, default=72)
-    parser.add_argument("--pictures", type=int, default=24, help="for each GPU")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--pictures", type=int, default=64, help="for each GPU")
+    parser.add_argument("--people", type=int, default=48, help="for each GPU")
+    parser.add_argument("--simulate", default="", choices=DRAWINGS, help="draw: no GPU is there")
     parser.add_argument("--dir", type=Path, default=Path("data/speed"))
     parser.add_argument("--results", type=Path, help="a folder for speed.jsonl")
     parser.add_argument("--compile", action="store_true")
@@ -337,7 +280,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.what == "train":
         train(setting, args.gpus, args.steps)
     elif args.what == "draw":
-        draw(setting, args.gpus, args.pictures)
+        draw(setting, args.gpus, Plan(pictures=args.pictures, people=args.people, simulated=args.simulate))
     else:
         (peer_train if args.what == "peer-train" else peer_draw)(setting, args.gpus)
         if max(args.gpus) > 1:

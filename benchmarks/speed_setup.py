@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from lora.drawing import sampling, solver
 from lora.drawing.sampling import Item, Picture
 from lora.models import base_model, sd21
 from lora.models.base_model import Base
+from lora.models.profiles import profile_of, shape_of
 
 PEOPLE = 16
 TARGETS = "attention+ff"  # the product's default
@@ -180,13 +182,17 @@ def load(setting: Setting) -> Base:
 
 
 def load_base(setting: Setting) -> Base:
-    """The base and the people's adapters, made on first use by one of the processes that want them."""
-    setting.folder.mkdir(parents=True, exist_ok=True)
-    with locked(setting.folder / "making"):
-        made = _complete(setting)
-    base = made or load(setting)
+    """The base; it and the people's adapters are made on first use by one of the processes that want them."""
+    base = make_all(setting) or load(setting)
     say("base and adapters are there")
     return base
+
+
+def make_all(setting: Setting) -> Base | None:
+    """Make what is missing of the base and the people's adapters; the base, if it was loaded for that."""
+    setting.folder.mkdir(parents=True, exist_ok=True)
+    with locked(setting.folder / "making"):
+        return _complete(setting)
 
 
 def _complete(setting: Setting) -> Base | None:
@@ -243,14 +249,19 @@ def _adapter(base: Base, seed: int) -> bytes:
         lora_layers.remove(base, "made")
 
 
-def pipeline(setting: Setting, base: Base) -> Any:
-    """diffusers' own, all in the base's precision, with the sampler that the product uses."""
+def pipeline(setting: Setting, base: Base | None = None) -> Any:
+    """diffusers' own, all in the base's precision, with the sampler that the product uses.
+
+    ``base`` is the setting's, if it is loaded; only what it says of itself is used.
+    """
     from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline.from_pretrained(
         setting.base_folder, torch_dtype=setting.dtype, safety_checker=None
     ).to(setting.device)
-    config = solver.make_scheduler(base, setting.steps).config
+    profile = profile_of(shape_of(pipe.unet.config, pipe.scheduler.config))
+    about = base or cast(Base, SimpleNamespace(scheduler=pipe.scheduler, profile=profile))
+    config = solver.make_scheduler(about, setting.steps).config
     pipe.scheduler = DPMSolverMultistepScheduler.from_config(config)
     pipe.set_progress_bar_config(disable=True)
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):

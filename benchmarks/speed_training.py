@@ -33,10 +33,10 @@ def rates(setting: Setting) -> None:
     base = setup.load_base(setting)
     same = _equal(setting, base)
     ways: dict[str, tuple[int, Iterator[Any]]] = {
-        "reference loop, bf16, batch 8": (8, _reference(setting, base, 8, setting.dtype)),
+        "reference loop, bf16, batch 8": (8, _reference(setting, base.tokenizer, 8, setting.dtype)),
         "reference loop, float32, batch 1 (its own command)": (
             1,
-            _reference(setting, base, 1, torch.float32),
+            _reference(setting, base.tokenizer, 1, torch.float32),
         ),
         "ours, eager, batch 8": (8, _ours(setting, base, 8, graph=False)),
         "ours, eager, batch 1": (1, _ours(setting, base, 1, graph=False)),
@@ -87,7 +87,7 @@ def whole(setting: Setting) -> None:
                 last = now
             setting.sync()
             took = time.perf_counter() - began
-    reference = _reference(setting, base, batch, setting.dtype)
+    reference = _reference(setting, base.tokenizer, batch, setting.dtype)
     next(reference)
     some = 2 if setting.tiny else 12
     each = setting.timed(lambda: [next(reference) for _ in range(some)]) / some
@@ -142,13 +142,13 @@ def _equal(setting: Setting, base: Base) -> dict[str, float]:
     return {"losses apart by a share of at most": apart}
 
 
-def _reference(setting: Setting, base: Base, batch: int, dtype: torch.dtype) -> Iterator[None]:
+def _reference(setting: Setting, tokenizer: Any, batch: int, dtype: torch.dtype) -> Iterator[None]:
     """The loop of diffusers' train_text_to_image_lora.py: pictures and captions are encoded in every step."""
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from peft import LoraConfig
     from transformers import CLIPTextModel
 
-    folder, device, side = setting.base_folder, setting.device, base.resolution
+    folder, device = setting.base_folder, setting.device
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype).to(device)
     vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype).to(device)
     text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype).to(device)
@@ -160,12 +160,13 @@ def _reference(setting: Setting, base: Base, batch: int, dtype: torch.dtype) -> 
     unet.add_adapter(LoraConfig(r=16, lora_alpha=16, init_lora_weights="gaussian", target_modules=targets))
     layers = [weight for weight in unet.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(layers, lr=1e-4, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
+    side = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
     shown = _transforms(side)
     rows = [(Image.open(io.BytesIO(one.picture)), one.caption) for one in samples(SAMPLES)]
 
     def collate(numbers: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         images = [rows[n][0].convert("RGB") for n in numbers]
-        ids = base.tokenizer(
+        ids = tokenizer(
             [rows[n][1] for n in numbers],
             max_length=77,
             padding="max_length",

@@ -47,3 +47,24 @@ def test_both_rows_run(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[
         [what, "--tiny", "--gpus", "1", "2", "--steps", "2", "--pictures", "4", "--dir", str(tmp_path)]
     )
     assert "ours, 2 GPU, times the first" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_simulated_gpus_are_drawn_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two workers whose GPU is a wait; where the time of a picture went is told. No peer is run."""
+    devices.main(
+        [
+            *("draw", "--simulate", "blank", "--gpus", "1", "2"),
+            *("--pictures", "4", "--people", "4", "--dir", str(tmp_path)),
+        ]
+    )
+    said = capsys.readouterr().out
+    assert "ours, 2 GPU, times the first" in said
+    assert "waiting for its batch, s" in said
+    assert "diffusers" not in said
+
+
+def test_the_order_shows_the_most_first() -> None:
+    """One GPU, all of them, the peer, then what is between."""
+    assert devices.turns([1, 2, 4]) == [1, 4, devices.PEER, 2]
+    assert devices.turns([1]) == [1, devices.PEER]
