@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     captions = [sample.caption for sample in samples(args)]
     prompts = _prompts(args, captions, about.keyword)
     base = load_base(base_name(args, adapter), args)
-    steps = args.steps or base.profile.draw_steps
+    steps = base.draw_steps(args.steps)
     with about_adapter(path):
         rows = _draw(args, base, steps, prompts, adapter)
     chosen_by = read_json(args.run / CHOSEN).get("by") if path.name == CHOSEN_ADAPTER else None

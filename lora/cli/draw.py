@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     ]
     pictures: dict[int, Image.Image] = {}
     with about_adapter(args.adapter):
-        for drawn in draw(base, items, steps=args.steps or base.profile.draw_steps):
+        for drawn in draw(base, items, steps=base.draw_steps(args.steps)):
             if isinstance(drawn, Picture):
                 path = args.out / f"{drawn.index:03d}.png"
                 write_whole(path, _png(drawn.image))

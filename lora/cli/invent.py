@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         adapter=hashlib.sha256(adapter).hexdigest() if adapter else "",
         seed=args.seed,
         cfg=args.cfg,
-        steps=args.steps or base.profile.draw_steps,
+        steps=base.draw_steps(args.steps),
     )
     try:
         _invent(args, base, adapter, plan)

@@ -235,9 +235,10 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--timestep_sampling",
-        choices=["stratified", "uniform"],
-        help="stratified: noise levels evenly spread over a batch; uniform: as in the reference; "
-        "default: the base's own",
+        type=_timestep_sampling,
+        metavar="stratified|uniform|'log-snr M'",
+        help="stratified: noise levels evenly spread over a batch; uniform: as in the reference; 'log-snr -4': around "
+        "this logarithm of the signal-to-noise ratio, lower is noisier; default: the base's own",
     )
     add(
         "--ema_decay",
@@ -245,6 +246,18 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
         help="save the adapter's running average, 0 for none; default: the base's own (reference: none)",
     )
     add("--prediction_type", choices=["epsilon", "v_prediction"], help="only the base's own can be right")
+
+
+def _timestep_sampling(text: str) -> str:
+    """A name that ``lora.training.timesteps`` knows."""
+    kind, _, mean = text.partition(" ")
+    if kind == "log-snr":
+        return f"{kind} {between(-20, 20)(mean):g}"
+    if text not in ("stratified", "uniform"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not stratified, uniform or 'log-snr M' with a number M"
+        )
+    return text
 
 
 def _add_optimizer(parser: argparse.ArgumentParser) -> None:
@@ -264,7 +277,7 @@ def _add_optimizer(parser: argparse.ArgumentParser) -> None:
         type=up_to(MOST_STEPS, least=0),
         help="with every scheduler, constant too; default: the base's own (reference: 500, without effect)",
     )
-    add("--max_grad_norm", type=positive(1e6), default=1.0, help="it has an effect, unlike in the reference")
+    add("--max_grad_norm", type=positive(1e9), default=1.0, help="it has an effect, unlike in the reference")
     add("--adam_beta1", type=below_one, default=0.9, help="AdamW's memory of gradients; default: 0.9")
     add("--adam_beta2", type=below_one, default=0.999, help="and of their squares; default: 0.999")
     add("--adam_weight_decay", type=between(0, 1), default=1e-2, help="pulls weights to zero; default: 0.01")

@@ -137,7 +137,7 @@ class DrawQueue:
         if job.uncut is not None:
             self._make(job, 0, partial(_opened, job.uncut), job.background, job.uncut)
             return
-        steps = job.options.steps or self._base.profile.draw_steps
+        steps = self._base.draw_steps(job.options.steps)
         for index in range(job.options.count):
             item = Item.of_job(job, index)
             self._waiting.append(Waiting(job_id=job.id, index=index, item=item, steps=steps))

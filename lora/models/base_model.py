@@ -88,6 +88,10 @@ class Base:
         """Side, in pixels, of the area that one latent stands for."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
+    def draw_steps(self, asked: int | None) -> int:
+        """Denoising steps of a drawing: as many as were asked for, or the base's own number."""
+        return asked or self.profile.draw_steps
+
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [n, channels, h, w] of the latents of pixels [n, 3, H, W] in -1..1."""

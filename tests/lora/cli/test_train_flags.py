@@ -64,6 +64,8 @@ def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest
         ("--rank=100000", "'100000' is no whole number from 1 to 1280"),
         ("--resolution=100000", "'100000' is no whole number from 1 to 2048"),
         ("--lerning_rate=1", "unknown: --lerning_rate (did you mean --learning_rate?)"),
+        ("--timestep_sampling=log-snr", "no number from -20 to 20"),
+        ("--timestep_sampling=logit", "is not stratified, uniform or 'log-snr M'"),
         ("--qqq", "unknown: --qqq; python -m lora train --help"),
     ],
 )
@@ -86,7 +88,7 @@ def test_every_number_has_bounds() -> None:
     from lora.__main__ import _parser
 
     harmless = {"max_train_samples", "checkpoints_total_limit", "choose", "seed", "local_rank"}
-    texts = {"report_to", "mixed_precision"}
+    texts = {"report_to", "mixed_precision", "timestep_sampling"}
     flags = [
         (f"{command} --{action.dest}", action.type)
         for command, verb in _parser()[1].items()

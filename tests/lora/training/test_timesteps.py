@@ -23,6 +23,20 @@ def test_stratified_levels_are_spread_over_each_batch() -> None:
     assert not (drawn("uniform").sort(dim=1).values // (len(ALPHAS) // 4) == torch.arange(4)).all()
 
 
+def test_the_flag_gives_what_is_known() -> None:
+    """--timestep_sampling takes all three, and the same text for the same levels, so that a resume finds them equal."""
+    from lora.__main__ import _parser
+
+    read = _parser()[1]["train"]._option_string_actions["--timestep_sampling"].type
+    assert callable(read)
+    assert [read(text) for text in ("uniform", "log-snr -4", "log-snr -4.0")] == [
+        "uniform",
+        *["log-snr -4"] * 2,
+    ]
+    for text in ("stratified", "uniform", "log-snr 0.5"):
+        assert len(set(drawn(read(text)).flatten().tolist())) > 100
+
+
 def test_log_snr_levels_lie_around_their_mean() -> None:
     """Half of them have less signal than the mean says; a lower mean gives noisier levels, all of them valid."""
     for mean in (-2.0, -4.0):
