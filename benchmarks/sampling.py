@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="drawings of each of the concepts")
     args = parser.parse_args()
     base = load(args.base, args.cache, args.device)
-    half_denoiser.add_copy(base)
+    half_denoiser.use_bfloat16(base)
     KINDS[args.what](args, base)
 
 

@@ -37,7 +37,7 @@ def sticker(setting: Setting) -> None:
     from diffusers import StableDiffusionPipeline
 
     base = base_model.load(sticker_nano.NAME, setting.folder, "cpu")
-    half_denoiser.add_copy(base)
+    half_denoiser.use_bfloat16(base)
     network = remover(setting.folder)
     pipe = StableDiffusionPipeline.from_pretrained(base.folder, safety_checker=None)
     pipe.set_progress_bar_config(disable=True)
@@ -71,7 +71,7 @@ def sticker(setting: Setting) -> None:
             began, used = time.perf_counter(), time.process_time()
             call(number)
             found[name].append((time.perf_counter() - began, time.process_time() - used))
-    report: dict[str, Any] = {"threads": torch.get_num_threads(), "bfloat16": base.drawing_unet is not None}
+    report: dict[str, Any] = {"threads": torch.get_num_threads(), "bfloat16": base.dtype == torch.bfloat16}
     for name, rounds in found.items():
         seconds, cpu_seconds = zip(*rounds[1:], strict=True)
         report[f"{name}, s"], report[f"{name}, CPU s"] = map(statistics.median, (seconds, cpu_seconds))

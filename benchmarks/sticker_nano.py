@@ -221,7 +221,7 @@ def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.jobs import DrawOptions
 
     base = load(args.base, args.cache, "cpu")
-    half_denoiser.add_copy(base)
+    half_denoiser.use_bfloat16(base)
     maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:

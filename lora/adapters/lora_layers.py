@@ -67,6 +67,7 @@ def add(
         torch.manual_seed(seed)
         with _several_at_once():
             base.unet.add_adapter(config, adapter_name=name)
+    _make_lean(base)
     loaded_adapters(base).active = None
     weights = weights_of(base, name)
     for weight in weights.values():
@@ -204,12 +205,20 @@ def _put_on(base: Base, name: str, layers: Layers) -> None:
             base.unet.load_lora_adapter(
                 tensors, prefix=None, adapter_name=name, metadata=settings_of(layers), low_cpu_mem_usage=True
             )
+        _make_lean(base)
     except Exception as error:  # PEFT's injection raises many kinds
         remove(base, name)
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise JobError("bad-adapter", f"PEFT cannot load it: {reason}") from error
     finally:
         loaded_adapters(base).active = None
+
+
+def _make_lean(base: Base) -> None:
+    from lora.adapters import lean_lora  # which imports PEFT
+
+    for _, layer in _layers(base):
+        lean_lora.make_lean(layer)
 
 
 @contextmanager

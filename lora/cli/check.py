@@ -60,7 +60,7 @@ def _with_networks(found: Folder, args: argparse.Namespace) -> tuple[int, list[F
     from lora.checks import detail, lettering
     from lora.data.dataset import SamplePictures
 
-    base = load_base(args.base, args, drawing=False)
+    base = load_base(args.base, args, exact=True)
     images = SamplePictures(found.samples)
     findings = [*lettering.check(images), *detail.check(base, images)]
     return base.resolution, [finding for finding in findings if finding is not None]

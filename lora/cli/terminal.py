@@ -101,10 +101,10 @@ def about_adapter(path: Path | None) -> Iterator[None]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def load_base(name: str, args: argparse.Namespace, *, drawing: bool = True) -> Base:
+def load_base(name: str, args: argparse.Namespace, *, exact: bool = False) -> Base:
     """The base, on the device and with the threads that the flags of ``flags.add_machine`` name.
 
-    Without ``drawing`` it gets no copy of the denoiser for drawings.
+    With ``exact`` its denoiser stays float32 on a CPU.
     """
     import cv2
     import torch
@@ -116,6 +116,6 @@ def load_base(name: str, args: argparse.Namespace, *, drawing: bool = True) -> B
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
     base = load(name, args.cache_dir, args.device, download=not args.offline)
-    if drawing:
-        half_denoiser.add_copy(base)
+    if not exact:
+        half_denoiser.use_bfloat16(base)
     return base

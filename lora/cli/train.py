@@ -261,7 +261,7 @@ def _load(args: argparse.Namespace) -> Base:
     device = pick_device(args.device)
     if precision == "no" and device.type == "cuda":
         args.device = "cpu"  # loaded onto the GPU, the weights would be rounded to bfloat16
-    base = load_base(args.pretrained_model_name_or_path, args, drawing=False)
+    base = load_base(args.pretrained_model_name_or_path, args, exact=precision == "no")
     if precision:
         move_base(base, device, torch.bfloat16 if precision == "bf16" else torch.float32)
     return base

@@ -326,8 +326,8 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
         "--mixed_precision",
         type=without(PRECISIONS_REFUSED),
         choices=["no", "bf16"],
-        help="the base's frozen weights: bf16 on a GPU, float32 (no) on the CPU. The adapter is always float32. "
-        "fp16 is not offered: Stable Diffusion 2.1's attention overflows in it",
+        help="the base's frozen weights: bf16 on a GPU and on a CPU that multiplies it natively, else float32 (no). "
+        "The adapter is always float32. fp16 is not offered: Stable Diffusion 2.1's attention overflows in it",
     )
     add("--allow_tf32", action="store_true", help="faster float32 on a GPU")
     add("--gradient_checkpointing", action="store_true", help="less memory, a third slower")

@@ -1,12 +1,9 @@
-"""A copy of the denoiser in bfloat16, for drawing on a CPU that multiplies such numbers natively.
+"""The denoiser in bfloat16, on a CPU that multiplies such numbers natively: half the time of a training's step.
 
-It is as exact as the denoiser of a GPU, and half as large as the float32 weights, which trainings keep: there bfloat16
-gains nothing on a CPU.
+It is as exact as the denoiser of a GPU. Other CPUs keep float32, which is faster there.
 """
 
 from __future__ import annotations
-
-import copy
 
 import torch
 
@@ -16,14 +13,15 @@ from lora.models.lean_blocks import make_lean
 NATIVE = ("avx512_bf16", "amx_bf16")  # of torch.cpu.get_capabilities
 
 
-def add_copy(base: Base) -> None:
-    """Let drawings use a copy in bfloat16 if the base is on a CPU with instructions for it.
+def use_bfloat16(base: Base) -> None:
+    """Turn the denoiser into bfloat16 if the base is on a CPU with instructions for it. The text encoder stays float32.
 
     It must be called before any adapter is on the denoiser.
     """
     if base.device.type == "cpu" and base.dtype == torch.float32 and multiplies_natively():
-        base.drawing_unet = copy.deepcopy(base.unet).to(torch.bfloat16)
-        make_lean(base.drawing_unet)
+        base.unet.to(torch.bfloat16)
+        base.dtype = torch.bfloat16
+        make_lean(base.unet)
         make_lean(base.vae)
 
 

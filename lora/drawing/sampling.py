@@ -99,7 +99,6 @@ def draw_eagerly(
     base: Base, items: Sequence[Item], *, steps: int, batch_size: int = MAX_BATCH
 ) -> Iterator[DrawProgress | Picture]:
     """``draw`` without CUDA graphs, those of one adapter together: on a CPU, and for adapters that fit no slots."""
-    base = base.for_drawing
     for batch in _batches(items, steps, batch_size):
         about = use_file(base, items[batch[0]].adapter)
         background = items[batch[0]].background or background_of(base, about)

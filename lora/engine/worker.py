@@ -189,7 +189,7 @@ def work(
     guard = Guard(setup.filter, threshold=setup.threshold, threads=threads)
     maker = StickerMaker(setup.cache_dir, setup.cutout, guard)
     base = base_model.load(setup.base, setup.cache_dir, setup.device)
-    half_denoiser.add_copy(base)
+    half_denoiser.use_bfloat16(base)
     if setup.compile:
         base.compiled = True
         mixed_batches.compile_drawing(base)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,19 +54,11 @@ class Base:
     tokenizer: CLIPTokenizer
     scheduler: SchedulerMixin
     device: torch.device
-    dtype: torch.dtype  # of denoiser and text encoder; the VAE is float32
+    dtype: torch.dtype  # of the denoiser, and on a GPU of the text encoder; the VAE is float32
     compiled: bool = False  # whether the compiler may write kernels: minutes on a machine's first time
-    drawing_unet: Any = None  # lora.drawing.half_denoiser: a copy of the denoiser that drawings use
     captured: Any = None  # graphs and buffers of drawing on a GPU; lora.drawing.mixed_batches makes them
     _embeddings: dict[str, Tensor] = field(default_factory=dict, repr=False)  # by text
     _text_graphs: TextGraphs | None = field(default=None, repr=False)
-
-    @property
-    def for_drawing(self) -> Base:
-        """The base with the denoiser that drawings use: the copy in bfloat16 if there is one."""
-        if self.drawing_unet is None:
-            return self
-        return replace(self, unet=self.drawing_unet, drawing_unet=None, dtype=torch.bfloat16)
 
     @property
     def resolution(self) -> int:
@@ -141,7 +133,7 @@ class Base:
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """Text embeddings [n, 77, width] in the base's dtype. Tokens after the 77th are cut off."""
+        """Text embeddings [n, 77, width] in the text encoder's dtype. Tokens after the 77th are cut off."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
         if len(self._embeddings) + len(missing) > REMEMBERED_CAPTIONS:
             self._embeddings.clear()

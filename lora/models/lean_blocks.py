@@ -6,15 +6,19 @@ for masks. A block of another kind than these stays as it is. Without gradients,
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
+from diffusers.models.activations import GEGLU
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from lora.models.lean_functions import LeanGroupNorm, attention, geglu, is_half_on_cpu
 
 
 class LeanResnet(ResnetBlock2D):
@@ -52,7 +56,8 @@ class LeanTransformer(Transformer2DModel):
         batch, channels, height, width = x.shape
         tokens = self.proj_in(self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels))
         for block in self.transformer_blocks:
-            tokens = block(tokens, encoder_hidden_states=encoder_hidden_states)
+            call = partial(self._gradient_checkpointing_func, block) if self.gradient_checkpointing else block
+            tokens = call(tokens, encoder_hidden_states)
         moved = self.proj_out(tokens).view(batch, -1, height, width, channels).permute(0, 1, 4, 2, 3)
         return ((moved + x[:, None]).flatten(0, 1),)
 
@@ -99,16 +104,28 @@ class LeanAttention:
 
 def attended(attn: Any, *values: Tensor) -> Tensor:
     """What an attention layer makes of its queries, keys and values [n, tokens, width]."""
-    heads = [value.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for value in values]
-    found = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
-    given: Tensor = attn.to_out[1](attn.to_out[0](found))
+    given: Tensor = attn.to_out[1](attn.to_out[0](attention(*values, heads=attn.heads)))
     return given
+
+
+class LeanGeglu(GEGLU):
+    """A linear layer, and then its values times their gates."""
+
+    def forward(self, x: Tensor, *_: Any) -> Tensor:
+        return geglu(self.proj(x))
+
+    @staticmethod
+    def suits(block: Any) -> bool:
+        """Whether it is in bfloat16 on a CPU."""
+        return is_half_on_cpu(getattr(block.proj, "weight", None))
 
 
 LEAN: dict[type[nn.Module], Any] = {
     ResnetBlock2D: LeanResnet,
     Transformer2DModel: LeanTransformer,
     BasicTransformerBlock: LeanBlock,
+    GEGLU: LeanGeglu,
+    nn.GroupNorm: LeanGroupNorm,
 }
 
 

@@ -80,11 +80,7 @@ def free_for_drawing(base: Base) -> None:
 
 
 def move_base(base: Base, device: torch.device, dtype: torch.dtype) -> None:
-    """Move a base to another device. Denoiser and text encoder get ``dtype``; the VAE stays in float32.
-
-    A copy of the denoiser for drawings (``half_denoiser``) is dropped.
-    """
-    base.drawing_unet = None
+    """Move a base to another device. Denoiser and text encoder get ``dtype``; the VAE stays in float32."""
     base.unet.to(device, dtype)
     base.text_encoder.to(device, dtype)
     base.vae.to(device)

@@ -6,16 +6,19 @@ from dataclasses import replace
 import torch
 
 from lora.models.base_model import Base
-from lora.models.lean_blocks import LEAN, make_lean
+from lora.models.lean_blocks import LEAN, LeanGeglu, make_lean
+from lora.models.lean_functions import LeanGroupNorm
+
+IN_BFLOAT16 = {LeanGeglu, LeanGroupNorm}  # tests/lora/drawing/test_half_denoiser.py
 
 
 def test_both_networks_compute_the_same(base: Base) -> None:
-    """Blocks of all kinds are replaced, and nothing differs but the last digits."""
+    """Blocks of all kinds in float32 are replaced, and nothing differs but the last digits."""
     lean = replace(base, unet=copy.deepcopy(base.unet), vae=copy.deepcopy(base.vae))
     make_lean(lean.unet)
     make_lean(lean.vae)
     kinds = {type(module) for module in (*lean.unet.modules(), *lean.vae.modules())}
-    assert set(LEAN.values()) <= kinds
+    assert set(LEAN.values()) - IN_BFLOAT16 <= kinds
     chance = torch.Generator().manual_seed(0)
     side = base.unet.config.sample_size
     latents = torch.randn(2, base.unet.config.in_channels, side, side, generator=chance)

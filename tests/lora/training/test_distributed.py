@@ -44,6 +44,7 @@ def together(
         "--max_train_steps=6",
         "--checkpointing_steps=6",
         "--device=cpu",
+        "--mixed_precision=no",
         "--learning_rate=1e-3",
         "--rank=4",
         "--ema_decay=0.9",
