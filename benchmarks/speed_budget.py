@@ -29,7 +29,7 @@ from lora.adapters.slots import SlottedDenoiser
 from lora.drawing.captured import _keep_texts
 from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.models import sd21
-from lora.models.lean_blocks import make_lean
+from lora.models.lean.blocks import make_lean
 
 BYTES_S = 2.5e12
 FLOPS_S = {"convolution": 480e12, "product": 600e12, "attention": 400e12}

@@ -13,7 +13,7 @@ from peft.tuners.lora import Linear
 from torch import Tensor
 from torch.nn import functional as F
 
-from lora.models.lean_functions import is_half_on_cpu
+from lora.models.lean.functions import is_half_on_cpu
 
 
 class _Product(torch.autograd.Function):

@@ -25,7 +25,7 @@ from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs, fetched
-from lora.models.lean_blocks import attended, each_for
+from lora.models.lean.blocks import attended, each_for
 from lora.models.offload import free_for_drawing
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these

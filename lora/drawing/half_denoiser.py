@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from lora.models.base_model import Base
-from lora.models.lean_blocks import make_lean
+from lora.models.lean.blocks import make_lean
 
 NATIVE = ("avx512_bf16", "amx_bf16")  # of torch.cpu.get_capabilities
 

@@ -23,7 +23,7 @@ from diffusers.models.unets.unet_2d_blocks import (
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from torch import Tensor
 
-from lora.models.lean_blocks import LeanResnet, LeanTransformer, each_for, make_lean
+from lora.models.lean.blocks import LeanResnet, LeanTransformer, each_for, make_lean
 
 BLOCKS = (CrossAttnDownBlock2D, CrossAttnUpBlock2D, DownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D)
 LEFT_OUT = ("class_embedding", "add_embedding", "encoder_hid_proj", "time_embed_act")  # of diffusers' own

@@ -22,7 +22,7 @@ from torch import Tensor
 from lora.adapters.slots import SlottedDenoiser
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs
-from lora.models.lean_blocks import make_lean
+from lora.models.lean.blocks import make_lean
 from lora.training.checkpoints import Run
 from lora.training.loss import Shown, errors_of
 

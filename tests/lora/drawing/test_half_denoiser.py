@@ -12,8 +12,8 @@ from lora.adapters.lean_lora import LeanLora
 from lora.drawing import half_denoiser, sampling
 from lora.drawing.sampling import Item
 from lora.models.base_model import Base
-from lora.models.lean_blocks import LeanGeglu
-from lora.models.lean_functions import LeanGroupNorm
+from lora.models.lean.blocks import LeanGeglu
+from lora.models.lean.functions import LeanGroupNorm
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lora.models import lean_functions
-from lora.models.lean_functions import LeanGroupNorm, attention, attention_in_parts, geglu
+from lora.models.lean import functions
+from lora.models.lean.functions import LeanGroupNorm, attention, attention_in_parts, geglu
 
 
 def some(*shape: int) -> Tensor:
@@ -16,7 +16,7 @@ def some(*shape: int) -> Tensor:
 @pytest.mark.parametrize("at_once", [1, 1 << 21])
 def test_attention(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Of other numbers of keys than queries, a picture at a time or all together."""
-    monkeypatch.setattr(lean_functions, "AT_ONCE", at_once)
+    monkeypatch.setattr(functions, "AT_ONCE", at_once)
     given = (some(3, 10, 8), some(3, 7, 8), some(3, 7, 8) * 2)
     heads = [one.unflatten(-1, (2, 4)).transpose(1, 2) for one in given]
     wanted = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
@@ -29,7 +29,7 @@ def test_attention_with_too_many_weights_to_keep(monkeypatch: pytest.MonkeyPatch
     """It is torch's own, and the same but for rounding."""
     given = [some(2, 6, 8).bfloat16() for _ in range(3)]
     wanted = attention(*given, heads=2)
-    monkeypatch.setattr(lean_functions, "MOST", 1)
+    monkeypatch.setattr(functions, "MOST", 1)
     torch.testing.assert_close(attention(*given, heads=2), wanted, atol=0.02, rtol=0.02)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 
 from lora.models.base_model import Base
-from lora.models.lean_blocks import LEAN, LeanGeglu, make_lean
-from lora.models.lean_functions import LeanGroupNorm
+from lora.models.lean.blocks import LEAN, LeanGeglu, make_lean
+from lora.models.lean.functions import LeanGroupNorm
 
 IN_BFLOAT16 = {LeanGeglu, LeanGroupNorm}  # tests/lora/drawing/test_half_denoiser.py
 

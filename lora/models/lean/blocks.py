@@ -18,7 +18,7 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lora.models.lean_functions import LeanGroupNorm, attention, geglu, is_half_on_cpu
+from lora.models.lean.functions import LeanGroupNorm, attention, geglu, is_half_on_cpu
 
 
 class LeanResnet(ResnetBlock2D):
