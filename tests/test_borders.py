@@ -32,6 +32,7 @@ LIGHT_HALF = {
     "lora.data.visible",
     "lora.data.translation",
     "lora.data.translation.colour_names",
+    "lora.data.translation.counting",
     "lora.data.translation.emoji_words",
     "lora.data.translation.language",
     "lora.data.translation.negative",

@@ -21,6 +21,7 @@ from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
 from bot.words import clip
 from lora.data import captions
+from lora.data.translation.counting import may_count
 
 MOST_NAMED = 10  # captions in one answer
 DRAFT_SECONDS = 600  # so long after a picture the next text may still replace its drafted caption
@@ -169,9 +170,11 @@ async def _meant(context: Context, message: Message, words: str) -> list[tuple[S
     found = await samples.of_style(store, (await context.style()).id)
     without = {sample.number: sample for sample in lacking(found)}
     by_number = numbers_first(words)
-    # Several lines with numbers name pictures; a single one may mean "two cats", if the choice is not of several.
-    named = {sample.number: sample for sample in found} if len(by_number) > 1 else without
-    if by_number and len(named) > 1 and by_number.keys() <= named.keys():
+    # Several lines with numbers name pictures. So does "5 coin", as long as pictures wait; "5 coins" may count coins.
+    counts = [may_count(number, text, context.person.writes_in) for number, text in by_number.items()]
+    sure = len(by_number) > 1 or (bool(without) and counts == [False])
+    named = {sample.number: sample for sample in found} if sure else without
+    if by_number and (sure or len(named) > 1) and by_number.keys() <= named.keys():
         return [(named[number], text) for number, text in by_number.items()]
     if dealt := _deal(list(without.values()), words):
         return dealt

@@ -93,13 +93,14 @@ def is_plural(word: str) -> bool:
         return True
     if any(many == word and one != word for one, many in irregular_plurals().items()):
         return True
-    if not _ends_like_plural(word):
+    if not ends_like_plural(word):
         return False
     singulars = (word[:-1], word.removesuffix("es"), word.removesuffix("ies") + "y")
     return any(len(one) > 2 and one != word and one in english_words() for one in singulars)
 
 
-def _ends_like_plural(word: str) -> bool:
+def ends_like_plural(word: str) -> bool:
+    """Whether an English word has the ending of most plurals."""
     return word.endswith("s") and not word.endswith(("ss", "us", "is"))
 
 
@@ -150,7 +151,7 @@ def _joined(noun: _Noun, previous: _Noun | None, language: str) -> str:
 def _described(noun: _Noun) -> str:
     front = sorted(noun.front, key=lambda word: RANK.get(word.kind, 3))
     name = noun.word.english
-    is_one = noun.plural and not _ends_like_plural(name)
+    is_one = noun.plural and not ends_like_plural(name)
     return " ".join([*(word.english for word in front), plural_of(name) if is_one else name])
 
 

@@ -40,6 +40,11 @@ async def test_a_number_in_front_names_the_picture(stage: Stage, ada: Person) ->
         await ada.send("2 coin")
         told = await ada.wait_for("Picture 2: zuvix coin")
         assert "2: 2 coin" in told.text
+        await ada.send("2 medal")  # one thing is not counted by 2, though picture 2 has words
+        told = await ada.wait_for("Picture 2: zuvix medal")
+        assert "2: 2 medal" in told.text
+        await ada.send("2 монета")
+        await ada.wait_for("Picture 2: zuvix a coin")
         await ada.send("2 foxes")
         told = await ada.wait_for("Picture 4: zuvix 2 foxes")
         assert "2: foxes" in told.text
@@ -47,10 +52,10 @@ async def test_a_number_in_front_names_the_picture(stage: Stage, ada: Person) ->
         await ada.wait_for("what is on picture 1")
         await ada.send("a red hat")
         await ada.wait_for("Picture 1: zuvix a red hat")
-        assert await captions(running) == ["zuvix a red hat", "zuvix coin", None, "zuvix 2 foxes"]
+        assert await captions(running) == ["zuvix a red hat", "zuvix a coin", None, "zuvix 2 foxes"]
         await ada.send("3 a cup\n1 a hat")
         await ada.wait_for("Picture 3: zuvix a cup")
-        assert await captions(running) == ["zuvix a hat", "zuvix coin", "zuvix a cup", "zuvix 2 foxes"]
+        assert await captions(running) == ["zuvix a hat", "zuvix a coin", "zuvix a cup", "zuvix 2 foxes"]
 
 
 async def test_words_that_nobody_sees_are_none(stage: Stage, ada: Person) -> None:
