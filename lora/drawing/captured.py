@@ -81,7 +81,8 @@ class CapturedDrawing:
         self._decoder = decoder_of(base, lean=lean)  # it takes memory for its probes, so it is made first
         if lean:
             free_for_drawing(base)
-        self._decoded_at_once = 1 if lean else DECODED_AT_ONCE
+        most_decoded = 1 if lean else most
+        self._decoded = [size for size in (1, 2, DECODED_AT_ONCE) if size <= most_decoded]  # pictures at once
         self.source = base.unet  # a base with another denoiser needs buffers of its own
         self.buckets = tuple(buckets)
         self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
@@ -146,7 +147,7 @@ class CapturedDrawing:
         for bucket, guided, merged in self._compile_for:
             self._set(bucket, merged)
             self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))
-        for size in sorted({min(bucket, self._decoded_at_once) for bucket, _, _ in self._compile_for}):
+        for size in self._decoded:  # of each batch, also of one that is padded or leaves a rest
             self._graphs.record(("decode", size), partial(self._decode, size))
 
     @property
@@ -198,8 +199,8 @@ class CapturedDrawing:
     def decode(self, latents: Tensor) -> Iterator[Tensor]:
         """The pictures [H, W, 3] of latents, 8 bits, on the CPU. All are queued before the first one is waited for."""
         queued = []
-        for some in latents.split(self._decoded_at_once):
-            size = next(size for size in (1, 2, DECODED_AT_ONCE) if size >= len(some))
+        for some in latents.split(self._decoded[-1]):
+            size = next(size for size in self._decoded if size >= len(some))
             self._x[: len(some)].copy_(some)
             self._graphs.run(("decode", size), partial(self._decode, size))
             queued.append((fetched(self._pixels[size][: len(some)]), self._graphs.mark()))

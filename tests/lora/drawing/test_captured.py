@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lora.drawing import mixed_batches, sampling
@@ -161,3 +162,18 @@ def test_without_graphs_nothing_is_compiled(base: Base) -> None:
 def test_a_batch_is_full_if_it_can_be(waiting: int, compiled: tuple[int, ...], drawn: int) -> None:
     """A padded one takes as long as a full one. Only where the larger size alone is compiled it is padded."""
     assert full_batch(waiting, (1, 2, 4, 8, 16), set(compiled)) == drawn
+
+
+def test_after_rehearsal_nothing_is_left_to_compile(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of any size finds its decoder recorded: else people would wait for the compiler."""
+    monkeypatch.setattr(torch, "compile", lambda denoiser, **_: denoiser)
+    drawing = CapturedDrawing(base, buckets=(1, 2, 8))
+    monkeypatch.setattr(drawing._decoder, "compile", lambda: None)
+    drawing.compile([(1, True, 1), (8, True, drawing.mixed(8)), (8, True, 1)])
+    drawing.rehearse()
+    known = set(drawing._graphs._graphs)
+    for count in (1, 2, 3, 6, 8):
+        latents = torch.zeros(count, *drawing.start.shape[1:])
+        assert len(list(drawing.decode(latents))) == count
+    assert {key for key in drawing._graphs._graphs if key[0] == "decode"} <= known
+    assert {("step", 1, True, 1), ("step", 8, True, 1)} <= known
