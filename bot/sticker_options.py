@@ -98,9 +98,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     for mark, end in zip(marks, ends, strict=False):  # without a mark there is one end
         name = _named(mark)
         if name not in KNOWN:
-            meant = get_close_matches(name, [*KNOWN, *_OTHER_NAMES], n=1, cutoff=0.3) or ["cfg"]
-            known = ", ".join(f"--{one}" for one in KNOWN)
-            raise UserError("option-unknown", name=name[:20], meant=meant[0], known=known)
+            raise _unknown(name)
         after = text[mark.end() : end]
         value = re.compile(_VALUES.get(name, r"\s*(\S*)"), re.DOTALL).match(after)
         assert value is not None
@@ -111,9 +109,16 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     return " ".join(" ".join(words).split()), given
 
 
+def _unknown(name: str) -> UserError:
+    known = ", ".join(f"--{one}" for one in KNOWN)
+    if meant := get_close_matches(name, [*KNOWN, *_OTHER_NAMES], n=1):
+        return UserError("option-unknown-meant", name=name[:20], meant=meant[0], known=known)
+    return UserError("option-unknown", name=name[:20], known=known)
+
+
 def _marks(text: str) -> list[re.Match[str]]:
     """Where options begin. A dash before a word that is like no option, and has no value, is punctuation."""
-    return [mark for mark in _MARK.finditer(text) if not mark["dashed"] or _is_meant(mark, text)]
+    return [mark for mark in _MARK.finditer(text) if mark["name"] or _is_meant(mark, text)]
 
 
 def _named(mark: re.Match[str]) -> str:
@@ -123,6 +128,9 @@ def _named(mark: re.Match[str]) -> str:
 
 
 def _is_meant(mark: re.Match[str], text: str) -> bool:
+    """Whether a name behind a dash, or without one, is an option's and no word of the prompt."""
+    if mark["bare"]:
+        return _named(mark) != "outline" or _colour(text[mark.end() :].strip(), "") is not None
     near = get_close_matches(mark["dashed"].lower(), [*KNOWN, *_OTHER_NAMES], n=1, cutoff=0.75)
     return bool(near) or re.match(r"[#\d]", text[mark.end() :].lstrip()) is not None or "=" in mark[0]
 
@@ -201,9 +209,15 @@ _OTHER_NAMES: dict[str, str] = {
     for name, words in one.OPTION_WORDS.items()
     for word in words.split()
 }
-# A number behind these is their value without hyphens, too: behind "cfg" always, behind the others at the end.
-_NUMBERED = "|".join(["strength", "seed", *(word for word, name in _OTHER_NAMES.items() if name == "seed")])
-_BARE = rf"cfg(?=[\s:=]*\d)|(?:{_NUMBERED})(?=[\s:=]*\d[\d.,~]*\s*(?:$|\s(?:--|[—–]|cfg)))"
+# Without hyphens: "cfg" before a number, "seed" and "strength" before one at the end, "outline red" alone.
+_SEED, _OUTLINE = (
+    "|".join([option, *(word for word, name in _OTHER_NAMES.items() if name == option)])
+    for option in ("seed", "outline")
+)
+_BARE = (
+    rf"cfg(?=[\s:=]*\d)|(?:strength|{_SEED})(?=[\s:=]*\d[\d.,~]*\s*(?:$|\s(?:--|[—–]|cfg)))"
+    rf"|\A(?:{_OUTLINE})(?=\s+\S+(?:\s+\w+)?\s*\Z)"
+)
 # Phones replace two hyphens by a dash.
 _MARK = re.compile(
     rf"(?<!\S)(?:--(?P<name>[^\W\d_]+)|[—–](?P<dashed>[^\W\d_]+)|(?P<bare>{_BARE}))(?:\s*[=:]\s*|(?=\s|$))",

@@ -788,6 +788,10 @@ TEXTS = {
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
+        "I do not know <code>--{name}</code>. There are {known}. "
+        "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
+    ),
+    "option-unknown-meant": (
         "I do not know <code>--{name}</code>. Did you mean <code>--{meant}</code>? There are {known}. "
         "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),

@@ -829,6 +829,10 @@ TEXTS = {
     "sticker-ask": "Что нарисовать? Напиши, например: <i>{example_prompt}</i>.",
     "sticker-usage": "Скажи, что нарисовать: /sticker <i>{example_prompt}</i>",
     "option-unknown": (
+        "Не знаю <code>--{name}</code>. Есть {known}. "
+        "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
+    ),
+    "option-unknown-meant": (
         "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? Есть {known}. "
         "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),

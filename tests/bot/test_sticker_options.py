@@ -62,6 +62,10 @@ def test_options_are_found_wherever_they_stand(text: str, expected: tuple[str, f
         ("--outline black", "", {"outline": "#000000"}),
         ("a fox strength 0,7", "a fox", {"strength": 0.7}),
         ("лиса —контур black", "лиса", {"outline": "#000000"}),
+        ("обводка синяя", "", {"outline": "#0000ff"}),  # alone, before a colour
+        ("outline dark blue", "", {"outline": "#00008b"}),
+        ("outline of a fox", "outline of a fox", {}),
+        ("контур лисы", "контур лисы", {}),
     ],
 )
 def test_each_option_sets_its_fields(text: str, prompt: str, changes: dict[str, Any]) -> None:
@@ -153,11 +157,12 @@ def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
         ("a fox --cutout x", "option-cutout"),
         ("a fox --seed 1~x", "option-seed"),
         ("a fox --n 0", "option-n"),
-        ("a fox --scale 3", "option-unknown"),
+        ("a fox --scale 3", "option-unknown-meant"),
         ("лиса --цвет 3", "option-unknown"),
         ("лиса —цвет 3", "option-unknown"),  # a dash before a name with a value
-        ("лиса —контурр", "option-unknown"),  # and before a name that is nearly one
-        ("a fox —outlin", "option-unknown"),
+        ("лиса —контурр", "option-unknown-meant"),  # and before a name that is nearly one
+        ("a fox —outlin", "option-unknown-meant"),
+        ("a fox --strengh 1", "option-unknown-meant"),
         ("лиса —контур", "option-empty"),
         ("a fox cfg 99", "option-cfg"),
     ],
