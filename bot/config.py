@@ -341,17 +341,6 @@ def parse(found: dict[str, Any], *, folder: Path = Path()) -> Config:
     return config
 
 
-def every_key() -> dict[str, Any]:
-    """The default of every setting, by its dotted name, for example ``train.steps``."""
-    config = Config()
-    tables = {table.name: getattr(config, table.name) for table in fields(Config)}
-    return {
-        f"{name}.{key.name}": getattr(table, key.name)
-        for name, table in tables.items()
-        for key in fields(table)
-    }
-
-
 def _table(kind: type, name: str, found: object, folder: Path) -> Any:
     if not isinstance(found, dict):
         raise ConfigError(f"{name} must be a table: [{name}]")

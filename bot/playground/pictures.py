@@ -55,10 +55,7 @@ def emoji(data: bytes) -> Picture:
     """A bot's PNG or WebP as the WebP of a custom emoji: exactly 100 x 100 px."""
     if len(data) > limits.EMOJI_BYTES:
         raise bad_request("file is too big")
-    picture = _still(data)
-    if (picture.width, picture.height) != (limits.EMOJI_SIDE, limits.EMOJI_SIDE):
-        raise bad_request("STICKER_PNG_DIMENSIONS")
-    return picture if picture.format == "WEBP" else _webp(picture.data)
+    return _square(data, limits.EMOJI_SIDE, "STICKER_PNG_DIMENSIONS")
 
 
 def sticker_or_emoji(data: bytes) -> Picture:
@@ -71,9 +68,14 @@ def thumbnail(data: bytes) -> Picture:
     """A set's thumbnail as WebP: exactly 100 x 100 px."""
     if len(data) > limits.THUMBNAIL_BYTES:
         raise bad_request("STICKER_THUMB_PNG_BIG")
+    return _square(data, limits.THUMBNAIL_SIDE, "STICKER_THUMB_PNG_DIMENSIONS")
+
+
+def _square(data: bytes, side: int, otherwise: str) -> Picture:
+    """A WebP of exactly this size. Raises ApiError ``otherwise``."""
     picture = _still(data)
-    if (picture.width, picture.height) != (limits.THUMBNAIL_SIDE, limits.THUMBNAIL_SIDE):
-        raise bad_request("STICKER_THUMB_PNG_DIMENSIONS")
+    if (picture.width, picture.height) != (side, side):
+        raise bad_request(otherwise)
     return picture if picture.format == "WEBP" else _webp(picture.data)
 
 
