@@ -19,7 +19,9 @@ from bot.undrawn_words import listed
 from bot.words import clip
 from lora.data import captions
 from lora.data.translation import negative
-from lora.jobs import DrawOptions
+from lora.jobs import NO_OUTLINE, DrawOptions
+
+OUTLINES = ("outline", "an outline", "a border", "border")  # that of the sticker, as people call it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +82,18 @@ def _without(
     """The options with the whole negative prompt, and its words that nobody knows.
 
     It is that of ``--no`` and that of words like "without a hat". To a reply of such words alone, the drawing's own
-    negative prompt is added.
+    negative prompt is added. "Without an outline" is about the sticker's.
     """
     options, found = request.options, []
+    things = [thing for thing in parts.things if thing.english not in OUTLINES]
+    if len(things) < len(parts.things):
+        options = replace(options, outline=NO_OUTLINE, outline_written="")
     if request.without is not None:
         again = negative.split(request.without, language)  # "--no" and then "without a hat"
-        found = [in_english(again.wanted, keyword, language), _negative(again)]
-    elif parts.english and not parts.wanted:
+        found = [in_english(again.wanted, keyword, language), *map(_english, again.things)]
+    elif things and not parts.wanted:
         found = [English(text=options.negative_prompt, original=options.negative_written)]
-    found = [one for one in (*found, _negative(parts)) if one.text]
+    found = [one for one in (*found, *map(_english, things)) if one.text]
     if not found:
         return options, []
     text = ", ".join(one.text for one in found)
@@ -97,8 +102,8 @@ def _without(
     return options, [one.unknown for one in found]
 
 
-def _negative(parts: negative.Parts) -> English:
-    return English(text=parts.english, original=parts.written, unknown=", ".join(parts.unknown))
+def _english(thing: negative.Thing) -> English:
+    return English(text=thing.english, original=thing.written, unknown=", ".join(thing.unknown))
 
 
 async def _style(context: Context, name: str | None, model: Model | None) -> tuple[Style | None, bool]:

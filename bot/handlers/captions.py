@@ -110,6 +110,7 @@ async def recaption(context: Context) -> None:
     found = re.fullmatch(r"#?(\d{1,6})[:.)]?\s+(\S.*)", context.argument.strip(), re.DOTALL)
     if found is None:
         raise UserError("caption-usage")
+    await keep_for_style(context)
     await _caption(context, [(await numbered(context, int(found[1])), found[2])])
     await confirm(context)
 

@@ -34,6 +34,11 @@ _UKRAINIAN = "ий ій а я е є і ого ому у ю им их ими"
 SLAVIC_ENDINGS = {"ru": tuple(_RUSSIAN.split(" ")), "uk": tuple(_UKRAINIAN.split(" "))}
 # What stands after the root of a Russian noun in one of its cases.
 _CASES = ", а я о е ь й ы и у ю ом ем ой ей ою ею ью ов ев ам ям ах ях ами ями"
+# Short nouns that lose a vowel in other cases -> what stays.
+FLEETING = {
+    "рот": "рт", "лоб": "лб", "лед": "льд", "сон": "сн", "угол": "угл", "костер": "костр", "ковер": "ковр",
+    "ветер": "ветр", "огонь": "огн", "пепел": "пепл", "коготь": "когт", "узел": "узл",
+}  # fmt: skip
 RUSSIAN_CASES = frozenset(_CASES.replace(",", "").split(" "))
 
 
@@ -150,6 +155,8 @@ def _russian_roots(base: str) -> list[str]:
         roots += [root[:-2] + middle + root[-1], root[:-2] + root[-1]]
     if re.search("[^аеиоуыэюяй][кнлрц][аоя]$", base):  # "кошка" has "кошек" in the plural, "окно" "окон"
         roots += [f"{root[:-1].removesuffix('ь')}{vowel}{root[-1]}" for vowel in "ое"]
+    if base in FLEETING:
+        roots.append(FLEETING[base])
     if base.endswith("ень"):
         roots.append(base[:-3] + "н")
     if base.endswith(("енок", "онок")):

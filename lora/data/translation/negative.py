@@ -41,21 +41,36 @@ NOT_AFTER_NO = frozenset(
 )
 SIGNS = frozenset(("sign", "signs", "symbol", "emoji", "sticker", "button"))
 # What would be left hanging in front of "no": "a fox with", "a fox wearing", "a fox and"
-HANGING = frozenset(("with", "and", "or", "but", "wearing", "having", "has", "have", "is", "are", "there"))
+HANGING = frozenset(
+    ("with", "and", "or", "but", "wearing", "having", "has", "have", "is", "are", "there", "that")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """What shall not be there: as written, in English, and the words of it that could not be translated."""
+
+    written: str = field(repr=False)
+    english: str = field(repr=False)
+    unknown: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A prompt in two. ``wanted`` is what it should show, in the words of the text; "" if there is nothing.
-
-    ``written`` is the negative prompt in these words, ``english`` in English; ``unknown`` are words of it that could
-    not be translated.
-    """
+    """A prompt in two. ``wanted`` is what it should show, in the words of the text; "" if there is nothing."""
 
     wanted: str = field(repr=False)
-    written: str = field(default="", repr=False)
-    english: str = field(default="", repr=False)
-    unknown: tuple[str, ...] = field(default=(), repr=False)
+    things: tuple[Thing, ...] = field(default=(), repr=False)
+
+    @property
+    def written(self) -> str:
+        """The negative prompt in the words of the text."""
+        return ", ".join(thing.written for thing in self.things)
+
+    @property
+    def english(self) -> str:
+        """The negative prompt in English."""
+        return ", ".join(thing.english for thing in self.things)
 
 
 def split(text: str, language_hint: str | None = None) -> Parts:
@@ -68,14 +83,16 @@ def split(text: str, language_hint: str | None = None) -> Parts:
     if not reader.found:
         return Parts(wanted=text)
     wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split()))
-    found = [(item, in_languages(normalise(item), reader.by_script, "without")) for item in reader.found]
-    found = [(item, one) for item, one in found if not one.english.endswith("background")]
+    things = (_thing(written, reader.by_script) for written in reader.found)
     return Parts(
         wanted=wanted.strip(" ,;"),
-        written=", ".join(item for item, _ in found),
-        english=", ".join(one.english for _, one in found),
-        unknown=tuple(word for _, one in found for word in one.unknown),
+        things=tuple(one for one in things if not one.english.endswith("background")),
     )
+
+
+def _thing(written: str, by_script: dict[str, str]) -> Thing:
+    found = in_languages(normalise(written), by_script, "without")
+    return Thing(written=written, english=found.english, unknown=found.unknown)
 
 
 class _Reader:

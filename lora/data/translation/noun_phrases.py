@@ -31,6 +31,11 @@ class NounPhrases:
 
     def _read(self, place: int) -> None:
         while (place := self._next(place)) < len(self._text) and len(self._words) < MOST_WORDS:
+            if self._text[place] == "," and self._words and self._list_goes_on(place + 1):
+                self._close()
+                place += 1
+                self._begin = place
+                continue
             if not _says_something(self._text[place]):
                 break
             used, word = self._word(place)
@@ -72,6 +77,24 @@ class NounPhrases:
         acts = word.source.endswith("ing") and word.source not in english_lists()["ing"]
         named = word.kind in (*NOMINAL, "dropped") and not acts
         return named and (not self._is_slavic(word) or _in_genitive(word))
+
+    def _list_goes_on(self, place: int) -> bool:
+        """Whether another thing that is left out follows a comma: in the genitive, or in a list with "or"."""
+        if not self._goes_on(place):
+            return False
+        _, first = self._word(self._next(place))
+        if self._is_slavic(first):
+            return first.inflected and not first.source.endswith(
+                ("ы", "и", "а", "я")
+            )  # also of several things
+        while (place := self._next(place)) < len(self._text):
+            used, word = self._word(place)
+            if word.english in ("or", "nor"):
+                return self._goes_on(place + used)
+            if self._text[place] != "," and word.kind not in (*NOMINAL, "dropped"):
+                return False
+            place += used
+        return False
 
     def _skip_joining(self) -> None:
         """An "and" in front of "with" or "without" has nothing to join any more."""

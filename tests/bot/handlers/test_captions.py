@@ -99,7 +99,7 @@ async def test_numbers_before_there_is_a_style_wait_for_it(stage: Stage, ada: Pe
     async with stage.bot() as running:
         await ada.album([item(1, "a fox\na cat"), item(2), item(3)])
         await ada.wait_for("3 messages until then")
-        for words, n in (("2 - a medal", 4), ("3: a cup", 5), ("1:", 6)):
+        for words, n in (("2 - a medal", 4), ("/caption 3 a cup", 5), ("1:", 6)):
             await ada.send(words)
             await ada.wait_for(f"{n} messages until then")
         await ada.send("/new zuvix")

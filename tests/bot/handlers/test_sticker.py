@@ -127,6 +127,7 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
             "a fox",
             "glasses, a hat",
         )
-        assert await drawn("/sticker лиса без фона", "лиса") == ("a fox", "")
+        assert await drawn("/sticker лиса без фона и без обводки", "без обводки") == ("a fox", "")
+        assert running.engine.jobs[-1].options.outline == "none"
         await olya.send("/sticker без шляпы")
         await olya.wait_for("Скажи, что нарисовать")
