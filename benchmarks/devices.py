@@ -1,15 +1,16 @@
 """One GPU and several: how training one style and drawing for many people scale, beside diffusers in the same run.
 
     python3 -m benchmarks.devices train [--gpus 1 2 4] [--steps 40]
-    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 64] [--people 48]
+    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 80] [--people 48]
 
 The networks have SD 2.1-base's shape and random weights. ``train`` runs ``accelerate launch -m lora train`` with a
 global batch of 16 and takes the times of its steps from metrics.jsonl; the peer is the loop of diffusers' reference
 script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``:
-``--pictures`` and ``--people`` for each GPU, sixteen adapters in turn. The rate counts from the first hand-over to the
-last sticker; where the time of one picture went is beside it. The peer loads each person's adapter into a pipeline and
-draws, in one process on each GPU. A row is printed, and kept, as soon as it is measured: one GPU, all, the peer, the
-others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs`` or ``blank`` simulates GPUs (``simulated_gpu``).
+``--pictures`` and ``--people`` for each GPU, sixteen adapters in turn. The rate is that of the time in which draws
+wait; beside it are that from the first hand-over to the last sticker, and where the time of one picture went. The peer
+loads each person's adapter into a pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon
+as it is measured: one GPU, all, the peer, the others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs``
+or ``blank`` simulates GPUs (``simulated_gpu``).
 """
 
 from __future__ import annotations
@@ -268,7 +269,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("what", choices=["train", "draw", "peer-train", "peer-draw"])
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--pictures", type=int, default=64, help="for each GPU")
+    parser.add_argument("--pictures", type=int, default=80, help="for each GPU")
     parser.add_argument("--people", type=int, default=48, help="for each GPU")
     parser.add_argument("--simulate", default="", choices=DRAWINGS, help="draw: no GPU is there")
     parser.add_argument("--dir", type=Path, default=Path("data/speed"))

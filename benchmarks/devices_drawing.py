@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -67,10 +68,21 @@ def adapter_files(setting: Setting, simulated: str) -> list[Path]:
 
 
 @dataclass
-class Found:
-    """What a run of draws took: seconds from the first hand-over to the last sticker, and where they went."""
+class Batch:
+    """What was seen of a batch of a worker."""
 
-    seconds: float = 0.0
+    pictures: int
+    idle: float  # seconds for which the GPU had none before it
+    began: float = math.inf  # monotonic seconds
+    ended: float = 0.0  # when its last picture was decoded
+
+
+@dataclass
+class Found:
+    """What a run of draws took, and where the time went."""
+
+    seconds: float = 0.0  # from the first hand-over to the last sticker
+    handed: float = 0.0  # monotonic seconds: when the last draw was handed over
     own_cpu: float = 0.0  # processor seconds of this process, which hands over and takes stickers
     workers_cpu: float = 0.0
     totals: list[float] = field(
@@ -78,11 +90,41 @@ class Found:
     )  # seconds of each draw, from its hand-over to its last event
     handing: list[float] = field(default_factory=list)  # of these, until the engine had taken it
     spent: list[Spent] = field(default_factory=list)
+    workers: dict[str, dict[int, Batch]] = field(default_factory=dict)  # batches by their number
 
-    def rows(self, pictures: int) -> dict[str, float]:
+    def add(self, worker: str, total: float, spent: Spent | None) -> None:
+        """A draw has ended now."""
+        self.totals.append(total)
+        if spent is None:
+            return
+        self.spent.append(spent)
+        batches, decoded = self.workers.setdefault(worker, {}), time.monotonic() - spent.made
+        batch = batches.setdefault(spent.number, Batch(spent.batch, spent.idle))
+        batch.began = min(batch.began, decoded - spent.drawn)
+        batch.ended = max(batch.ended, decoded)
+
+    def sustained(self) -> float:
+        """Stickers a second while others wait: of each worker from the end of its first batch to that of its last.
+
+        The batches after the last hand-over do not count: then some workers have more to do than others.
+        """
+        rate = 0.0
+        for batches in self.workers.values():
+            first, *others = [
+                one for _, one in sorted(batches.items()) if one.began < self.handed
+            ] or batches.values()
+            if not others:  # too few draws for that
+                return len(self.totals) / self.seconds
+            rate += sum(one.pictures for one in others) / (others[-1].ended - first.ended)
+        return rate
+
+    def rows(self) -> dict[str, float]:
         """Where the seconds of one picture went: means over all of them."""
         there = [one.waited + one.drawn + one.made for one in self.spent]
+        later = [one for batches in self.workers.values() for _, one in sorted(batches.items())[1:]]
+        pictures = len(self.totals)
         return {
+            "first hand-over to last sticker, img/s": pictures / self.seconds,
             "one picture, hand-over to sticker, s": mean(self.totals),
             "  on the way to its worker and back, s": mean(self.totals) - mean(there),
             "  waiting for its batch, s": mean(one.waited for one in self.spent),
@@ -90,7 +132,7 @@ class Found:
             "  cut out, fitted, encoded, s": mean(one.made for one in self.spent),
             "hand-over until the engine has it, s": mean(self.handing),
             "pictures of its batch": mean(one.batch for one in self.spent),
-            "GPU without a batch while it waited, s": mean(min(one.idle, one.waited) for one in self.spent),
+            "GPU without a batch between batches, s": mean(one.idle for one in later) if later else 0.0,
             "processor time of the bot's side, s": self.own_cpu / pictures,
             "processor time of its worker, s": self.workers_cpu / pictures,
         }
@@ -105,7 +147,7 @@ class Drawing:
         self._setting, self._engine, self._events = setting, engine, events
         self._styles = [(path, path.stat().st_size) for path in styles]
         self._ids = 0
-        self._began: dict[int, float] = {}  # by id, monotonic seconds
+        self._submitted: dict[int, tuple[str, float]] = {}  # id -> worker, monotonic seconds
         self._found = Found()
 
     async def warm(self, workers: Sequence[str], waves: Sequence[int]) -> None:
@@ -154,9 +196,8 @@ class Drawing:
             # Random weights may draw the background only.
             if isinstance(event, Finished) or (isinstance(event, Failed) and event.code == "empty-cutout"):
                 count, id = count - 1, event.job
-                self._found.totals.append(time.monotonic() - self._began.pop(id))
-                if event.spent is not None:
-                    self._found.spent.append(event.spent)
+                worker, began = self._submitted.pop(id)
+                self._found.add(worker, time.monotonic() - began, event.spent)
             elif isinstance(event, Lost | Failed):
                 raise SystemExit(f"a worker failed: {event}")
         return id
@@ -172,7 +213,8 @@ class Drawing:
         self._feed(next_job, hand_overs)
 
     async def _submit(self, id: int, person: int, worker: str) -> None:
-        self._began[id] = began = time.monotonic()
+        began = self._found.handed = time.monotonic()
+        self._submitted[id] = worker, began
         options = DrawOptions(steps=self._setting.steps, seed=id)
         adapter = in_file(*self._styles[person % STYLES])
         job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
@@ -207,7 +249,7 @@ async def drawn(
         async def measure(count: int) -> None:
             pictures = plan.pictures * count
             found = await drawing.run(ready[:count], pictures, plan.people * count)
-            report(count, pictures / found.seconds, found.rows(pictures))
+            report(count, found.sustained(), found.rows())
 
         yield measure
     finally:

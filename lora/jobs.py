@@ -381,6 +381,7 @@ class Spent:
     drawn: float  # from there until it was decoded
     made: float  # from there until its sticker was a file, or could not be made
     batch: int  # pictures of its batch
+    number: int  # of its batch, as its worker counts them
     idle: float  # before its batch began: the device had no batch
 
 

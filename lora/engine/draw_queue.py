@@ -74,6 +74,7 @@ class Waiting:
 class Batch:
     """When a batch began, its pictures, and for how long the device had none before it."""
 
+    number: int  # from 1
     began: float  # monotonic seconds, as all times here
     pictures: int
     idle: float
@@ -85,6 +86,7 @@ class Batch:
             drawn=decoded - self.began,
             made=time.monotonic() - decoded,
             batch=self.pictures,
+            number=self.number,
             idle=self.idle,
         )
 
@@ -118,7 +120,8 @@ class DrawQueue:
         self._put = put
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sticker") if put else None
         self._making = 0  # stickers that threads make
-        self._ended = time.monotonic()  # the last batch
+        self._batches = 0  # that have begun
+        self._ended = time.monotonic()  # the last one
         self._open: dict[int, OpenDraw] = {}  # by job id
         self._waiting: deque[Waiting] = deque()
 
@@ -182,7 +185,8 @@ class DrawQueue:
     def _draw(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
         """Draw and finish these pictures; stop when all their jobs have been cancelled."""
         reported = began = time.monotonic()
-        idle = began - self._ended
+        self._batches += 1
+        about = Batch(self._batches, began, len(batch), idle=began - self._ended)
         items = [picture.item for picture in batch]
         try:
             for event in sampling.draw(self._base, items, steps=batch[0].steps):
@@ -190,7 +194,7 @@ class DrawQueue:
                 if not any(picture.job_id in self._open for picture in batch):
                     return
                 if isinstance(event, sampling.Picture):
-                    self._finish_picture(batch[event.index], event, Batch(began, len(batch), idle))
+                    self._finish_picture(batch[event.index], event, about)
                     continue
                 self._load_ahead()
                 if time.monotonic() - reported > reports.SECONDS_BETWEEN_REPORTS:

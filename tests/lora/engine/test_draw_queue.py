@@ -86,7 +86,7 @@ def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.
     assert batches == [2, 1]
     assert not queue
     spent = [event.spent for event in events if isinstance(event, Finished)]
-    assert [one.batch for one in spent if one is not None] == [2, 1]
+    assert [(one.number, one.batch) for one in spent if one is not None] == [(1, 2), (2, 1)]
     assert all(one is not None and min(one.waited, one.drawn, one.made, one.idle) >= 0 for one in spent)
 
 

@@ -58,7 +58,7 @@ MESSAGES: list[Any] = [
     Trained(job=1, attempt=1, steps=9),
     Drawn(job=1, attempt=1, index=0, seed=5, sticker=b"webp"),
     Finished(job=1, attempt=1),
-    Spent(waited=1.5, drawn=3.25, made=0.5, batch=16, idle=0.0),
+    Spent(waited=1.5, drawn=3.25, made=0.5, batch=16, number=2, idle=0.0),
     Cancelled(job=1, attempt=1),
     Failed(job=1, attempt=1, code="internal", detail="x"),
     Lost(worker="1", jobs=((1, 1), (2, 3))),
