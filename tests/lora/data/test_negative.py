@@ -112,6 +112,17 @@ def test_russian_cases_tell_what_belongs_to_without(
         ("hu", "róka kalap nélkül", "róka"),
         ("tr", "şapkasız tilki", "tilki"),
         ("kk", "қалпақсыз түлкі", "түлкі"),
+        ("az", "papaqsız tülkü", "tülkü"),
+        ("da", "en ræv uden hat", "en ræv"),
+        ("nb", "en rev uten hatt", "en rev"),
+        ("ca", "una guineu sense barret", "una guineu"),
+        ("ro", "o vulpe fără pălărie", "o vulpe"),
+        ("lt", "lapė be skrybėlės", "lapė"),
+        ("id", "rubah tanpa topi", "rubah"),
+        ("sk", "líška bez klobúka", "líška"),
+        ("sr", "лисица без шешира", "лисица"),
+        ("bg", "лисица без шапка", "лисица"),
+        ("be", "ліса без капялюша", "ліса"),
     ],
 )
 def test_each_language_says_without(language: str, text: str, wanted: str) -> None:
