@@ -22,8 +22,9 @@ def context(settings: Telegram) -> ssl.SSLContext | None:
     try:
         made.load_cert_chain(settings.webhook_certificate, settings.webhook_key, password=_no_password)
     except ssl.SSLError as error:
+        reason = error.reason or "no key in it"
         raise ConfigError(
-            f"telegram.webhook_key = {settings.webhook_key!r} is no PEM key of the certificate ({error.reason})"
+            f"telegram.webhook_key = {settings.webhook_key!r} is no PEM key of the certificate ({reason})"
         ) from error
     except OSError as error:
         raise ConfigError(

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import errno
+import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from bot import config
 from bot.config import Config, Telegram
 from bot.errors import ConfigError
+from bot.folder_lock import locked
 from bot.playground.server import Playground, serve
 from bot.playground.visit import VisitError, visit
 from bot.program import program
@@ -38,16 +41,26 @@ def main(argv: list[str], config_path: Path | None) -> int:
     try:
         return asyncio.run(_until_told(settings, port=chosen.port, demo=chosen.demo, stay=stay))
     except OSError as error:
-        raise ConfigError(f"cannot listen on port {chosen.port}: {error.strerror}; try --port 0") from error
+        if error.errno in (errno.EADDRINUSE, errno.EACCES) and error.filename is None:
+            raise ConfigError(
+                f"cannot listen on port {chosen.port}: {error.strerror}; try --port 0"
+            ) from error
+        raise ConfigError(f"the folder {settings.storage.dir} cannot be used: {error.strerror}") from error
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"{program()} playground", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; 0 = any free one")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="of the page; 0 = any free one")
     parser.add_argument("--dir", type=Path, help="the storage folder, in place of the configuration's")
     parser.add_argument("--demo", action="store_true", help="let a scripted person use the bot, then end")
     parser.add_argument("--stay", action="store_true", help="keep the page open after the demo")
     return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
 
 
 async def _until_told(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
@@ -71,32 +84,42 @@ async def _until_told(settings: Config, *, port: int, demo: bool, stay: bool) ->
 
 
 async def _run(settings: Config, *, port: int, demo: bool, stay: bool) -> int:
-    home = _home(settings, demo=demo)
-    async with (
-        serve(home / "telegram", port=port) as playground,
-        bot_process(playground, settings, home, quiet=demo) as bot,
-    ):
-        say(f"The playground is open at {playground.address}/")
-        if not demo:
-            return await _wait(bot)
-        if not await _visit_while_alive(playground, settings, bot):
-            say(f"The bot's log: {home / 'bot.log'}")
-            return 1
-        if stay:
-            say("The page stays open; Ctrl-C ends it.")
-            return await _wait(bot)
-        return 0
+    with _home(settings, demo=demo) as home:
+        async with (
+            serve(home / "telegram", port=port) as playground,
+            bot_process(playground, settings, home, quiet=demo) as bot,
+        ):
+            say(f"The playground is open at {playground.address}/")
+            if not demo:
+                return await _wait(bot)
+            if not await _visit_while_alive(playground, settings, bot):
+                say(f"The bot's log: {home / 'bot.log'}")
+                return 1
+            if stay:
+                say("The page stays open; Ctrl-C ends it.")
+                return await _wait(bot)
+            return 0
 
 
-def _home(settings: Config, *, demo: bool) -> Path:
-    """The playground's folder: its own state beside the bot's. A demo starts with an empty one each time."""
-    home = settings.storage.dir.resolve() / "playground"
-    if demo:
-        home = home / "demo"
-        shutil.rmtree(home, ignore_errors=True)
-    (home / "bot").mkdir(parents=True, exist_ok=True)
-    _share_cache(settings.storage.dir.resolve() / "cache", home / "bot" / "cache")
-    return home
+@contextmanager
+def _home(settings: Config, *, demo: bool) -> Iterator[Path]:
+    """The playground's folder: its own state beside the bot's. A demo starts with an empty one each time.
+
+    Raises ConfigError while another playground runs on it.
+    """
+    home = settings.storage.dir.resolve() / "playground" / ("demo" if demo else "")
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(locked(home, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise ConfigError(f"another playground runs on {home}: end it, or give another --dir") from error
+        if demo:
+            shutil.rmtree(home / "telegram", ignore_errors=True)
+            shutil.rmtree(home / "bot", ignore_errors=True)
+            (home / "bot.log").unlink(missing_ok=True)
+        (home / "bot").mkdir(exist_ok=True)
+        _share_cache(settings.storage.dir.resolve() / "cache", home / "bot" / "cache")
+        yield home
 
 
 def _share_cache(cache: Path, link: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from bot import config
 from bot.errors import ConfigError
+from bot.folder_lock import locked
 from bot.playground import main
 from bot.playground.run import toml
 from tests.patient_person import PatientPerson
@@ -43,6 +45,26 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port}.*--port 0"):
             main(["--port", str(port), "--dir", str(tmp_path)], None)
+
+
+def test_what_cannot_be_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that there cannot be, a file in the place of the folder, a folder that another playground is at."""
+    for port in ("99999", "-1", "x"):
+        with pytest.raises(SystemExit):
+            main([f"--port={port}", "--dir", str(tmp_path)], None)
+        assert f"'{port}' is no port from 0 to 65535" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="file cannot be used"):
+        main(["--port", "0", "--dir", str(tmp_path / "file")], None)
+    kept = tmp_path / "playground" / "demo" / "telegram" / "state"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with (
+        locked(tmp_path / "playground" / "demo", fcntl.LOCK_EX),
+        pytest.raises(ConfigError, match="another playground runs on"),
+    ):
+        main(["--port", "0", "--demo", "--dir", str(tmp_path)], None)
+    assert kept.exists()
 
 
 @asynccontextmanager
