@@ -16,32 +16,35 @@ from torch.nn import functional as F
 from lora.models.lean.functions import is_half_on_cpu
 
 
+def _product(
+    rows: Tensor, down: Tensor, up: Tensor, weight: Tensor, bias: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor]:
+    """``x W^T + bias + scale (x A^T) B^T`` of rows x, and ``x A^T``."""
+    inner = rows @ down.t()
+    return F.linear(rows, weight, bias).addmm_(inner, up.t(), alpha=scale), inner
+
+
 class _Product(torch.autograd.Function):
-    """``x W^T + bias + scale (x A^T) B^T``; W and the bias get no gradient."""
+    """``_product`` with gradients for x, A and B."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, down: Tensor, up: Tensor, weight: Tensor, bias: Tensor | None, scale: float
+        ctx: Any, rows: Tensor, down: Tensor, up: Tensor, weight: Tensor, bias: Tensor | None, scale: float
     ) -> Tensor:
-        a, b = down.to(x.dtype), (up * scale).to(x.dtype)
-        rows = x.reshape(-1, x.shape[-1])
-        inner = rows @ a.t()
-        y = F.linear(rows, weight, bias).addmm_(inner, b.t())
-        ctx.save_for_backward(rows, a, b, weight, inner)
-        ctx.scale, ctx.shape = scale, x.shape
-        return y.view(*x.shape[:-1], -1)
+        down, up = down.to(rows.dtype), up.to(rows.dtype)
+        y, inner = _product(rows, down, up, weight, bias, scale)
+        ctx.save_for_backward(rows, down, up, weight, inner)
+        ctx.scale = scale
+        return y
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        rows, a, b, weight, inner = ctx.saved_tensors
-        g = grad.reshape(-1, grad.shape[-1])
-        to_inner = g @ b
+        rows, down, up, weight, inner = ctx.saved_tensors
+        to_inner = (grad @ up).mul_(ctx.scale)
         to_down = (to_inner.t() @ rows).float()
-        to_up = (g.t() @ inner).float() * ctx.scale
-        if not ctx.needs_input_grad[0]:
-            return None, to_down, to_up, None, None, None
-        to_x = (g @ weight).addmm_(to_inner, a)
-        return to_x.view(ctx.shape), to_down, to_up, None, None, None
+        to_up = (grad.t() @ inner).float().mul_(ctx.scale)
+        to_rows = (grad @ weight).addmm_(to_inner, down) if ctx.needs_input_grad[0] else None
+        return to_rows, to_down, to_up, None, None, None
 
 
 class LeanLora(Linear):
@@ -54,10 +57,14 @@ class LeanLora(Linear):
             return plain
         if len(names) > 1 or names[0] in self.lora_variant or self.merged:
             return super().forward(x, *args, **kwargs)
-        name, layer = names[0], self.base_layer
+        name, layer, rows = names[0], self.base_layer, x.reshape(-1, x.shape[-1])
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
-        found: Tensor = _Product.apply(x, down, up, layer.weight, layer.bias, self.scaling[name])
-        return found
+        frozen = (layer.weight, layer.bias, self.scaling[name])
+        if torch.is_grad_enabled():
+            y = _Product.apply(rows, down, up, *frozen)
+        else:
+            y, _ = _product(rows, down.to(x.dtype), up.to(x.dtype), *frozen)
+        return y.view(*x.shape[:-1], -1)
 
 
 def make_lean(layer: Any) -> None:

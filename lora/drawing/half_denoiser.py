@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.models.base_model import Base
 from lora.models.lean.blocks import make_lean
 
@@ -21,7 +22,7 @@ def use_bfloat16(base: Base) -> None:
     if base.device.type == "cpu" and base.dtype == torch.float32 and multiplies_natively():
         base.unet.to(torch.bfloat16)
         base.dtype = torch.bfloat16
-        make_lean(base.unet)
+        make_lean_denoiser(base.unet)
         make_lean(base.vae)
 
 

@@ -40,7 +40,7 @@ class LeanDenoiser(UNet2DConditionModel):
         ``timestep`` is [n], or one for all; or one row of ``shifts_of`` for all.
         """
         text = encoder_hidden_states
-        given = timestep if timestep.dim() == 2 else self.shifts_of(timestep)
+        given = timestep if timestep.dim() == 2 else self.shifts_of(timestep.reshape(-1))
         shifts = iter(given.split([resnet.time_emb_proj.out_features for resnet in self._resnets()], 1))
         x = self.conv_in(sample)
         skipped = [x]

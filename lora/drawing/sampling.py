@@ -17,9 +17,11 @@ from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
 from lora.data.captions import length, with_keyword
 from lora.drawing import noise
+from lora.drawing.lean_denoiser import LeanDenoiser
 from lora.drawing.solver import Solver, solver_of
 from lora.jobs import Draw, JobError
 from lora.models.base_model import Base
+from lora.models.lean.blocks import each_for
 from lora.models.offload import free_for_decoding
 from lora.models.profiles import Colour
 
@@ -147,8 +149,8 @@ def _sample(
     latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
     guided, shaping = (solver.steps_in(share) for share in (base.profile.guidance_stop, base.profile.shaping))
     for done in range(1, steps + 1):
-        if done > guided:
-            texts = texts[-len(items) :]  # without the negative ones
+        if done > guided and len(texts) > len(items):
+            texts = texts[1::2]  # without the negative ones
         if items[0].adapter is not None and done in (1, shaping + 1):
             phase = base.profile.shaping_strength if done <= shaping else 1.0
             set_strength(base, items[0].strength * phase)
@@ -160,12 +162,11 @@ def _sample(
 
 
 def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
-    """Text embeddings [n, 77, width]; [2n, 77, width], the negative ones first, if any item has guidance."""
+    """Text embeddings [n, 77, width]; if any item has guidance, [2n, 77, width]: of each the negative one first."""
     texts = [texts_of(base, item, keyword, background) for item in items]
-    wanted = [prompt for _, prompt in texts]
     if all(item.cfg == 1 for item in items):
-        return base.embed(wanted)
-    return base.embed([negative for negative, _ in texts] + wanted)
+        return base.embed([prompt for _, prompt in texts])
+    return base.embed([text for pair in texts for text in pair])
 
 
 def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str, str]:
@@ -200,14 +201,14 @@ def denoise(
 
     predicted = without + cfg * (with_text - without)
 
-    latents [n, channels, height, width]; texts [2n, 77, width], the negative ones first, or [n, 77, width] for no
-    guidance; cfg [n, 1, 1, 1] or one number. Takes and returns what ``Solver.step`` does.
+    latents [n, channels, height, width]; texts [2n, 77, width], the negative one before each picture's other, or
+    [n, 77, width] for no guidance; cfg [n, 1, 1, 1] or one number. Takes and returns what ``Solver.step`` does.
     """
     t = solver.timesteps[number].to(base.device)
-    if len(texts) == len(latents):
-        predicted = base.predict(latents, t, texts)
-    else:
-        without, with_text = base.predict(torch.cat([latents, latents]), t, texts).chunk(2)
+    pairs_at_once = isinstance(base.unet, LeanDenoiser)
+    predicted = base.predict(latents if pairs_at_once else each_for(latents, len(texts)), t, texts)
+    if len(texts) > len(latents):
+        without, with_text = predicted.unflatten(0, (-1, 2)).unbind(1)
         predicted = without + cfg * (with_text - without)
     return solver.step(number, latents, predicted, meant)
 

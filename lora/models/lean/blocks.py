@@ -15,6 +15,7 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -120,10 +121,44 @@ class LeanGeglu(GEGLU):
         return is_half_on_cpu(getattr(block.proj, "weight", None))
 
 
+class LeanUpsample(Upsample2D):
+    """Twice the width and height, each place four times, and a convolution: one transposed convolution instead.
+
+    A 3 x 3 kernel meets each place up to four times. Its weights that meet the same one are added up beforehand, which
+    leaves 4 products of 9.
+    """
+
+    _kernel: Tensor | None = None  # [channels in, channels out, 4, 4]
+
+    def forward(self, x: Tensor, output_size: int | None = None, *_: Any, **__: Any) -> Tensor:
+        if output_size is not None or type(self.conv) is not nn.Conv2d:  # another size, or an adapter
+            return super().forward(x, output_size)
+        if self._kernel is None:
+            self._kernel = upsampling_kernel(self.conv.weight.detach())
+        return F.conv_transpose2d(x, self._kernel, self.conv.bias, stride=2, padding=1)
+
+    @staticmethod
+    def suits(block: Any) -> bool:
+        """Whether it has these steps and no others, on a CPU; its weights must stay as they are."""
+        conv = block.conv if block.use_conv and not block.use_conv_transpose and block.interpolate else None
+        if type(conv) is not nn.Conv2d or conv.weight.device.type != "cpu" or block.norm is not None:
+            return False
+        return conv.kernel_size == (3, 3) and conv.stride == conv.padding == (1, 1)
+
+
+def upsampling_kernel(weight: Tensor) -> Tensor:
+    """Of a 3 x 3 kernel [out, in, 3, 3], the one of a transposed convolution [in, out, 4, 4] that doubles before it."""
+    wide = F.pad(weight.float().flip(2, 3), (1, 1, 1, 1))
+    tall = wide[:, :, :-1] + wide[:, :, 1:]
+    both = (tall[..., :-1] + tall[..., 1:]).transpose(0, 1)
+    return both.to(weight.dtype, memory_format=torch.channels_last)
+
+
 LEAN: dict[type[nn.Module], Any] = {
     ResnetBlock2D: LeanResnet,
     Transformer2DModel: LeanTransformer,
     BasicTransformerBlock: LeanBlock,
+    Upsample2D: LeanUpsample,
     GEGLU: LeanGeglu,
     nn.GroupNorm: LeanGroupNorm,
 }

@@ -1,8 +1,7 @@
 """What lean blocks compute with their own gradients: group norm, GEGLU and attention in bfloat16 on a CPU.
 
-torch computes the gradient of a group norm in bfloat16 five times as slowly as in float32, and the gradient of its
-attention three times as slowly as the products that it consists of. Weights of norms get no gradient: those of a base
-are never trained.
+torch computes the gradient of its attention three times as slowly as the products that it consists of. Weights of norms
+get no gradient: those of a base are never trained.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 AT_ONCE = 1 << 21  # attention weights that are computed together: 4 MB of bfloat16 stay in a CPU's cache
+SLOW_BELOW = 32 * 32  # places of a picture; torch has another group norm for fewer
+EVEN = 32  # keys; of a number that is no multiple, softmax is faster in float32
 MOST = 1 << 24  # attention weights of one picture; of more (SD 2.1 at 512 px), none are kept in memory
 
 
@@ -24,29 +25,59 @@ def is_half_on_cpu(tensor: Tensor | None) -> bool:
 
 
 class _GroupNorm(torch.autograd.Function):
+    """``y = x gain + shift`` with one gain and shift for each picture and channel, from the group's mean and deviation.
+
+    torch's own is several times as slow, of pictures whose channels are last: forwards in bfloat16 with fewer than
+    32 x 32 places, and backwards in any precision.
+    """
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
-        n, channels, height, width = x.shape
-        y, mean, rstd = torch.native_group_norm(x, weight, bias, n, channels, height * width, groups, eps)
-        ctx.sizes = (n, channels, height * width, groups)
-        ctx.save_for_backward(x, weight, mean, rstd)
-        return y
+        rows = _rows(x)
+        means, squares = rows.mean(1), rows.square().mean(1)
+        mean = _over_groups(means, groups)
+        rstd = (_over_groups(squares, groups) - mean.square() + eps).rsqrt()
+        gain = rstd * weight
+        ctx.save_for_backward(x, mean, rstd, gain)
+        ctx.groups = groups
+        shift = bias - mean * gain
+        return _picture(torch.addcmul(shift[:, None], rows, gain[:, None]), x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        x, weight, mean, rstd = ctx.saved_tensors
-        # torch reads both as if they had the same layout.
-        grad, x = (one.float().contiguous(memory_format=torch.channels_last) for one in (grad, x))
-        values = (grad, x, mean.float(), rstd.float(), weight.float())
-        found, _, _ = torch.ops.aten.native_group_norm_backward(*values, *ctx.sizes, [True, False, False])
-        return found.to(weight.dtype), None, None, None, None
+        x, mean, rstd, gain = ctx.saved_tensors
+        rows, g = _rows(x), _rows(grad)
+        # dL/dx = gain g - (mean of gain g) - xhat (mean of gain g xhat), means over the group, xhat = rstd (x - mean)
+        both, one = (g * rows).mean(1) * gain, g.mean(1) * gain
+        slope = -rstd.square() * _over_groups(both - mean * one, ctx.groups)
+        start = -_over_groups(one, ctx.groups) - slope * mean
+        found = torch.addcmul(start[:, None], rows, slope[:, None]).addcmul_(g, gain[:, None])
+        return _picture(found, x), None, None, None, None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """Pictures [n, channels, h, w] as [n, h w, channels] in float32."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2).float()
+
+
+def _picture(rows: Tensor, like: Tensor) -> Tensor:
+    """What ``_rows`` gave, as it was."""
+    n, channels, height, width = like.shape
+    return rows.to(like.dtype).view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _over_groups(values: Tensor, groups: int) -> Tensor:
+    """The mean over each group of values [n, channels], for each of its channels."""
+    each = values.unflatten(1, (groups, -1))
+    return each.mean(2, keepdim=True).expand_as(each).flatten(1)
 
 
 class LeanGroupNorm(nn.GroupNorm):
-    """A group norm whose gradient is computed in float32."""
+    """A group norm that computes in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.requires_grad and torch.is_grad_enabled():
+        grows = x.requires_grad and torch.is_grad_enabled()
+        if grows or x.shape[2] * x.shape[3] < SLOW_BELOW:
             normed: Tensor = _GroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
             return normed
         return super().forward(x)
@@ -132,7 +163,8 @@ def _attend(
     out, kept = torch.empty_like(query), []
     for q, k, v, to in _parts(heads, key.shape[1], query, key, value, out):
         scores = torch.bmm(_flat(q * q.shape[-1] ** -0.5), _flat(k).transpose(1, 2))
-        weights = torch.softmax(scores, dim=-1)
+        even = scores.shape[-1] % EVEN == 0
+        weights = torch.softmax(scores, dim=-1, dtype=None if even else torch.float32).to(scores.dtype)
         to.copy_(torch.bmm(weights, _flat(v)).view(to.shape))
         if keep:
             kept.append(weights)
