@@ -21,7 +21,7 @@ from lora.data import captions
 from lora.data.translation import negative
 from lora.jobs import NO_OUTLINE, DrawOptions
 
-OUTLINES = ("outline", "an outline", "a border", "border")  # that of the sticker, as people call it
+OUTLINES = ("outline", "outlines", "border", "borders", "frame")  # that of the sticker, as people call it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +61,15 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
         raise UserError("sticker-usage")
     parts = negative.split(request.prompt, context.person.writes_in)
     if not parts.wanted and model is None:
-        raise UserError("sticker-usage")
+        if not parts.said_no:
+            raise UserError("sticker-only-without", words=clip(request.prompt, 60))
+        parts = negative.Parts(wanted=request.prompt)  # "no worries"
     style, bare = await _style(context, request.style, model)
     keyword, language = style.keyword if style else "", context.person.writes_in
     if parts.wanted:
         prompt = in_english(parts.wanted, keyword, language)
-        if nothing_known(parts.wanted, prompt):
-            raise UserError("prompt-unknown", words=clip(prompt.unknown))
+        if nothing_known(parts.wanted, prompt) or not any(map(str.isalnum, prompt.text)):
+            raise UserError("prompt-unknown", words=clip(prompt.unknown or parts.wanted))
     else:
         assert model is not None
         prompt = model.prompt
@@ -85,7 +87,7 @@ def _without(
     negative prompt is added. "Without an outline" is about the sticker's.
     """
     options, found = request.options, []
-    things = [thing for thing in parts.things if thing.english not in OUTLINES]
+    things = [thing for thing in parts.things if not thing.english.endswith(OUTLINES)]
     if len(things) < len(parts.things):
         options = replace(options, outline=NO_OUTLINE, outline_written="")
     if request.without is not None:

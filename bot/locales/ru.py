@@ -828,6 +828,9 @@ TEXTS = {
     "sure-open": "Я ещё жду ответа на это: нажми кнопку под вопросом или напиши <i>нет</i>. Потом пришли ещё раз.",
     "sticker-ask": "Что нарисовать? Напиши, например: <i>{example_prompt}</i>.",
     "sticker-usage": "Скажи, что нарисовать: /sticker <i>{example_prompt}</i>",
+    "sticker-only-without": (
+        "Что нарисовать <i>{words}</i>? Напиши целиком: /sticker кот {words}. Или ответь этим на стикер."
+    ),
     "option-unknown": (
         "Не знаю <code>--{name}</code>. Есть {known}. "
         "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"

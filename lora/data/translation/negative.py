@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass, field
 
 from lora.data.captions import normalise
-from lora.data.translation.dictionary import in_languages
+from lora.data.translation.dictionary import in_languages, longest
 from lora.data.translation.language import languages_of, script
-from lora.data.translation.lexicon import is_english, lexicon
+from lora.data.translation.lexicon import english_lists, is_english, lexicon
 from lora.data.translation.noun_phrases import NounPhrases, word_at
 from lora.data.translation.stems import fold, is_word, tokens
 
@@ -33,16 +33,151 @@ NO = {
     "nb": "ingen|inget",
 }
 QUOTES = "\"'«“„‘"
-# In front of "no", in front of which it is a word of its own: "a no entry sign", "a bear saying no"
-NOT_BEFORE_NO = frozenset(("a", "an", "the", "say", "says", "saying", "said", "word", "reads", "reading"))
-# Behind "no" that goes with them: "no smoking", "a no parking sign"
-NOT_AFTER_NO = frozenset(
-    ("one", "way", "more", "longer", "smoking", "entry", "parking", "matter", "doubt", "problem", "thanks")
+# In front of "no" that is a word of its own: "a no entry sign", "a bear saying no", "a sign no dogs"
+NOT_BEFORE_NO = frozenset(
+    (
+        "a",
+        "an",
+        "the",
+        "say",
+        "says",
+        "saying",
+        "said",
+        "word",
+        "words",
+        "reads",
+        "reading",
+        "means",
+        "oh",
+        "or",
+    )
+    + (
+        "hear",
+        "see",
+        "speak",
+        "sign",
+        "poster",
+        "text",
+        "caption",
+        "inscription",
+        "lettering",
+        "banner",
+        "shirt",
+    )
 )
-SIGNS = frozenset(("sign", "signs", "symbol", "emoji", "sticker", "button"))
+# Behind "no" that goes with them: "no smoking", "a no parking sign", "no worries"
+NOT_AFTER_NO = frozenset(
+    (
+        "one",
+        "way",
+        "more",
+        "longer",
+        "smoking",
+        "entry",
+        "parking",
+        "matter",
+        "doubt",
+        "problem",
+        "thanks",
+        "thank",
+    )
+    + (
+        "worries",
+        "idea",
+        "comment",
+        "comments",
+        "pain",
+        "gain",
+        "maybe",
+        "yes",
+        "kidding",
+        "joke",
+        "place",
+        "rest",
+    )
+    + (
+        "swimming",
+        "trespassing",
+        "littering",
+        "excuses",
+        "regrets",
+        "rush",
+        "chance",
+        "fear",
+        "mercy",
+        "evil",
+    )
+)
+SIGNS = frozenset(
+    ("sign", "signs", "symbol", "emoji", "sticker", "button", "zone", "allowed", "poster", "club")
+)
 # What would be left hanging in front of "no": "a fox with", "a fox wearing", "a fox and"
 HANGING = frozenset(
     ("with", "and", "or", "but", "wearing", "having", "has", "have", "is", "are", "there", "that")
+)
+# Nothing to draw without: "lost without you"
+PRONOUNS = frozenset(
+    ("you", "me", "him", "her", "it", "us", "them", "тебя", "меня", "него", "неё", "нее", "нас", "вас", "них")
+)
+# With "without" in the same clause they say "with": "not without my hat"
+NEGATIONS = frozenset(
+    (
+        "not",
+        "never",
+        "nothing",
+        "nobody",
+        "cannot",
+        "can't",
+        "cant",
+        "couldn't",
+        "don't",
+        "не",
+        "ни",
+        "ничего",
+    )
+    + ("ничто", "никто", "никуда", "нельзя")
+)
+# Behind "no" and a noun they go on with it.
+PREPOSITIONS = frozenset(("for", "from", "of", "in", "on", "at", "like", "to", "about", "until"))
+CLAUSE_ENDS = ",.;:!?\n"
+THANKS = re.compile(r"[\s,]+(?:please|pls|plz|thanks|thank you|thx)\Z", re.IGNORECASE)
+# A text of nothing but these, in English, shows nothing: "this one without a hat", "now the same, no hat"
+SAME = frozenset(
+    (
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "my",
+        "your",
+        "his",
+        "her",
+        "i",
+        "you",
+        "we",
+        "they",
+        "me",
+    )
+    + (
+        "one",
+        "same",
+        "please",
+        "draw",
+        "make",
+        "do",
+        "want",
+        "now",
+        "only",
+        "just",
+        "also",
+        "still",
+        "and",
+        "or",
+    )
+    + ("able", "wanting")
 )
 
 
@@ -57,10 +192,14 @@ class Thing:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A prompt in two. ``wanted`` is what it should show, in the words of the text; "" if there is nothing."""
+    """A prompt in two. ``wanted`` is what it should show, in the words of the text; "" if there is nothing.
+
+    ``said_no``: a thing was named with "no", as slogans do: "no money".
+    """
 
     wanted: str = field(repr=False)
     things: tuple[Thing, ...] = field(default=(), repr=False)
+    said_no: bool = False
 
     @property
     def written(self) -> str:
@@ -80,17 +219,33 @@ def split(text: str, language_hint: str | None = None) -> Parts:
     """
     reader = _Reader(text, language_hint)
     reader.read()
-    if not reader.found:
+    wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split())).strip(" ,;")
+    if not reader.found or (reader.took_first and _goes_on(wanted, reader)):
         return Parts(wanted=text)
-    wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split()))
     things = (_thing(written, reader.by_script) for written in reader.found)
     return Parts(
-        wanted=wanted.strip(" ,;"),
+        wanted=wanted if _shows_something(wanted, reader) else "",
         things=tuple(one for one in things if not one.english.endswith("background")),
+        said_no=reader.said_no,
     )
 
 
+def _goes_on(wanted: str, reader: _Reader) -> bool:
+    """Whether the words behind what was taken belong to it: "no rest for the wicked", "no face from a film"."""
+    left = tokens(wanted)
+    word = word_at(left, reader.by_script.get(script(left[0]), "en"))[1] if left else None
+    return word is not None and (word.kind == "preposition" or word.english in PREPOSITIONS)
+
+
+def _shows_something(wanted: str, reader: _Reader) -> bool:
+    """Whether a text has a word that can be drawn, or an emoji."""
+    english = in_languages(normalise(wanted), reader.by_script).english
+    words = [fold(token) for token in tokens(english) if is_word(token)]
+    return not english.isascii() or any(word not in SAME | english_lists()["end"] for word in words)
+
+
 def _thing(written: str, by_script: dict[str, str]) -> Thing:
+    written = THANKS.sub("", written)
     found = in_languages(normalise(written), by_script, "without")
     return Thing(written=written, english=found.english, unknown=found.unknown)
 
@@ -101,6 +256,7 @@ class _Reader:
     def __init__(self, text: str, hint: str | None) -> None:
         self.kept: list[str] = []
         self.found: list[str] = []
+        self.took_first = self.said_no = False  # whether the text begins with a thing; whether "no" names one
         self._left = tokens(text)
         self._hint = (hint or "").split("-")[0].lower()
         self.by_script = languages_of(text, hint)
@@ -114,11 +270,15 @@ class _Reader:
     def _take_in_front(self) -> bool:
         """Take "without a hat" and the like; False if the text goes on with something else."""
         for words, is_no in ((WITHOUT, False), (NO, True)):
-            if not (used := self._says(words)) or self._quoted() or (is_no and not self._may_be_no()):
+            if not (used := self._says(words)) or self._quoted() or self._is_phrase(used):
+                continue
+            if not (self._may_be_no() if is_no else self._may_be_without()):
                 continue
             things = NounPhrases(self._left, used, self.by_script)
-            if not things.items or (is_no and _is_named_so(things.items)):
+            if not things.items or _is_named_so(things.items, is_no):
                 continue
+            self.took_first |= not any(map(is_word, self.kept))
+            self.said_no |= is_no
             self.found += things.items
             self._left = self._left[things.end :]
             self._trim()
@@ -161,10 +321,23 @@ class _Reader:
     def _quoted(self) -> bool:
         return bool(self.kept) and self.kept[-1] in QUOTES
 
+    def _is_phrase(self, used: int) -> bool:
+        """Whether the dictionary has the word with what follows: "без сил" is tired."""
+        count, found = longest(self._left, self._language(self._left[0]))
+        return bool(found) and count > used
+
     def _may_be_no(self) -> bool:
         words = [fold(token) for token in self.kept if is_word(token)]
+        before = next((fold(token) for token in reversed(self.kept) if not token.isspace()), "")
         behind = fold(self._left[2]) if len(self._left) > 2 and self._left[1].isspace() else ""
-        return not (words and words[-1] in NOT_BEFORE_NO) and behind not in NOT_AFTER_NO
+        named = before in NOT_BEFORE_NO or "yes" in words
+        return not (named or behind in NOT_AFTER_NO or behind.isdigit())
+
+    def _may_be_without(self) -> bool:
+        clause: list[str] = []
+        for token in self.kept:
+            clause = [] if token in CLAUSE_ENDS else [*clause, fold(token)]
+        return NEGATIONS.isdisjoint(clause)
 
     def _trim(self) -> None:
         """Take away what would hang at the seam: "with", "and", a comma."""
@@ -176,6 +349,7 @@ class _Reader:
         return word_at([token], self._language(token))[1].english in HANGING
 
 
-def _is_named_so(items: list[str]) -> bool:
-    """Whether "no" belongs to a name: "no entry sign"."""
-    return fold(items[-1]).split()[-1] in SIGNS
+def _is_named_so(items: list[str], is_no: bool) -> bool:
+    """Whether the word belongs to a name, "no entry sign", or to nothing that can be drawn, "without you"."""
+    words = fold(items[-1]).split()
+    return words[-1] in SIGNS if is_no else len(words) == 1 and words[0] in PRONOUNS

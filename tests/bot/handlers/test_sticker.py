@@ -130,4 +130,8 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
         assert await drawn("/sticker лиса без фона и без обводки", "без обводки") == ("a fox", "")
         assert running.engine.jobs[-1].options.outline == "none"
         await olya.send("/sticker без шляпы")
-        await olya.wait_for("Скажи, что нарисовать")
+        await olya.wait_for("Что нарисовать без шляпы? Напиши целиком: /sticker кот без шляпы")
+        assert await drawn("/sticker лиса без белой рамки", "без обводки") == ("a fox", "")
+        assert await drawn("/sticker no dogs", "no dogs") == ("no dogs", "")
+        await olya.send("/sticker что?")
+        await olya.wait_for("Не знаю, что значит «что?»")

@@ -31,6 +31,10 @@ from lora.data.translation.negative import Parts, split
         ("a fox wearing no hat and smiling", "a fox and smiling", "hat"),
         ("a fox without a background", "a fox", ""),
         ("a fox without any background and shadows", "a fox", "shadows"),
+        ("a fox, no hat please", "a fox", "hat"),
+        ("sleeping without a blanket", "sleeping", "a blanket"),
+        ("without a hat!", "", "a hat"),
+        ("now the same, but without a hat", "", "a hat"),
     ],
 )
 def test_the_noun_phrase_behind_without_is_the_negative_prompt(text: str, wanted: str, without: str) -> None:
@@ -49,6 +53,20 @@ def test_the_noun_phrase_behind_without_is_the_negative_prompt(text: str, wanted
         "a no smoking sign",
         "no cats sticker",
         "no one is here",
+        "yes or no question mark",
+        "yes/no buttons",
+        "no dogs allowed",
+        "a bear with a sign no dogs",
+        "no worries, be happy",
+        "speak no evil monkey",
+        "no rest for the wicked",
+        "no face from a film",
+        "no 5",
+        "lost without you",
+        "not without my hat",
+        "a bird that can't fly without wings",
+        "a fox with comic sans",
+        "original sin",
         "a bear saying no",
         "a bear saying no to honey",
         'a sign "no cats"',
@@ -84,6 +102,8 @@ def test_other_texts_come_back_as_they_are(text: str) -> None:
         ("лиса без 🎩", "лиса", "🎩", "top hat"),
         ("лиса без hat", "лиса", "hat", "hat"),
         ("лиса без фона и хвоста", "лиса", "хвоста", "a tail"),
+        ("а теперь такой же, но без хвоста", "", "хвоста", "a tail"),
+        ("можно его без хвоста?", "", "хвоста", "a tail"),
     ],
 )
 def test_russian_cases_tell_what_belongs_to_without(
@@ -92,6 +112,31 @@ def test_russian_cases_tell_what_belongs_to_without(
     """Only what stands in the genitive. The words stay beside their English."""
     found = split(text, "ru")
     assert (found.wanted, found.written, found.english) == (wanted, written, english)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Без паники!",
+        "кот без сил",
+        "кот без ума от рыбы",
+        "лицо без эмоций",
+        "без пяти двенадцать",
+        "плохо без тебя",
+    ]
+    + ["жить не могу без кофе", "кот не без ума"],
+)
+def test_russian_phrases_with_without_stay(text: str) -> None:
+    """Those that the dictionary has, those with a pronoun, and those with a second negation."""
+    assert split(text, "ru") == Parts(wanted=text)
+
+
+@pytest.mark.parametrize("text", ["no money", "there are no cats here", "no bad vibes, no stress"])
+def test_a_text_of_no_alone_says_so(text: str) -> None:
+    """It is a slogan where no drawing is changed."""
+    found = split(text, "en")
+    assert (found.wanted, found.said_no) == ("", True)
+    assert not split("without a hat", "en").said_no
 
 
 @pytest.mark.parametrize(
