@@ -12,173 +12,26 @@ from lora.data.captions import normalise
 from lora.data.translation.dictionary import in_languages, longest
 from lora.data.translation.language import languages_of, script
 from lora.data.translation.lexicon import english_lists, is_english, lexicon
+from lora.data.translation.negation_words import (
+    BEHIND,
+    ENDINGS,
+    HANGING,
+    NEGATIONS,
+    NO,
+    NOT_AFTER_NO,
+    NOT_BEFORE_NO,
+    PREPOSITIONS,
+    PRONOUNS,
+    SAME,
+    SIGNS,
+    WITHOUT,
+)
 from lora.data.translation.noun_phrases import NounPhrases, word_at
 from lora.data.translation.stems import fold, is_word, tokens
 
-# "without" of each language that has a word for it in front of the noun; | stands between two.
-WITHOUT = {
-    "en": "without|w/o", "ru": "без|безо", "uk": "без", "be": "без", "bg": "без", "sr": "без|bez", "hr": "bez",
-    "cs": "bez|beze", "sk": "bez", "pl": "bez|beze", "de": "ohne", "nl": "zonder", "sv": "utan", "da": "uden",
-    "nb": "uten", "es": "sin", "ca": "sense", "fr": "sans", "it": "senza", "pt": "sem", "ro": "fără|fara",
-    "el": "χωρίς|δίχως", "fi": "ilman", "et": "ilma", "lt": "be", "id": "tanpa", "vi": "không có", "hy": "առանց",
-}  # fmt: skip
-BEHIND = {"hu": "nélkül", "tr": "olmadan"}  # languages that say it behind the noun
-ENDINGS = {"tr": "s[ıiuü]z", "az": "s[ıiuü]z", "kk": "с[ыі]з"}  # or have an ending for it
-NO = {
-    "en": "no",
-    "de": "kein|keine|keinen|keinem|keiner",
-    "nl": "geen",
-    "sv": "ingen|inget|inga",
-    "da": "ingen|intet",
-    "nb": "ingen|inget",
-}
 QUOTES = "\"'«“„‘"
-# In front of "no" that is a word of its own: "a no entry sign", "a bear saying no", "a sign no dogs"
-NOT_BEFORE_NO = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "say",
-        "says",
-        "saying",
-        "said",
-        "word",
-        "words",
-        "reads",
-        "reading",
-        "means",
-        "oh",
-        "or",
-    )
-    + (
-        "hear",
-        "see",
-        "speak",
-        "sign",
-        "poster",
-        "text",
-        "caption",
-        "inscription",
-        "lettering",
-        "banner",
-        "shirt",
-    )
-)
-# Behind "no" that goes with them: "no smoking", "a no parking sign", "no worries"
-NOT_AFTER_NO = frozenset(
-    (
-        "one",
-        "way",
-        "more",
-        "longer",
-        "smoking",
-        "entry",
-        "parking",
-        "matter",
-        "doubt",
-        "problem",
-        "thanks",
-        "thank",
-    )
-    + (
-        "worries",
-        "idea",
-        "comment",
-        "comments",
-        "pain",
-        "gain",
-        "maybe",
-        "yes",
-        "kidding",
-        "joke",
-        "place",
-        "rest",
-    )
-    + (
-        "swimming",
-        "trespassing",
-        "littering",
-        "excuses",
-        "regrets",
-        "rush",
-        "chance",
-        "fear",
-        "mercy",
-        "evil",
-    )
-)
-SIGNS = frozenset(
-    ("sign", "signs", "symbol", "emoji", "sticker", "button", "zone", "allowed", "poster", "club")
-)
-# What would be left hanging in front of "no": "a fox with", "a fox wearing", "a fox and"
-HANGING = frozenset(
-    ("with", "and", "or", "but", "wearing", "having", "has", "have", "is", "are", "there", "that")
-)
-# Nothing to draw without: "lost without you"
-PRONOUNS = frozenset(
-    ("you", "me", "him", "her", "it", "us", "them", "тебя", "меня", "него", "неё", "нее", "нас", "вас", "них")
-)
-# With "without" in the same clause they say "with": "not without my hat"
-NEGATIONS = frozenset(
-    (
-        "not",
-        "never",
-        "nothing",
-        "nobody",
-        "cannot",
-        "can't",
-        "cant",
-        "couldn't",
-        "don't",
-        "не",
-        "ни",
-        "ничего",
-    )
-    + ("ничто", "никто", "никуда", "нельзя")
-)
-# Behind "no" and a noun they go on with it.
-PREPOSITIONS = frozenset(("for", "from", "of", "in", "on", "at", "like", "to", "about", "until"))
 CLAUSE_ENDS = ",.;:!?\n"
 THANKS = re.compile(r"[\s,]+(?:please|pls|plz|thanks|thank you|thx)\Z", re.IGNORECASE)
-# A text of nothing but these, in English, shows nothing: "this one without a hat", "now the same, no hat"
-SAME = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "my",
-        "your",
-        "his",
-        "her",
-        "i",
-        "you",
-        "we",
-        "they",
-        "me",
-    )
-    + (
-        "one",
-        "same",
-        "please",
-        "draw",
-        "make",
-        "do",
-        "want",
-        "now",
-        "only",
-        "just",
-        "also",
-        "still",
-        "and",
-        "or",
-    )
-    + ("able", "wanting")
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,8 +123,9 @@ def test_russian_cases_tell_what_belongs_to_without(
         "лицо без эмоций",
         "без пяти двенадцать",
         "плохо без тебя",
-    ]
-    + ["жить не могу без кофе", "кот не без ума"],
+        "жить не могу без кофе",
+        "кот не без ума",
+    ],
 )
 def test_russian_phrases_with_without_stay(text: str) -> None:
     """Those that the dictionary has, those with a pronoun, and those with a second negation."""
