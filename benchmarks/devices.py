@@ -1,12 +1,12 @@
 """One GPU and several: how training one style and drawing for many people scale, beside diffusers in the same run.
 
     python3 -m benchmarks.devices train [--gpus 1 2 4] [--steps 40]
-    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 80] [--people 48]
+    python3 -m benchmarks.devices draw [--gpus 1 2 4] [--pictures 80] [--people 48] [--styles 16]
 
 The networks have SD 2.1-base's shape and random weights. ``train`` runs ``accelerate launch -m lora train`` with a
 global batch of 16 and takes the times of its steps from metrics.jsonl; the peer is the loop of diffusers' reference
 script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``:
-``--pictures`` and ``--people`` for each GPU, sixteen adapters in turn. The rate is that of the time in which draws
+``--pictures`` and ``--people`` for each GPU, ``--styles`` in all. The rate is that of the time in which draws
 wait; beside it are that from the first hand-over to the last sticker, and where the time of one picture went. The peer
 loads each person's adapter into a pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon
 as it is measured: one GPU, all, the peer, the others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs``
@@ -223,7 +223,7 @@ def _average(optimizer: torch.optim.Optimizer, together: Any) -> None:
 
 def draw(setting: Setting, gpus: Sequence[int], plan: Plan) -> None:
     """Stickers a second of the engine with a worker on each GPU, and of pipelines that swap adapters."""
-    rows = Rows(setting, f"13 sixteen styles on several {'simulated ' if plan.simulated else ''}GPUs")
+    rows = Rows(setting, f"13 {plan.styles} styles on several {'simulated ' if plan.simulated else ''}GPUs")
 
     async def run() -> None:
         async with drawn(
@@ -271,6 +271,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--pictures", type=int, default=80, help="for each GPU")
     parser.add_argument("--people", type=int, default=48, help="for each GPU")
+    parser.add_argument("--styles", type=int, default=PEOPLE, help="in all; a worker has 32 at hand")
     parser.add_argument("--simulate", default="", choices=DRAWINGS, help="draw: no GPU is there")
     parser.add_argument("--dir", type=Path, default=Path("data/speed"))
     parser.add_argument("--results", type=Path, help="a folder for speed.jsonl")
@@ -281,7 +282,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.what == "train":
         train(setting, args.gpus, args.steps)
     elif args.what == "draw":
-        draw(setting, args.gpus, Plan(pictures=args.pictures, people=args.people, simulated=args.simulate))
+        plan = Plan(pictures=args.pictures, people=args.people, styles=args.styles, simulated=args.simulate)
+        draw(setting, args.gpus, plan)
     else:
         (peer_train if args.what == "peer-train" else peer_draw)(setting, args.gpus)
         if max(args.gpus) > 1:

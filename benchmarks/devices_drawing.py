@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks import speed_setup as setup
-from benchmarks.speed_setup import PEOPLE, Setting, say
+from benchmarks.speed_setup import Setting, say
 from bot.next_job import NextJob, Placed
 from bot.tables.jobs import JobKind
 from bot.tables.line import InLine
@@ -22,7 +22,6 @@ from lora.engine.local import LocalEngine
 from lora.files import write_whole
 from lora.jobs import Draw, DrawOptions, Event, Failed, Finished, Lost, Ready, Spent, in_file
 
-STYLES = PEOPLE  # adapters that the people have, in turn: as many as a batch takes
 # Draws that come together while another one is drawn: they become batches of 16, 8, 4, 2 and 1, or, where only 1 and 16
 # are compiled, of 16 and 16; then each of the other sizes must come alone.
 WAVES, COMPILED_WAVES, TINY_WAVES = (31,), (31, 8, 4, 2), (1,)
@@ -30,10 +29,11 @@ WAVES, COMPILED_WAVES, TINY_WAVES = (31,), (31, 8, 4, 2), (1,)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is drawn: so many pictures and people for each GPU."""
+    """What is drawn: so many pictures and people for each GPU, so many styles in all."""
 
     pictures: int
     people: int
+    styles: int  # adapters that the people have, in turn
     simulated: str  # what simulated GPUs draw (``simulated_gpu.DRAWINGS``); "" = real ones
 
 
@@ -53,17 +53,18 @@ def engine_of(setting: Setting, count: int, simulated: str) -> LocalEngine:
     )
 
 
-def adapter_files(setting: Setting, simulated: str) -> list[Path]:
+def adapter_files(setting: Setting, plan: Plan) -> list[Path]:
     """The styles' files, made on first use."""
-    if not simulated:
-        setup.make_all(setting)
-        return [setup.adapter_path(setting, number) for number in range(STYLES)]
+    if not plan.simulated:
+        setup.make_all(setting, plan.styles)
+        return [setup.adapter_path(setting, number) for number in range(plan.styles)]
     from benchmarks.simulated_gpu import simulated_adapter, simulated_base
 
-    base = simulated_base(simulated)
-    paths = [setting.folder / f"simulated-{number}.safetensors" for number in range(STYLES)]
+    base = simulated_base(plan.simulated)
+    paths = [setting.folder / f"simulated-{number}.safetensors" for number in range(plan.styles)]
     for number, path in enumerate(paths):
-        write_whole(path, simulated_adapter(base, number))
+        if not path.exists():
+            write_whole(path, simulated_adapter(base, number))
     return paths
 
 
@@ -104,18 +105,17 @@ class Found:
         batch.ended = max(batch.ended, decoded)
 
     def sustained(self) -> float:
-        """Stickers a second while others wait: of each worker from the end of its first batch to that of its last.
+        """Stickers a second while others wait: of each worker from the end of its second batch to that of its last.
 
-        The batches after the last hand-over do not count: then some workers have more to do than others.
+        It begins with what comes first, and then has what came meanwhile: these two batches are small. Those after the
+        last hand-over do not count: then some workers have more to do than others.
         """
         rate = 0.0
         for batches in self.workers.values():
-            first, *others = [
-                one for _, one in sorted(batches.items()) if one.began < self.handed
-            ] or batches.values()
-            if not others:  # too few draws for that
+            busy = [one for _, one in sorted(batches.items()) if one.began < self.handed][1:]
+            if len(busy) < 2:  # too few draws for that
                 return len(self.totals) / self.seconds
-            rate += sum(one.pictures for one in others) / (others[-1].ended - first.ended)
+            rate += sum(one.pictures for one in busy[1:]) / (busy[-1].ended - busy[0].ended)
         return rate
 
     def rows(self) -> dict[str, float]:
@@ -167,7 +167,9 @@ class Drawing:
         steps = self._setting.steps
         for id in range(self._ids, self._ids + pictures):
             person = id % people
-            next_job.wait(InLine(id, person, JobKind.DRAW, False, False, 0, steps, str(person % STYLES)))
+            next_job.wait(
+                InLine(id, person, JobKind.DRAW, False, False, 0, steps, str(person % len(self._styles)))
+            )
         self._ids += pictures
         began, own, others = time.monotonic(), time.process_time(), self._workers_cpu()
         async with asyncio.TaskGroup() as hand_overs:
@@ -216,7 +218,7 @@ class Drawing:
         began = self._found.handed = time.monotonic()
         self._submitted[id] = worker, began
         options = DrawOptions(steps=self._setting.steps, seed=id)
-        adapter = in_file(*self._styles[person % STYLES])
+        adapter = in_file(*self._styles[person % len(self._styles)])
         job = Draw(id=id, attempt=1, prompt=f"zorvex fox number {id}", adapter=adapter, options=options)
         await self._engine.submit(job, worker)
         self._found.handing.append(time.monotonic() - began)
@@ -230,7 +232,7 @@ async def drawn(
 
     One engine has workers on all GPUs, of which each number uses the first ones.
     """
-    styles = adapter_files(setting, plan.simulated)
+    styles = adapter_files(setting, plan)
     engine = engine_of(setting, most, plan.simulated)
     await engine.start()
     try:

@@ -188,16 +188,16 @@ def load_base(setting: Setting) -> Base:
     return base
 
 
-def make_all(setting: Setting) -> Base | None:
-    """Make what is missing of the base and the people's adapters; the base, if it was loaded for that."""
+def make_all(setting: Setting, adapters: int = PEOPLE + 1) -> Base | None:
+    """Make what is missing of the base and so many people's adapters; the base, if it was loaded for that."""
     setting.folder.mkdir(parents=True, exist_ok=True)
     with locked(setting.folder / "making"):
-        return _complete(setting)
+        return _complete(setting, adapters)
 
 
-def _complete(setting: Setting) -> Base | None:
+def _complete(setting: Setting, adapters: int) -> Base | None:
     """Make what is missing; the base, if it was needed for that."""
-    missing = [number for number in range(PEOPLE + 1) if not adapter_path(setting, number).exists()]
+    missing = [number for number in range(adapters) if not adapter_path(setting, number).exists()]
     if not missing:
         return None
     make(setting)
