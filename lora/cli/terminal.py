@@ -41,9 +41,7 @@ def read_text(path: Path) -> str:
 
 def check_folder(flag: str, folder: Path) -> None:
     """Raise UsageError if nothing can be written into a folder that need not be there yet; before long work."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir():
-        raise UsageError(f"{flag} {folder}: {nearest} is a file; give a folder")
+    nearest = _nearest(flag, folder)
     try:
         with tempfile.TemporaryDirectory(prefix=".stickersmith-", dir=nearest):
             pass
@@ -51,6 +49,14 @@ def check_folder(flag: str, folder: Path) -> None:
         raise UsageError(
             f"{flag} {folder}: nothing can be written into {nearest}: {error.strerror}"
         ) from error
+
+
+def _nearest(flag: str, folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there. Raises UsageError if that is a file."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{flag} {folder}: {nearest} is a file; give a folder")
+    return nearest
 
 
 def read_lines(path: Path) -> list[str]:
@@ -106,6 +112,7 @@ def load_base(name: str, args: argparse.Namespace, *, exact: bool = False) -> Ba
 
     With ``exact`` its denoiser stays float32 on a CPU.
     """
+    _nearest("--cache_dir", args.cache_dir)
     import cv2
     import torch
 

@@ -118,6 +118,8 @@ def find(name: str, cache_dir: Path, *, download: bool = False) -> Path:
         if not (path / "model_index.json").is_file():
             raise BaseError(f"{name}: no model_index.json in it, so it is no diffusers folder")
         return path.resolve()
+    if path.is_file():
+        raise BaseError(f"{name}: no diffusers folder and no .safetensors file")
     if name.count("/") > 1 or name.startswith(("/", ".", "~")):
         raise BaseError(f"{name}: there is no such folder")
     known, hub = named(name)

@@ -28,6 +28,10 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
         (["train", "--train_data_dir", "{data}", "--resolution", "65"], "multiple of 16"),
         (["draw", "--prompts", "{data}/none.txt", "--out", "x"], "none.txt"),
         (["draw", "--prompts", "{data}", "--out", "x"], "it is a folder; give a text file"),
+        (
+            ["check", "{data}", "--cache_dir", "{data}/metadata.jsonl/x"],
+            "metadata.jsonl is a file; give a folder",
+        ),
         (["draw", "--prompts", "{data}/metadata.jsonl", "--out", "/proc/x"], "can be written into /proc"),
         (["train", "--train_data_dir", "{data}", "--output_dir", "/proc/x"], "can be written into /proc"),
         (["draw", "--prompts", "{data}/metadata.jsonl", "--adapter", "{data}/000.png", "--out", "x"], "LoRA"),

@@ -181,6 +181,8 @@ def test_a_path_of_nothing_is_told_as_that(tmp_path: Path) -> None:
     """A folder that is not there is no unknown name of a base."""
     for path in ("/no/such/folder", "./none", "~/bases/sd", "bases/mine/sd"):
         assert refusal(path, tmp_path) == f"{path}: there is no such folder"
+    (tmp_path / "notes.txt").touch()
+    assert "notes.txt: no diffusers folder and no .safetensors file" in refusal("notes.txt", tmp_path)
 
 
 def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
