@@ -77,6 +77,10 @@ def folder(settings: Config) -> Iterator[Finding]:
         yield Finding(name="folder", level=FAIL, text=problem)
         return
     above = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    if os.statvfs(above).f_flag & os.ST_RDONLY:
+        todo = f"mount it for writing, or set storage.dir (now {path})"
+        yield Finding(name="permissions", level=FAIL, text=f"the disk of {above} is read-only", todo=todo)
+        return
     if not os.access(above, os.W_OK | os.X_OK):
         yield Finding(
             name="permissions",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,6 +89,18 @@ def test_a_bot_that_runs_is_seen(tmp_path: Path) -> None:
     with app._only_one(tmp_path / "data"):
         assert doctor.main(["--running"], tmp_path / "c.toml") == 0
     assert doctor.main(["--running"], tmp_path / "c.toml") == 1
+
+
+def test_a_read_only_disk_is_no_matter_of_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No chown would help."""
+    (found,) = doctor.folder(Config(storage=Storage(dir=tmp_path / "data")))
+    assert found.level == doctor.OK
+    monkeypatch.setattr("os.statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    (found,) = doctor.folder(Config(storage=Storage(dir=tmp_path / "data")))
+    assert (found.level, found.text) == (doctor.FAIL, f"the disk of {tmp_path} is read-only")
+    assert "chown" not in found.todo
 
 
 @pytest.mark.parametrize("name", ["bot.sqlite", "bot.lock", "blobs", "cache", "outgoing", ""])
