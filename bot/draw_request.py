@@ -11,6 +11,7 @@ from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
 from bot.looks import Look, look_of, ready_look
 from bot.quotas import check_drawing
+from bot.reply_words import added, asks_again
 from bot.sticker_options import MAX_SEED, StickerRequest
 from bot.tables import drawings, jobs, styles
 from bot.tables.jobs import Job
@@ -54,9 +55,7 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
 
     The model of another person gives no style. Raises UserError.
     """
-    settings = context.parts.config.sticker
-    options = model.options if model else sticker_options.defaults(settings, seed=random_seed())
-    request = sticker_options.read(text, settings, options, context.person.writes_in)
+    request = _read(context, text, model)
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
     parts = negative.split(request.prompt, context.person.writes_in)
@@ -67,15 +66,37 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     style, bare = await _style(context, request.style, model)
     keyword, language = style.keyword if style else "", context.person.writes_in
     if parts.wanted:
-        prompt = in_english(parts.wanted, keyword, language)
-        if nothing_known(parts.wanted, prompt) or not any(map(str.isalnum, prompt.text)):
-            raise UserError("prompt-unknown", words=clip(prompt.unknown or parts.wanted))
+        prompt = _prompt(parts.wanted, keyword, language, model)
     else:
         assert model is not None
         prompt = model.prompt
     options, unknown = _without(request, parts, keyword, language)
     prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, *unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)
+
+
+def _read(context: Context, text: str, model: Model | None) -> StickerRequest:
+    """The prompt and options of a text; "another one" in reply to the model has another seed. Raises UserError."""
+    settings, language = context.parts.config.sticker, context.person.writes_in
+    if model is None:
+        options = sticker_options.defaults(settings, seed=random_seed())
+        return sticker_options.read(text, settings, options, language)
+    text = sticker_options.outline_first(text, language)
+    request = sticker_options.read(text, settings, model.options, language)
+    if not asks_again(in_english(request.prompt, "", language)):
+        return request
+    options = request.options
+    if (options.seed, options.near) == (model.options.seed, model.options.near):
+        options = replace(options, seed=random_seed(), near=())
+    return replace(request, prompt="", options=options)
+
+
+def _prompt(written: str, keyword: str, language: str, model: Model | None) -> English:
+    """What is drawn for a prompt, in reply to the model if there is one. Raises UserError."""
+    prompt = in_english(written, keyword, language)
+    if nothing_known(written, prompt) or not any(map(str.isalnum, prompt.text)):
+        raise UserError("prompt-unknown", words=clip(prompt.unknown or written))
+    return added(model.prompt, prompt) if model else prompt
 
 
 def _without(

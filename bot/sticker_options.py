@@ -78,6 +78,12 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
     )
 
 
+def outline_first(text: str, language: str) -> str:
+    """ "red outline" as the option that it means in reply to a sticker; another text as it is."""
+    found = _RED_OUTLINE.fullmatch(text.strip())
+    return f"--outline {found[1]}" if found and _colour(found[1], language) else text
+
+
 def has_options(text: str) -> bool:
     """Whether a text without a command speaks of a drawing: it names an option, or begins like one."""
     names = [_named(mark) for mark in _marks(text)]
@@ -217,6 +223,11 @@ _SEED, _OUTLINE = (
 _BARE = (
     rf"cfg(?=[\s:=]*\d)|(?:strength|{_SEED})(?=[\s:=]*\d[\d.,~]*\s*(?:$|\s(?:--|[—–]|cfg)))"
     rf"|\A(?:{_OUTLINE})(?=\s+\S+(?:\s+\w+)?\s*\Z)"
+)
+_RED_OUTLINE = re.compile(
+    r"(?!no |without |без )(?:with )?(?:an? |с )?([\w-]+(?: [\w-]+)?) "
+    r"(?:outline|border|contour|stroke|обводк\w+|контур\w*|рамк\w+)",
+    re.IGNORECASE,
 )
 # Phones replace two hyphens by a dash.
 _MARK = re.compile(

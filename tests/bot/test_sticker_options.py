@@ -176,3 +176,21 @@ def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None
     assert "/sticker a fox" in told.replace("<i>", "")
     assert "“”" not in told
     assert "“<b>" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("красная обводка", "--outline красная"),
+        ("с тёмно-синей рамкой", "--outline тёмно-синей"),
+        ("with a pink border", "--outline pink"),
+        ("a dark blue outline", "--outline dark blue"),
+        ("толстая обводка", None),
+        ("a cat outline", None),
+        ("no outline", None),
+        ("кот с красной обводкой", None),
+    ],
+)
+def test_a_colour_before_outline_is_its_colour(text: str, option: str | None) -> None:
+    """Only alone, and only a colour."""
+    assert sticker_options.outline_first(text, "ru") == (option or text)

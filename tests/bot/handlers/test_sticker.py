@@ -133,5 +133,10 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
         await olya.wait_for("Что нарисовать без шляпы? Напиши целиком: /sticker кот без шляпы")
         assert await drawn("/sticker лиса без белой рамки", "без обводки") == ("a fox", "")
         assert await drawn("/sticker no dogs", "no dogs") == ("no dogs", "")
+        assert await drawn("с шарфом", "лиса с шарфом", sticker) == ("a fox with a scarf", "a hat")
+        assert await drawn("красная обводка", "обводка: красная", sticker) == ("a fox", "a hat")
+        seed = running.engine.jobs[-1].options.seed
+        assert await drawn("ещё", "без: шляпы", sticker) == ("a fox", "a hat")
+        assert running.engine.jobs[-1].options.seed != seed
         await olya.send("/sticker что?")
         await olya.wait_for("Не знаю, что значит «что?»")

@@ -1,0 +1,38 @@
+"""What a reply in words says of a drawing's prompt."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.english import English, in_english
+from bot.reply_words import added, asks_again
+
+CAT = English(text="a cat", original="кот")
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "original"),
+    [
+        ("а теперь с шапкой", "a cat with a hat", "кот а теперь с шапкой"),
+        ("в лесу", "a cat in a forest", "кот в лесу"),
+        ("wearing a hat", "a cat wearing a hat", "кот wearing a hat"),
+        ("собака в лесу", "a dog in a forest", "собака в лесу"),
+        ("в", "in", "в"),
+    ],
+)
+def test_a_preposition_adds_to_the_prompt(said: str, text: str, original: str) -> None:
+    """Other words take its place."""
+    found = added(CAT, in_english(said, "", "ru"))
+    assert (found.text, found.original) == (text, original)
+
+
+@pytest.mark.parametrize("said", ["ещё", "ещё раз!", "ещё одного, пожалуйста", "another one please", "Again"])
+def test_again(said: str) -> None:
+    """In both languages of the bot."""
+    assert asks_again(in_english(said, "", "ru"))
+
+
+@pytest.mark.parametrize("said", ["more cats", "one cat", "ещё кот", "the same", ""])
+def test_other_words_do_not_ask_for_another_drawing(said: str) -> None:
+    """They name something to draw, or ask for nothing new."""
+    assert not asks_again(in_english(said, "", "ru"))
