@@ -215,13 +215,16 @@ _OTHER_NAMES: dict[str, str] = {
     for name, words in one.OPTION_WORDS.items()
     for word in words.split()
 }
-# Without hyphens: "cfg" before a number, "seed" and "strength" before one at the end, "outline red" alone.
-_SEED, _OUTLINE = (
+# Without hyphens: "cfg" before a number, "seed" before one at the end, "outline red" alone; "strength" before one at the
+# end that it can be, as a tarot card is "strength 8".
+_SEED, _STRENGTH, _OUTLINE = (
     "|".join([option, *(word for word, name in _OTHER_NAMES.items() if name == option)])
-    for option in ("seed", "outline")
+    for option in ("seed", "strength", "outline")
 )
+_END = r"\s*(?:$|\s(?:--|[—–]|cfg))"
 _BARE = (
-    rf"cfg(?=[\s:=]*\d)|(?:strength|{_SEED})(?=[\s:=]*\d[\d.,~]*\s*(?:$|\s(?:--|[—–]|cfg)))"
+    rf"cfg(?=[\s:=]*\d)|(?:{_SEED})(?=[\s:=]*\d[\d.,~]*{_END})"
+    rf"|(?:{_STRENGTH})(?=[\s:=]*[01]?[.,]\d+{_END})|strength(?=[\s:=]*[01]{_END})"
     rf"|\A(?:{_OUTLINE})(?=\s+\S+(?:\s+\w+)?\s*\Z)"
 )
 _RED_OUTLINE = re.compile(

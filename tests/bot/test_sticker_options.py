@@ -194,3 +194,23 @@ def test_what_is_wrong_is_explained_with_an_example(text: str, key: str) -> None
 def test_a_colour_before_outline_is_its_colour(text: str, option: str | None) -> None:
     """Only alone, and only a colour."""
     assert sticker_options.outline_first(text, "ru") == (option or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "strength"),
+    [
+        ("a cat strength 0.7", "a cat", 0.7),
+        ("a cat strength 1", "a cat", 1),
+        ("кот сила 0,7", "кот", 0.7),
+        ("tarot card strength 8", "tarot card strength 8", None),
+        ("a man with strength 10", "a man with strength 10", None),
+        ("сила 5", "сила 5", None),
+    ],
+)
+def test_strength_without_hyphens_is_one_that_it_can_be(
+    text: str, prompt: str, strength: float | None
+) -> None:
+    """Other numbers belong to the prompt."""
+    defaults = sticker_options.defaults(Sticker(), seed=1)
+    found = sticker_options.read(text, Sticker(), defaults)
+    assert (found.prompt, found.options.strength) == (prompt, strength or defaults.strength)

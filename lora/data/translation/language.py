@@ -24,6 +24,13 @@ LETTERS = {"uk": "іїєґ", "be": "ў", "sr": "ђћљњџј", "kk": "әғқңө
 ONE_TOKEN = 3  # what CLIP's tokenizer counts for a word of one token, with start and end
 USUAL = ("de", "es", "fr", "it", "pt", "pl", "tr")  # asked when the hint does not help
 
+# Words of these languages that are English, too. They are English for whoever writes in none of these.
+ALSO_ENGLISH = frozenset((
+    "chat", "route", "final", "sale", "fort", "grand", "petit", "villa", "gelato", "sus", "manga", "kawaii", "fiesta",
+    "amigo", "encore", "dossier", "plaza", "rot", "gut", "brief", "hell", "stern", "mist", "super", "mario", "wtf",
+    "sans", "sin", "original", "drama", "bravo", "start",
+))  # fmt: skip
+
 
 def known_languages() -> frozenset[str]:
     """The languages that a hint can name."""
@@ -61,10 +68,10 @@ def _by_letters(name: str, words: list[str], hint: str) -> str:
 
 
 def _latin(words: list[str], hint: str) -> str:
-    english = sum(map(is_english, words))
+    asked = [hint] if hint in table.languages() and hint not in CYRILLIC else []
+    english = sum(is_english(word) or (not asked and word in ALSO_ENGLISH) for word in words)
     if english == len(words):
         return "en"
-    asked = [hint] if hint in table.languages() and hint not in CYRILLIC else []
     scored = {}
     for language in dict.fromkeys((*asked, *USUAL)):
         sure = (_strength(word, language, stems_count=language == hint) for word in words)

@@ -225,3 +225,29 @@ def _tiny_model(folder: Path) -> None:
     ends = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0, "forced_eos_token_id": 1}
     config = MarianConfig(vocab_size=6, max_position_embeddings=256, **shape, **heads, **ends)
     MarianMTModel(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["sale", "manga", "grand piano", "no drama", "route 66", "original sin", "hell"]
+)
+def test_english_that_is_also_another_language_stays(text: str) -> None:
+    """For whoever writes in English or Russian; in French "route" is a road."""
+    assert translate(text, "en").english == translate(text, "ru").english == text
+    assert translate("route", "fr").english == "a road"
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("жизнь без границ", "a life without boundaries"),
+        ("день и ночь", "a day and night"),
+        ("кот без сил", "a tired cat"),
+        ("не грусти", "cheer up"),
+        ("можно лису", "a fox"),
+        ("безе с клубникой", "a meringue with a strawberry"),
+        ("доброе утро", "good morning"),
+    ],
+)
+def test_common_russian_words_are_what_they_mean(text: str, english: str) -> None:
+    """Names of emoji have other senses of them: a present for "day", a dna for "life"."""
+    assert translate(text, "ru").english == english
