@@ -10,6 +10,7 @@ from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
 from bot.looks import Look, look_of, ready_look
+from bot.polite_words import without_politeness
 from bot.quotas import check_drawing
 from bot.reply_words import added, asks_again
 from bot.sticker_options import MAX_SEED, StickerRequest
@@ -56,6 +57,7 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     The model of another person gives no style. Raises UserError.
     """
     request = _read(context, text, model)
+    request = replace(request, prompt=without_politeness(request.prompt))
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
     parts = negative.split(request.prompt, context.person.writes_in)

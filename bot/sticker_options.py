@@ -215,8 +215,8 @@ _OTHER_NAMES: dict[str, str] = {
     for name, words in one.OPTION_WORDS.items()
     for word in words.split()
 }
-# Without hyphens: "cfg" before a number, "seed" before one at the end, "outline red" alone; "strength" before one at the
-# end that it can be, as a tarot card is "strength 8".
+# Without hyphens: "cfg" before a number, "seed" before one at the end, "outline red" alone; "strength" before one
+# that it can be, at the end: a tarot card is "strength 8".
 _SEED, _STRENGTH, _OUTLINE = (
     "|".join([option, *(word for word, name in _OTHER_NAMES.items() if name == option)])
     for option in ("seed", "strength", "outline")

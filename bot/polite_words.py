@@ -1,0 +1,23 @@
+"""Takes away from an English prompt what is said to the bot. Russian has such words in its dictionary."""
+
+from __future__ import annotations
+
+import re
+
+_FRONT = re.compile(
+    r"\A\s*(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
+    r"(?:i(?:'d| would) like|i want|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+"
+    r"(?=(?:a|an|the|some|one|two|three)\b)",
+    re.IGNORECASE,
+)
+_END = re.compile(
+    r"(?:,\s*(?:please|pls|plz|thanks|thank you|thx)"
+    r"|(?<!\bsay)(?<!\bsays)(?<!\bsaying)(?<!\bpretty)(?<!\bword)(?<!\bwith)(?<!\bsign)\s+(?:please|pls|plz))[\s.!?]*\Z",
+    re.IGNORECASE,
+)
+
+
+def without_politeness(text: str) -> str:
+    """The prompt without "please", "could you draw" and the like around it. A text of nothing else stays."""
+    without = _END.sub("", _END.sub("", _FRONT.sub("", text)))
+    return without if any(map(str.isalnum, without)) else text

@@ -1,0 +1,42 @@
+"""What is said to the bot is no word of the prompt."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.polite_words import without_politeness
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("a cat please", "a cat"),
+        ("a cat, please!", "a cat"),
+        ("a cat, please, thank you", "a cat"),
+        ("please draw me a cute cat", "a cute cat"),
+        ("Could you please draw a fox?", "a fox?"),
+        ("I'd like a cat, pls", "a cat"),
+        ("i want two cats", "two cats"),
+    ],
+)
+def test_polite_words_are_left_out(text: str, prompt: str) -> None:
+    """In front and at the end."""
+    assert without_politeness(text) == prompt
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please",
+        "thank you",
+        "pretty please",
+        "a cat saying please",
+        "i want to sleep",
+        "draw",
+        "a bear that says thanks",
+        "пожалуйста, лису",
+    ],
+)
+def test_other_texts_stay(text: str) -> None:
+    """Where such words are all, or what somebody says."""
+    assert without_politeness(text) == text
