@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 from bot.english import English
+from lora.data.translation.lexicon import ADJECTIVES, kinds
 
 AGAIN = frozenset(("again", "another", "more"))
 BESIDE = AGAIN | {"one", "please", "once", "do", "it", "draw", "the", "same", "but", "and"}
 JOINING = ("but", "and", "now")
 ADDING = frozenset(("with", "in", "on", "under", "wearing", "holding", "behind", "near", "among"))
+
+MAKE = frozenset(("make", "it", "its", "him", "his", "her", "them", "this", "more", "and"))
 
 
 def asks_again(said: English) -> bool:
@@ -19,17 +22,30 @@ def asks_again(said: English) -> bool:
 
 
 def added(prompt: English, said: English) -> English:
-    """The prompt with what a reply adds to it, as "now with a hat" does; else what the reply says."""
+    """The prompt with what a reply adds to it, as "now with a hat" and "make it red" do; else what the reply says."""
     words = said.text.split()
     while words and words[0].lower() in JOINING:
         words = words[1:]
+    if looks := _adjectives(words):
+        return _joined(prompt, said, f"{prompt.text}, {looks}")
     if len(words) < 2 or words[0].lower() not in ADDING:
         return said
+    return _joined(prompt, said, f"{prompt.text} {' '.join(words)}")
+
+
+def _joined(prompt: English, said: English, text: str) -> English:
     original = None
     if prompt.original or said.original:
         original = f"{prompt.original or prompt.text} {said.original or said.text}"
     unknown = ", ".join(filter(None, (prompt.unknown, said.unknown)))
-    return English(text=f"{prompt.text} {' '.join(words)}", original=original, unknown=unknown)
+    return English(text=text, original=original, unknown=unknown)
+
+
+def _adjectives(words: list[str]) -> str:
+    """The words of a reply that holds nothing but adjectives, and "make it"; "" if it holds another."""
+    named = [word for word in words if word.lower().strip(",.!?") not in MAKE]
+    bare = [word for word in (one.lower().strip(",.!?") for one in named) if word not in ("very", "too")]
+    return " ".join(named) if bare and all(kinds().get(word) in ADJECTIVES for word in bare) else ""
 
 
 def _words(said: English) -> list[str]:

@@ -18,9 +18,13 @@ CAT = English(text="a cat", original="кот")
         ("wearing a hat", "a cat wearing a hat", "кот wearing a hat"),
         ("собака в лесу", "a dog in a forest", "собака в лесу"),
         ("в", "in", "в"),
+        ("сделай его красным", "a cat, red", "кот сделай его красным"),
+        ("а теперь очень грустный!", "a cat, very sad!", "кот а теперь очень грустный!"),
+        ("make it red", "a cat, red", "кот make it red"),
+        ("красная собака", "a red dog", "красная собака"),
     ],
 )
-def test_a_preposition_adds_to_the_prompt(said: str, text: str, original: str) -> None:
+def test_prepositions_and_adjectives_add_to_the_prompt(said: str, text: str, original: str) -> None:
     """Other words take its place."""
     found = added(CAT, in_english(said, "", "ru"))
     assert (found.text, found.original) == (text, original)
