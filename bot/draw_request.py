@@ -12,7 +12,7 @@ from bot.errors import UserError
 from bot.looks import Look, look_of, ready_look
 from bot.polite_words import without_politeness
 from bot.quotas import check_drawing
-from bot.reply_words import added, asks_again
+from bot.reply_words import added, asks_again, wanted_again
 from bot.sticker_options import MAX_SEED, StickerRequest
 from bot.tables import drawings, jobs, styles
 from bot.tables.jobs import Job
@@ -72,6 +72,8 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     else:
         assert model is not None
         prompt = model.prompt
+    if model and request.without is None:
+        request = replace(request, options=wanted_again(request.options, prompt))
     options, unknown = _without(request, parts, keyword, language)
     prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, *unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bot.english import English
 from lora.data.translation.lexicon import ADJECTIVES, kinds
+from lora.jobs import DrawOptions
 
 AGAIN = frozenset(("again", "another", "more"))
 BESIDE = AGAIN | {"one", "please", "once", "do", "it", "draw", "the", "same", "but", "and"}
@@ -31,6 +33,18 @@ def added(prompt: English, said: English) -> English:
     if len(words) < 2 or words[0].lower() not in ADDING:
         return said
     return _joined(prompt, said, f"{prompt.text} {' '.join(words)}")
+
+
+def wanted_again(options: DrawOptions, prompt: English) -> DrawOptions:
+    """The options without what their negative prompt leaves out and the prompt now shows."""
+    things = options.negative_prompt.split(", ")
+    written = (options.negative_written or options.negative_prompt).split(", ")
+    if len(things) != len(written):
+        return options
+    pairs = zip(things, written, strict=True)
+    kept = [(thing, said) for thing, said in pairs if not re.search(rf"\b{re.escape(thing)}\b", prompt.text)]
+    text, said = (", ".join(each) for each in zip(*kept, strict=True)) if kept else ("", "")
+    return replace(options, negative_prompt=text, negative_written=said if said != text else "")
 
 
 def _joined(prompt: English, said: English, text: str) -> English:

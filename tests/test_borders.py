@@ -35,6 +35,7 @@ LIGHT_HALF = {
     "lora.data.translation.counting",
     "lora.data.translation.emoji_words",
     "lora.data.translation.language",
+    "lora.data.translation.lexicon",
     "lora.data.translation.negative",
     "lora.data.translation.search_words",
     "lora.data.translation.stems",

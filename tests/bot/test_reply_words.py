@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.english import English, in_english
-from bot.reply_words import added, asks_again
+from bot.reply_words import added, asks_again, wanted_again
+from lora.jobs import DrawOptions
 
 CAT = English(text="a cat", original="кот")
 
@@ -40,3 +41,13 @@ def test_again(said: str) -> None:
 def test_other_words_do_not_ask_for_another_drawing(said: str) -> None:
     """They name something to draw, or ask for nothing new."""
     assert not asks_again(in_english(said, "", "ru"))
+
+
+def test_what_a_reply_wants_again_is_left_out_no_more() -> None:
+    """A hat of the negative prompt that the prompt now has."""
+    options = DrawOptions(cfg=5, seed=1, negative_prompt="a hat, glasses", negative_written="шляпы, очков")
+    found = wanted_again(options, English(text="a cat with a hat"))
+    assert (found.negative_prompt, found.negative_written) == ("glasses", "очков")
+    found = wanted_again(found, English(text="a cat with glasses"))
+    assert (found.negative_prompt, found.negative_written) == ("", "")
+    assert wanted_again(options, English(text="a cat in that chat")) == options
