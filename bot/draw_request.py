@@ -12,7 +12,7 @@ from bot.errors import UserError
 from bot.looks import Look, look_of, ready_look
 from bot.polite_words import without_politeness
 from bot.quotas import check_drawing
-from bot.reply_words import added, asks_again, wanted_again
+from bot.reply_words import added, asks_again, removal_as_without, wanted_again
 from bot.sticker_options import MAX_SEED, StickerRequest
 from bot.tables import drawings, jobs, styles
 from bot.tables.jobs import Job
@@ -85,7 +85,7 @@ def _read(context: Context, text: str, model: Model | None) -> StickerRequest:
     if model is None:
         options = sticker_options.defaults(settings, seed=random_seed())
         return sticker_options.read(text, settings, options, language)
-    text = sticker_options.outline_first(text, language)
+    text = removal_as_without(sticker_options.outline_first(text, language))
     request = sticker_options.read(text, settings, model.options, language)
     if not asks_again(in_english(request.prompt, "", language)):
         return request

@@ -16,6 +16,15 @@ ADDING = frozenset(("with", "in", "on", "under", "wearing", "holding", "behind",
 
 MAKE = frozenset(("make", "it", "its", "him", "his", "her", "them", "this", "more", "and"))
 
+REMOVE = re.compile(
+    r"\A\s*(?:now |а теперь |теперь )?(?:(remove|take off)|убери|убрать|сними)\s+", re.IGNORECASE
+)
+
+
+def removal_as_without(text: str) -> str:
+    """ "Remove the hat" as "without the hat"; another text as it is."""
+    return REMOVE.sub(lambda found: "without " if found[1] else "без ", text)
+
 
 def asks_again(said: English) -> bool:
     """Whether a reply only asks for another drawing: "another one please"."""

@@ -138,5 +138,7 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
         seed = running.engine.jobs[-1].options.seed
         assert await drawn("ещё", "без: шляпы", sticker) == ("a fox", "a hat")
         assert running.engine.jobs[-1].options.seed != seed
+        assert await drawn("убери очки", "без: шляпы, очки", sticker) == ("a fox", "a hat, glasses")
+        assert await drawn("remove the tail", "без: шляпы, the tail", sticker) == ("a fox", "a hat, the tail")
         await olya.send("/sticker что?")
         await olya.wait_for("Не знаю, что значит «что?»")
