@@ -33,9 +33,7 @@ SLOTS = 16
 RANK = 16
 DECODED_AT_ONCE = 4  # more together are no faster, and take the memory of all of them
 MOST_STEPS = 1000
-AHEAD = (
-    2  # steps that are queued while the GPU works: enough to keep it busy, few enough to stop between them
-)
+AHEAD = 2  # steps that are queued while the GPU works: it stays busy, and a drawing can stop between them
 
 
 @dataclass(frozen=True, kw_only=True)

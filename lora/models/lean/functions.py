@@ -36,7 +36,10 @@ class _GroupNorm(torch.autograd.Function):
         rows = _rows(x)
         means, squares = rows.mean(1), rows.square().mean(1)
         mean = _over_groups(means, groups)
-        rstd = (_over_groups(squares, groups) - mean.square() + eps).rsqrt()
+        variance = (_over_groups(squares, groups) - mean.square()).clamp_min(
+            0
+        )  # equal values: rounding is below 0
+        rstd = (variance + eps).rsqrt()
         gain = rstd * weight
         ctx.save_for_backward(x, mean, rstd, gain)
         ctx.groups = groups

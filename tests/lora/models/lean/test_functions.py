@@ -54,6 +54,16 @@ def test_group_norm() -> None:
     compare(lean(last), plain(x), (x,))
 
 
+def test_group_norm_of_equal_values() -> None:
+    """The rounded mean of squares may be below the square of the mean; the norm is a number all the same."""
+    x = torch.full((1, 8, 5, 5), 1000.3, requires_grad=True)
+    found = LeanGroupNorm(4, 8)(x)
+    torch.testing.assert_close(found, torch.zeros_like(found), atol=0.3, rtol=0)
+    found.sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
 def compare(found: Tensor, wanted: Tensor, of: tuple[Tensor, ...]) -> None:
     """Both values, and the gradients of their weighted sums."""
     torch.testing.assert_close(found, wanted)
