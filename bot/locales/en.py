@@ -342,7 +342,7 @@ TEXTS = {
         "like, that begins with a letter.{hint}"
     ),
     "keyword-ordinary": (
-        "“{word}” means something already, so your look would get mixed up with it. "
+        "“{word}” means something already, or is made of words that do, so your look would get mixed up with it. "
         "Take a word that nobody uses.{hint}"
     ),
     "keyword-too-many-tokens": "“{word}” is too hard to read for me. Take something shorter.{hint}",
