@@ -788,7 +788,8 @@ TEXTS = {
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "sticker-only-without": (
-        "What shall I draw <i>{words}</i>? Say both, like /sticker a cat {words}, or reply with it to a sticker."
+        "What shall I draw <i>{words}</i>? Say both, like /sticker {example_prompt} {words}, "
+        "or reply with it to a sticker."
     ),
     "option-unknown": (
         "I do not know <code>--{name}</code>. There are {known}. "

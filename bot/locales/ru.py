@@ -830,7 +830,7 @@ TEXTS = {
     "sticker-ask": "Что нарисовать? Напиши, например: <i>{example_prompt}</i>.",
     "sticker-usage": "Скажи, что нарисовать: /sticker <i>{example_prompt}</i>",
     "sticker-only-without": (
-        "Что нарисовать <i>{words}</i>? Напиши целиком: /sticker кот {words}. Или ответь этим на стикер."
+        "Что нарисовать <i>{words}</i>? Напиши целиком: /sticker {example_prompt} {words}. Или ответь этим на стикер."
     ),
     "option-unknown": (
         "Не знаю <code>--{name}</code>. Есть {known}. "
