@@ -6,13 +6,13 @@ import re
 
 _FRONT = re.compile(
     r"\A\s*(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
-    r"(?:i(?:'d| would) like|i want|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+"
-    r"(?=(?:a|an|the|some|one|two|three)\b)",
+    r"(?:i(?:'d| would) like|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+"
+    r"(?=(?:a|an|some|one|two|three)\b)",
     re.IGNORECASE,
 )
 _END = re.compile(
     r"(?:,\s*(?:please|pls|plz|thanks|thank you|thx)"
-    r"|(?<!\bsay)(?<!\bsays)(?<!\bsaying)(?<!\bpretty)(?<!\bword)(?<!\bwith)(?<!\bsign)\s+(?:please|pls|plz))[\s.!?]*\Z",
+    r"|(?<!\bsay)(?<!\bsays)(?<!\bsaying)(?<!\bpretty)(?<!\byes)(?<!\boh)(?<!\bword)(?<!\bwith)(?<!\bsign)\s+(?:please|pls|plz))[\s.!?]*\Z",
     re.IGNORECASE,
 )
 

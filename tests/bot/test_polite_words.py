@@ -16,7 +16,7 @@ from bot.polite_words import without_politeness
         ("please draw me a cute cat", "a cute cat"),
         ("Could you please draw a fox?", "a fox?"),
         ("I'd like a cat, pls", "a cat"),
-        ("i want two cats", "two cats"),
+        ("create two cats", "two cats"),
     ],
 )
 def test_polite_words_are_left_out(text: str, prompt: str) -> None:
@@ -31,7 +31,9 @@ def test_polite_words_are_left_out(text: str, prompt: str) -> None:
         "thank you",
         "pretty please",
         "a cat saying please",
-        "i want to sleep",
+        "i want a hug",
+        "paint the town red",
+        "oh please",
         "draw",
         "a bear that says thanks",
         "пожалуйста, лису",

@@ -31,7 +31,9 @@ def test_prepositions_and_adjectives_add_to_the_prompt(said: str, text: str, ori
     assert (found.text, found.original) == (text, original)
 
 
-@pytest.mark.parametrize("said", ["ещё", "ещё раз!", "ещё одного, пожалуйста", "another one please", "Again"])
+@pytest.mark.parametrize(
+    "said", ["ещё", "другой", "заново", "ещё раз!", "ещё одного, пожалуйста", "another one please", "Again"]
+)
 def test_again(said: str) -> None:
     """In both languages of the bot."""
     assert asks_again(in_english(said, "", "ru"))
