@@ -1,11 +1,13 @@
-"""The command line that the measurements of one base share."""
+"""The command line that the measurements of one base share, and the base."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from lora.drawing import half_denoiser
 from lora.models import sticker_nano
+from lora.models.base_model import Base, load
 
 
 def parser(doc: str | None, *, batch: int = 4) -> argparse.ArgumentParser:
@@ -17,3 +19,10 @@ def parser(doc: str | None, *, batch: int = 4) -> argparse.ArgumentParser:
     flags.add_argument("--device", default="cpu")
     flags.add_argument("--batch", type=int, default=batch, help="drawings made at once")
     return flags
+
+
+def base_of(args: argparse.Namespace, device: str | None = None) -> Base:
+    """The base that the flags name, as a worker loads it: in bfloat16 on a CPU that multiplies it natively."""
+    base = load(args.base, args.cache, device or args.device)
+    half_denoiser.use_bfloat16(base)
+    return base

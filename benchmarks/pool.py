@@ -23,9 +23,10 @@ from typing import Any
 
 import torch
 
+from benchmarks import flags
 from benchmarks.learn_style import Judge, Task, make_judge, make_task
 from lora.models import sticker_nano
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.models.device import pick_device
 from lora.models.hashes import weights_hash
 from lora.models.sources import find
@@ -227,7 +228,7 @@ def _bench() -> Bench:
     """This process's Bench. Its first run makes it, so that a base that cannot be loaded is an error of that run."""
     args, tasks, _, number = _given
     torch.set_num_threads(max(1, torch.get_num_threads() // args.workers) if args.device == "cpu" else 1)
-    base = load(args.base, args.cache, device_of(args.device, number, torch.cuda.device_count()))
+    base = flags.base_of(args, device_of(args.device, number, torch.cuda.device_count()))
     return Bench(base=base, tasks=pickle.loads(tasks.read_bytes()), args=args)
 
 

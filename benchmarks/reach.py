@@ -33,7 +33,7 @@ from benchmarks.learn_style import (
 from benchmarks.sticker_nano import real_drawings
 from lora.data.dataset import SamplePictures, on_flat_background, to_tensor
 from lora.drawing.sampling import Item, Picture, draw, images_of
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.pretrain.drawings import SETS, UNSEEN, load_named
 
 STEPS = 20
@@ -98,7 +98,7 @@ def decoded(base: Base, picture: Image.Image) -> Image.Image:
 def main() -> None:
     parser = flags.parser(__doc__, batch=10)
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     samples(args, base)
     named(args, base)
 

@@ -38,10 +38,9 @@ from benchmarks.learn_style import (
 )
 from benchmarks.sticker_nano import STYLES, Real, chosen_concepts, flat_share, save_sheet
 from lora.adapters import adapter_file
-from lora.drawing import half_denoiser
 from lora.drawing.sampling import Item, Picture, draw
 from lora.jobs import TrainSettings
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.pretrain.drawings import UNSEEN, load_named
 from lora.training.plan import make_plan
 
@@ -140,8 +139,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="2: half of the prompts of steps")
     parser.add_argument("--seeds", type=int, default=1, help="drawings of each of the concepts")
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
-    half_denoiser.use_bfloat16(base)
+    base = flags.base_of(args)
     KINDS[args.what](args, base)
 
 

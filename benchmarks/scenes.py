@@ -26,7 +26,6 @@ from benchmarks.prompts import EMOTION_PROMPTS, SCENES, ScenePrompt
 from benchmarks.scene_judge import BATCH, EPOCHS, Judge, learned, load_judge, right, save
 from benchmarks.scene_studio import SIDE, Shown, learnable, real_scenes
 from benchmarks.sticker_nano import save_sheet
-from lora.models.base_model import load
 from lora.pretrain.drawings import JUDGES, SETS, load_named
 
 UNTRAINED = ("fxemoji", *JUDGES)  # sets with enough of the prompts' things that no base is trained on
@@ -72,7 +71,7 @@ def drawn(args: argparse.Namespace, name: str, prompts: tuple[ScenePrompt, ...])
     if args.pictures:
         paths = [args.pictures / f"{name}-{number:02}.png" for number in range(len(prompts))]
         return [Image.open(path).convert("RGB") for path in paths]
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     pictures = drawings(base, [(scene.prompt, 0) for scene in prompts], args.kept, args.batch)
     save_sheet(pictures, args.sheets / f"{name}.png", columns=10 if name == "scenes" else 8)
     for number, picture in enumerate(pictures):

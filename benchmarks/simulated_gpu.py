@@ -186,7 +186,7 @@ def _compile(base: Base) -> None:
 
 def main() -> None:
     base_model.load = lambda name, cache_dir, device: simulated_base(name)  # type: ignore[assignment]
-    half_denoiser.add_copy = lambda base: None
+    half_denoiser.use_bfloat16 = lambda base: None
     mixed_batches.compile_drawing = _compile
     worker.main()
 

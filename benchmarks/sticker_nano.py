@@ -45,8 +45,7 @@ from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.drawing_cache import CFG, drawings
 from benchmarks.features import features, nearest
 from benchmarks.prompts import COLOUR_PROMPTS, TWO_PARTS
-from lora.drawing import half_denoiser
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.models.sticker_nano import BUNDLED, NAME
 from lora.pretrain.drawings import SETS, held_out, load_named, shared_concepts
 from lora.pretrain.names.held_out_words import held_out_synonyms
@@ -220,8 +219,7 @@ def speed(args: argparse.Namespace, _: Base) -> None:
     from lora.drawing.sticker import StickerMaker
     from lora.jobs import DrawOptions
 
-    base = load(args.base, args.cache, "cpu")
-    half_denoiser.use_bfloat16(base)
+    base = flags.base_of(args, "cpu")
     maker = StickerMaker(args.cache)
 
     def sticker(seed: int) -> float:
@@ -245,7 +243,7 @@ def training(args: argparse.Namespace, _: Base) -> None:
     from lora.training.loop import train
     from lora.training.plan import make_plan
 
-    base = load(args.base, args.cache, "cpu")
+    base = flags.base_of(args, "cpu")
     task = make_task(load_named(args.dir), "fxemoji")
     plan = make_plan(base, TrainSettings(batch_size=4, steps=TIMED_STEPS), samples=len(task.samples))
     plan = replace(plan, checkpoint_steps=TIMED_STEPS)
@@ -278,7 +276,7 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/sheets"))
     parser.add_argument("--kept", type=Path, default=Path("data/cache/kept-drawings"))
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     for name in args.only or FIGURES:
         FIGURES[name](args, base)
 

@@ -42,7 +42,7 @@ from benchmarks.sticker_nano import save_sheet
 from benchmarks.told_apart import SIDE
 from lora.data.dataset import on_flat_background
 from lora.jobs import TrainSettings
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.pretrain.drawings import UNSEEN, load_named
 from lora.training.plan import make_plan
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/cache/styles.jsonl"))
     parser.add_argument("--sheets", type=Path, default=Path("data/cache/styles"))
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     known = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     for style in args.style or UNSEEN:
