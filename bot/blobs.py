@@ -54,9 +54,8 @@ class Blobs:
         self._store = store
         self._lock = asyncio.Lock()
         self._bytes: int | None = None  # of all files; None = not measured since the last sweep
-        self._checked: dict[
-            str, tuple[int, int]
-        ] = {}  # blobs that hold what was written -> their stamps then
+        # Blobs that hold what was written, with the stamps that their files had then.
+        self._checked: dict[str, tuple[int, int]] = {}
 
     @asynccontextmanager
     async def keep(self, *contents: bytes) -> AsyncIterator[list[str]]:

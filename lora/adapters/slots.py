@@ -159,9 +159,8 @@ def _product(flat: Tensor, factors: Tensor) -> Tensor:
 def _summed_products(one: Tensor, other: Tensor, groups: int) -> Tensor:
     """For each group, the sum of ``one_v other_v^T`` over its vectors v: [groups, width of one, width of other]."""
     if groups == 1:
-        return (one.T @ other).unsqueeze(
-            0
-        )  # a batched product does not divide so long a sum among processors
+        # A batched product does not divide so long a sum among processors.
+        return (one.T @ other).unsqueeze(0)
     return torch.bmm(_grouped(one, groups).transpose(1, 2), _grouped(other, groups))
 
 
