@@ -24,6 +24,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from torch import Tensor
 
 from lora.models.lean.blocks import LeanResnet, LeanTransformer, each_for, make_lean
+from lora.models.lean.norms import normed
 
 BLOCKS = (CrossAttnDownBlock2D, CrossAttnUpBlock2D, DownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D)
 LEFT_OUT = ("class_embedding", "add_embedding", "encoder_hid_proj", "time_embed_act")  # of diffusers' own
@@ -60,7 +61,7 @@ class LeanDenoiser(UNet2DConditionModel):
                 x = _seen(attention, resnet.shifted(torch.cat((x, skip), 1), next(shifts)), text)
             for larger in block.upsamplers or ():
                 x = larger(x)
-        return UNet2DConditionOutput(sample=self.conv_out(self.conv_act(self.conv_norm_out(x))))
+        return UNet2DConditionOutput(sample=self.conv_out(normed(self.conv_norm_out, x, silu=True)))
 
     def shifts_of(self, timesteps: Tensor) -> Tensor:
         """What noise levels [n] add to the channels of each block, one block after the other: [n, channels of all]."""
@@ -101,5 +102,6 @@ def suits(unet: Any) -> bool:
         and all(isinstance(part, LeanResnet | LeanTransformer) for part in parts)
         and all(getattr(unet, part, None) is None for part in LEFT_OUT)
         and not unet.config.center_input_sample
+        and unet.config.act_fn == "silu"
         and unet.config.sample_size % 2 ** (len(unet.up_blocks) - 1) == 0
     )

@@ -19,7 +19,8 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lora.models.lean.functions import LeanGroupNorm, attention, geglu, is_half_on_cpu
+from lora.models.lean.functions import LeanGroupNorm, attention, is_half_on_cpu
+from lora.models.lean.norms import gated, normed
 
 
 class LeanResnet(ResnetBlock2D):
@@ -35,10 +36,10 @@ class LeanResnet(ResnetBlock2D):
 
     def shifted(self, x: Tensor, shift: Tensor | None) -> Tensor:
         """``forward`` with what ``shift_of`` gave."""
-        h = self.conv1(_silu(self.norm1(x)))
+        h = self.conv1(normed(self.norm1, x, silu=True))
         if shift is not None:
             h += shift[:, :, None, None]
-        h = self.conv2(_silu(self.norm2(h)))
+        h = self.conv2(normed(self.norm2, h, silu=True))
         return h.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
 
     @staticmethod
@@ -55,7 +56,9 @@ class LeanTransformer(Transformer2DModel):
     def forward(self, x: Tensor, encoder_hidden_states: Tensor, **_: Any) -> tuple[Tensor]:
         """Pictures x [n, channels, h, w] with n texts; with 2n, both of a pair are for the same picture."""
         batch, channels, height, width = x.shape
-        tokens = self.proj_in(self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels))
+        tokens = self.proj_in(
+            normed(self.norm, x).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        )
         for block in self.transformer_blocks:
             call = partial(self._gradient_checkpointing_func, block) if self.gradient_checkpointing else block
             tokens = call(tokens, encoder_hidden_states)
@@ -113,12 +116,13 @@ class LeanGeglu(GEGLU):
     """A linear layer, and then its values times their gates."""
 
     def forward(self, x: Tensor, *_: Any) -> Tensor:
-        return geglu(self.proj(x))
+        return gated(self.proj(x))
 
     @staticmethod
     def suits(block: Any) -> bool:
-        """Whether it is in bfloat16 on a CPU."""
-        return is_half_on_cpu(getattr(block.proj, "weight", None))
+        """Whether it is on a GPU, or in bfloat16 on a CPU."""
+        weight = next(block.proj.parameters())
+        return weight.device.type == "cuda" or is_half_on_cpu(weight)
 
 
 class LeanUpsample(Upsample2D):
@@ -179,11 +183,6 @@ def each_for(x: Tensor, count: int) -> Tensor:
     if len(x) == count:
         return x
     return x.unsqueeze(1).expand(-1, count // len(x), *x.shape[1:]).flatten(0, 1)
-
-
-def _silu(x: Tensor) -> Tensor:
-    """In place where no gradient needs its input."""
-    return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 def _added(y: Tensor, x: Tensor) -> Tensor:
