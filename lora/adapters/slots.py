@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from lora.adapters.slot_layout import Layout, Place
 from lora.adapters.targets import TARGETS
 
+JOINED = ("to_q", "to_k", "to_v")  # of a self-attention: they see the same vectors
 ALIGNED = 8  # elements: halves begin at multiples of 16 bytes, as the matrix units want it
 
 
@@ -45,10 +46,11 @@ class SlottedLayer(nn.Module):
         self.down: Tensor = layer.weight.new_empty(0)
         self.up: Tensor = layer.weight.new_empty(0)
         self.merged: Tensor | None = None
+        self.joined: Tensor | None = None  # of the first of JOINED: the merged weights of all three
 
     def forward(self, x: Tensor) -> Tensor:
         if self.merged is not None:
-            return self._with_merged(x, self.merged)
+            return with_weights(x, self.merged, self.layer)
         if not self.groups:
             return self._plain(x, self.layer.weight)
         if isinstance(self.layer, nn.Conv2d):
@@ -84,16 +86,7 @@ class SlottedLayer(nn.Module):
         count = len(self.merged)
         weight = self.layer.weight.flatten(1).expand(count, -1, -1)
         up, down = self.up[:count], self.down[:count].flatten(2)
-        torch.baddbmm(weight, up, down, alpha=self.scale, out=self.merged.view(weight.shape))
-
-    def _with_merged(self, x: Tensor, weights: Tensor) -> Tensor:
-        if len(weights) == 1:
-            return self._plain(x, weights[0])
-        grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
-        y = torch.bmm(grouped, turned)
-        if self.layer.bias is not None:
-            y.add_(self.layer.bias)  # baddbmm would write the bias out before the product, also when compiled
-        return y.view(*x.shape[:-1], y.shape[-1])
+        torch.baddbmm(weight, up, down, alpha=self.scale, out=self.merged.flatten(2))
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
         if isinstance(self.layer, nn.Conv2d):
@@ -109,6 +102,19 @@ class SlottedLayer(nn.Module):
         low = low.unflatten(1, (groups, -1)).transpose(0, 1)  # [groups, each, rank, h, w]
         added = torch.matmul(up[:, None] * self.scale, low.flatten(3))
         return added.unflatten(3, low.shape[3:]).flatten(0, 1)
+
+
+def with_weights(x: Tensor, weights: Tensor, layer: nn.Linear | nn.Conv2d) -> Tensor:
+    """What a layer makes of x with other weights: [1, ...] for the whole batch, or [groups, out, in] for its groups."""
+    if isinstance(layer, nn.Conv2d):
+        return layer._conv_forward(x, weights[0], layer.bias)
+    if len(weights) == 1:
+        return F.linear(x, weights[0], layer.bias)
+    grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
+    y = torch.bmm(grouped, turned)
+    if layer.bias is not None:
+        y.add_(layer.bias)  # baddbmm would write the bias out before the product, also when compiled
+    return y.view(*x.shape[:-1], y.shape[-1])
 
 
 class _Halves(torch.autograd.Function):
@@ -195,23 +201,41 @@ class SlottedDenoiser:
     def use_groups(self, groups: int, scale: float = 1.0) -> None:
         """From now on a batch is so many groups with an adapter each; with 0 groups it has no adapters."""
         for layer in self.layers.values():
-            layer.groups, layer.scale, layer.merged = groups, scale, None
+            layer.groups, layer.scale, layer.merged, layer.joined = groups, scale, None, None
 
     def use_merged(self, weights: dict[str, Tensor] | None, count: int = 1) -> None:
         """From now on compute with the first ``count`` of these (``merged_weights``), or with None again with halves.
 
         One for all groups of a batch, or one for each. A layer that is not among them computes with halves.
         """
+        known = weights or {}
         for path, layer in self.layers.items():
-            layer.merged = weights[path][:count] if weights is not None and path in weights else None
+            layer.merged = known[path][:count] if path in known else None
+            attention = path.removesuffix(f".{JOINED[0]}")
+            layer.joined = known[attention][:count] if attention != path and attention in known else None
 
     def merged_weights(self, count: int = 1) -> dict[str, Tensor]:
-        """Room for weights with adapters added: of all layers for one adapter, for several where that pays."""
-        return {
+        """Room for weights with adapters added: of all layers for one adapter, for several where that pays.
+
+        By path. Those of a self-attention's JOINED layers are parts of one tensor, by the attention's path.
+        """
+        found = {
             path: layer.layer.weight.new_empty(count, *layer.layer.weight.shape)
             for path, layer in self.layers.items()
             if count == 1 or layer.merging_pays
         }
+        for path in [path.removesuffix(f".{JOINED[0]}") for path in found if path.endswith(f".{JOINED[0]}")]:
+            parts = [f"{path}.{name}" for name in JOINED]
+            if self._may_join(path, parts) and all(part in found for part in parts):
+                found[path] = torch.cat([found[part] for part in parts], 1)
+                found.update(zip(parts, found[path].chunk(len(parts), 1), strict=True))
+        return found
+
+    def _may_join(self, path: str, parts: list[str]) -> bool:
+        """Whether layers see the same vectors, have no bias and give equally many values."""
+        layers = [self.layers[part].layer for part in parts]
+        alike = len({layer.weight.shape for layer in layers}) == 1
+        return path.endswith(".attn1") and alike and all(layer.bias is None for layer in layers)
 
     def merged_bytes(self, count: int) -> int:
         """What ``merged_weights`` takes."""

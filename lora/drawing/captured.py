@@ -18,14 +18,14 @@ from torch import Tensor
 
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.slot_bank import Loaded, SlotBank
-from lora.adapters.slots import SlottedDenoiser
+from lora.adapters.slots import SlottedDenoiser, SlottedLayer, with_weights
 from lora.adapters.targets import DEFAULT_TARGETS
 from lora.drawing.half_decoder import decoder_of
 from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs, fetched
-from lora.models.lean.blocks import attended, each_for
+from lora.models.lean.blocks import LeanAttention, attended, each_for
 from lora.models.offload import free_for_drawing
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
@@ -92,6 +92,7 @@ class CapturedDrawing:
         self._compile_for: set[tuple[int, bool, int]] = set()
         self._merged: dict[int, dict[str, Tensor]] = {}  # for one adapter, and for one of each picture
         self._texts_of = _keep_texts(self.denoiser.unet, 2 * most, base)
+        _join_products(self.denoiser.unet)
         config, side = base.unet.config, base.unet.config.sample_size
         floats: dict[str, Any] = {"device": base.device, "dtype": torch.float32}
         self._x = torch.zeros(most, config.in_channels, side, side, **floats)
@@ -324,6 +325,30 @@ def full_batch(waiting: int, buckets: Sequence[int], compiled: set[int]) -> int:
     full = max(size for size in buckets if size <= waiting)
     padded = min((size for size in buckets if size >= waiting), default=full)
     return waiting if padded in compiled and full not in compiled else full
+
+
+class JoinedAttention(LeanAttention):
+    """Attention of tokens to themselves whose queries, keys and values are one product, if their weights are joined."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        first = attn.to_q
+        if first.joined is None:
+            return super().__call__(attn, hidden_states)
+        return attended(attn, *with_weights(hidden_states, first.joined, first.layer).chunk(3, -1))
+
+
+def _join_products(unet: Any) -> None:
+    """Let self-attention use ``SlottedLayer.joined``."""
+    for name, module in unet.named_modules():
+        lean = name.endswith(".attn1") and isinstance(module.processor, LeanAttention)
+        if lean and isinstance(module.to_q, SlottedLayer):
+            module.set_processor(JoinedAttention())
 
 
 def _room_for(size: int, device: torch.device) -> bool:
