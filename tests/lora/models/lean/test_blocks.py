@@ -4,9 +4,11 @@ import copy
 from dataclasses import replace
 
 import torch
+from torch import nn
 
+from lora.adapters.slots import SlottedLayer
 from lora.models.base_model import Base
-from lora.models.lean.blocks import LEAN, LeanGeglu, make_lean
+from lora.models.lean.blocks import LEAN, LeanGeglu, as_product, is_product, make_lean
 from lora.models.lean.functions import LeanGroupNorm
 
 IN_BFLOAT16 = {LeanGeglu, LeanGroupNorm}  # tests/lora/drawing/test_half_denoiser.py
@@ -44,3 +46,21 @@ def test_gradients_are_the_same(base: Base) -> None:
     ]
     for found, wanted in zip(*gradients, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_a_small_convolution_as_a_product() -> None:
+    """As on a GPU: the values are the same, and channels are last."""
+    conv = nn.Conv2d(8, 16, 1).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 8, 5, 4).to(memory_format=torch.channels_last)
+    found = as_product(conv, x)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, conv(x), atol=1e-5, rtol=1e-5)
+
+
+def test_which_convolutions_are_products() -> None:
+    """None that an adapter is on: the product would leave it out."""
+    small = nn.Conv2d(8, 8, 1)
+    assert is_product(small)
+    others = (nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1, stride=2), nn.Conv2d(8, 8, 1, groups=2))
+    assert not any(is_product(other) for other in (*others, SlottedLayer(small)))
