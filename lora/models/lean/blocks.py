@@ -18,6 +18,7 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from lora.models.lean.functions import LeanGroupNorm, attention, is_half_on_cpu
 from lora.models.lean.norms import gated, normed
@@ -149,23 +150,25 @@ class LeanUpsample(Upsample2D):
     """Twice the width and height, each place four times, and a convolution: one transposed convolution instead.
 
     A 3 x 3 kernel meets each place up to four times. Its weights that meet the same one are added up beforehand, which
-    leaves 4 products of 9.
+    leaves 4 products of 9. All networks that share the weights share the sums: 118 MB of SD 2.1 in bfloat16.
     """
 
-    _kernel: Tensor | None = None  # [channels in, channels out, 4, 4]
+    _kernel: Tensor  # [channels in, channels out, 4, 4]
+
+    def prepare(self) -> None:
+        """Add up the weights. As a buffer they move with the network; no file has them."""
+        self.register_buffer("_kernel", _kernel_of(self.conv.weight), persistent=False)
 
     def forward(self, x: Tensor, output_size: int | None = None, *_: Any, **__: Any) -> Tensor:
         if output_size is not None or type(self.conv) is not nn.Conv2d:  # another size, or an adapter
             return super().forward(x, output_size)
-        if self._kernel is None:
-            self._kernel = upsampling_kernel(self.conv.weight.detach())
         return F.conv_transpose2d(x, self._kernel, self.conv.bias, stride=2, padding=1)
 
     @staticmethod
     def suits(block: Any) -> bool:
-        """Whether it has these steps and no others, on a CPU; its weights must stay as they are."""
+        """Whether it has these steps and no others; its weights must stay as they are."""
         conv = block.conv if block.use_conv and not block.use_conv_transpose and block.interpolate else None
-        if type(conv) is not nn.Conv2d or conv.weight.device.type != "cpu" or block.norm is not None:
+        if type(conv) is not nn.Conv2d or block.norm is not None:
             return False
         return conv.kernel_size == (3, 3) and conv.stride == conv.padding == (1, 1)
 
@@ -176,6 +179,16 @@ def upsampling_kernel(weight: Tensor) -> Tensor:
     tall = wide[:, :, :-1] + wide[:, :, 1:]
     both = (tall[..., :-1] + tall[..., 1:]).transpose(0, 1)
     return both.to(weight.dtype, memory_format=torch.channels_last)
+
+
+_kernels = WeakTensorKeyDictionary()  # upsampling kernels by the weights that they are made of
+
+
+def _kernel_of(weight: Tensor) -> Tensor:
+    found: Tensor | None = _kernels.get(weight)
+    if found is None or (found.device, found.dtype) != (weight.device, weight.dtype):
+        found = _kernels[weight] = upsampling_kernel(weight.detach())
+    return found
 
 
 LEAN: dict[type[nn.Module], Any] = {
@@ -194,6 +207,8 @@ def make_lean(network: nn.Module) -> None:
         lean = LEAN.get(type(module))
         if lean is not None and lean.suits(module):
             module.__class__ = lean
+            if isinstance(module, LeanUpsample):
+                module.prepare()
         if isinstance(module, Attention) and LeanAttention.suits(module):
             module.set_processor(LeanAttention())
 

@@ -4,11 +4,12 @@ import copy
 from dataclasses import replace
 
 import torch
+from diffusers.models.upsampling import Upsample2D
 from torch import nn
 
-from lora.adapters.slots import SlottedLayer
+from lora.adapters.slots import SlottedDenoiser, SlottedLayer
 from lora.models.base_model import Base
-from lora.models.lean.blocks import LEAN, LeanGeglu, as_product, is_product, make_lean
+from lora.models.lean.blocks import LEAN, LeanGeglu, LeanUpsample, as_product, is_product, make_lean
 from lora.models.lean.functions import LeanGroupNorm
 
 IN_BFLOAT16 = {LeanGeglu, LeanGroupNorm}  # tests/lora/drawing/test_half_denoiser.py
@@ -64,3 +65,32 @@ def test_which_convolutions_are_products() -> None:
     assert is_product(small)
     others = (nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1, stride=2), nn.Conv2d(8, 8, 1, groups=2))
     assert not any(is_product(other) for other in (*others, SlottedLayer(small)))
+
+
+def test_networks_with_the_same_weights_share_the_sums_of_the_upsamplers(base: Base) -> None:
+    """A training and a drawing do not need 118 MB each. Sums of weights that were copied are other ones."""
+    shared = [SlottedDenoiser(base.unet, rank=2, targets="attention").unet for _ in range(2)]
+    networks = [*shared, copy.deepcopy(base.unet)]
+    for network in networks:
+        make_lean(network)
+    first, second, other = (
+        [module._kernel.data_ptr() for module in network.modules() if isinstance(module, LeanUpsample)]
+        for network in networks
+    )
+    assert first == second != other
+
+
+def test_the_sums_of_an_upsampler_move_with_it() -> None:
+    network = nn.Sequential(Upsample2D(8, use_conv=True))
+    make_lean(network)
+    network.to(torch.bfloat16)
+    assert network(torch.zeros(1, 8, 4, 4, dtype=torch.bfloat16)).shape == (1, 8, 8, 8)
+    assert not any("kernel" in name for name in network.state_dict())
+
+
+def test_an_adapter_on_an_upsamplers_convolution_is_used() -> None:
+    plain = nn.Sequential(Upsample2D(8, use_conv=True))
+    make_lean(plain)
+    plain[0].conv = SlottedLayer(plain[0].conv)
+    plain[0].conv.merged = torch.zeros(1, 8, 8, 3, 3)
+    torch.testing.assert_close(plain(torch.randn(1, 8, 4, 4))[0, :, 3, 3], plain[0].conv.layer.bias)
