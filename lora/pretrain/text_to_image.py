@@ -101,8 +101,9 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     unseen = held_out(load_named(args.dir))
     used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
     drawings = [rows[i] for i in used]
+    say(rank, "files read")
     variants = Variants(drawings, vocabulary, generator, seed, files=files, used=used, times=args.times)
-    say(rank, f"{len(drawings)} drawings")
+    say(rank, f"captions of {len(drawings)} drawings")
     # The model.
     model = Model(vocabulary).to(device)
     if args.warm:

@@ -20,6 +20,7 @@ from lora.pretrain.acts.sprite import Array
 from lora.pretrain.looks import Look
 
 CHUNK = 32  # pictures of one task
+FREE_CORES = 4  # that each training keeps for itself and the compiler: not every kernel heeds priorities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class Pool:
     """Begins to make pictures when it is constructed; iterating gives chunks [CHUNK or fewer, 4, 256, 256], in order.
 
     Pictures that wait lie in a temporary folder. The processes have a lower priority than this one. ``share`` is the
-    number of trainings that share this machine's cores.
+    number of trainings that share this machine's cores; each has one process for each of its cores but FREE_CORES.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Pool:
     ) -> None:
         self._folder = TemporaryDirectory()
         self._executor = ProcessPoolExecutor(
-            max(1, (os.cpu_count() or 1) // share),
+            max(1, (os.cpu_count() or 1) // share - FREE_CORES),
             # Not forked: this process may use CUDA.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
