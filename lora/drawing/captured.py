@@ -25,7 +25,7 @@ from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs, fetched
-from lora.models.lean.blocks import LeanAttention, attended, each_for
+from lora.models.lean.blocks import LeanAttention, each_for
 from lora.models.offload import free_for_drawing
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
@@ -287,7 +287,7 @@ class CapturedDrawing:
         self._pixels[size].copy_(pixels.permute(0, 2, 3, 1))
 
 
-class KeptText:
+class KeptText(LeanAttention):
     """An attention processor that looks at texts whose keys and values ``keep`` has computed before.
 
     They depend on the text and on the adapter, not on the step.
@@ -304,15 +304,8 @@ class KeptText:
         self.key[: len(texts)].copy_(self._attention.to_k(texts))
         self.value[: len(texts)].copy_(self._attention.to_v(texts))
 
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-    ) -> Tensor:
-        rows = len(hidden_states)
-        return attended(attn, attn.to_q(hidden_states), self.key[:rows], self.value[:rows])
+    def projected(self, attn: Any, x: Tensor, text: Tensor) -> Sequence[Tensor]:
+        return attn.to_q(x), self.key[: len(x)], self.value[: len(x)]
 
 
 def full_batch(waiting: int, buckets: Sequence[int], compiled: set[int]) -> int:
@@ -330,17 +323,11 @@ def full_batch(waiting: int, buckets: Sequence[int], compiled: set[int]) -> int:
 class JoinedAttention(LeanAttention):
     """Attention of tokens to themselves whose queries, keys and values are one product, if their weights are joined."""
 
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-    ) -> Tensor:
+    def projected(self, attn: Any, x: Tensor, text: Tensor) -> Sequence[Tensor]:
         first = attn.to_q
         if first.joined is None:
-            return super().__call__(attn, hidden_states)
-        return attended(attn, *with_weights(hidden_states, first.joined, first.layer).chunk(3, -1))
+            return super().projected(attn, x, text)
+        return with_weights(x, first.joined, first.layer).chunk(3, -1)
 
 
 def _join_products(unet: Any) -> None:

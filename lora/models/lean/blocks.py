@@ -6,6 +6,7 @@ for masks. A block of another kind than these stays as it is. Without gradients,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -118,19 +119,19 @@ class LeanAttention:
         attention_mask: Tensor | None = None,
     ) -> Tensor:
         text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        return attended(attn, attn.to_q(hidden_states), attn.to_k(text), attn.to_v(text))
+        queries, keys, values = self.projected(attn, hidden_states, text)
+        attended: Tensor = attn.to_out[1](attn.to_out[0](attention(queries, keys, values, heads=attn.heads)))
+        return attended
+
+    def projected(self, attn: Any, x: Tensor, text: Tensor) -> Sequence[Tensor]:
+        """Queries of x, keys and values of the text: [n, tokens, width] each."""
+        return attn.to_q(x), attn.to_k(text), attn.to_v(text)
 
     @staticmethod
     def suits(attn: Any) -> bool:
         """Whether it has no norms, and adds and divides nothing."""
         norms = (attn.spatial_norm, attn.group_norm, attn.norm_q, attn.norm_k, attn.norm_cross)
         return not any(norms) and not attn.residual_connection and attn.rescale_output_factor == 1
-
-
-def attended(attn: Any, *values: Tensor) -> Tensor:
-    """What an attention layer makes of its queries, keys and values [n, tokens, width]."""
-    given: Tensor = attn.to_out[1](attn.to_out[0](attention(*values, heads=attn.heads)))
-    return given
 
 
 class LeanGeglu(GEGLU):
