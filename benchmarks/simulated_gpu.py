@@ -63,7 +63,7 @@ class Stream:
 
 
 class SimulatedBank(SlotBank):
-    """Slots whose files are hashed, read and copied, and not sorted."""
+    """Slots whose files are read and copied, and not sorted."""
 
     def write(self, slot: int, data: bytes) -> None:
         assert read_info(data) is not None

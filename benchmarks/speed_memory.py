@@ -38,14 +38,16 @@ def memory(setting: Setting) -> None:
 
 
 def _draw(setting: Setting, base: Base, data: bytes, *, small: bool) -> dict[str, float]:
-    """Draw one, and the peaks so far after each part."""
+    """Draw one; after each part, the peak so far and what is there."""
     found = {}
 
     def so_far(part: str) -> None:
         if setting.device.type == "cuda":
             torch.cuda.synchronize()
             found[f"  {part}, peak so far, GB"] = torch.cuda.max_memory_allocated() / 1e9
+            found[f"  {part}, there, GB"] = torch.cuda.memory_allocated() / 1e9
 
+    so_far("before")
     own = replace(base, captured=mixed_batches.made_for(base, small=small), _embeddings={})
     so_far("buffers and decoder made")
     for event in sampling.draw(own, setup.items([data], 0), steps=setting.steps):

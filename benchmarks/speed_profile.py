@@ -265,7 +265,7 @@ def around(setting: Setting) -> None:
     import pstats
 
     from benchmarks.sd21_shape import samples
-    from lora.adapters.slot_bank import content_key
+    from lora.adapters.slot_bank import content_of
     from lora.data.dataset import SamplePictures, to_tensor
 
     base, files = setup.load_base(setting), setup.adapters(setting)
@@ -278,7 +278,7 @@ def around(setting: Setting) -> None:
         table(
             "around",
             {
-                "key of a file, ms": ms(setting, lambda: content_key(files[0]), 3),
+                "key of a file, ms": ms(setting, lambda: content_of(files[0]), 3),
                 "file into a slot, ms": ms(setting, lambda: bank.write(1, files[0]), 3),
                 "new file, ms": ms(setting, lambda: bank.load([files[next(fresh)]]), 2),
                 "encode one, ms": ms(setting, lambda: base.encode(to_tensor([square])), 5),

@@ -86,14 +86,24 @@ def read_info(data: bytes) -> AdapterInfo | None:
 
 def read_header(data: bytes) -> dict[str, str]:
     """The metadata in a safetensors header. Raises JobError bad-adapter."""
+    metadata = read_json(data).get("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise JobError("bad-adapter", "its header cannot be read")
+    return {str(key): str(value) for key, value in metadata.items()}
+
+
+def read_json(data: bytes) -> dict[str, Any]:
+    """A safetensors header: what is said of each tensor, by its name, and metadata. Raises JobError bad-adapter."""
     size = int.from_bytes(data[:8], "little")
     if len(data) < 10 or len(data) > MAX_BYTES or size > len(data) - 8:
         raise JobError("bad-adapter", "no safetensors file, or a cut-off one")
     try:
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        return {str(key): str(value) for key, value in metadata.items()}
-    except (ValueError, AttributeError, RecursionError) as error:
+        header = json.loads(data[8 : 8 + size])
+    except (ValueError, RecursionError) as error:
         raise JobError("bad-adapter", "its header cannot be read") from error
+    if not isinstance(header, dict):
+        raise JobError("bad-adapter", "its header cannot be read")
+    return header
 
 
 def read_layers(data: bytes) -> Layers:

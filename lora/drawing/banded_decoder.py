@@ -40,6 +40,8 @@ class BandedResnet(nn.Module):
     """diffusers' ``ResnetBlock2D`` as a decoder has it: no time embedding, SiLU, no change of size.
 
     h = conv1(silu(norm1(x))); y = conv2(silu(norm2(h))) + shortcut(x)
+
+    Without a shortcut, y takes the place of x, which nothing reads later.
     """
 
     def __init__(self, resnet: Any, rows: int) -> None:
@@ -50,14 +52,18 @@ class BandedResnet(nn.Module):
         self.conv_shortcut = resnet.conv_shortcut
 
     def forward(self, x: Tensor, temb: Tensor | None = None) -> Tensor:
-        h = _normed(x, self.norm1, self.conv1, self.rows)
-        y = _normed(h, self.norm2, self.conv2, self.rows, torch.float32)
-        for start, end in _bands(x.shape[2], self.rows):
-            own = x[:, :, start:end]
+        h, bands = _normed(x, self.norm1, self.conv1, self.rows), _bands(x.shape[2], self.rows)
+        scale, shift = scale_and_shift(h, self.norm2, bands)
+        y = x.float() if self.conv_shortcut is None else self._room(x)
+        for start, end in bands:
             if self.conv_shortcut is not None:
-                own = self.conv_shortcut(own.to(self.conv_shortcut.weight.dtype))
-            y[:, :, start:end] += own
+                own = x[:, :, start:end].to(self.conv_shortcut.weight.dtype)
+                y[:, :, start:end] = self.conv_shortcut(own)
+            y[:, :, start:end] += _normed_band(h, scale, shift, self.conv2, start, end)
         return y
+
+    def _room(self, x: Tensor) -> Tensor:
+        return _room(x, self.conv2.out_channels, x.shape[2], x.shape[3], torch.float32)
 
 
 class BandedUpsampler(nn.Module):
@@ -96,19 +102,20 @@ class BandedOutput(nn.Module):
         return _normed(x, self.norm, self.conv, self.rows)
 
 
-def _normed(
-    x: Tensor, norm: nn.GroupNorm, conv: nn.Conv2d, rows: int, dtype: torch.dtype | None = None
-) -> Tensor:
-    """conv(silu(norm(x))) of x [n, channels, h, w] for a 3x3 convolution, in ``dtype`` or that of its weights."""
-    height = x.shape[2]
-    scale, shift = scale_and_shift(x, norm, _bands(height, rows))
-    y = _room(x, conv.out_channels, height, x.shape[3], dtype or conv.weight.dtype)
-    for start, end in _bands(height, rows):
-        own = torch.addcmul(shift, x[:, :, max(0, start - 1) : end + 1].float(), scale)
-        y[:, :, start:end] = _convolved(
-            F.silu(own, inplace=True).to(conv.weight.dtype), conv, start, end, height
-        )
+def _normed(x: Tensor, norm: nn.GroupNorm, conv: nn.Conv2d, rows: int) -> Tensor:
+    """conv(silu(norm(x))) of x [n, channels, h, w] for a 3x3 convolution, in the precision of its weights."""
+    bands = _bands(x.shape[2], rows)
+    scale, shift = scale_and_shift(x, norm, bands)
+    y = _room(x, conv.out_channels, x.shape[2], x.shape[3], conv.weight.dtype)
+    for start, end in bands:
+        y[:, :, start:end] = _normed_band(x, scale, shift, conv, start, end)
     return y
+
+
+def _normed_band(x: Tensor, scale: Tensor, shift: Tensor, conv: nn.Conv2d, start: int, end: int) -> Tensor:
+    """conv(silu(scale * x + shift)) of some rows."""
+    own = torch.addcmul(shift, x[:, :, max(0, start - 1) : end + 1].float(), scale)
+    return _convolved(F.silu(own, inplace=True).to(conv.weight.dtype), conv, start, end, x.shape[2])
 
 
 def _convolved(rows: Tensor, conv: nn.Conv2d, start: int, end: int, height: int) -> Tensor:

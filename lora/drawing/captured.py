@@ -26,7 +26,7 @@ from lora.drawing.solver import Solver
 from lora.models.base_model import Base
 from lora.models.graphs import Graphs, fetched
 from lora.models.lean.blocks import LeanAttention, each_for
-from lora.models.offload import free_for_drawing
+from lora.models.offload import free_for_drawing, free_text_encoder
 
 BUCKETS = (1, 2, 4, 8, 16)  # pictures of a batch; a smaller one is padded to the next of these
 SLOTS = 16
@@ -72,10 +72,13 @@ class CapturedDrawing:
     ) -> None:
         """With ``merge_each``, a mixed batch has weights for each picture, else halves; None: if memory allows.
 
-        With ``lean``, a batch of one adapter has halves too, pictures are decoded one by one and in bands, and the VAE
-        is in main memory: that takes 1.5 GB less of SD 2.1 and more time.
+        With ``lean``, a batch of one adapter has halves too, pictures are decoded one by one and in bands, upsamplers
+        have no summed weights, and what is not needed is in main memory, the VAE and between texts the text encoder:
+        that takes 2.1 GB less of SD 2.1 and more time (``benchmarks/memory_budget.py``).
         """
         most = buckets[-1]
+        if lean:
+            free_text_encoder(base)
         self._decoder = decoder_of(base, lean=lean)  # it takes memory for its probes, so it is made first
         if lean:
             free_for_drawing(base)
@@ -84,7 +87,7 @@ class CapturedDrawing:
         self.source = base.unet  # a base with another denoiser needs buffers of its own
         self.buckets = tuple(buckets)
         self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
-        self._halves_shared = make_lean_denoiser(self.denoiser.unet)
+        self._halves_shared = make_lean_denoiser(self.denoiser.unet, upsamplers=not lean)
         self.bank = SlotBank(base, self.denoiser, slots=slots, groups=most)
         self._base = replace(base, unet=self.denoiser.unet)
         self._eager: Any = self.denoiser.unet

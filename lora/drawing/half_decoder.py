@@ -17,6 +17,7 @@ from torch import Tensor
 from lora.drawing.banded_decoder import compute_in_bands
 from lora.models.base_model import Base
 
+LEAN_ROWS = 32  # of a band on a small card
 PROBE = 32  # latents of a side: the float32 decoder takes as much memory as all of drawing at 64
 MOST = 1  # by how many levels of 255 a value of an 8-bit picture may differ from the float32 decoder's
 
@@ -31,7 +32,7 @@ class Decoder:
         self._source, self._bands, self._lean, self.dtype = base, bands, lean, dtype
         self._own = base
         if bands or base.device.type == "cuda":
-            self._copy(rows=None)
+            self._copy(rows=LEAN_ROWS if lean else None)
 
     def _copy(self, *, rows: int | None) -> None:
         vae = _copied(self._source.vae).to(self._source.device)

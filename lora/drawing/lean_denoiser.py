@@ -84,9 +84,9 @@ def _seen(attention: Any, x: Tensor, text: Tensor) -> Tensor:
     return x if attention is None else attention(x, text)[0]
 
 
-def make_lean_denoiser(unet: Any) -> bool:
+def make_lean_denoiser(unet: Any, *, upsamplers: bool = True) -> bool:
     """Make a denoiser lean, in place; whether it is of SD 2's kind. Of one of another kind, the blocks alone change."""
-    make_lean(unet)
+    make_lean(unet, upsamplers=upsamplers)
     if suits(unet):
         unet.__class__ = LeanDenoiser
     return isinstance(unet, LeanDenoiser)
