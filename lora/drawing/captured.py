@@ -74,7 +74,7 @@ class CapturedDrawing:
 
         With ``lean``, a batch of one adapter has halves too, pictures are decoded one by one and in bands, upsamplers
         have no summed weights, and what is not needed is in main memory, the VAE and between texts the text encoder:
-        that takes 2.1 GB less of SD 2.1 and more time (``benchmarks/memory_budget.py``).
+        that takes 2.3 GB less of SD 2.1 and more time (``benchmarks/memory_budget.py``).
         """
         most = buckets[-1]
         if lean:
