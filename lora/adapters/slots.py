@@ -191,6 +191,7 @@ class SlottedDenoiser:
             _replace(self.unet, path, layer)
         self.rank, self.targets = rank, targets
         self.layout = layout_of(self.layers, rank)
+        self._use: tuple[int, float, dict[str, Tensor] | None, int] = (0, 1.0, None, 1)
 
     def bind(self, flat: Tensor) -> None:
         """Let the layers take their halves from flat [groups, size], as views."""
@@ -200,6 +201,7 @@ class SlottedDenoiser:
 
     def use_groups(self, groups: int, scale: float = 1.0) -> None:
         """From now on a batch is so many groups with an adapter each; with 0 groups it has no adapters."""
+        self._use = groups, scale, None, 1
         for layer in self.layers.values():
             layer.groups, layer.scale, layer.merged, layer.joined = groups, scale, None, None
 
@@ -208,11 +210,19 @@ class SlottedDenoiser:
 
         One for all groups of a batch, or one for each. A layer that is not among them computes with halves.
         """
+        self._use = *self._use[:2], weights, count
         known = weights or {}
         for path, layer in self.layers.items():
             layer.merged = known[path][:count] if path in known else None
             attention = path.removesuffix(f".{JOINED[0]}")
             layer.joined = known[attention][:count] if attention != path and attention in known else None
+
+    def use(self, groups: int, weights: dict[str, Tensor] | None, count: int = 1) -> None:
+        """``use_groups`` and ``use_merged``; nothing, if that is so already: to tell SD 2.1's 160 layers takes 2 ms."""
+        now_groups, scale, now_weights, now_count = self._use
+        if (now_groups, scale, now_count) != (groups, 1.0, count) or now_weights is not weights:
+            self.use_groups(groups)
+            self.use_merged(weights, count)
 
     def merged_weights(self, count: int = 1) -> dict[str, Tensor]:
         """Room for weights with adapters added: of all layers for one adapter, for several where that pays.

@@ -218,14 +218,13 @@ class CapturedDrawing:
 
     def _set(self, bucket: int, merged: int) -> None:
         """Let the layers compute with so many merged weights, or with 0 with halves for each picture of the batch."""
-        self.denoiser.use_groups(bucket)
         if not merged:
-            self.denoiser.use_merged(None)
+            self.denoiser.use(bucket, None)
             return
         room = 1 if merged == 1 else self.buckets[-1]
         if room not in self._merged:
             self._merged[room] = self.denoiser.merged_weights(room)
-        self.denoiser.use_merged(self._merged[room], merged)
+        self.denoiser.use(bucket, self._merged[room], merged)
 
     @torch.no_grad()
     def _times_of(self, timesteps: Tensor) -> Tensor:

@@ -151,7 +151,6 @@ class Base:
             truncation=True,
             return_tensors="pt",
         )
-        self.text_encoder.to(self.device)  # offload.free_for_decoding may have moved it
         if self.device.type == "cpu":
             return self.text_encoder(tokens.input_ids)[0]
         if self._text_graphs is None or self._text_graphs.device != self.device:

@@ -267,3 +267,28 @@ def test_a_file_arrives_in_pieces(base: Base, bank: SlotBank, monkeypatch: pytes
     bank.write(2, data)
     assert bank.pool[1].any()
     assert torch.equal(bank.pool[1], bank.pool[2])
+
+
+def test_layers_are_told_how_to_compute_only_if_it_changes(
+    bank: SlotBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoiser = bank.denoiser
+    one, other = denoiser.merged_weights(), denoiser.merged_weights()
+    told: list[int] = []
+    use_groups = denoiser.use_groups
+    monkeypatch.setattr(denoiser, "use_groups", lambda groups: (told.append(groups), use_groups(groups)))
+
+    def weights_used() -> set[int]:
+        return {0 if layer.merged is None else layer.merged.data_ptr() for layer in denoiser.layers.values()}
+
+    for groups, weights in ((2, None), (2, one), (2, other), (4, other), (4, None)):
+        before = len(told)
+        denoiser.use(groups, weights)
+        denoiser.use(groups, weights)
+        assert told[before:] == [groups]
+        assert weights_used() == (
+            {0} if weights is None else {weights[path].data_ptr() for path in denoiser.layers}
+        )
+    use_groups(4, 0.5)
+    denoiser.use(4, None)
+    assert {layer.scale for layer in denoiser.layers.values()} == {1.0}

@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 
 from lora.models.base_model import Base
@@ -20,3 +21,20 @@ def test_embeddings_are_those_of_the_encoder(base: Base) -> None:
             tokens = torch.randint(0, 90, (count, 77), generator=chance)
             found = graphs.encode(encoder, tokens)
             torch.testing.assert_close(found, encoder(tokens)[0], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_only_an_encoder_whose_weights_have_moved_is_moved_back(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs, encoder = TextGraphs(base.device), copy.deepcopy(base.text_encoder)
+    asked: list[torch.device] = []
+    monkeypatch.setattr(encoder, "to", lambda device: (asked.append(device), encoder)[1])
+    tokens = torch.randint(0, 90, (1, 77), generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        graphs.encode(encoder, tokens)
+    assert len(asked) == 1
+    weight = encoder.get_input_embeddings().weight
+    weight.data = 2 * weight.data
+    torch.testing.assert_close(graphs.encode(encoder, tokens), encoder(tokens)[0], rtol=1e-4, atol=1e-5)
+    assert len(asked) == 2
