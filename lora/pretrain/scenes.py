@@ -75,7 +75,8 @@ def plan(
 ) -> list[list[Scene]]:
     """For each row of ``drawings``, one scene of each kind (plain | look | coloured | pair | several | acted).
 
-    A drawing that can be in no scene with a verb is shown in a look instead.
+    A drawing that can be in no scene with a verb is shown in a look instead, and one that can act also acts where
+    others are shown in a look: there are few of them.
     """
     by_style: dict[object, list[int]] = {}
     for row, drawing in enumerate(drawings):
@@ -96,7 +97,8 @@ def plan(
 
 def _made_outside(kind: str, row: int, cast: Cast, rng: Random) -> Scene | None:
     """A scene that other processes make, if it is of such a kind."""
-    if kind == "acted" and (act := cast.act(row, rng)):
+    acts = kind == "acted" or (kind == "look" and cast.can_act(row))
+    if acts and (act := cast.act(row, rng)):
         return Scene(kind="acted", act=act, look=random_look(rng) if rng.random() < ACTED_LOOKS else None)
     return Scene(kind="plain", look=random_look(rng)) if kind in OUTSIDE else None
 

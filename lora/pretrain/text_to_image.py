@@ -6,7 +6,7 @@ v-prediction with zero terminal SNR (Lin et al. 2023, arXiv 2305.08891): without
 The loss has min-SNR weights with gamma 5 (Hang et al. 2023, arXiv 2303.09556). A tenth of the captions are empty, for
 classifier-free guidance. The text encoder also learns the embeddings that a larger one, the teacher, has for words and
 names (``lora.pretrain.words``). ``--warm`` starts with the bundled weights, or others; they may have fewer transformer
-layers. One process for each GPU: each makes a part of the variants of the drawings, and the gradients are averaged.
+layers. One process for each GPU: each has the variants of a part of the drawings, and the gradients are averaged.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from lora.pretrain.vae import parse_arguments, wait_for
 from lora.pretrain.variants import Variants, Vocabulary
 from lora.training.ema import EMA
 
+TAKE_EVERY, MOST_TAKEN = 5, 256  # steps between two times that pictures are taken, and how many then
 SAVE_SECONDS = 240  # between two times that the weights are written
 BEGAN = time.monotonic()
 
@@ -95,16 +96,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     generator = torch.Generator(device).manual_seed(seed)
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
-    # The drawings and their captions. Other processes begin to make pictures while the model is compiled.
-    files = [wait_for(args.dir / f"{name}.safetensors") for name in ("drawings", "icons")]
-    rows = [row for file in files for row in json.loads(file.with_suffix(".json").read_text())]
-    unseen = held_out(load_named(args.dir))
-    used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
-    drawings = [rows[i] for i in used]
-    say(rank, "files read")
-    variants = Variants(drawings, vocabulary, generator, seed, files=files, used=used, times=args.times)
-    say(rank, f"captions of {len(drawings)} drawings")
-    # The model.
+    # The model. The compiler needs the cores, so no other process makes pictures yet.
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary, load_quantized(args.warm))
@@ -115,14 +107,20 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     if not args.no_graph:
         learner.record()
         say(rank, "recorded")
-    # The latents.
+    # The drawings, and the variants that are made on the device.
+    files = [wait_for(args.dir / f"{name}.safetensors") for name in ("drawings", "icons")]
+    rows = [row for file in files for row in json.loads(file.with_suffix(".json").read_text())]
+    unseen = held_out(load_named(args.dir))
+    used = [i for i, row in enumerate(rows) if row["concept"] not in unseen]
+    drawings = [rows[i] for i in used]
     vae = (
         AutoencoderKL.from_pretrained(wait_for(args.vae)).to(device, memory_format=torch.channels_last).eval()
     )
-    pictures = torch.cat([load_file(file)["pictures"] for file in files])[torch.tensor(used)].to(device)
-    variants.encode(pictures, vae)
-    del pictures
-    say(rank, f"latents {tuple(variants.latents.shape)}, captions {tuple(variants.captions.shape)}")
+    say(rank, "files read")
+    variants = Variants(drawings, vocabulary, vae, generator, seed, files=files, used=used, times=args.times)
+    say(rank, f"captions of {len(drawings)} drawings")
+    variants.draw(torch.cat([load_file(file)["pictures"] for file in files])[torch.tensor(used)].to(device))
+    say(rank, f"{variants.ready} variants to begin with")
     # The steps.
     start = printed = saved = time.monotonic()
     seconds = min(args.seconds, args.deadline - time.time()) if args.deadline else args.seconds
@@ -132,6 +130,8 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     while done < 1:
         rate = args.rate * min(1, (learner.steps + 1) / 300) * min(1, max(0.01, (1 - done) / 0.6))
         loss = learner.step(*variants.batch(args.batch, generator), rate)
+        if learner.steps % TAKE_EVERY == 0:
+            variants.take(MOST_TAKEN)
         if learner.steps % 10 == 0:
             done = broadcast((time.monotonic() - start) / seconds, device)
         if rank == 0 and time.monotonic() - printed > 30:
@@ -139,7 +139,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
             say(
                 rank,
                 f"{printed - start:.0f} s step {learner.steps} loss {loss:.4f} words {learner.text_loss:.3f} "
-                f"rate {rate:.1e}",
+                f"rate {rate:.1e}, {variants.ready} variants",
             )
         if rank == 0 and time.monotonic() - saved > SAVE_SECONDS:
             saved = time.monotonic()

@@ -1,6 +1,7 @@
 """The denoiser's training data: every drawing in many scenes, as latents with their captions.
 
-Processes that train together share the work: each makes its part of the variants.
+Processes that train together share the drawings: each has the variants of its part. A training begins with the variants
+that are made on its device, and takes those that other processes make when they are ready.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ from lora.pretrain.augment import BACKGROUND_NAMES, background_colours, on_backg
 from lora.pretrain.captions import described, styled
 
 KINDS = ["plain"] * 6 + ["look"] * 6 + ["acted"] * 8 + ["coloured"] * 2 + ["pair"] + ["several"]
+COMMON = ("holding", "beside", "loving")  # verbs that nearly every drawing fits
+# Shares of a batch: scenes without a verb, emotions, common verbs, other verbs. As planned, without shares, emotions
+# would be a hundredth, and drinking, eating, reading, wearing, riding and so on together a twentieth.
+SHARES = (0.58, 0.14, 0.1, 0.18)
+FEW = 500  # of a group with fewer ready variants, a batch has none
 FORMS = 4  # captions of each variant
 LENGTH = 77
 CHUNK = 128
@@ -61,18 +67,16 @@ class Variants:
     """Latents bf16 [N, V, 8, 32, 32] and caption rows int16 [N, V, FORMS, 77], on the device.
 
     The constructor decides the scenes, makes the captions, and starts processes that make the pictures which are not
-    made on the device; ``encode`` makes the latents. ``files`` hold the drawings (``drawings.safetensors`` and so on),
-    and ``used`` says which of their rows they are. Of each drawing there are ``times`` variants of each of KINDS. If
-    several processes train together, each makes its part of the rows, and ``encode`` gives all parts to all.
+    made on the device. ``files`` hold the drawings (``drawings.safetensors`` and so on), and ``used`` says which of
+    their rows they are. Of each drawing there are ``times`` variants of each of KINDS. If several processes train
+    together, each has the variants of its part of the drawings.
     """
-
-    latents: Tensor
-    captions: Tensor
 
     def __init__(
         self,
         drawings: list[dict[str, object]],
         vocabulary: Vocabulary,
+        vae: AutoencoderKL,
         generator: torch.Generator,
         seed: int,
         *,
@@ -87,49 +91,76 @@ class Variants:
         concepts = [str(drawing["concept"]) for drawing in drawings]
         cast = Cast(drawings, Source(Rows(files, used), concepts))
         self._planned = scenes.plan(self._kinds, drawings, self._rows, rng, cast)
-        self._pool = Pool(
-            files, used, concepts, self._wanted(), share=int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        )
+        self._outside = self._made_outside(rng)
+        share = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        self._pool = Pool(files, used, concepts, [self._wanted(at) for at in self._outside], share=share)
         self._worn = frozenset(row for row, d in enumerate(drawings) if d["concept"] in scenes.EYEWEAR)
-        self._generator = generator
+        self._vae, self._generator = vae, generator
         device = generator.device
+        self._colours = background_colours(device)
         shape = (len(self._rows), len(self._kinds))
         backgrounds = torch.randint(1, len(BACKGROUND_NAMES), shape, generator=generator, device=device)
         white = torch.rand(shape, generator=generator, device=device) < 0.55
         self._backgrounds = torch.where(white, 0, backgrounds)
         self._captions = self._captioned(drawings, vocabulary, rng).to(device)
+        self._latents = torch.empty(*shape, 8, 32, 32, dtype=torch.bfloat16, device=device)
+        self._groups = torch.tensor([[group(scene) for scene in row] for row in self._planned], device=device)
+        self._ready = [torch.empty(0, dtype=torch.long, device=device) for _ in SHARES]
 
-    def _wanted(self) -> list[Wanted]:
-        """What other processes make, in the order in which ``encode`` needs it."""
-        return [
-            Wanted(row=row, act=planned[variant].act, look=planned[variant].look)
+    @property
+    def ready(self) -> int:
+        """The number of variants that have latents."""
+        return sum(len(cells) for cells in self._ready)
+
+    def _made_outside(self, rng: Random) -> list[tuple[int, int]]:
+        """Place of the row and number of the variant of all that other processes make, in random order."""
+        outside = [
+            (place, variant)
             for variant, kind in enumerate(self._kinds)
             if kind in scenes.OUTSIDE
-            for row, planned in zip(self._rows, self._planned, strict=True)
+            for place in range(len(self._rows))
         ]
+        rng.shuffle(outside)
+        return outside
 
-    @torch.no_grad()
-    def encode(self, pictures: Tensor, vae: AutoencoderKL) -> None:
-        """Make the latents of the drawings' ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
-        device, generator = pictures.device, self._generator
-        colours = background_colours(device)
+    def _wanted(self, at: tuple[int, int]) -> Wanted:
+        place, variant = at
+        scene = self._planned[place][variant]
+        return Wanted(row=self._rows[place], act=scene.act, look=scene.look)
+
+    def draw(self, pictures: Tensor) -> None:
+        """Make the variants that are made on the device, of ``pictures``, uint8 [N, 4, 256, 256], straight alpha."""
+        device = pictures.device
         own = torch.tensor(self._rows, device=device)
-        latents = torch.empty(len(own), len(self._kinds), 8, 32, 32, dtype=torch.bfloat16, device=device)
-        outside = (picture for chunk in self._pool for picture in chunk)
         for variant, kind in enumerate(self._kinds):
+            if kind in scenes.OUTSIDE:
+                continue
             for places in torch.arange(len(own), device=device).split(CHUNK):
                 wanted = [self._planned[place][variant] for place in places.tolist()]
-                if kind in scenes.OUTSIDE:
-                    made = np.stack([next(outside) for _ in wanted])
-                    rgba = scenes.placed(torch.from_numpy(made).to(device), generator)
-                else:
-                    rgba = scenes.draw(pictures, own[places], wanted, self._worn, generator)
-                images = on_background(rgba, colours[self._backgrounds[places, variant]])
-                images = images.contiguous(memory_format=torch.channels_last)
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                    latents[places, variant] = vae.encode(images).latent_dist.mode().bfloat16()
-        next(outside, None)  # the pool ends its processes
-        self.latents, self.captions = gathered(latents), gathered(self._captions)
+                rgba = scenes.draw(pictures, own[places], wanted, self._worn, self._generator)
+                self._encode(rgba, places, torch.full_like(places, variant))
+
+    def take(self, most: int = CHUNK) -> int:
+        """Take about ``most`` pictures, or what there is, from the other processes; returns the number."""
+        made = self._pool.take(most)
+        if made is None:
+            return 0
+        cells, self._outside = self._outside[: len(made)], self._outside[len(made) :]
+        places, variants = torch.tensor(cells, device=self._latents.device).unbind(dim=1)
+        self._encode(
+            scenes.placed(torch.from_numpy(made).to(places.device), self._generator), places, variants
+        )
+        return len(made)
+
+    @torch.no_grad()
+    def _encode(self, rgba: Tensor, places: Tensor, variants: Tensor) -> None:
+        """Latents of premultiplied pictures [B, 4, 256, 256], on their backgrounds."""
+        images = on_background(rgba, self._colours[self._backgrounds[places, variants]])
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+            self._latents[places, variants] = self._vae.encode(images).latent_dist.mode().bfloat16()
+        cells, groups = places * len(self._kinds) + variants, self._groups[places, variants]
+        self._ready = [torch.cat([old, cells[groups == n]]) for n, old in enumerate(self._ready)]
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
@@ -145,26 +176,33 @@ class Variants:
         return torch.from_numpy(table).view(len(self._rows), len(self._kinds), FORMS, LENGTH)
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Random latents, float [size, 8, 32, 32], and their compact caption ids [size, 77]."""
+        """Random latents of those that are ready, float [size, 8, 32, 32], and their compact caption ids [size, 77].
 
-        def pick(high: int) -> Tensor:
-            return torch.randint(high, (size,), generator=generator, device=self.latents.device)
+        Of each group of scenes there is its share, in random order: a step's timesteps follow the order.
+        """
+        device = self._latents.device
 
-        rows, variants, forms = pick(len(self.latents)), pick(len(self._kinds)), pick(FORMS)
-        return self.latents[rows, variants].float(), self.captions[rows, variants, forms].long()
+        def pick(high: int, count: int) -> Tensor:
+            return torch.randint(high, (count,), generator=generator, device=device)
+
+        counts = [
+            int(share * size) if len(of) >= FEW else 0 for share, of in zip(SHARES, self._ready, strict=True)
+        ]
+        counts[0] = size - sum(counts[1:])
+        cells = torch.cat([of[pick(len(of), n)] for n, of in zip(counts, self._ready, strict=True) if n])
+        cells = cells[torch.randperm(size, generator=generator, device=device)]
+        latents = self._latents.flatten(0, 1)[cells]
+        captions = self._captions.flatten(0, 1)[cells, pick(FORMS, size)]
+        return latents.float(), captions.long()
+
+
+def group(scene: scenes.Scene) -> int:
+    """The number of a scene's group in SHARES."""
+    if not scene.act:
+        return 0
+    return 1 if scene.act.verb == "feeling" else 2 if scene.act.verb in COMMON else 3
 
 
 def part(rows: int, rank: int, count: int) -> list[int]:
     """The rows of one process of ``count``: all parts have the same length, so the last may begin again at row 0."""
     return [(rank + at * count) % rows for at in range(-(-rows // count))]
-
-
-def gathered(own: Tensor) -> Tensor:
-    """The parts [n, ...] of all processes, one after another: [count * n, ...]."""
-    if not dist.is_initialized():
-        return own
-    # As bytes, because NCCL has no 16-bit integers.
-    sent = own.contiguous().view(torch.uint8)
-    received = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
-    dist.all_gather(received, sent)
-    return torch.cat(received).view(own.dtype)

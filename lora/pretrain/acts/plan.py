@@ -11,7 +11,7 @@ from lora.pretrain.acts.act import Act, Source
 from lora.pretrain.acts.figure import Build
 from lora.pretrain.names.held_out_scenes import is_held_out
 
-FEELING = 0.45  # share of an actor's scenes that show an emotion only
+FEELING = 0.6  # share of an actor's scenes that show an emotion only
 MOOD = 0.25  # share of other scenes in which the actor also has an emotion
 SIGNED = 0.5  # share of emotions that have a sign beside the head
 SIDEWAYS = 0.25  # share of rides by an animal from the side
@@ -75,9 +75,13 @@ class Cast:
         )
         return None if is_held_out(self._concepts[found.actor], what, found.emotion) else found
 
+    def can_act(self, row: int) -> bool:
+        """Whether the drawing is a character, or a thing that gets a face, arms and legs."""
+        return row in self._builds
+
     def _any(self, row: int, rng: Random) -> Act | None:
         roles = [verb for verb, concepts in PROPS.items() if self._concepts[row] in concepts]
-        if row in self._builds and (not roles or rng.random() < 0.5):
+        if self.can_act(row) and (not roles or rng.random() < 0.6):
             return self._of_actor(row, rng)
         if self._concepts[row] in table.SIDEWAYS and rng.random() < 0.6:
             return self._of_animal(row, rng)

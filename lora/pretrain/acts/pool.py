@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def _make_all(wanted: Sequence[Wanted], path: Path) -> Path:
 
 
 class Pool:
-    """Begins to make pictures when it is constructed; iterating gives chunks [CHUNK or fewer, 4, 256, 256], in order.
+    """Begins to make the ``wanted`` pictures when it is constructed; ``take`` gives them in order.
 
     Pictures that wait lie in a temporary folder. The processes have a lower priority than this one. ``share`` is the
     number of trainings that share this machine's cores; each has one process for each of its cores but FREE_CORES.
@@ -98,16 +99,22 @@ class Pool:
             initargs=(list(files), list(used), list(concepts)),
         )
         parts = [wanted[i : i + CHUNK] for i in range(0, len(wanted), CHUNK)]
-        self._tasks: list[Future[Path]] = [
+        self._tasks: deque[Future[Path]] = deque(
             self._executor.submit(_make_all, part, Path(self._folder.name, f"{number}.npy"))
             for number, part in enumerate(parts)
-        ]
+        )
 
-    def __iter__(self) -> Iterator[Array]:
-        self._tasks.reverse()
-        while self._tasks:
-            path = self._tasks.pop().result()
-            yield np.load(path, allow_pickle=False)
+    def take(self, most: int) -> Array | None:
+        """The next pictures that are ready, uint8 [n, 4, 256, 256], n < most + CHUNK; None if there are none.
+
+        It does not wait. A picture that could not be made raises the error of the process that tried.
+        """
+        made: list[Array] = []
+        while self._tasks and self._tasks[0].done() and len(made) * CHUNK < most:
+            path = self._tasks.popleft().result()
+            made.append(np.load(path, allow_pickle=False))
             path.unlink()
-        self._executor.shutdown()
-        self._folder.cleanup()
+        if made and not self._tasks:
+            self._executor.shutdown()
+            self._folder.cleanup()
+        return np.concatenate(made) if made else None

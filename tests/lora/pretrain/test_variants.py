@@ -19,6 +19,7 @@ from lora.pretrain.captions import styled
 from lora.pretrain.looks import Look
 from lora.pretrain.variants import Variants, Vocabulary
 from tests.lora.pretrain.small_set import CONCEPTS, DRAWINGS, PICTURES
+from tests.waiting import until
 
 USED = [0, 1, 7, 9]  # bear, banana, hot beverage, skateboard
 
@@ -34,7 +35,10 @@ def test_other_processes_make_the_same_pictures_in_order(file: Path) -> None:
     concepts = [CONCEPTS[at] for at in USED]
     outlined = Look(layers=(("outline", "thick black"),), seed=1)
     wanted = [Wanted(row=at % 4, look=outlined if at % 2 else None) for at in range(40)]
-    made = np.concatenate(list(Pool([file], USED, concepts, wanted, share=64)))
+    pool = Pool([file], USED, concepts, wanted, share=64)
+    taken: list[np.ndarray] = []
+    until(lambda: taken_all(pool, taken, len(wanted)))
+    made = np.concatenate(taken)
     source = Source(Rows([file], USED), concepts)
     assert made.shape == (40, 4, 256, 256)
     for at in (0, 1, 35, 39):
@@ -48,17 +52,30 @@ def test_rows_of_several_files_follow_each_other(file: Path) -> None:
     assert np.array_equal(rows(1), PICTURES["ghost"])
 
 
-def in_this_process(
-    files: list[Path], used: list[int], concepts: list[str], wanted: list[Wanted], *, share: int
-) -> list[np.ndarray]:
+def taken_all(pool: Pool, taken: list[np.ndarray], count: int) -> bool:
+    if (made := pool.take(1)) is not None:
+        taken.append(made)
+    return sum(len(part) for part in taken) == count
+
+
+class InThisProcess:
     """Stands for the pool: the same pictures, without other processes."""
-    source = Source(Rows(files, used), concepts)
-    return [np.stack([make(one, source) for one in wanted])]
+
+    def __init__(
+        self, files: list[Path], used: list[int], concepts: list[str], wanted: list[Wanted], *, share: int
+    ) -> None:
+        source = Source(Rows(files, used), concepts)
+        self.made = [make(one, source) for one in wanted]
+
+    def take(self, most: int) -> np.ndarray | None:
+        made, self.made = self.made[:most], self.made[most:]
+        return np.stack(made) if made else None
 
 
 def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "KINDS", ["plain", "look", "acted", "coloured", "pair"])
-    monkeypatch.setattr(variants, "Pool", in_this_process)
+    monkeypatch.setattr(variants, "Pool", InThisProcess)
+    monkeypatch.setattr(variants, "FEW", 1)
     torch.manual_seed(0)
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -70,17 +87,27 @@ def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch
     vocabulary = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana")))))
     drawings = [DRAWINGS[at] for at in USED]
     made = Variants(
-        drawings, vocabulary, torch.Generator().manual_seed(0), 0, files=[file], used=USED, times=2
+        drawings, vocabulary, vae, torch.Generator().manual_seed(0), 0, files=[file], used=USED, times=2
     )
     pictures = torch.from_numpy(np.stack([PICTURES[CONCEPTS[at]] for at in USED])).permute(0, 3, 1, 2)
-    made.encode(pictures, vae)
-    assert made.latents.shape == (4, 10, 8, 32, 32)
-    assert made.captions.shape == (4, 10, 4, 77)
-    assert made.latents.isfinite().all()
-    assert (made.latents[:, 0] - made.latents[:, 1]).abs().mean() > 1e-3
+    made.draw(pictures)
+    assert made.ready == 4 * 6
+    device_made = distinct(made)
+    assert made.take(5) == 5
+    while made.take(5):
+        pass
+    assert made.ready == 4 * 10
+    assert len(device_made) < len(distinct(made)) == 4 * 10
     latents, ids = made.batch(3, torch.Generator().manual_seed(1))
     assert latents.shape == (3, 8, 32, 32)
+    assert latents.isfinite().all()
     assert ids.shape == (3, 77)
+
+
+def distinct(made: Variants) -> set[bytes]:
+    """The latents that many batches have."""
+    generator = torch.Generator().manual_seed(2)
+    return {one.numpy().tobytes() for _ in range(20) for one in made.batch(40, generator)[0]}
 
 
 def test_processes_that_train_together_have_all_rows() -> None:
