@@ -5,12 +5,15 @@
 
 The networks have SD 2.1-base's shape and random weights. ``train`` runs ``accelerate launch -m lora train`` with a
 global batch of 16 and takes the times of its steps from metrics.jsonl; the peer is the loop of diffusers' reference
-script with averaged gradients. ``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``:
-``--pictures`` and ``--people`` for each GPU, ``--styles`` in all. The rate is that of the time in which draws
-wait; beside it are that from the first hand-over to the last sticker, and where the time of one picture went. The peer
-loads each person's adapter into a pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon
-as it is measured: one GPU, all, the peer, the others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs``
-or ``blank`` simulates GPUs (``simulated_gpu``).
+script with averaged gradients. Last, one GPU alone trains with a process's part of the batch: what several GPUs lose
+beside that, they lose by summing and waiting; the rest is lost because a smaller batch takes longer a picture.
+
+``draw`` runs the engine ``local`` with a worker on each GPU, fed by ``bot.next_job``: ``--pictures`` and ``--people``
+for each GPU, ``--styles`` in all. The rate is that of the time in which draws wait; beside it are that from the first
+hand-over to the last sticker, and where the time of one picture went. The peer loads each person's adapter into a
+pipeline and draws, in one process on each GPU. A row is printed, and kept, as soon as it is measured: one GPU, all, the
+peer, the others. ``--tiny`` tries the script, on CPUs; ``draw --simulate discs`` or ``blank`` simulates GPUs
+(``simulated_gpu``).
 """
 
 from __future__ import annotations
@@ -125,16 +128,23 @@ def train(setting: Setting, gpus: Sequence[int], steps: int) -> None:
     metadata.write(data, named)
     rows = Rows(setting, "12 one style on several GPUs, global batch 16")
     first: list[float] = []
-    warm = min(WARM_STEPS, steps // 2)
+    rates: dict[int, float] = {}
     for count in turns(gpus):
         if count == PEER:
             _peers(setting, gpus, "peer-train", rows, "reference loop")
             continue
-        losses, seconds = _trained(setting, data, count, steps)
+        losses, each = _trained(setting, data, count, steps, GLOBAL_BATCH // count)
         first = first or losses
         apart = max(abs(a - b) / a for a, b in zip(first, losses, strict=True))
-        rate = (steps - warm) * GLOBAL_BATCH / (seconds[-1] - seconds[warm - 1])
-        rows.add("ours", count, rate, **{"losses apart from the first's by a share of at most": apart})
+        rates[count] = GLOBAL_BATCH / each
+        rows.add(
+            "ours", count, rates[count], **{"losses apart from the first's by a share of at most": apart}
+        )
+    for count in (count for count in rates if count > 1):
+        share = GLOBAL_BATCH // count
+        _, each = _trained(setting, data, 1, steps, share)
+        kept = {f"of {count} times that, {count} GPU keep": rates[count] * each / GLOBAL_BATCH}
+        rows.add(f"ours, batch {share}", 1, share / each, **kept)
 
 
 def _peers(setting: Setting, gpus: Sequence[int], what: str, rows: Rows, who: str) -> None:
@@ -146,13 +156,13 @@ def _peers(setting: Setting, gpus: Sequence[int], what: str, rows: Rows, who: st
             rows.add(who, **json.loads(line))
 
 
-def _trained(setting: Setting, data: Path, count: int, steps: int) -> tuple[list[float], list[float]]:
-    """Losses of all steps of a training, and the seconds at which they were known."""
+def _trained(setting: Setting, data: Path, count: int, steps: int, batch: int) -> tuple[list[float], float]:
+    """Losses of all steps of a training in so many processes, ``batch`` pictures in each, and a step's seconds."""
     output = setting.folder / "trained"
     train = [
         *("lora", "train", f"--pretrained_model_name_or_path={setting.base_folder}"),
         *(f"--train_data_dir={data}", f"--cache_dir={setting.folder / 'cache'}", f"--output_dir={output}"),
-        *("--overwrite_output_dir", f"--train_batch_size={GLOBAL_BATCH // count}", "--rank=16"),
+        *("--overwrite_output_dir", f"--train_batch_size={batch}", "--rank=16"),
         *(f"--max_train_steps={steps}", f"--checkpointing_steps={steps}", "--report_to=none"),
         *(() if setting.tiny else ("--mixed_precision=bf16",)),
     ]
@@ -160,7 +170,9 @@ def _trained(setting: Setting, data: Path, count: int, steps: int) -> tuple[list
         say(line.rstrip())
     found = [json.loads(line) for line in (output / METRICS).read_text().splitlines()]
     assert len(found) == steps
-    return [one["loss"] for one in found], [one["seconds"] for one in found]
+    warm = min(WARM_STEPS, steps // 2)
+    seconds = (found[-1]["seconds"] - found[warm - 1]["seconds"]) / (steps - warm)
+    return [one["loss"] for one in found], seconds
 
 
 def peer_train(setting: Setting, gpus: Sequence[int]) -> None:
