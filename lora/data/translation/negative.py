@@ -16,15 +16,20 @@ from lora.data.translation.negation_words import (
     BEHIND,
     ENDINGS,
     HANGING,
+    HAS_NO,
     NEGATIONS,
     NO,
     NOT_AFTER_NO,
     NOT_BEFORE_NO,
+    NOT_IN,
+    OWNED_BY,
     PREPOSITIONS,
     PRONOUNS,
     SAME,
     SIGNS,
+    WHOSE,
     WITHOUT,
+    WORN,
 )
 from lora.data.translation.noun_phrases import NounPhrases, word_at
 from lora.data.translation.stems import fold, is_word, tokens
@@ -122,14 +127,21 @@ class _Reader:
 
     def _take_in_front(self) -> bool:
         """Take "without a hat" and the like; False if the text goes on with something else."""
-        for words, is_no in ((WITHOUT, False), (NO, True)):
-            if not (used := self._says(words)) or self._quoted() or self._is_phrase(used):
+        for words, allowed in (
+            (WITHOUT, self._may_be_without),
+            (NO, self._may_be_no),
+            (NOT_IN, self._may_be_without),
+            (HAS_NO, self._has_owner),
+        ):
+            if not (used := self._says(words)) or self._quoted() or self._is_phrase(used) or not allowed():
                 continue
-            if not (self._may_be_no() if is_no else self._may_be_without()):
-                continue
-            things = NounPhrases(self._left, used, self.by_script)
+            things, is_no = NounPhrases(self._left, used, self.by_script), words is NO
             if not things.items or _is_named_so(things.items, is_no):
                 continue
+            if words is NOT_IN and not self._is_worn(things.items[0]):
+                continue
+            if words is HAS_NO:
+                self._drop_owned_by()
             self.took_first |= not any(map(is_word, self.kept))
             self.said_no |= is_no
             self.found += things.items
@@ -191,6 +203,21 @@ class _Reader:
         for token in self.kept:
             clause = [] if token in CLAUSE_ENDS else [*clause, fold(token)]
         return NEGATIONS.isdisjoint(clause)
+
+    def _has_owner(self) -> bool:
+        """Whether "у" and a noun stand in front, or "у которого"; "у меня нет денег" shows nobody."""
+        words = [fold(token) for token in self.kept if not token.isspace()]
+        return len(words) > 1 and words[-2] == OWNED_BY and is_word(words[-1]) and words[-1] not in PRONOUNS
+
+    def _drop_owned_by(self) -> None:
+        """Take "у" away from in front of the owner, and all of "у которого"."""
+        last = max(place for place, token in enumerate(self.kept) if fold(token) == OWNED_BY)
+        whose = any(fold(token) in WHOSE for token in self.kept[last:])
+        self.kept[last : None if whose else last + 1] = []
+
+    def _is_worn(self, written: str) -> bool:
+        """Whether somebody wears the thing: "не в шапке"; "не в духе" and "not in Kansas" are no clothes."""
+        return not WORN.isdisjoint(_thing(written, self.by_script).english.split()[-1:])
 
     def _trim(self) -> None:
         """Take away what would hang at the seam: "with", "and", a comma."""

@@ -181,3 +181,66 @@ def test_what_nobody_knows_is_told() -> None:
     found = split("лиса без абракадабры", "ru")
     assert found.english == "абракадабры"
     assert [thing.unknown for thing in found.things] == [("абракадабры",)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "wanted", "english"),
+    [
+        ("ru", "лиса не в шапке", "лиса", "a hat"),
+        ("ru", "лиса не в красной шапке, сидит", "лиса, сидит", "a red hat"),
+        ("ru", "у кота нет шапки", "кота", "a hat"),
+        ("ru", "кот, у которого нет хвоста, спит", "кот, спит", "a tail"),
+        ("ru", "не рисуй шапку", "", "a hat"),
+        ("ru", "лиса, не рисуй шапку и очки", "лиса", "a hat, glasses"),
+        ("uk", "лисиця не в шапці", "лисиця", "a hat"),
+        ("uk", "у кота немає шапки", "кота", "a hat"),
+        ("en", "a fox not in a hat", "a fox", "a hat"),
+        ("en", "a fox not wearing a hat", "a fox", "a hat"),
+    ],
+)
+def test_what_somebody_does_not_wear_or_have_is_left_out(
+    language: str, text: str, wanted: str, english: str
+) -> None:
+    """As "without" says it. Its owner is still drawn."""
+    found = split(text, language)
+    assert (found.wanted, found.english) == (wanted, english)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "лиса не в духе"),
+        ("ru", "кот не в форме"),
+        ("ru", "не в этом дело"),
+        ("ru", "у меня нет денег"),
+        ("ru", "у кота нет слов"),
+        ("ru", "нет войне"),
+        ("ru", "скажи нет шапке"),
+        ("ru", "не рисуй на стенах"),
+        ("ru", "кот говорит «не рисуй шапку»"),
+        ("en", "not bad"),
+        ("en", "not in the mood"),
+        ("en", "not in my house"),
+    ],
+)
+def test_other_negations_stay(language: str, text: str) -> None:
+    """Moods, slogans and what somebody says show no thing that can be left out."""
+    assert split(text, language) == Parts(wanted=text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("es", "gato sin orejas", "ears"),
+        ("es", "gato sin patas", "paws"),
+        ("fr", "chat sans oreilles", "ears"),
+        ("fr", "chat sans pattes", "paws"),
+        ("it", "gatto senza orecchie", "ears"),
+        ("pt", "gato sem patas", "paws"),
+        ("uk", "кіт без вусів", "a mustache"),
+        ("uk", "кіт без вух", "ears"),
+    ],
+)
+def test_parts_of_the_body_are_what_they_mean(language: str, text: str, english: str) -> None:
+    """Names of emoji have other senses of them: "listening" for ears, "ducks" for paws."""
+    assert split(text, language).english == english
