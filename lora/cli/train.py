@@ -233,6 +233,7 @@ def _samples(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
         args.train_data_dir = args.train_data_dir or Path(args.dataset_name)
     if args.train_data_dir is None:
         raise UsageError("--train_data_dir: which folder has the pictures?")
+    _check_apart(args)
     samples = read_samples(args)
     if args.validation_data_dir:
         columns = {
@@ -245,6 +246,17 @@ def _samples(args: argparse.Namespace) -> tuple[list[Sample], list[Sample]]:
         return split_validation(samples, args.validation_share, args.seed)
     except ValueError as error:
         raise UsageError(f"--validation_share {args.validation_share}: {error}") from error
+
+
+def _check_apart(args: argparse.Namespace) -> None:
+    """Raises UsageError if the run would write its pictures among the samples, or remove samples as its own files."""
+    own = [args.output_dir / name for name in ("", run_folder.VALIDATION, run_folder.DRAWINGS)]
+    for flag in ("train_data_dir", "validation_data_dir"):
+        folder = getattr(args, flag)
+        if folder and folder.resolve() in [path.resolve() for path in own]:
+            raise UsageError(
+                f"--output_dir {args.output_dir}: --{flag} is there; train into a folder of its own"
+            )
 
 
 def _load(args: argparse.Namespace) -> Base:

@@ -210,6 +210,20 @@ def test_a_file_in_the_way_is_not_a_full_disk(
         assert f"--output_dir {folder}: {blocked} is a file" in said
 
 
+@pytest.mark.parametrize("flag", ["train_data_dir", "validation_data_dir"])
+@pytest.mark.parametrize("inside", ["", "validation", "compared"])
+def test_the_output_is_apart_from_the_samples(
+    flags: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, inside: str
+) -> None:
+    """Else --overwrite_output_dir could remove samples. The base is not loaded, and no file is written."""
+    samples = tmp_path / "run" / inside
+    shutil.copytree(data, samples)
+    before = sorted(samples.rglob("*"))
+    said = fails([*flags, f"--{flag}={samples}", "--pretrained_model_name_or_path=nowhere"], capsys)
+    assert f"--{flag} is there; train into a folder of its own" in said
+    assert sorted(samples.rglob("*")) == before
+
+
 def test_a_folder_without_write_permission_is_refused_at_once(flags: list[str], tmp_path: Path) -> None:
     """Before the base is loaded, with the folder's name. The test also works for root: it gives up root's rights."""
     closed = tmp_path / "closed"
