@@ -15,6 +15,7 @@ from bot.config import Log
 from bot.errors import ConfigError
 from bot.program import program
 from bot.secret import FORMATS, Token, take_token
+from lora.files import with_output
 
 log = logging.getLogger("bot")
 
@@ -31,6 +32,16 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """The process's exit code: 0 ended, 1 failed, 2 the operator has to mend something."""
+    try:
+        return with_output(lambda: _main(argv))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program(), description=__doc__, add_help=False)
     parser.add_argument("-h", "--help", action="store_true", help="show this, or what a command takes")
     parser.add_argument("--config", type=Path, help="a TOML file in place of ./config.toml")
@@ -39,18 +50,12 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.help and not chosen.command:
         parser.print_help()
         return 0
-    try:
-        if chosen.command:
-            rest += ["--help"] * chosen.help
-            return int(import_module(COMMANDS[chosen.command]).main(rest, chosen.config))
-        if rest:
-            parser.error(f"unknown arguments: {' '.join(rest)}")
-        return _run(chosen.config)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    if chosen.command:
+        rest += ["--help"] * chosen.help
+        return int(import_module(COMMANDS[chosen.command]).main(rest, chosen.config))
+    if rest:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    return _run(chosen.config)
 
 
 def _run(path: Path | None) -> int:

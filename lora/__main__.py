@@ -14,10 +14,19 @@ from pathlib import Path
 from lora.cli import COMMANDS
 from lora.cli.flags import Parser
 from lora.cli.terminal import UsageError
+from lora.files import with_output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    try:
+        return with_output(lambda: _run(argv))
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{_program()}: interrupted\n")
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser, verbs = _parser()
     args, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -32,12 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         return COMMANDS[args.command].run(args) or 0
+    except BrokenPipeError:
+        raise
     except (UsageError, BaseError, CompareError, DatasetError, JobError, ScorerError, OSError) as error:
         sys.stderr.write(f"{_program()} {args.command}: {_words_of(error)}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{_program()} {args.command}: interrupted\n")
-        return 130
 
 
 def _program() -> str:

@@ -1,9 +1,12 @@
-"""Writes files atomically: if the process is killed, a file is complete or not there."""
+"""Writes files atomically: if the process is killed, a file is complete or not there. A command's output, too."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -31,3 +34,15 @@ def _write_and_rename(path: Path, data: bytes) -> None:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def with_output(command: Callable[[], int]) -> int:
+    """Run a command and write out what it has printed. Its exit code, or a shell's of SIGPIPE if nobody reads on."""
+    try:
+        try:
+            return command()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # ``| head`` has ended; Python flushes once more at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE

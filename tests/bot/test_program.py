@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bot import __main__
 from bot.program import program
 from lora.__main__ import main
+from tests import waiting
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,33 @@ def test_each_command_has_its_own_help(command: str, capsys: pytest.CaptureFixtu
         __main__.main([command, "--help"])
     assert ended.value.code == 0
     assert command in capsys.readouterr().out.splitlines()[0]
+
+
+@pytest.mark.parametrize("command", ["bot config", "lora translate prompts.txt"])
+def test_nobody_reads_on(command: str, tmp_path: Path) -> None:
+    """As in `doctor | head -1`: the exit code is a shell's of SIGPIPE, and there is no traceback."""
+    (tmp_path / "prompts.txt").write_text("кот\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    _, said = waiting.output_of(process)
+    assert (process.returncode, "Error" in said) == (128 + signal.SIGPIPE, False)
+
+
+def test_ctrl_c_while_a_program_is_loaded_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its command has begun, too."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.__main__.argparse.ArgumentParser", interrupted)
+    monkeypatch.setattr("lora.__main__._parser", interrupted)
+    assert __main__.main([]) == main([]) == 130
