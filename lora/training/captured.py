@@ -121,8 +121,8 @@ class CapturedTraining:
         run = self._run
         summed, halt = self._message[:-2], self._halt is not None and self._halt.is_set()
         summed.copy_(gradient[0])
-        self._message[-2] = loss
-        self._message[-1] = halt
+        self._message[-2].copy_(loss)
+        self._message[-1].fill_(halt)  # ``= halt`` would copy it from main memory and wait for the GPU
         self._processes.sum(self._message)
         norm = torch.linalg.vector_norm(summed)
         found = torch.cat((self._message[-2:], norm.view(1)))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lora.adapters import lora_layers
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
@@ -113,3 +114,32 @@ def test_the_base_may_be_used_between_steps(
         last = event if isinstance(event, Checkpoint) else last
     assert last is not None
     assert last.adapter == alone[-1].adapter
+
+
+class Seen(TorchDispatchMode):
+    """The names of the operations within it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(str(op))
+        return op(*args, **(kwargs or {}))
+
+
+def test_nothing_waits_for_the_gpu_while_a_step_is_queued(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No value is read from a tensor, and none is copied from Python into one: either would wait for the pass."""
+    learn, seen = captured.CapturedTraining.learn, Seen()
+
+    def watched(self: captured.CapturedTraining, gradient: Tensor, loss: Tensor) -> None:
+        with seen:
+            learn(self, gradient, loss)
+
+    monkeypatch.setattr(captured.CapturedTraining, "learn", watched)
+    what = job(samples)
+    run(base, what, make_plan(base, what.settings, samples=len(samples)), monkeypatch, fast=True)
+    assert "aten._fused_adamw_.default" in seen.names
+    assert not {name for name in seen.names if "lift_fresh" in name or "_local_scalar_dense" in name}
