@@ -1,8 +1,10 @@
-"""Takes away from an English prompt what is said to the bot. Russian has such words in its dictionary."""
+"""What is said to the bot: taken away from an English prompt, and replies that ask for no drawing."""
 
 from __future__ import annotations
 
 import re
+
+from bot.locales import LANGUAGES
 
 _FRONT = re.compile(
     r"\A\s*(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
@@ -21,3 +23,12 @@ def without_politeness(text: str) -> str:
     """The prompt without "please", "could you draw" and the like around it. A text of nothing else stays."""
     without = _END.sub("", _END.sub("", _FRONT.sub("", text)))
     return without if any(map(str.isalnum, without)) else text
+
+
+def small_talk(text: str) -> str | None:
+    """The key of the answer to a reply that asks for no drawing, "thanks!" or "bigger"; None to another reply."""
+    said = re.findall(r"\w+", text.casefold())
+    for key, words in (("reply-thanks", "reply-thanks-words"), ("reply-talk", "reply-talk-words")):
+        if said and any(set(said) <= set(one.TEXTS[words].split()) for one in LANGUAGES.values()):
+            return key
+    return None

@@ -10,6 +10,7 @@ from bot.context import Context
 from bot.draw_request import draw_words, replied_to
 from bot.errors import Buttons, UserError
 from bot.handlers import answers
+from bot.polite_words import small_talk
 from bot.tables import drawings, jobs
 
 DECLINE_SECONDS = (
@@ -31,11 +32,11 @@ async def privately(context: Context) -> None:
 
 
 async def reply(context: Context) -> None:
-    """A text that replies to one of the bot's stickers or questions. Other replies are talk among people."""
+    """A text that replies to one of the bot's stickers or questions. Other replies are talk, as "thanks!" is."""
     if await answers.answer(context):
         return
     model = await replied_to(context)
-    if model is not None and context.message.text:
+    if model is not None and context.message.text and not small_talk(context.message.text):
         await draw_words(context, context.message.text, origin=context.origin, model=model)
 
 

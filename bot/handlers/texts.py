@@ -8,6 +8,7 @@ from bot.draw_request import Model, draw_words, replied_to
 from bot.errors import UserError
 from bot.handlers import captions
 from bot.looks import ready_look
+from bot.polite_words import small_talk
 from bot.tables import drawings, wishes
 from bot.words import clip
 from lora.data.captions import normalise
@@ -24,6 +25,8 @@ async def text(context: Context) -> None:
     elif model is None:
         await _caption(context, words)
         return
+    if model is not None and (key := small_talk(words)):
+        raise UserError(key)
     await draw_words(context, words, origin=context.origin, model=model)
 
 

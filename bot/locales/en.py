@@ -786,6 +786,13 @@ TEXTS = {
         "I still wait for an answer to this: press a button below it, or write <i>no</i>. Then send that again."
     ),
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
+    "reply-thanks": "You are welcome! For the next one, send /sticker and what to draw.",
+    "reply-thanks-words": "thanks thank thx ty tysm you so very much",
+    "reply-talk": (
+        "I cannot draw that. Reply to the sticker with what should change: <i>with a hat</i>, <i>red outline</i>, "
+        "<i>another one</i>."
+    ),
+    "reply-talk-words": "yes yeah no nope ok okay k nice bad bigger larger smaller better worse make it a bit much lol",
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "sticker-only-without": (
         "What shall I draw <i>{words}</i>? Say both, like /sticker {example_prompt} {words}, "

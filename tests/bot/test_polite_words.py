@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.polite_words import without_politeness
+from bot.polite_words import small_talk, without_politeness
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,29 @@ def test_polite_words_are_left_out(text: str, prompt: str) -> None:
 def test_other_texts_stay(text: str) -> None:
     """Where such words are all, or what somebody says."""
     assert without_politeness(text) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ("Thanks!", "reply-thanks"),
+        ("thank you so much", "reply-thanks"),
+        ("Спасибо большое!", "reply-thanks"),
+        ("ок", "reply-talk"),
+        ("нет", "reply-talk"),
+        ("сделай побольше", "reply-talk"),
+        ("bigger", "reply-talk"),
+        ("Make it bigger.", "reply-talk"),
+        ("a bigger hat", None),
+        ("make it red", None),
+        ("no hat", None),
+        ("не в шапке", None),
+        ("another one", None),
+        ("ещё", None),
+        ("", None),
+        ("🙏", None),
+    ],
+)
+def test_small_talk_asks_for_no_drawing(said: str, key: str | None) -> None:
+    """Only if every word of the reply is small talk."""
+    assert small_talk(said) == key

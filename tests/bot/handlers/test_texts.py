@@ -30,6 +30,19 @@ async def test_a_reply_without_a_command_changes_the_drawing(stage: Stage, ada: 
         assert {job.options.outline for job in drawn(running)} == {"none"}
 
 
+async def test_small_talk_in_reply_to_a_drawing_is_answered(stage: Stage, ada: Person) -> None:
+    """No job is made of it."""
+    async with styled(stage, ada) as running:
+        await ada.send("/sticker a fox --seed 42")
+        told = await ada.wait_for("seed 42")
+        jobs = len(drawn(running))
+        await ada.send("Thanks!", reply_to=told)
+        await ada.wait_for("You are welcome")
+        await ada.send("bigger", reply_to=told)
+        await ada.wait_for("I cannot draw that")
+        assert len(drawn(running)) == jobs
+
+
 async def test_options_alone_change_the_newest_drawing(stage: Stage, ada: Person) -> None:
     """With words they are a new drawing; where nothing was drawn yet, the bot asks what to draw."""
     async with stage.bot() as running:
