@@ -6,6 +6,7 @@ worker can run on any machine. Nothing here imports torch.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -190,6 +191,10 @@ class FileContent:
 
     path: Path
     size: int  # bytes
+
+    def changed(self) -> OSError:
+        """The error for a file that does not have this size any more."""
+        return OSError(errno.EIO, "its size has changed", str(self.path))
 
 
 def in_file(path: Path, size: int) -> bytes:

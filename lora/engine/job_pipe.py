@@ -94,11 +94,11 @@ class JobPipe:
         try:
             with part.path.open("rb", buffering=0) as file:
                 if _size(file.fileno()) != part.size:
-                    raise _changed(part)
+                    raise part.changed()
                 while written < part.size:
                     moved = self._move(file.fileno(), part.size - written)
                     if not moved:
-                        raise _changed(part)
+                        raise part.changed()
                     written += moved
         except ConnectionError:
             raise
@@ -135,7 +135,3 @@ def _splice(file: int, pipe: int, most: int) -> int:
 
 def _size(file: int) -> int:
     return os.fstat(file).st_size
-
-
-def _changed(part: FileContent) -> OSError:
-    return OSError(errno.EIO, "its size has changed", str(part.path))

@@ -372,7 +372,7 @@ async def _content(part: bytes | FileContent) -> bytes:
         return part
     content = await asyncio.to_thread(part.path.read_bytes)
     if len(content) != part.size:
-        raise OSError(errno.EIO, "its size has changed", str(part.path))
+        raise part.changed()
     return content
 
 

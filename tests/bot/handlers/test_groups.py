@@ -45,8 +45,10 @@ async def test_each_is_drawn_for_in_their_own_style(stage: Stage, ada: Person, b
         sticker = next(m for m in ben_there.messages if m.kind == "sticker" and m.button("add:1"))
         await ben_there.press(sticker, "again:")
         assert "somebody else's" in await ben_there.wait_for_notice()
+        await ben_there.send("thanks!", reply_to=sticker)
         await ben_there.send("--seed 3", reply_to=sticker)
         await ben_there.wait_for("a fox · CFG 5 · seed 3")
+        assert len([job for job in running.engine.jobs if isinstance(job, Draw)]) == 3  # none of thanks
         assert not [m for m in ada.messages if m.kind == "sticker"]
 
 
