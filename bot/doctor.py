@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from bot.secret import VARIABLE, take_token
 
 CLOCK_SECONDS = 60.0  # more would spoil limits and waits, which Telegram gives as times
 LEAST_BYTES = 1_000_000_000
+LEAST_DAYS = 14  # that a certificate is still valid
 OK, WARN, FAIL = "ok", "warning", "error"
 # Runs in a process of its own, because the bot's imports no torch.
 LOOK_AT_ENGINE = """
@@ -211,7 +213,7 @@ def _mend_base(name: str, wrong: str) -> str:
 
 
 def webhook(settings: Config) -> Iterator[Finding]:
-    """Whether the files of the webhook's TLS can be used."""
+    """Whether the files of the webhook's TLS can be used, and for how long."""
     if not settings.telegram.webhook_url or not (
         settings.telegram.webhook_certificate or settings.telegram.webhook_key
     ):
@@ -221,7 +223,18 @@ def webhook(settings: Config) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(name="webhook", level=FAIL, text=str(error), todo="mend the file, or set the key")
     else:
-        yield Finding(name="webhook", level=OK, text="its certificate can be used")
+        yield _certificate(tls.valid_until(settings.telegram.webhook_certificate))
+
+
+def _certificate(until: datetime | None) -> Finding:
+    """Whether a certificate has ended, or soon will: Telegram then delivers nothing."""
+    if until is None:
+        return Finding(name="webhook", level=OK, text="its certificate can be used")
+    days = (until - datetime.now(UTC)).days
+    level = FAIL if days < 0 else WARN if days < LEAST_DAYS else OK
+    text = f"its certificate {'ended' if days < 0 else 'is valid until'} {until:%Y-%m-%d}"
+    todo = "" if level == OK else "renew it, then start the bot again: it reads the file at its start"
+    return Finding(name="webhook", level=level, text=text, todo=todo)
 
 
 def running(settings: Config) -> Iterator[Finding]:

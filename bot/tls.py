@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from datetime import UTC, datetime
+from pathlib import Path
 
 from bot.config import Telegram
 from bot.errors import ConfigError
+
+PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+# Validity of RFC 5280, 4.1.2.5: a SEQUENCE of two UTCTime (YYMMDDhhmmssZ) or GeneralizedTime (YYYYMMDDhhmmssZ).
+VALIDITY = re.compile(
+    rb"\x30[\x1e\x20\x22](?:\x17\x0d\d{12}|\x18\x0f\d{14})Z(?:\x17\x0d(\d{12})|\x18\x0f(\d{14}))Z"
+)
+
+
+def valid_until(certificate: str) -> datetime | None:
+    """When the first certificate of a PEM file ends, in UTC; None if the file does not tell. Raises OSError."""
+    pem = PEM.search(Path(certificate).read_bytes())
+    found = pem and VALIDITY.search(ssl.PEM_cert_to_DER_cert(pem[0].decode("ascii")))
+    if not found:
+        return None
+    text = (found[2] or b"20" + found[1]).decode()
+    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
 def context(settings: Telegram) -> ssl.SSLContext | None:

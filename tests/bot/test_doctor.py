@@ -7,6 +7,7 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,3 +118,15 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, name: str) -> None:
     assert f"{place} is no f" in found.text
     with pytest.raises(ConfigError, match=f"{place} is no f"), app._only_one(tmp_path / "data"):
         raise AssertionError("it started")
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "todo"),
+    [(90, doctor.OK, ""), (10, doctor.WARN, "renew it"), (-3, doctor.FAIL, "renew it")],
+)
+def test_a_certificate_that_ends_is_told(days: int, level: str, todo: str) -> None:
+    """Two weeks before, and what to do."""
+    until = datetime.now(UTC) + timedelta(days=days, hours=1)
+    found = doctor._certificate(until)
+    assert (found.level, todo in found.todo) == (level, True)
+    assert f"{until:%Y-%m-%d}" in found.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,13 @@ def test_files_that_are_no_certificate_are_told(tmp_path: Path) -> None:
             tls.context(settings(bad, key))
     with pytest.raises(ConfigError, match="no PEM key of the certificate"):
         tls.context(settings(certificate, certificate))
+
+
+@pytest.mark.parametrize("days", [20, 20_000])
+def test_the_end_of_a_certificate_is_read(tmp_path: Path, days: int) -> None:
+    """From 2050 on a certificate writes years in another way. A file without a certificate tells nothing."""
+    certificate, key = make(tmp_path, "-nodes", "-days", str(days))
+    until = tls.valid_until(str(certificate))
+    assert until is not None
+    assert abs(until - datetime.now(UTC) - timedelta(days=days)) < timedelta(hours=1)
+    assert tls.valid_until(str(key)) is None
