@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from bot import sticker_options
 from bot.config import Sticker
 from bot.errors import UserError
+from bot.locales import LANGUAGES
 from bot.sticker_options import StickerRequest
 from bot.words import Words
 from lora.jobs import NO_OUTLINE, DrawOptions
@@ -214,3 +216,11 @@ def test_strength_without_hyphens_is_one_that_it_can_be(
     defaults = sticker_options.defaults(Sticker(), seed=1)
     found = sticker_options.read(text, Sticker(), defaults)
     assert (found.prompt, found.options.strength) == (prompt, strength or defaults.strength)
+
+
+def test_russians_read_russian_names_of_the_options() -> None:
+    """Each that the text of an unknown option tells is one, and every option that has such a name is there."""
+    named = re.findall(r"--([а-яё]+)", LANGUAGES["ru"].TEXTS["option-unknown"])
+    found = {name for name, words in LANGUAGES["ru"].OPTION_WORDS.items() if set(words.split()) & set(named)}
+    assert found == set(LANGUAGES["ru"].OPTION_WORDS)
+    assert set(named) <= {word for words in LANGUAGES["ru"].OPTION_WORDS.values() for word in words.split()}
