@@ -844,7 +844,7 @@ TEXTS = {
     "option-unknown": (
         "Не знаю <code>--{name}</code>. Есть {known}. "
         "Можно и по-русски: --зерно, --шт, --сила, --контур, --вырезка, --без, --стиль. "
-        "Вот так: /sticker {example_prompt} --cfg 7 --зерно 42 --шт 2"
+        "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
     "option-unknown-meant": (
         "Не знаю <code>--{name}</code>. Может быть, <code>--{meant}</code>? Есть {known}. "
