@@ -41,6 +41,7 @@ UNET: dict[str, Any] = {
     "down_block_types": ("CrossAttnDownBlock2D",) * 3,
     "up_block_types": ("CrossAttnUpBlock2D",) * 3,
     "layers_per_block": 1,
+    "transformer_layers_per_block": (1, 2, 2),
     "cross_attention_dim": 256,
     "attention_head_dim": (2, 4, 8),  # the number of heads, despite its name
     "use_linear_projection": True,
@@ -49,7 +50,7 @@ TEXT_ENCODER: dict[str, Any] = {
     **CLIP_TEXT,
     "hidden_size": 256,
     "intermediate_size": 1024,
-    "num_hidden_layers": 4,
+    "num_hidden_layers": 6,
     "num_attention_heads": 4,
     "projection_dim": 256,
     "pad_token_id": 49407,
