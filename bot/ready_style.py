@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 FILE = Path(__file__).parents[1] / "lora" / "bundled" / "ready-style.safetensors"
 BASE = Base.name  # the base that it is made for: the default of the settings
-MAX_BYTES = 1 << 20
+MAX_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
