@@ -34,7 +34,7 @@ class ReadyStyle:
 async def load(store: Store, blobs: Blobs, file: Path = FILE) -> ReadyStyle | None:
     """Store the bundled adapter as a blob that a row keeps. None, with a line in the log, if there is none to use."""
     try:
-        data = file.read_bytes()  # noqa: ASYNC240 - at most a megabyte, once
+        data = file.read_bytes()  # noqa: ASYNC240 - two megabytes at most, once
         keyword, base = _about(data)
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("there is no ready-made style: %s", type(error).__name__)

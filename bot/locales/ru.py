@@ -10,6 +10,7 @@ DATE_FORM = "%d.%m.%Y %H:%M"
 PLURAL_FORMS = 3
 EXAMPLE_PROMPTS = {
     "a rocket": "ракета",
+    "a bear riding a bicycle": "медведь едет на велосипеде",
     "a fox drinking coffee": "лиса пьёт кофе",
 }
 COMMAND_WORDS = {

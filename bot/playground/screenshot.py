@@ -20,7 +20,7 @@ from bot.playground.run import bot_process, say
 from bot.playground.server import serve
 
 ROOT = Path(__file__).parents[2]
-PROMPTS = ("a house --seed 9", "a rocket --seed 11")
+PROMPTS = ("a cat wearing sunglasses --seed 9", "a bear riding a bicycle --seed 11")
 SIZE = (1200, 850)  # px
 DRAW_SECONDS = 300.0
 PAGE_SECONDS = 30.0

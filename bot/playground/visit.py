@@ -26,7 +26,7 @@ T = TypeVar("T")
 KEYWORD = "bomux"
 SAMPLES = 24
 # Each with the seed of its drawings. None of them is among the samples.
-PROMPTS = {"a rocket": 9, "a cat": 10, "a house": 11}
+PROMPTS = {"a bear riding a bicycle": 9, "a cat wearing sunglasses": 10, "a happy sun": 11}
 CFGS = (3, 5, 8)
 USUAL_CFG = 5  # of the drawing without the style, which stands beside the others
 TRIES = 3  # of a drawing of which nothing was left after cutting it out
