@@ -6,7 +6,7 @@ from bot.store import Store
 from bot.tables import settings
 
 SETTING = "example prompt of the base"
-DRAWN_BY_ALL = "a rocket"  # until a worker has reported its base for the first time
+DRAWN_BY_ALL = "a bear riding a bicycle"  # until a worker has reported its base for the first time
 
 
 class ExamplePrompt:

@@ -14,8 +14,7 @@ from lora.models.profiles import PROFILES
 from tests.bot.conftest import Stage
 
 # Sheets of these were looked at before they became examples: docs/contact-sheet.png, docs/sticker-nano.png,
-# docs/sticker-nano-scenes.png, and for
-# Stable Diffusion 2.1 its authors' model card.
+# docs/sticker-nano-scenes.png, and for Stable Diffusion 2.1 its authors' model card.
 LOOKED_AT = {"sticker-nano": {"a rocket", "a house", "an owl", "a bear riding a bicycle"}}
 
 

@@ -87,13 +87,13 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
         await ada.send("/sticker a fox --style zuvix")
         await ada.wait_for("no style “zuvix”. There is: bomux")
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "again:")
-        await ada.wait_for(lambda message: "ready-made" in message.text and "seed 1" not in message.text)
+        await ada.wait_for(lambda message: "ready-made" in message.text and "seed 1\n" not in message.text)
         await ada.send("/styles")
         assert "✨ bomux: ready-made for everybody" in (await ada.wait_for("no style yet")).text
         await ada.send("/new bomux")
         await ada.wait_for("bomux is open")
         await ada.send("/sticker a red fox --seed 2")
-        assert "your style: it is not trained yet" in (await ada.wait_for("seed 2")).text
+        assert "your style: it is not trained yet" in (await ada.wait_for("seed 2\n")).text
         assert running.engine.jobs[-1].adapter is None
         assert await running.parts.store.value("SELECT count(*) FROM style") == 1
 
