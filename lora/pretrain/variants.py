@@ -54,8 +54,15 @@ class Vocabulary:
 
     def rows(self, text: str, length: int = LENGTH) -> list[int]:
         """The compact ids of a text, padded with the end token, as in the pipeline."""
-        ids = [self.bos, *(i for word in text.split() for i in _tokens(word))][: length - 1]
-        return self.compact(np.array(ids + [self.eos] * (length - len(ids)))).tolist()
+        ids = np.empty(length, dtype=np.int16)
+        self.write(text, ids)
+        return ids.tolist()
+
+    def write(self, text: str, ids: np.ndarray) -> None:
+        """Write ``rows`` of a text to ``ids``, int16 [length]."""
+        found = [self.bos, *(i for word in text.split() for i in _tokens(word))][: len(ids) - 1]
+        ids[: len(found)] = self._row[found]
+        ids[len(found) :] = self._row[self.eos]
 
     def compact(self, ids: np.ndarray) -> np.ndarray:
         """CLIP's ids as compact ones."""
@@ -164,16 +171,15 @@ class Variants:
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
-        rows = [
-            vocabulary.rows(
-                styled(str(d["style"]), described(d, scene, drawings, rng), background, rng, scene.look)
-            )
-            for d, planned, on in zip((drawings[i] for i in self._rows), self._planned, names, strict=True)
-            for scene, background in zip(planned, on, strict=True)
-            for _ in range(FORMS)
-        ]
-        table = np.array(rows, dtype=np.int16)
-        return torch.from_numpy(table).view(len(self._rows), len(self._kinds), FORMS, LENGTH)
+        table = np.empty((len(self._rows), len(self._kinds), FORMS, LENGTH), dtype=np.int16)
+        for place, (row, planned) in enumerate(zip(self._rows, self._planned, strict=True)):
+            drawing = drawings[row]
+            for variant, scene in enumerate(planned):
+                for form in range(FORMS):
+                    what = described(drawing, scene, drawings, rng)
+                    text = styled(drawing["style"], what, names[place][variant], rng, scene.look)
+                    vocabulary.write(text, table[place, variant, form])
+        return torch.from_numpy(table)
 
     def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random latents of those that are ready, float [size, 8, 32, 32], and their compact caption ids [size, 77].
