@@ -177,7 +177,7 @@ class Variants:
             for variant, scene in enumerate(planned):
                 for form in range(FORMS):
                     what = described(drawing, scene, drawings, rng)
-                    text = styled(drawing["style"], what, names[place][variant], rng, scene.look)
+                    text = styled(str(drawing["style"]), what, names[place][variant], rng, scene.look)
                     vocabulary.write(text, table[place, variant, form])
         return torch.from_numpy(table)
 
