@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 KEYWORD = "bomux"
 SAMPLES = 24
-# Each with the seed of its drawings. None of them is among the samples.
+# Each with the seed of its drawings. None of them is among the samples, but a sun without a face is.
 PROMPTS = {"a bear riding a bicycle": 9, "a cat wearing sunglasses": 10, "a happy sun": 11}
 CFGS = (3, 5, 8)
 USUAL_CFG = 5  # of the drawing without the style, which stands beside the others
