@@ -18,9 +18,9 @@ MAX_BYTES = 1_500_000  # of a notebook with its pictures
 # Durations, and lines that come every few seconds, differ from run to run, so they are removed.
 TIMES = (
     r"(?<=\[)\d[\d:]*<[\d:]+, +[\d.]+(s/step|step/s), ",
+    r"^comparing \d+ checkpoints: \d+/\d+(, \d+ s left)?\n",
+    r"^drawn \d+ of \d+(, \d+ s left)?\n",
     r", \d+ s left",
-    r"^comparing \d+ checkpoints: \d+/\d+\n",
-    r"^drawn \d+ of \d+\n",
 )
 
 

@@ -22,7 +22,7 @@ from lora.__main__ import main
 from lora.jobs import Sample
 from lora.sheets.contact_sheet import Line
 from notebooks import page
-from notebooks.execute import FOLDER, MAX_BYTES, NAMES, execute, set_parameters
+from notebooks.execute import FOLDER, MAX_BYTES, NAMES, TIMES, execute, set_parameters
 from tests.sample_folder import write_folder
 
 MACHINE = "--device=cpu --threads=1"
@@ -126,11 +126,12 @@ def test_every_sample_is_shown(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_kept_is_whole_small_and_anonymous(name: str) -> None:
-    """Every code cell was run, in order, without an error; no folder of some machine is named."""
+    """Every code cell was run, in order, without an error; no folder and no duration of some machine is named."""
     path = FOLDER / f"{name}.ipynb"
     assert path.stat().st_size <= MAX_BYTES
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
+    assert not re.search("|".join(TIMES), words(notebook), flags=re.MULTILINE)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
