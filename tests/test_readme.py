@@ -37,7 +37,7 @@ def test_a_file_of_prompts_is_made_before_it_is_used(tmp_path: Path, name: str) 
     (made,) = (command for command in commands[:use] if "> prompts.txt" in command)
     subprocess.run(["sh", "-c", made], cwd=tmp_path, check=True)
     prompts = (tmp_path / "prompts.txt").read_text().splitlines()
-    assert prompts == ["a fox", "a cup of coffee", "a bear riding a bicycle"]
+    assert prompts == ["a fox", "an owl", "a bear riding a bicycle"]
 
 
 def test_the_commands_are_known() -> None:
