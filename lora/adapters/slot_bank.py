@@ -51,13 +51,10 @@ class SlotBank:
         self._strength = torch.zeros(groups, 1, **like)
         self._loaded: OrderedDict[Content, Loaded] = OrderedDict()  # the last used one last
         self._free = list(range(slots, NO_ADAPTER, -1))
-        self._known: OrderedDict[int, tuple[bytes, Content]] = (
-            OrderedDict()
-        )  # id of bytes -> them and their key
-        self._gathered: tuple[tuple[Entry, ...], Tensor] = (
-            (),
-            torch.empty(0),
-        )  # of files laid out like the last
+        # id of bytes -> them and their key
+        self._known: OrderedDict[int, tuple[bytes, Content]] = OrderedDict()
+        # of files laid out like the last
+        self._gathered: tuple[tuple[Entry, ...], Tensor] = ((), torch.empty(0))
         self._in_use: set[Content] = set()  # keys of the files of the batch that is drawn
         self._ahead: set[Content] = set()  # of those that were loaded for later ones since
         # Copies for later batches do not wait for the steps of this one that are queued.

@@ -147,7 +147,7 @@ class Variants:
                 rgba = scenes.draw(pictures, own[places], wanted, self._worn, self._generator)
                 self._encode(rgba, places, torch.full_like(places, variant))
 
-    def take(self, most: int = CHUNK) -> int:
+    def take(self, most: int) -> int:
         """Take about ``most`` pictures, or what there is, from the other processes; returns the number."""
         made = self._pool.take(most)
         if made is None:
