@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from lora.data.captions import normalise
 from lora.errors import BaseError as BaseError
 from lora.models import sources
-from lora.models.device import pick_device
+from lora.models.device import keep_freed_memory, pick_device
 from lora.models.hashes import weights_hash as weights_hash
 from lora.models.parts import NETWORKS, load_parts
 from lora.models.picture_norm import use_picture_norms
@@ -167,6 +167,8 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
     because its rounding errors would be visible.
     """
     on = pick_device(device)
+    if on.type == "cpu":
+        keep_freed_memory()
     folder = sources.find(name, cache_dir, download=download)
     dtype = torch.bfloat16 if on.type == "cuda" else torch.float32
     parts = load_parts(folder, dtype)
