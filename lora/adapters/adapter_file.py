@@ -14,14 +14,15 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from lora.adapters import layer_names, peft_settings
 from lora.jobs import JobError
 
 MAX_BYTES = 512 * 2**20
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # in the order of the format's library
+_NAMES = dict(zip(FLOATS, ("F16", "BF16", "F32", "F64"), strict=True))
 _TYPES: dict[Any, Any] = {"str": str, "int": int, "float": (int, float)}
 
 
@@ -57,14 +58,28 @@ Layers = dict[str, LayerWeights]  # by the layer's path in the denoiser
 
 
 def to_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """A safetensors file; its bytes depend on its content alone (the library orders metadata at random)."""
-    data = save(tensors, metadata=metadata)
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    """A safetensors file of tensors on any one device; its bytes depend on its content alone.
+
+    The library's ``save`` gives the same file with metadata in a random order. But it copies the tensors several times,
+    which takes 0.2 s for the state of a training of SD 2.1.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    end, ordered = 0, []
+    for name in sorted(tensors, key=lambda name: (-FLOATS.index(tensors[name].dtype), name)):
+        tensor = tensors[name].detach()
+        start, end = end, end + tensor.nbytes
+        kind = _NAMES[tensor.dtype]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [start, end]}
+        ordered.append(tensor.reshape(-1).view(torch.uint8))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the format wants tensors to begin at a multiple of 8
-    return len(text).to_bytes(8, "little") + text + data[end:]
+    parts = [part.numpy().data for part in _in_main_memory(ordered)]
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def _in_main_memory(parts: list[Tensor]) -> list[Tensor]:
+    """From a GPU in one transfer: each transfer waits for it, and a state has hundreds of tensors."""
+    return parts if not parts or parts[0].device.type == "cpu" else [torch.cat(parts).cpu()]
 
 
 def read_info(data: bytes) -> AdapterInfo | None:

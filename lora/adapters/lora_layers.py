@@ -111,12 +111,10 @@ def activate(base: Base, name: str | None, *, train: bool = False) -> None:
 
 def save_adapter(base: Base, name: str, about: AdapterInfo) -> bytes:
     """An adapter's weights and what it says of itself, as safetensors."""
-    state = {key: weight.detach().cpu().contiguous() for key, weight in weights_of(base, name).items()}
     layers = list(TARGETS[about.targets])
     config = {"r": about.rank, "lora_alpha": about.alpha, "target_modules": layers, "bias": "none"}
-    return to_bytes(
-        state, {"format": "pt", **peft_settings.to_entry(config), "stickersmith": json.dumps(asdict(about))}
-    )
+    entries = {"format": "pt", **peft_settings.to_entry(config), "stickersmith": json.dumps(asdict(about))}
+    return to_bytes(dict(weights_of(base, name)), entries)
 
 
 def use_file(base: Base, data: bytes | None) -> AdapterInfo | None:

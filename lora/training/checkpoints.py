@@ -110,15 +110,15 @@ def adapter(run: Run, step: int) -> bytes:
 
 def _state(run: Run, step: int) -> bytes:
     """The state file after ``step`` steps."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for key, weight in lora_layers.weights_of(run.base, run.adapter).items():
-        tensors[f"weight/{key}"] = weight.detach().cpu()
+        tensors[f"weight/{key}"] = weight
+        known = run.optimizer.state[weight]
         for moment in MOMENTS:
             # AdamW has no moments for a weight that never had a gradient. They start at zero.
-            value = run.optimizer.state[weight].get(moment, torch.zeros_like(weight))
-            tensors[f"{moment}/{key}"] = value.detach().cpu()
+            tensors[f"{moment}/{key}"] = known[moment] if moment in known else torch.zeros_like(weight)
     if run.ema:
-        tensors |= {f"average/{key}": value.cpu() for key, value in run.ema.values.items()}
+        tensors |= {f"average/{key}": value for key, value in run.ema.values.items()}
     return adapter_file.to_bytes(tensors, {"step": str(step), "training": json.dumps(run.fingerprint)})
 
 

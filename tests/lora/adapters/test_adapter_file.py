@@ -11,8 +11,8 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load, save
 from torch import Tensor
 
-from lora.adapters import lora_layers
-from lora.adapters.adapter_file import read_layers
+from lora.adapters import adapter_file, lora_layers
+from lora.adapters.adapter_file import FLOATS, read_header, read_layers, to_bytes
 from lora.adapters.lora_layers import use_file
 from lora.jobs import JobError
 from lora.models.base_model import Base
@@ -203,3 +203,16 @@ def outcome(base: Base, data: bytes) -> str:
     except JobError as error:
         return error.code
     return "used"
+
+
+def test_a_written_file_is_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte for byte, whatever the types, shapes and names; also if it comes from a GPU in one transfer."""
+    tensors = {f"{kind}.{n}": torch.randn(n, 3, 1).to(kind) for n in (2, 0, 5) for kind in FLOATS}
+    tensors |= {"alpha": torch.tensor(4.0), "turned": torch.randn(3, 5).t()}
+    theirs = save({key: value.contiguous() for key, value in tensors.items()}, {"format": "pt"})
+    assert to_bytes(tensors, {"format": "pt"}) == theirs
+    monkeypatch.setattr(adapter_file, "_in_main_memory", lambda parts: [torch.cat(parts).cpu()])
+    assert to_bytes(tensors, {"format": "pt"}) == theirs
+    several = to_bytes(tensors, {"b": "1", "a": "é"})
+    assert several == to_bytes(dict(reversed(tensors.items())), {"a": "é", "b": "1"})
+    assert read_header(several) == {"a": "é", "b": "1"}
