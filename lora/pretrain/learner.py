@@ -22,7 +22,6 @@ from lora.pretrain.variants import Vocabulary
 from lora.training.ema import EMA
 
 CAPTION_DROPOUT = 0.1  # share of captions that are replaced by the empty one, for classifier-free guidance
-TOKEN_DROPOUT = 0.02  # share of tokens that are replaced by token 0, which so learns to mean "any word"
 TEACHER_TEXTS = 256  # texts of one text loss
 TEACHER_WEIGHT = 0.08  # of the text loss; the denoising loss has weight 1
 TEACHER_EVERY = 4  # steps between two text losses: texts are learned much faster than pictures
@@ -48,7 +47,7 @@ class StepLosses:
         self._alphas_cumprod = DDIMScheduler(**SCHEDULER).alphas_cumprod.to(device)
         ids = torch.from_numpy(vocabulary.compact(words["ids"].long().numpy()))
         self._texts, self._teacher = ids.to(device), words["embeddings"].float().to(device)
-        self._bos, self._eos = vocabulary.rows("", 2)
+        _, self._eos = vocabulary.rows("", 2)
         self._empty = torch.tensor(vocabulary.rows(""), device=device)
 
     def denoising_loss(self, latents: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:
@@ -57,9 +56,7 @@ class StepLosses:
         ``w_i`` is the min-SNR weight, but at least MIN_LOSS_WEIGHT.
         """
         device = latents.device
-        # Captions, of which some lose tokens and some become empty.
-        dropped = torch.rand(ids.shape, generator=generator, device=device) < TOKEN_DROPOUT
-        ids = torch.where(dropped & (ids != self._bos) & (ids != self._eos), 0, ids)
+        # Captions, of which some become empty.
         empty = torch.rand(len(ids), 1, generator=generator, device=device) < CAPTION_DROPOUT
         ids = torch.where(empty, self._empty, ids)
         noise = torch.randn(latents.shape, generator=generator, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -74,6 +75,17 @@ def _make_all(wanted: Sequence[Wanted], path: Path) -> Path:
     return path
 
 
+def _context() -> multiprocessing.context.BaseContext:
+    """Processes are forked from one that has imported what they need, and has not used CUDA as this one may have.
+
+    To import torch takes 5 s of a core, and the main module, which each process runs again, may do so.
+    """
+    context = multiprocessing.get_context("forkserver")
+    main = sys.modules["__main__"].__spec__
+    context.set_forkserver_preload([__name__, *([main.name] if main else [])])
+    return context
+
+
 class Pool:
     """Begins to make the ``wanted`` pictures when it is constructed; ``take`` gives them in order.
 
@@ -93,8 +105,7 @@ class Pool:
         self._folder = TemporaryDirectory()
         self._executor = ProcessPoolExecutor(
             max(1, (os.cpu_count() or 1) // share - FREE_CORES),
-            # Not forked: this process may use CUDA.
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=_context(),
             initializer=_start,
             initargs=(list(files), list(used), list(concepts)),
         )

@@ -21,6 +21,7 @@ from lora.pretrain.variants import Variants, Vocabulary
 from tests.lora.pretrain.small_set import CONCEPTS, DRAWINGS, PICTURES
 from tests.waiting import until
 
+VOCABULARY = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana sad happy")))))
 USED = [0, 1, 7, 9]  # bear, banana, hot beverage, skateboard
 
 
@@ -72,7 +73,9 @@ class InThisProcess:
         return np.stack(made) if made else None
 
 
-def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def made(file: Path, monkeypatch: pytest.MonkeyPatch) -> Variants:
+    """Four drawings, each in ten variants, of which six are made on the device."""
     monkeypatch.setattr(variants, "KINDS", ["plain", "look", "acted", "coloured", "pair"])
     monkeypatch.setattr(variants, "Pool", InThisProcess)
     monkeypatch.setattr(variants, "FEW", 1)
@@ -84,13 +87,16 @@ def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch
         latent_channels=8,
         norm_num_groups=2,
     ).eval()
-    vocabulary = Vocabulary(torch.tensor(sorted(set(encode("a bear holding outline, banana")))))
     drawings = [DRAWINGS[at] for at in USED]
     made = Variants(
-        drawings, vocabulary, vae, torch.Generator().manual_seed(0), 0, files=[file], used=USED, times=2
+        drawings, VOCABULARY, vae, torch.Generator().manual_seed(0), 0, files=[file], used=USED, times=2
     )
     pictures = torch.from_numpy(np.stack([PICTURES[CONCEPTS[at]] for at in USED])).permute(0, 3, 1, 2)
     made.draw(pictures)
+    return made
+
+
+def test_every_kind_of_variant_gets_latents_and_captions(made: Variants) -> None:
     assert made.ready == 4 * 6
     device_made = distinct(made)
     assert made.take(5) == 5
@@ -102,6 +108,22 @@ def test_every_kind_of_variant_gets_latents_and_captions(file: Path, monkeypatch
     assert latents.shape == (3, 8, 32, 32)
     assert latents.isfinite().all()
     assert ids.shape == (3, 77)
+
+
+def test_only_captions_of_scenes_without_a_verb_lose_words(
+    made: Variants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while made.take(5):
+        pass
+    monkeypatch.setattr(variants, "TOKEN_DROPOUT", 1)
+    bos, eos = VOCABULARY.rows("", 2)
+    wordless = wordy = 0
+    for number in range(20):
+        _, ids = made.batch(40, torch.Generator().manual_seed(number))
+        known = ((ids != bos) & (ids != eos) & (ids != 0)).any(dim=1)
+        wordless, wordy = wordless + int((~known).sum()), wordy + int(known.sum())
+    assert wordless >= 20 * 40 * variants.SHARES[0]
+    assert wordy > 0
 
 
 def distinct(made: Variants) -> set[bytes]:
