@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lora.models.sticker_nano import SCHEDULER, WEIGHTS, load_quantized
+from lora.pretrain.acts.pool import prepare
 from lora.pretrain.drawings import held_out, load_named
 from lora.pretrain.learner import PEAK, Learner, StepLosses
 from lora.pretrain.model import Model, predict
@@ -97,6 +98,7 @@ def train(args: argparse.Namespace, device: torch.device, rank: int) -> None:
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
     # The model. The compiler needs the cores, so no other process makes pictures yet.
+    prepare()
     model = Model(vocabulary).to(device)
     if args.warm:
         model.warm_up(vocabulary, load_quantized(args.warm))

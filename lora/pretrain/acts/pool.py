@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +21,7 @@ from lora.pretrain.acts.compose import compose
 from lora.pretrain.acts.sprite import Array
 from lora.pretrain.looks import Look
 
+IMPORTED = ["lora.pretrain.learner", "lora.pretrain.vae"]  # by the main module of a training
 CHUNK = 32  # pictures of one task
 FREE_CORES = 4  # that each training keeps for itself and the compiler: not every kernel heeds priorities
 
@@ -75,15 +76,13 @@ def _make_all(wanted: Sequence[Wanted], path: Path) -> Path:
     return path
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """Processes are forked from one that has imported what they need, and has not used CUDA as this one may have.
+def prepare() -> None:
+    """Start the process that those of a pool are forked from: it has not used CUDA, as this one may have.
 
-    To import torch takes 5 s of a core, and the main module, which each process runs again, may do so.
+    It imports what each of them would import again with the main module; torch alone takes 5 s of a core.
     """
-    context = multiprocessing.get_context("forkserver")
-    main = sys.modules["__main__"].__spec__
-    context.set_forkserver_preload([__name__, *([main.name] if main else [])])
-    return context
+    multiprocessing.set_forkserver_preload(IMPORTED)
+    forkserver.ensure_running()
 
 
 class Pool:
@@ -102,10 +101,11 @@ class Pool:
         *,
         share: int = 1,
     ) -> None:
+        prepare()
         self._folder = TemporaryDirectory()
         self._executor = ProcessPoolExecutor(
             max(1, (os.cpu_count() or 1) // share - FREE_CORES),
-            mp_context=_context(),
+            mp_context=multiprocessing.get_context("forkserver"),
             initializer=_start,
             initargs=(list(files), list(used), list(concepts)),
         )
