@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import torch
 from PIL import Image
 
 from lora.data.pictures import open_rgba
@@ -28,6 +29,7 @@ from lora.jobs import (
     Progress,
     Spent,
 )
+from lora.models import spare
 from lora.models.base_model import Base
 from lora.models.profiles import Colour
 
@@ -168,22 +170,32 @@ class DrawQueue:
         return [picture for picture in self._waiting if _batch_key(picture) == key][:MAX_BATCH]
 
     def _try_batch(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
-        """Draw a batch. If that fails, draw the pictures of each job alone, so that only the bad job fails."""
+        """Draw a batch. If that fails, draw the pictures of each job alone, so that only the bad job fails.
+
+        If memory is short and some can be freed, the batch is tried again.
+        """
         try:
             self._draw(batch, between_steps)
         except Exception as error:  # any error ends a job, and never the worker
             job_ids = list(dict.fromkeys(picture.job_id for picture in batch))
+            if isinstance(error, torch.OutOfMemoryError) and spare.free():
+                self._try_batch(self._left(batch, job_ids), between_steps)
+                return
             if len(job_ids) == 1:
                 self._fail(job_ids[0], error)
                 return
             for job_id in job_ids:
-                drawing = self._open.get(job_id)
-                if drawing is not None:
-                    left = [one for one in batch if one.job_id == job_id and one.index not in drawing.drawn]
-                    self._try_batch(left, between_steps)
+                self._try_batch(self._left(batch, [job_id]), between_steps)
+
+    def _left(self, batch: list[Waiting], job_ids: list[int]) -> list[Waiting]:
+        """The pictures of these jobs that are not drawn yet."""
+        drawn = {job_id: self._open[job_id].drawn for job_id in job_ids if job_id in self._open}
+        return [one for one in batch if one.job_id in drawn and one.index not in drawn[one.job_id]]
 
     def _draw(self, batch: list[Waiting], between_steps: Callable[[], None]) -> None:
         """Draw and finish these pictures; stop when all their jobs have been cancelled."""
+        if not batch:
+            return
         reported = began = time.monotonic()
         self._batches += 1
         about = Batch(self._batches, began, len(batch), idle=began - self._ended)

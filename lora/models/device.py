@@ -22,6 +22,11 @@ def every_device() -> tuple[str, ...]:
     return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or ("cpu",)
 
 
+def has_memory(device: torch.device, gb: float) -> bool:
+    """Whether it is a GPU with more memory than so many GB, used or free."""
+    return device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > gb * 1e9
+
+
 def pick_device(device: str) -> torch.device:
     """``auto`` is the first GPU if there is one, else the CPU. Raises BaseError.
 

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lora.models import spare
+
 log = logging.getLogger(__name__)
 
 
@@ -16,6 +18,7 @@ class Graphs:
     """CUDA graphs by a key, recorded on first use. What cannot be recorded, and all on a CPU, runs as it is."""
 
     def __init__(self, device: torch.device) -> None:
+        self.failed = False  # whether something could not be recorded
         self._on_gpu = device.type == "cuda"
         self._device = device
         self._graphs: dict[tuple[Any, ...], Any] = {}
@@ -32,18 +35,23 @@ class Graphs:
             graph.replay()
 
     def record(self, key: tuple[Any, ...], work: Callable[[], None]) -> None:
-        """Record the graph of a key, if there is none. The work runs a few times for that."""
-        if key in self._graphs:
-            return
-        self._graphs[key] = None
-        if not self._on_gpu:
-            return
+        """Record the graph of a key, if there is none. The work runs once before that."""
+        if key not in self._graphs:
+            self._graphs[key] = self._tried(key, work) if self._on_gpu else None
+
+    def _tried(self, key: tuple[Any, ...], work: Callable[[], None]) -> Any:
+        """The graph, or None if it cannot be recorded."""
         try:
-            self._graphs[key] = self._recorded(work)
+            return self._recorded(work)
         except RuntimeError as error:
             self._pool = None  # the memory of a graph that failed cannot be used for the next one
             torch.cuda.synchronize(self._device)
-            log.warning("no CUDA graph of %s, it runs without: %s", key, str(error).splitlines()[0])
+            why, short = str(error).partition("\n")[0], isinstance(error, torch.OutOfMemoryError)
+        if short and spare.free():
+            return self._tried(key, work)
+        self.failed = True
+        log.warning("no CUDA graph of %s, it runs without: %s", key, why)
+        return None
 
     def has(self, key: tuple[Any, ...]) -> bool:
         """Whether ``record`` has seen the key."""
@@ -67,9 +75,10 @@ class Graphs:
             self._stream = torch.cuda.Stream(self._device)  # graphs that share memory must share the stream
         own = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(own)
+        # Once is enough. It makes what is made on first use, which cannot be recorded: handles and workspaces of this
+        # stream, and kernels that the compiler writes and Triton tunes, those of the backward pass too.
         with torch.cuda.stream(self._stream):
-            for _ in range(2):
-                work()
+            work()
         own.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from lora.adapters.slots import SlottedDenoiser
+from lora.models import spare
 from lora.models.base_model import Base
+from lora.models.device import has_memory
 from lora.models.graphs import Graphs
 from lora.models.lean.blocks import make_lean
 from lora.training.checkpoints import Run
@@ -31,12 +33,19 @@ log = logging.getLogger(__name__)
 BUCKETS = (1, 2, 4)  # trainings of one pass; three are padded to four
 MOST_PICTURES = 8  # of one pass of several trainings: a GPU gains little by more
 ROOMY_GB = 20  # of memory on a card: on a smaller one trainings go one after the other
+KEEPING_GB = (
+    40  # of memory on a card: a graph of SD 2.1 at batch 8 holds 10 GB, drawing and weights need as much
+)
 
 
 def most_at_once(device: torch.device) -> int:
     """How many trainings a device does at once."""
-    roomy = device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > ROOMY_GB * 1e9
-    return BUCKETS[-1] if roomy else 1
+    return BUCKETS[-1] if has_memory(device, ROOMY_GB) else 1
+
+
+def keeps_last(device: torch.device) -> bool:
+    """Whether a device keeps the graphs of the last training that ended, for the next one that is alike."""
+    return has_memory(device, KEEPING_GB)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,9 @@ class Alike:
     pictures: int  # of one step, in this process
     latents: tuple[int, ...]  # [channels, h, w]
     compiled: bool
+    device: torch.device
+    dtype: torch.dtype
+    scheduler: Any  # the very object
 
 
 class Member(Protocol):
@@ -66,13 +78,17 @@ class Member(Protocol):
 
 
 class SharedStep:
-    """The fixed buffers and graphs of trainings that are alike. It exists as long as there are such trainings."""
+    """The fixed buffers and graphs of trainings that are alike.
+
+    It exists as long as there are such trainings. On a device that ``keeps_last`` it is then ``spare``.
+    """
 
     def __init__(self, base: Base, alike: Alike) -> None:
         self.denoiser, unet = _denoiser_for(base, alike.rank, alike.targets)
-        self.base = replace(base, unet=unet, scheduler=_on_device(base))
+        # ``captured`` refers to the base's own denoiser, with which this must go.
+        self.base = replace(base, unet=unet, scheduler=_on_device(base), captured=None)
+        self.alike = alike
         self.busy = 0.0  # seconds that its trainings have worked or waited for the GPU
-        self._alike = alike
         self._members: list[Member] = []
         rows = self._most = _rows(base.device, alike.pictures)
         like: dict[str, Any] = {"device": base.device, "dtype": base.dtype}
@@ -97,7 +113,12 @@ class SharedStep:
         finally:
             self._members.remove(member)
             if not self._members:
-                _forget(self)
+                _end(self)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was recorded, and memory was never short."""
+        return self._most == len(self._used) and not self._graphs.failed
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -116,6 +137,8 @@ class SharedStep:
             try:
                 self._pass(some)
             except torch.OutOfMemoryError:
+                if spare.free():
+                    continue
                 if len(some) == 1:
                     raise
                 self._most = len(some) // 2
@@ -131,7 +154,7 @@ class SharedStep:
 
     def _pass(self, some: Sequence[Member]) -> None:
         """Losses and gradients of some trainings, in rows of the buffers. Nothing of a training changes."""
-        size = self._alike.pictures
+        size = self.alike.pictures
         for row, member in enumerate(some):
             given, weights = member.show(self._used[row : row + 1])
             own = slice(row * size, (row + 1) * size)
@@ -151,7 +174,7 @@ class SharedStep:
     def _work(self, count: int) -> None:
         assert self._shown is not None
         leaves = self._bind(count)
-        rows = slice(0, count * self._alike.pictures)
+        rows = slice(0, count * self.alike.pictures)
         errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
         losses = errors.unflatten(0, (count, -1)).sum(1)
         gradients = torch.autograd.grad(losses.sum(), leaves)
@@ -165,7 +188,7 @@ class SharedStep:
         for number, place in enumerate(self.denoiser.layout.places):
             layer = self.denoiser.layers[place.path]
             layer.down, layer.up = leaves[2 * number], leaves[2 * number + 1]
-        self.denoiser.use_groups(count, self._alike.alpha / self._alike.rank)
+        self.denoiser.use_groups(count, self.alike.alpha / self.alike.rank)
         return leaves
 
 
@@ -195,18 +218,25 @@ def shared_step(run: Run, latents: tuple[int, ...], pictures: int) -> SharedStep
         pictures=pictures,
         latents=latents,
         compiled=base.compiled,
+        device=base.device,
+        dtype=base.dtype,
+        scheduler=base.scheduler,
     )
     known = _shared.setdefault(base.unet, {})
     if alike not in known:
-        known[alike] = SharedStep(base, alike)
+        kept = spare.take(base.unet)
+        known[alike] = kept if kept is not None and kept.alike == alike else SharedStep(base, alike)
     return known[alike]
 
 
-def _forget(ended: SharedStep) -> None:
-    """Its graphs hold the memory of a whole pass."""
-    for known in _shared.values():
-        for alike in [alike for alike, one in known.items() if one is ended]:
-            del known[alike]
+def _end(ended: SharedStep) -> None:
+    """Its graphs hold the memory of a whole pass: they are freed, or kept for the next training if there is room."""
+    for network, known in list(_shared.items()):
+        if known.get(ended.alike) is ended:
+            del known[ended.alike]
+            if keeps_last(ended.base.device) and ended.whole:
+                ended.busy = 0.0
+                spare.keep(network, ended)
 
 
 def _denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser, Any]:

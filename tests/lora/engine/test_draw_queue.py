@@ -3,15 +3,18 @@
 import queue
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
-from lora.drawing import mixed_batches
+from lora.drawing import mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing
 from lora.drawing.sampling import Item
 from lora.engine.draw_queue import DrawQueue, Made, Waiting, in_turns
 from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Failed, Finished, JobError
+from lora.models import spare
 from lora.models.base_model import Base
 from tests.lora.adapters.files import make
 
@@ -88,6 +91,27 @@ def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.
     spent = [event.spent for event in events if isinstance(event, Finished)]
     assert [(one.number, one.batch) for one in spent if one is not None] == [(1, 2), (2, 1)]
     assert all(one is not None and min(one.waited, one.drawn, one.made, one.idle) >= 0 for one in spent)
+
+
+def test_a_batch_is_tried_again_if_memory_can_be_freed(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: if memory stays short, the job fails."""
+    events: list[Event] = []
+    queue = DrawQueue(base, events.append, lambda image, colour, options: b"sticker")
+    draw, short = sampling.draw, iter([True, False, True, True])
+
+    def drawn(*args: Any, **options: Any) -> Any:
+        if next(short):
+            raise torch.OutOfMemoryError
+        return draw(*args, **options)
+
+    monkeypatch.setattr(sampling, "draw", drawn)
+    for number in (1, 2):
+        spare.keep(base.vae, object())
+        queue.add(Draw(id=number, attempt=1, prompt="a cat", options=DrawOptions(seed=number, steps=1)))
+        queue.draw_batch(lambda: None)
+        assert not spare.free()
+    ends = [(event.job, type(event)) for event in events if isinstance(event, Finished | Failed)]
+    assert ends == [(1, Finished), (2, Failed)]
 
 
 def test_the_next_adapters_come_while_a_batch_is_drawn(base: Base) -> None:

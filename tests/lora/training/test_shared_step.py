@@ -3,9 +3,13 @@
 On a CPU the same code runs without a CUDA graph.
 """
 
+import copy
+import gc
+import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from safetensors.torch import load
 
 from lora.adapters import lora_layers
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
+from lora.models import spare
 from lora.models.base_model import Base
 from lora.training import captured, loop, shared_step
 from lora.training.plan import Plan, make_plan
@@ -182,3 +187,78 @@ def test_nothing_is_kept_when_all_have_ended(base: Base, samples: tuple[Sample, 
     assert shared_step._shared[base.unet]
     given_up.close()
     assert not shared_step._shared[base.unet]
+    assert not spare.free()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[shared_step.SharedStep]]]:
+    """What trainings have made to share, on a device that keeps the last one."""
+    found: list[weakref.ref[shared_step.SharedStep]] = []
+    init = shared_step.SharedStep.__init__
+
+    def seen(self: shared_step.SharedStep, base: Base, alike: shared_step.Alike) -> None:
+        found.append(weakref.ref(self))
+        init(self, base, alike)
+
+    monkeypatch.setattr(shared_step.SharedStep, "__init__", seen)
+    monkeypatch.setattr(shared_step, "keeps_last", lambda device: True)
+    yield found
+    spare.free()
+
+
+def test_the_next_training_that_is_alike_uses_what_the_last_one_made(
+    base: Base, samples: tuple[Sample, ...], made: list[weakref.ref[shared_step.SharedStep]]
+) -> None:
+    """Another person's learns what it learns with buffers of its own. One of another kind takes the place."""
+    work = [(what := job(samples, id), plan(base, what)) for id in (0, 1)]
+    own = states(list(loop.train(base, *work[1])))
+    spare.free()
+    made.clear()
+    kept = [states(list(loop.train(base, what, how))) for what, how in work]
+    assert len(made) == 1
+    assert kept[1] == own
+    assert kept[0] != own
+    assert made[0]().busy == 0.0  # type: ignore[union-attr]
+    list(loop.train(base, other := job(samples, 2, rank=2), plan(base, other)))
+    gc.collect()
+    assert [one() is None for one in made] == [True, False]
+    assert spare.free()
+    gc.collect()
+    assert made[1]() is None
+
+
+def test_what_is_kept_goes_with_its_base(
+    base: Base, samples: tuple[Sample, ...], made: list[weakref.ref[shared_step.SharedStep]]
+) -> None:
+    """Also if the base has drawn: then it holds graphs that refer to its denoiser."""
+    own = replace(base, unet=copy.deepcopy(base.unet))
+    own.captured = SimpleNamespace(source=own.unet)
+    network = weakref.ref(own.unet)
+    list(loop.train(own, what := job(samples, 0), plan(own, what)))
+    gc.collect()
+    assert made[0]() is not None
+    del own
+    gc.collect()
+    assert network() is None
+    assert made[0]() is None
+
+
+def test_what_is_kept_is_freed_before_fewer_share_a_pass(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    work_of = shared_step.SharedStep._work
+
+    def narrow(self: shared_step.SharedStep, count: int) -> None:
+        sizes.append(count)
+        if len(sizes) == 3:
+            spare.keep(base.vae, object())
+            raise torch.OutOfMemoryError
+        work_of(self, count)
+
+    monkeypatch.setattr(shared_step.SharedStep, "_work", narrow)
+    work = [(what := job(samples, id), plan(base, what)) for id in range(2)]
+    together = in_turns(base, work)
+    assert sizes[2] == sizes[3] == 2
+    assert not spare.free()
+    assert all(6 in states(events) for events in together.values())
