@@ -23,8 +23,8 @@ from lora.drawing.sampling import (
 )
 from lora.drawing.solver import Solver, solver_of
 from lora.jobs import JobError
-from lora.models import spare
 from lora.models.base_model import Base
+from lora.models.graphs import free_kept
 from lora.models.offload import LARGE, free_for_drawing, free_text_encoder
 from lora.models.profiles import Profile
 
@@ -48,7 +48,7 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
         try:
             base.captured = made_for(base, small=_memory_gb(base.device) < SMALL_GB)
         except torch.OutOfMemoryError:
-            if spare.free():
+            if free_kept():
                 return captured_drawing(base)
             log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
             return None

@@ -29,8 +29,8 @@ from lora.jobs import (
     Progress,
     Spent,
 )
-from lora.models import spare
 from lora.models.base_model import Base
+from lora.models.graphs import free_kept
 from lora.models.profiles import Colour
 
 # A drawing, the colour of its background and the job's options -> a sticker file; raises JobError.
@@ -178,7 +178,7 @@ class DrawQueue:
             self._draw(batch, between_steps)
         except Exception as error:  # any error ends a job, and never the worker
             job_ids = list(dict.fromkeys(picture.job_id for picture in batch))
-            if isinstance(error, torch.OutOfMemoryError) and spare.free():
+            if isinstance(error, torch.OutOfMemoryError) and free_kept():
                 self._try_batch(self._left(batch, job_ids), between_steps)
                 return
             if len(job_ids) == 1:

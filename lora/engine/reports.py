@@ -8,7 +8,7 @@ import traceback
 import torch
 
 from lora.jobs import Failed, Job, JobError
-from lora.models import spare
+from lora.models.graphs import free_kept
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def failure(job: Job, error: Exception) -> Failed:
     if isinstance(error, JobError):
         return Failed(job=job.id, attempt=job.attempt, code=error.code, detail=error.detail)
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        spare.free()  # for the next job
+        free_kept()  # for the next job
         return Failed(job=job.id, attempt=job.attempt, code="out-of-memory")
     places = "".join(traceback.format_tb(error.__traceback__))
     log.error("job %d failed with %s\n%s", job.id, type(error).__name__, places)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-
-from lora.models import spare
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Graphs:
             self._pool = None  # the memory of a graph that failed cannot be used for the next one
             torch.cuda.synchronize(self._device)
             why, short = str(error).partition("\n")[0], isinstance(error, torch.OutOfMemoryError)
-        if short and spare.free():
+        if short and free_kept():
             return self._tried(key, work)
         self.failed = True
         log.warning("no CUDA graph of %s, it runs without: %s", key, why)
@@ -92,6 +91,30 @@ def fetched(value: Tensor) -> Tensor:
     if value.device.type != "cuda":
         return value.clone()
     return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
+
+
+# What is kept on a GPU only to save time later, by the network with which it goes; at most one thing.
+_kept: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def keep(network: Any, value: Any) -> None:
+    """Keep a value with graphs as long as its network, to which it must not refer. What was kept before is freed."""
+    free_kept()
+    _kept[network] = value
+
+
+def take_kept(network: Any) -> Any:
+    """What is kept for a network, or None; nothing is kept from then on."""
+    value = _kept.get(network)
+    free_kept()
+    return value
+
+
+def free_kept() -> bool:
+    """Free what is kept: whether there was anything, so that work that ran out of memory can be tried again."""
+    found = bool(_kept)
+    _kept.clear()
+    return found
 
 
 class _Done:

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 
 from lora.adapters.slots import SlottedDenoiser
-from lora.models import spare
 from lora.models.base_model import Base
 from lora.models.device import has_memory
-from lora.models.graphs import Graphs
+from lora.models.graphs import Graphs, free_kept, keep, take_kept
 from lora.models.lean.blocks import make_lean
 from lora.training.checkpoints import Run
 from lora.training.loss import Shown, errors_of
@@ -80,7 +79,7 @@ class Member(Protocol):
 class SharedStep:
     """The fixed buffers and graphs of trainings that are alike.
 
-    It exists as long as there are such trainings. On a device that ``keeps_last`` it is then ``spare``.
+    It exists as long as there are such trainings. A device that ``keeps_last`` then keeps it for the next one.
     """
 
     def __init__(self, base: Base, alike: Alike) -> None:
@@ -137,7 +136,7 @@ class SharedStep:
             try:
                 self._pass(some)
             except torch.OutOfMemoryError:
-                if spare.free():
+                if free_kept():
                     continue
                 if len(some) == 1:
                     raise
@@ -224,7 +223,7 @@ def shared_step(run: Run, latents: tuple[int, ...], pictures: int) -> SharedStep
     )
     known = _shared.setdefault(base.unet, {})
     if alike not in known:
-        kept = spare.take(base.unet)
+        kept = take_kept(base.unet)
         known[alike] = kept if kept is not None and kept.alike == alike else SharedStep(base, alike)
     return known[alike]
 
@@ -236,7 +235,7 @@ def _end(ended: SharedStep) -> None:
             del known[ended.alike]
             if keeps_last(ended.base.device) and ended.whole:
                 ended.busy = 0.0
-                spare.keep(network, ended)
+                keep(network, ended)
 
 
 def _denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser, Any]:

@@ -14,7 +14,7 @@ from lora.drawing.captured import CapturedDrawing
 from lora.drawing.sampling import Item
 from lora.engine.draw_queue import DrawQueue, Made, Waiting, in_turns
 from lora.jobs import Cancelled, Draw, Drawn, DrawOptions, Event, Failed, Finished, JobError
-from lora.models import spare
+from lora.models import graphs
 from lora.models.base_model import Base
 from tests.lora.adapters.files import make
 
@@ -106,10 +106,10 @@ def test_a_batch_is_tried_again_if_memory_can_be_freed(base: Base, monkeypatch: 
 
     monkeypatch.setattr(sampling, "draw", drawn)
     for number in (1, 2):
-        spare.keep(base.vae, object())
+        graphs.keep(base.vae, object())
         queue.add(Draw(id=number, attempt=1, prompt="a cat", options=DrawOptions(seed=number, steps=1)))
         queue.draw_batch(lambda: None)
-        assert not spare.free()
+        assert not graphs.free_kept()
     ends = [(event.job, type(event)) for event in events if isinstance(event, Finished | Failed)]
     assert ends == [(1, Finished), (2, Failed)]
 

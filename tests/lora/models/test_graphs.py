@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from lora.models import spare
-from lora.models.graphs import Graphs
+from lora.models.graphs import Graphs, free_kept, keep
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -24,11 +23,11 @@ def test_memory_that_is_kept_is_freed_for_a_graph(kept: bool, monkeypatch: pytes
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
     graphs = Graphs(torch.device("cuda"))
     if kept:
-        spare.keep(network, object())
+        keep(network, object())
     graphs.record((1,), lambda: done.append(1))
     assert len(recorded) == 1 + kept
     assert graphs.failed is not kept
-    assert not spare.free()
+    assert not free_kept()
     if not kept:
         graphs.run((1,), lambda: done.append(1))
         assert done == [1]

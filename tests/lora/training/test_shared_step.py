@@ -18,7 +18,7 @@ from safetensors.torch import load
 
 from lora.adapters import lora_layers
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
-from lora.models import spare
+from lora.models import graphs
 from lora.models.base_model import Base
 from lora.training import captured, loop, shared_step
 from lora.training.plan import Plan, make_plan
@@ -187,7 +187,7 @@ def test_nothing_is_kept_when_all_have_ended(base: Base, samples: tuple[Sample, 
     assert shared_step._shared[base.unet]
     given_up.close()
     assert not shared_step._shared[base.unet]
-    assert not spare.free()
+    assert not graphs.free_kept()
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[shared_st
     monkeypatch.setattr(shared_step.SharedStep, "__init__", seen)
     monkeypatch.setattr(shared_step, "keeps_last", lambda device: True)
     yield found
-    spare.free()
+    graphs.free_kept()
 
 
 def test_the_next_training_that_is_alike_uses_what_the_last_one_made(
@@ -212,7 +212,7 @@ def test_the_next_training_that_is_alike_uses_what_the_last_one_made(
     """Another person's learns what it learns with buffers of its own. One of another kind takes the place."""
     work = [(what := job(samples, id), plan(base, what)) for id in (0, 1)]
     own = states(list(loop.train(base, *work[1])))
-    spare.free()
+    graphs.free_kept()
     made.clear()
     kept = [states(list(loop.train(base, what, how))) for what, how in work]
     assert len(made) == 1
@@ -222,7 +222,7 @@ def test_the_next_training_that_is_alike_uses_what_the_last_one_made(
     list(loop.train(base, other := job(samples, 2, rank=2), plan(base, other)))
     gc.collect()
     assert [one() is None for one in made] == [True, False]
-    assert spare.free()
+    assert graphs.free_kept()
     gc.collect()
     assert made[1]() is None
 
@@ -252,7 +252,7 @@ def test_what_is_kept_is_freed_before_fewer_share_a_pass(
     def narrow(self: shared_step.SharedStep, count: int) -> None:
         sizes.append(count)
         if len(sizes) == 3:
-            spare.keep(base.vae, object())
+            graphs.keep(base.vae, object())
             raise torch.OutOfMemoryError
         work_of(self, count)
 
@@ -260,5 +260,5 @@ def test_what_is_kept_is_freed_before_fewer_share_a_pass(
     work = [(what := job(samples, id), plan(base, what)) for id in range(2)]
     together = in_turns(base, work)
     assert sizes[2] == sizes[3] == 2
-    assert not spare.free()
+    assert not graphs.free_kept()
     assert all(6 in states(events) for events in together.values())
