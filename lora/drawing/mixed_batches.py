@@ -24,13 +24,13 @@ from lora.drawing.sampling import (
 from lora.drawing.solver import Solver, solver_of
 from lora.jobs import JobError
 from lora.models.base_model import Base
+from lora.models.device import is_roomy, memory_gb
 from lora.models.graphs import free_kept
 from lora.models.offload import LARGE, free_for_drawing, free_text_encoder
 from lora.models.profiles import Profile
 
 log = logging.getLogger(__name__)
 
-ROOMY_GB = 20  # of memory on a card: then 16 pictures are drawn at once, else 4
 SMALL_GB = 8.7  # on a card of 8 GiB or less, memory matters more than time
 SMALL_BUCKETS = BUCKETS[:2]
 
@@ -46,7 +46,7 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
         if base.device.type != "cuda" or base.resolution >= LARGE:
             return None
         try:
-            base.captured = made_for(base, small=_memory_gb(base.device) < SMALL_GB)
+            base.captured = made_for(base, small=memory_gb(base.device) < SMALL_GB)
         except torch.OutOfMemoryError:
             if free_kept():
                 return captured_drawing(base)
@@ -96,7 +96,7 @@ def largest(base: Base) -> int:
         return int(base.captured.buckets[-1])
     if base.device.type != "cuda" or base.resolution >= LARGE:
         return 0
-    return (SMALL_BUCKETS if _memory_gb(base.device) < SMALL_GB else buckets_of(base.device))[-1]
+    return (SMALL_BUCKETS if memory_gb(base.device) < SMALL_GB else buckets_of(base.device))[-1]
 
 
 def load_ahead(base: Base, adapter: bytes | None) -> bool:
@@ -108,12 +108,8 @@ def load_ahead(base: Base, adapter: bytes | None) -> bool:
 
 
 def buckets_of(device: torch.device) -> tuple[int, ...]:
-    """Sizes of batches that a card has memory for."""
-    return BUCKETS if device.type != "cuda" or _memory_gb(device) > ROOMY_GB else BUCKETS[:3]
-
-
-def _memory_gb(device: torch.device) -> float:
-    return float(torch.cuda.get_device_properties(device).total_memory) / 1e9
+    """Sizes of batches that a card has memory for: 16 pictures at once, or 4."""
+    return BUCKETS if device.type != "cuda" or is_roomy(device) else BUCKETS[:3]
 
 
 def draw_captured(

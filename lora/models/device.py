@@ -10,6 +10,7 @@ import torch
 from lora.errors import BaseError
 
 KNOWN = "auto, cpu, cuda and cuda:N are known"
+ROOMY_GB = 20  # of memory on a card, where SD 2.1 trains and draws in less than 6
 KEPT = (
     (-3, 2**31 - 1),
     (-1, 2**31 - 1),
@@ -22,9 +23,14 @@ def every_device() -> tuple[str, ...]:
     return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or ("cpu",)
 
 
-def has_memory(device: torch.device, gb: float) -> bool:
-    """Whether it is a GPU with more memory than so many GB, used or free."""
-    return device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory > gb * 1e9
+def memory_gb(device: torch.device) -> float:
+    """The memory of a GPU, used or free; 0 of a CPU."""
+    return torch.cuda.get_device_properties(device).total_memory / 1e9 if device.type == "cuda" else 0.0
+
+
+def is_roomy(device: torch.device) -> bool:
+    """Whether it is a GPU whose memory need not be saved."""
+    return memory_gb(device) > ROOMY_GB
 
 
 def pick_device(device: str) -> torch.device:

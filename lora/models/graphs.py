@@ -63,11 +63,7 @@ class Graphs:
 
     def mark(self) -> Any:
         """Something whose ``synchronize`` waits for all that was queued until now."""
-        if not self._on_gpu:
-            return _Done
-        event = torch.cuda.Event()
-        event.record(torch.cuda.current_stream(self._device))
-        return event
+        return mark(self._device)
 
     def _recorded(self, work: Callable[[], None]) -> Any:
         if self._stream is None:
@@ -84,6 +80,20 @@ class Graphs:
             work()
         self._pool = graph.pool()
         return graph
+
+
+def mark(device: torch.device) -> Any:
+    """Something whose ``synchronize`` waits for all that was queued on a device until now."""
+    if device.type != "cuda":
+        return _Done
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
+def sent(value: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device that nobody waits for."""
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.clone()
 
 
 def fetched(value: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from lora.adapters import lora_layers
 from lora.jobs import JobError
-from lora.models.graphs import fetched
+from lora.models.graphs import fetched, sent
 from lora.training.checkpoints import MOMENTS, Run
 from lora.training.distributed import Processes
 from lora.training.loss import EncodedSamples, Shown, StepNoise, loss_weights, shown, step_noise
@@ -111,9 +111,9 @@ class CapturedTraining:
         """Copy its weights into used [1, size]; what its next step shows, and what each error counts [n]."""
         base, plan = self._shared.base, self._run.plan
         values = vars(step_noise(base, self._samples, plan, self._next).part(self._own))
-        sent = StepNoise(**{key: _sent(value, base.device) for key, value in values.items()})
+        noise = StepNoise(**{key: sent(value, base.device) for key, value in values.items()})
         used.copy_(self._values)
-        return shown(base, self._samples, sent), loss_weights(base, plan, sent.timesteps)
+        return shown(base, self._samples, noise), loss_weights(base, plan, noise.timesteps)
 
     @torch.no_grad()
     def learn(self, gradient: Tensor, loss: Tensor) -> None:
@@ -175,11 +175,6 @@ class CapturedTraining:
         weights = lora_layers.weights_of(self._run.base, self._run.adapter)
         places = self._shared.denoiser.layout.places
         return [weights[f"unet.{place.path}.lora_{half}.weight"] for place in places for half in "AB"]
-
-
-def _sent(value: Tensor, device: torch.device) -> Tensor:
-    """A copy on the device that nobody waits for."""
-    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.clone()
 
 
 def _read(done: int, found: Tensor, ready: Any) -> tuple[int, float, bool]:

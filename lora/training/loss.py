@@ -20,10 +20,13 @@ WHOLE = slice(None)
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedSamples:
-    """The n samples after VAE and text encoder. The latents' first index is 0, or 1 for the mirrored picture."""
+    """The n samples after VAE and text encoder. The latents' first index is 0, or 1 for the mirrored picture.
 
-    latent_mean: Tensor  # [2, n, channels, h, w]
-    latent_std: Tensor  # [2, n, channels, h, w]
+    Without mirrored pictures (``plan.random_flip``) there is no 1.
+    """
+
+    latent_mean: Tensor  # [1 or 2, n, channels, h, w]
+    latent_std: Tensor  # [1 or 2, n, channels, h, w]
     text_embeddings: Tensor  # [n, 77, width]
     empty_embedding: Tensor  # [77, width], of the empty caption
 

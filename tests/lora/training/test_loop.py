@@ -1,5 +1,6 @@
 """A LoRA really trains: the loss falls, the base does not change, a resume is exact, errors are raised."""
 
+import io
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 from diffusers.training_utils import compute_snr
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load
 from torch import Tensor
 
@@ -50,10 +51,15 @@ def checkpoints(events: Iterator[object]) -> dict[int, Checkpoint]:
 @pytest.fixture(scope="module")
 def encoded(base: Base, samples: tuple[Sample, ...]) -> EncodedSamples:
     """The samples, encoded once for all tests."""
+    return encode(base, samples, mirrored=True)
+
+
+def encode(base: Base, samples: tuple[Sample, ...], *, mirrored: bool) -> EncodedSamples:
     plan = make_plan(base, SETTINGS, samples=len(samples))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
     run = Run(base=base, job=job(samples), plan=plan, background="green", adapter="none", optimizer=optimizer)
-    encoding = loop._encode(run, 0, SamplePictures(samples), [sample.caption for sample in samples])
+    captions = [sample.caption for sample in samples]
+    encoding = loop._encode(run, 0, SamplePictures(samples), captions, mirrored=mirrored)
     while True:
         try:
             next(encoding)
@@ -136,6 +142,42 @@ def test_few_pictures_are_decoded_at_a_time(
     assert max(alive) <= 2
     assert not any(image() for image in opened)
     events.close()
+
+
+def cut_off(sample: Sample) -> Sample:
+    """Without its left third, so that it is not its own mirror image."""
+    image, out = open_rgba(sample.picture), io.BytesIO()
+    image.paste((0, 0, 0, 0), (0, 0, image.width // 3, image.height))
+    image.save(out, "PNG")
+    return replace(sample, picture=out.getvalue())
+
+
+def test_several_are_encoded_at_once_where_memory_allows(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same latents; and none is mirrored for a training that never shows that."""
+    sizes: list[int] = []
+    one_call = Base.encode
+    monkeypatch.setattr(Base, "encode", lambda self, some: (sizes.append(len(some)), one_call(self, some))[1])
+    as_they_are = tuple(cut_off(sample) for sample in samples)
+    expected, to_square = encode(base, as_they_are, mirrored=False), loop._to_square
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_to_square", lambda run, image: ImageOps.mirror(to_square(run, image)))
+        other_way = encode(base, as_they_are, mirrored=False)
+    assert sizes == [1] * 12
+    assert not torch.allclose(expected.latent_mean, other_way.latent_mean, atol=1e-2)
+    for at_once, ways, calls in ((1, 2, [1] * 12), (4, 2, [4, 4, 4]), (4, 1, [4, 2])):
+        monkeypatch.setattr(loop, "_encoded_at_once", lambda device, resolution, most=at_once: most)
+        sizes.clear()
+        found = encode(base, as_they_are, mirrored=ways == 2)
+        assert sizes == calls
+        for part in ("latent_mean", "latent_std"):
+            both = torch.cat((getattr(expected, part), getattr(other_way, part)))
+            torch.testing.assert_close(getattr(found, part), both[:ways], atol=1e-5, rtol=1e-5)
+    plan = replace(make_plan(base, replace(SETTINGS, steps=1), samples=6), random_flip=False)
+    sizes.clear()
+    list(loop.train(base, job(samples), plan))
+    assert sum(sizes) == 6
 
 
 @pytest.mark.parametrize("step", [20, 40])
