@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -40,10 +41,12 @@ def choose_background(images: Iterable[Image.Image], backgrounds: Mapping[str, t
         return "white" if "white" in backgrounds else next(iter(backgrounds))
     palette = np.concatenate([colours for colours, _ in palettes])
     weights = np.concatenate([weights for _, weights in palettes])
-    far = {name: _low(_difference(palette, colour), weights) for name, colour in backgrounds.items()}
-    if far.get("white", 0) >= CLEARLY_FAR:
-        return "white"
-    return max(far, key=lambda name: far[name])
+
+    @cache
+    def far(name: str) -> float:
+        return _low(_difference(palette, backgrounds[name]), weights)
+
+    return "white" if "white" in backgrounds and far("white") >= CLEARLY_FAR else max(backgrounds, key=far)
 
 
 def _palette(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
