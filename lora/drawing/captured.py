@@ -211,7 +211,7 @@ class CapturedDrawing:
             yield from pixels
 
     def _record_all(self, bucket: int, merged: int, phases: Sequence[Phase]) -> None:
-        """Record what a batch needs before its inputs are put in place: recording runs it a few times."""
+        """Record what a batch needs before its inputs are put in place: recording runs it once."""
         for guided in {phase.guided for phase in phases}:
             self._set(bucket, merged)
             self._graphs.record(("step", bucket, guided, merged), self._step_of(bucket, guided, merged))

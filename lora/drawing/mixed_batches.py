@@ -48,10 +48,13 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
         try:
             base.captured = made_for(base, small=memory_gb(base.device) < SMALL_GB)
         except torch.OutOfMemoryError:
-            if free_kept():
-                return captured_drawing(base)
-            log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
-            return None
+            if not free_kept():
+                log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
+                return None
+    if (
+        base.captured is None
+    ):  # memory was freed; the error, which referred to the buffers made so far, is gone
+        return captured_drawing(base)
     drawing: CapturedDrawing = base.captured
     return drawing
 

@@ -176,16 +176,16 @@ class DrawQueue:
         """
         try:
             self._draw(batch, between_steps)
+            return
         except Exception as error:  # any error ends a job, and never the worker
             job_ids = list(dict.fromkeys(picture.job_id for picture in batch))
-            if isinstance(error, torch.OutOfMemoryError) and free_kept():
-                self._try_batch(self._left(batch, job_ids), between_steps)
-                return
-            if len(job_ids) == 1:
+            again = isinstance(error, torch.OutOfMemoryError) and free_kept()
+            if len(job_ids) == 1 and not again:
                 self._fail(job_ids[0], error)
                 return
-            for job_id in job_ids:
-                self._try_batch(self._left(batch, [job_id]), between_steps)
+        # Not before here: the error's traceback refers to the tensors of the batch that failed.
+        for ids in [job_ids] if again else [[job_id] for job_id in job_ids]:
+            self._try_batch(self._left(batch, ids), between_steps)
 
     def _left(self, batch: list[Waiting], job_ids: list[int]) -> list[Waiting]:
         """The pictures of these jobs that are not drawn yet."""

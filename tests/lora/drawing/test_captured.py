@@ -3,12 +3,15 @@
 On a CPU the same code runs without CUDA graphs.
 """
 
+import weakref
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing, full_batch
@@ -16,6 +19,7 @@ from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.drawing.solver import solver_of
 from lora.jobs import JobError
+from lora.models import graphs
 from lora.models.base_model import Base
 from tests.lora.adapters.files import make
 
@@ -153,6 +157,30 @@ def test_without_graphs_nothing_is_compiled(base: Base) -> None:
     plain = replace(base, captured=None)
     mixed_batches.compile_drawing(plain)
     assert plain.captured is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_buffers_are_made_again_if_memory_can_be_freed(
+    base: Base, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made before memory ran out is gone by then. If none can be freed, drawing goes on without graphs."""
+    own = replace(base, captured=None, device=torch.device("cuda"))
+    made: list[weakref.ref[Tensor]] = []
+
+    def make_some(given: Base, *, small: bool) -> Any:
+        buffers = torch.zeros(1)
+        made.append(weakref.ref(buffers))
+        if len(made) == 1:
+            raise torch.OutOfMemoryError
+        assert made[0]() is None
+        return CapturedDrawing(base, buckets=(1,), slots=1)
+
+    monkeypatch.setattr(mixed_batches, "made_for", make_some)
+    monkeypatch.setattr(mixed_batches, "memory_gb", lambda device: 80.0)
+    if kept:
+        graphs.keep(base.vae, object())
+    assert (mixed_batches.captured_drawing(own) is not None) is kept
+    assert len(made) == 1 + kept
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import queue
 import threading
+import weakref
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lora.drawing import mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing
@@ -94,12 +96,17 @@ def test_jobs_of_different_people_share_a_batch(base: Base, monkeypatch: pytest.
 
 
 def test_a_batch_is_tried_again_if_memory_can_be_freed(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once: if memory stays short, the job fails."""
+    """Once: if memory stays short, the job fails. What the failed try computed is freed before the next one."""
     events: list[Event] = []
     queue = DrawQueue(base, events.append, lambda image, colour, options: b"sticker")
     draw, short = sampling.draw, iter([True, False, True, True])
 
+    computed: list[weakref.ref[Tensor]] = []
+
     def drawn(*args: Any, **options: Any) -> Any:
+        assert all(one() is None for one in computed)
+        own = torch.zeros(1)
+        computed.append(weakref.ref(own))
         if next(short):
             raise torch.OutOfMemoryError
         return draw(*args, **options)
