@@ -208,7 +208,7 @@ def outcome(base: Base, data: bytes) -> str:
 def test_a_written_file_is_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Byte for byte, whatever the types, shapes and names; also if it comes from a GPU in one transfer."""
     tensors = {f"{kind}.{n}": torch.randn(n, 3, 1).to(kind) for n in (2, 0, 5) for kind in FLOATS}
-    tensors |= {"alpha": torch.tensor(4.0), "turned": torch.randn(3, 5).t()}
+    tensors |= {"alpha": torch.tensor(4.0), "turned": torch.randn(3, 5).t(), "sparse": torch.randn(6)[::2]}
     theirs = save({key: value.contiguous() for key, value in tensors.items()}, {"format": "pt"})
     assert to_bytes(tensors, {"format": "pt"}) == theirs
     monkeypatch.setattr(adapter_file, "_in_main_memory", lambda parts: [torch.cat(parts).cpu()])
