@@ -11,11 +11,9 @@ from lora.errors import BaseError
 
 KNOWN = "auto, cpu, cuda and cuda:N are known"
 ROOMY_GB = 20  # of memory on a card, where SD 2.1 trains and draws in less than 6
-KEPT = (
-    (-3, 2**31 - 1),
-    (-1, 2**31 - 1),
-    (-2, 2**26),
-)  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, in bytes
+# M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD in bytes; of each, the first value that the C library accepts.
+# Older versions of glibc refuse a first threshold of over 32 MiB (``man 3 mallopt``).
+KEPT = ((-3, (2**31 - 1, 2**25)), (-1, (2**31 - 1,)), (-2, (2**26,)))
 
 
 def every_device() -> tuple[str, ...]:
@@ -28,9 +26,9 @@ def memory_gb(device: torch.device) -> float:
     return torch.cuda.get_device_properties(device).total_memory / 1e9 if device.type == "cuda" else 0.0
 
 
-def is_roomy(device: torch.device) -> bool:
-    """Whether it is a GPU whose memory need not be saved."""
-    return memory_gb(device) > ROOMY_GB
+def is_roomy(device: torch.device, gb: float = ROOMY_GB) -> bool:
+    """Whether it is a GPU of over so many GB; of over ROOMY_GB, its memory need not be saved."""
+    return memory_gb(device) > gb
 
 
 def pick_device(device: str) -> torch.device:
@@ -67,4 +65,4 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return all(mallopt(option, value) for option, value in KEPT)
+    return all(any(mallopt(option, value) for value in values) for option, values in KEPT)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lora.adapters.slots import SlottedDenoiser
 from lora.models.base_model import Base
-from lora.models.device import is_roomy, memory_gb
+from lora.models.device import is_roomy
 from lora.models.graphs import Graphs, free_kept, keep, take_kept
 from lora.models.lean.blocks import make_lean
 from lora.training.checkpoints import Run
@@ -31,9 +31,8 @@ log = logging.getLogger(__name__)
 
 BUCKETS = (1, 2, 4)  # trainings of one pass; three are padded to four
 MOST_PICTURES = 8  # of one pass of several trainings: a GPU gains little by more
-KEEPING_GB = (
-    40  # of memory on a card: a graph of SD 2.1 at batch 8 holds 10 GB, drawing and weights need as much
-)
+# Of memory on a card: a graph of SD 2.1 at batch 8 holds 10 GB, drawing and weights need as much.
+KEEPING_GB = 40
 
 
 def most_at_once(device: torch.device) -> int:
@@ -43,7 +42,7 @@ def most_at_once(device: torch.device) -> int:
 
 def keeps_last(device: torch.device) -> bool:
     """Whether a device keeps the graphs of the last training that ended, for the next one that is alike."""
-    return memory_gb(device) > KEEPING_GB
+    return is_roomy(device, KEEPING_GB)
 
 
 @dataclass(frozen=True, kw_only=True)

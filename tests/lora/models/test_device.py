@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,6 +49,22 @@ def test_freed_memory_is_used_again() -> None:
     for _ in range(10):
         torch.ones(1 << 23)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 5 * 8192
+
+
+def test_an_older_glibc_keeps_all_but_very_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses a threshold of over 32 MiB for what the system gives and gets back as a piece of its own."""
+    set_to: dict[int, int] = {}
+
+    def mallopt(option: int, value: int) -> int:
+        if option == -3 and value > 2**25:
+            return 0
+        set_to[option] = value
+        return 1
+
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
+    assert keep_freed_memory()
+    assert set_to == {-3: 2**25, -1: 2**31 - 1, -2: 2**26}
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
