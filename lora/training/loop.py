@@ -14,7 +14,7 @@ from contextlib import nullcontext
 
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from lora.adapters import lora_layers
 from lora.data.background import choose_background
@@ -23,7 +23,7 @@ from lora.data.dataset import SamplePictures, on_flat_background, to_tensor, wit
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.device import is_roomy
-from lora.models.graphs import mark, sent
+from lora.models.graphs import free_kept, mark, sent
 from lora.models.offload import offloaded
 from lora.training import captured, checkpoints
 from lora.training.captured import Step
@@ -123,6 +123,7 @@ def _steps(
     """Each step; on GPUs by a CUDA graph, together with other trainings, if the plan allows."""
     plan = run.plan
     if not captured.suits(run, processes.world_size):
+        free_kept()  # these steps replay no graph, and need the memory
         for step in range(start, plan.steps):
             began = time.monotonic()
             loss, ended = _step(run, weights, encoded, step, processes, halt)
@@ -213,7 +214,7 @@ def _encode(
         )
         count = len(pixels)
         pixels = torch.cat((pixels, pixels.flip(3))) if mirrored else pixels
-        mean, std = map(torch.cat, zip(*(base.encode(some) for some in pixels.split(at_once)), strict=True))
+        mean, std = _latents(base, pixels, at_once)
         means.append(mean.unflatten(0, (ways, count)))
         stds.append(std.unflatten(0, (ways, count)))
         ready = mark(base.device)
@@ -228,6 +229,19 @@ def _encode(
         text_embeddings=base.embed([base.with_background(caption, run.background) for caption in captions]),
         empty_embedding=base.embed([""])[0],
     )
+
+
+def _latents(base: Base, pixels: Tensor, at_once: int) -> tuple[Tensor, Tensor]:
+    """``Base.encode`` of so many pictures at once, or of fewer if memory is short."""
+    try:
+        means, stds = zip(*(base.encode(some) for some in pixels.split(at_once)), strict=True)
+        return torch.cat(means), torch.cat(stds)
+    except torch.OutOfMemoryError:
+        if not free_kept():
+            if at_once == 1:
+                raise
+            at_once //= 2
+    return _latents(base, pixels, at_once)
 
 
 def _encoded_at_once(device: torch.device, resolution: int) -> int:

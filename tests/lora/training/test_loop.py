@@ -20,6 +20,7 @@ from lora.data.dataset import SamplePictures
 from lora.data.pictures import open_rgba
 from lora.drawing import sampling
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, TrainSettings
+from lora.models import graphs
 from lora.models.base_model import Base
 from lora.training import loop
 from lora.training.checkpoints import Run
@@ -178,6 +179,31 @@ def test_several_are_encoded_at_once_where_memory_allows(
     sizes.clear()
     list(loop.train(base, job(samples), plan))
     assert sum(sizes) == 6
+
+
+def test_fewer_are_encoded_at_once_if_memory_is_short(
+    base: Base, samples: tuple[Sample, ...], encoded: EncodedSamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After what was kept has been freed. If it is short for one picture, the training fails."""
+    sizes: list[int] = []
+    one_call, most = Base.encode, 1
+
+    def narrow(self: Base, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        sizes.append(len(pixels))
+        if len(pixels) > most:
+            raise torch.OutOfMemoryError
+        return one_call(self, pixels)
+
+    monkeypatch.setattr(Base, "encode", narrow)
+    monkeypatch.setattr(loop, "_encoded_at_once", lambda device, resolution: 4)
+    graphs.keep(base.vae, object())
+    found = encode(base, samples, mirrored=True)
+    assert sizes == [4, 4, 2, *[1] * 4, *[4, 2, *[1] * 4] * 2]
+    assert not graphs.free_kept()
+    torch.testing.assert_close(found.latent_mean, encoded.latent_mean, atol=1e-5, rtol=1e-5)
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        encode(base, samples, mirrored=True)
 
 
 @pytest.mark.parametrize("step", [20, 40])

@@ -227,6 +227,23 @@ def test_the_next_training_that_is_alike_uses_what_the_last_one_made(
     assert made[1]() is None
 
 
+def test_only_a_card_with_much_memory_keeps_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gb, keeps in ((8, False), (40, False), (48, True)):
+        monkeypatch.setattr("lora.models.device.memory_gb", lambda device, has=gb: has)
+        assert shared_step.keeps_last(torch.device("cuda")) is keeps
+
+
+def test_a_training_without_graphs_frees_what_is_kept(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captured, "suits", lambda run, processes: False)
+    graphs.keep(base.vae, object())
+    events = loop.train(base, what := job(samples, 0), plan(base, what))
+    next(event for event in events if isinstance(event, Progress) and event.loss is not None)
+    events.close()
+    assert not graphs.free_kept()
+
+
 def test_what_is_kept_goes_with_its_base(
     base: Base, samples: tuple[Sample, ...], made: list[weakref.ref[shared_step.SharedStep]]
 ) -> None:
