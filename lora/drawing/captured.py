@@ -24,7 +24,7 @@ from lora.drawing.half_decoder import decoder_of
 from lora.drawing.lean_denoiser import make_lean_denoiser
 from lora.drawing.solver import Solver
 from lora.models.base_model import Base
-from lora.models.graphs import Graphs, fetched
+from lora.models.graphs import Graphs, fetched, free_kept
 from lora.models.lean.blocks import LeanAttention, each_for
 from lora.models.offload import free_for_drawing, free_text_encoder
 
@@ -89,7 +89,8 @@ class CapturedDrawing:
         self.denoiser = SlottedDenoiser(base.unet, rank=rank, targets=targets)
         self._halves_shared = make_lean_denoiser(self.denoiser.unet, upsamplers=not lean)
         self.bank = SlotBank(base, self.denoiser, slots=slots, groups=most)
-        self._base = replace(base, unet=self.denoiser.unet)
+        # Without buffers that these ones replace (``compile_drawing``): they would stay as long as these.
+        self._base = replace(base, unet=self.denoiser.unet, captured=None)
         self._eager: Any = self.denoiser.unet
         self._compiled: Any = None
         self._compile_for: set[tuple[int, bool, int]] = set()
@@ -341,8 +342,15 @@ def _join_products(unet: Any) -> None:
 
 
 def _room_for(size: int, device: torch.device) -> bool:
-    """Whether a GPU has so many bytes free, and half as many more. On a CPU, where nothing is gained, False."""
-    return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 1.5 * size
+    """Whether a GPU has so many bytes free, and half as many more. On a CPU, where nothing is gained, False.
+
+    If it has not, what is kept on it is freed first.
+    """
+    if device.type != "cuda":
+        return False
+    if torch.cuda.mem_get_info(device)[0] <= 1.5 * size and free_kept():
+        torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)[0] > 1.5 * size
 
 
 def _keep_texts(unet: Any, rows: int, base: Base) -> list[KeptText]:

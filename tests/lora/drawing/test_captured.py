@@ -3,6 +3,7 @@
 On a CPU the same code runs without CUDA graphs.
 """
 
+import gc
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lora.drawing import mixed_batches, sampling
+from lora.drawing import captured, mixed_batches, sampling
 from lora.drawing.captured import CapturedDrawing, full_batch
 from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
@@ -157,6 +158,27 @@ def test_without_graphs_nothing_is_compiled(base: Base) -> None:
     plain = replace(base, captured=None)
     mixed_batches.compile_drawing(plain)
     assert plain.captured is None
+
+
+def test_buffers_that_others_replace_are_freed(base: Base) -> None:
+    """Those of a base that is compiled after it was captured."""
+    own = replace(base, captured=CapturedDrawing(base, buckets=(1,), slots=1))
+    before = weakref.ref(own.captured)
+    own.captured = CapturedDrawing(own, buckets=(1,), slots=1)
+    gc.collect()
+    assert before() is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_merged_weights_find_room_where_something_is_kept(
+    base: Base, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kept:
+        graphs.keep(base.vae, object())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (20 * (kept and not graphs._kept), 20))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    assert captured._room_for(10, torch.device("cuda")) is kept
+    assert not graphs.free_kept()
 
 
 @pytest.mark.parametrize("kept", [True, False])
