@@ -50,8 +50,7 @@ def fit(
     rgba = np.array(canvas)
     if outline_px:
         _put_under(rgba, _outline(rgba[..., 3], outline_px), outline)
-    rgba[rgba[..., 3] == 0] = 0
-    return Image.fromarray(rgba, "RGBA")
+    return Image.fromarray(_cleared(rgba), "RGBA")
 
 
 def encode(sticker: Image.Image) -> bytes:
@@ -62,8 +61,9 @@ def encode(sticker: Image.Image) -> bytes:
     lossless = _webp(sticker, lossless=True, quality=0, method=0)
     if len(lossless) <= MAX_BYTES:
         return lossless
+    cleared = Image.fromarray(_cleared(np.asarray(sticker)), "RGBA")
     for quality in QUALITIES:
-        lossy = _webp(_cleared(sticker), quality=quality, method=4)
+        lossy = _webp(cleared, quality=quality, method=4)
         if len(lossy) <= MAX_BYTES:
             return lossy
     raise ValueError(f"a {sticker.size} px picture does not fit into {MAX_BYTES} bytes")
@@ -111,8 +111,7 @@ def _put_under(rgba: Bytes, coverage: Floats, colour: tuple[int, int, int]) -> N
     rgba[mixed, 3] = (255 * total[:, 0]).round()
 
 
-def _cleared(sticker: Image.Image) -> Image.Image:
+def _cleared(rgba: Bytes) -> Bytes:
     """A copy whose fully transparent pixels are (0, 0, 0, 0)."""
-    rgba = np.array(sticker)
-    rgba[rgba[..., 3] == 0] = 0
-    return Image.fromarray(rgba, "RGBA")
+    cleared: Any = cv2.copyTo(rgba, cv2.extractChannel(rgba, 3))
+    return cleared

@@ -26,8 +26,14 @@ LEAST_AREA = 0.004  # share of the picture; a smaller cut-out counts as empty
 class Remover(Protocol):
     """Tells the drawing from the background."""
 
-    def alpha(self, image: Image.Image) -> Floats:
-        """RGB picture -> float [H, W], 0 = background, 1 = drawing."""
+    def alpha(self, image: Image.Image, part: flat.Box | None = None) -> Floats:
+        """RGB picture -> float [H, W], 0 = background, 1 = drawing; with a ``part``, it need be right only there."""
+
+
+def _bundled(cache_dir: Path, model: str) -> Remover:
+    from lora.drawing.cutout.bundled import BundledRemover
+
+    return BundledRemover()
 
 
 def _rembg(cache_dir: Path, model: str) -> Remover:
@@ -37,7 +43,7 @@ def _rembg(cache_dir: Path, model: str) -> Remover:
 
 
 # Name -> loader, which is called with the folder for caches and with the name.
-REMOVERS: dict[str, Callable[[Path, str], Remover]] = {BUNDLED: _rembg}
+REMOVERS: dict[str, Callable[[Path, str], Remover]] = {BUNDLED: _bundled}
 
 
 def remover(cache_dir: Path, model: str = BUNDLED) -> Remover:
@@ -62,11 +68,12 @@ def cut_out(
     rgb = np.asarray(image)
     background = flat.background_colour(rgb, background_colour) if by_colour else None
     if background is None:
-        seen = network.alpha(image)
+        seen = flat.settled(network.alpha(image))
         alpha, colour = (seen * 255).round().astype(np.uint8), flat.unmixed(rgb, seen)
     else:
-        alpha, colour = flat.key(rgb, background, lambda: network.alpha(image))
+        alpha, colour = flat.key(rgb, background, lambda part: network.alpha(image, part)[part])
     if (alpha > 127).mean() < LEAST_AREA:
         raise JobError("empty-cutout")
-    shown = cv2.copyTo(colour, alpha)  # black where nothing is visible
-    return Image.fromarray(np.dstack([shown, alpha]), "RGBA")
+    shown = cv2.copyTo(cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA), alpha)  # black where nothing is visible
+    cv2.insertChannel(alpha, shown, 3)
+    return Image.fromarray(shown, "RGBA")

@@ -17,6 +17,7 @@ from scipy import ndimage
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
+Box = tuple[slice, slice]  # rows and columns of a picture, each with a start and a stop
 
 SQUARE = np.ones((3, 3), dtype=np.uint8)  # a pixel and its eight neighbours
 
@@ -58,12 +59,12 @@ def background_colour(rgb: Bytes, expected: tuple[int, int, int] | None = None) 
     return None
 
 
-def key(rgb: Bytes, background: Floats, network_alpha: Callable[[], Floats]) -> tuple[Bytes, Bytes]:
+def key(rgb: Bytes, background: Floats, network_alpha: Callable[[Box], Floats]) -> tuple[Bytes, Bytes]:
     """Alpha [H, W] and background-free colour [H, W, 3] of a drawing [H, W, 3] on a flat ``background``.
 
-    ``network_alpha`` gives float [H, W]. It is asked only if the drawing encloses a patch of the background's colour,
-    and it alone decides whether that is a hole in the drawing (the middle of a doughnut) or part of it (the white of an
-    eye). Only the part of the picture that holds the drawing is worked on.
+    ``network_alpha`` gives a part's alpha, float. It is asked only if the drawing encloses patches of the background's
+    colour, about the part that holds them, and it alone decides whether one is a hole in the drawing (the middle of a
+    doughnut) or part of it (the white of an eye). Only the part of the picture that holds the drawing is worked on.
     """
     edge = EDGE_PX * max(1, round(min(rgb.shape[:2]) / 256))
     distance = _distance(rgb, background)
@@ -71,7 +72,7 @@ def key(rgb: Bytes, background: Floats, network_alpha: Callable[[], Floats]) -> 
     alpha, colour = np.zeros(distance.shape, dtype=np.uint8), rgb.copy()
     if (box := _box(distance >= tolerance, 2 * edge)) is not None:
         near = distance[box]
-        outside = _background(near < tolerance, lambda: network_alpha()[box], distance.size)
+        outside = _background(near < tolerance, lambda part: network_alpha(_inside(box, part)), distance.size)
         drawing = _without_specks(~outside, near, distance.size)
         alpha[box], colour[box] = _edges(rgb[box], background, near, drawing, edge)
     return alpha, colour
@@ -93,19 +94,26 @@ def _edges(
     if (pale := length <= 0.02).any():
         # A drawing as pale as its background cannot be un-mixed: there the mask's own soft edge is all there is.
         found[pale] = cv2.GaussianBlur(drawing.astype(np.float32), (7, 7), 0.7)[rim][pale]
-    found = np.where(found < 0.04, 0, np.where(found > 0.97, 1, found))
+    found = settled(found)
     alpha, colour = drawing * np.uint8(255), rgb.copy()
     alpha[rim] = _to_bytes(found)
     colour[rim] = _to_bytes(_unmixed(mixed, found, background, inside))
     return alpha, colour
 
 
+def settled(alpha: Floats) -> Floats:
+    """Alpha that is nearly 0 or 1 is 0 or 1: no haze is left on the background, and no holes in the drawing."""
+    return np.where(alpha < 0.04, alpha.dtype.type(0), np.where(alpha > 0.97, alpha.dtype.type(1), alpha))
+
+
 def unmixed(rgb: Bytes, alpha: Floats) -> Bytes:
     """The colour [H, W, 3] of a drawing with this alpha, without its background, which need not be one colour."""
     part = (alpha > 0) & (alpha < 0.999)
-    behind, inside = (_spread(rgb, certain, part) for certain in (alpha < 0.05, alpha > 0.95))
+    behind, inside = (
+        _spread(rgb, certain, part).astype(np.float32) for certain in (alpha < 0.05, alpha > 0.95)
+    )
     colour = rgb.copy()
-    colour[part] = _to_bytes(_unmixed(rgb[part] / 255, alpha[part], behind, inside))
+    colour[part] = _to_bytes(_unmixed(rgb[part] / np.float32(255), alpha[part], behind, inside))
     return colour
 
 
@@ -131,7 +139,7 @@ def _distance(rgb: Bytes, colour: Floats) -> Floats:
     return distance
 
 
-def _box(drawing: Bools, around: int) -> tuple[slice, slice] | None:
+def _box(drawing: Bools, around: int) -> Box | None:
     """The part of a picture that holds the drawing and so many px around it; None without a drawing."""
     rows, columns = (np.flatnonzero(drawing.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
@@ -154,21 +162,34 @@ def _tolerance(distance: Floats, background: Floats) -> float:
     return float(np.clip(3 * np.percentile(border, 75) + 0.02, 0.035, 0.09))
 
 
-def _background(like_background: Bools, network_alpha: Callable[[], Floats], whole: int) -> Bools:
+def _background(like_background: Bools, network_alpha: Callable[[Box], Floats], whole: int) -> Bools:
     """The background's colour connected to the border, and enclosed patches of it that the network calls holes.
 
     ``whole`` is the picture's area in px, of which this may be a part.
     """
-    count, labels = cv2.connectedComponents(like_background.view(np.uint8), connectivity=4)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(like_background.view(np.uint8), connectivity=4)
     is_outside = np.zeros(count, dtype=bool)
     is_outside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     is_outside[0] = False  # the drawing
-    enclosed = np.flatnonzero(~is_outside & (np.bincount(labels.ravel()) > HOLE_SHARE * whole))
+    enclosed = np.flatnonzero(~is_outside & (stats[:, cv2.CC_STAT_AREA] > HOLE_SHARE * whole))
     enclosed = enclosed[enclosed > 0]
     if enclosed.size:
-        seen = np.asarray(ndimage.mean(network_alpha(), labels, enclosed))
+        part = _around(stats[enclosed])
+        seen = np.asarray(ndimage.mean(network_alpha(part), labels[part], enclosed))
         is_outside[enclosed[seen < HOLE_ALPHA]] = True
     return is_outside[labels]
+
+
+def _around(stats: NDArray[Any]) -> Box:
+    """The part of a picture that holds components with these statistics of OpenCV."""
+    left, top, width, height = stats[:, :4].T  # as cv2.CC_STAT_LEFT and so on
+    return slice(top.min(), (top + height).max()), slice(left.min(), (left + width).max())
+
+
+def _inside(outer: Box, inner: Box) -> Box:
+    """The part of the picture that is ``inner`` in its part ``outer``."""
+    rows, columns = (slice(a.start + b.start, a.start + b.stop) for a, b in zip(outer, inner, strict=True))
+    return rows, columns
 
 
 def _without_specks(drawing: Bools, distance: Floats, whole: int) -> Bools:
@@ -203,6 +224,6 @@ def _spread(rgb: Bytes, certain: Bools, wanted: Bools) -> Floats:
     # Only an outermost certain pixel is the nearest one of another pixel.
     outermost = certain & (cv2.erode(certain.view(np.uint8), SQUARE) == 0)
     used = outermost | (wanted & certain)
-    colours = np.zeros((np.count_nonzero(certain) + 1, 3))
-    colours[labels[used]] = rgb[used] / 255
-    return colours[labels[wanted]]
+    colours = np.zeros((np.count_nonzero(certain) + 1, 3), dtype=np.uint8)
+    colours[labels[used]] = rgb[used]
+    return colours[labels[wanted]] / 255

@@ -1,4 +1,4 @@
-"""rembg as a remover, with the bundled network, a local ONNX file, or another model by its name.
+"""rembg as a remover, with a local ONNX file or one of its models by name.
 
 rembg's own default may not be used commercially, and two of its names send pictures to a remote service. So a model is
 always named, and ``lora.drawing.cutout_names`` says which may be.
@@ -11,54 +11,46 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lora.drawing.cutout_names import BUNDLED, refusal
+from lora.drawing.cutout.bundled import session_options
+from lora.drawing.cutout.flat import Box
+from lora.drawing.cutout_names import refusal
 
-BUNDLED_FILE = Path(__file__).parents[2] / "bundled" / "cutout.onnx"
 LARGE_SIDE_PX = 1024  # the input of ISNet; other files get U2-Net's preprocessing
 
 
 class RembgRemover:
-    """A rembg session. The file of any model but the bundled one must be in place already: nothing is downloaded."""
+    """A rembg session. The model's file must be in place already: nothing is downloaded."""
 
-    def __init__(self, cache_dir: Path, model: str = BUNDLED) -> None:
+    def __init__(self, cache_dir: Path, model: str) -> None:
         if (reason := refusal(model)) is not None:
             raise ValueError(f"the cut-out model {model!r} is not used here: {reason}")
-        home = cache_dir.resolve() / "rembg"
-        home.mkdir(parents=True, exist_ok=True)
-        os.environ["U2NET_HOME"] = str(home)
-        self._needs_smooth_pictures = False
-        rembg = library()
-        if model == BUNDLED:
-            self._session = rembg.new_session(
-                "u2net_custom", model_path=str(_placed(BUNDLED_FILE, home)), sess_opts=_options()
-            )
-            self._needs_smooth_pictures = True
-            return
+        rembg, home = library(), home_of(cache_dir)
         if model.endswith(".onnx"):
-            file = _placed(Path(model), home)
-            self._session = rembg.new_session(_kind(file), model_path=str(file), sess_opts=_options())
+            file = placed(Path(model), home)
+            self._session = rembg.new_session(_kind(file), model_path=str(file), sess_opts=session_options())
             return
         if not (home / "models" / model / f"{model}.onnx").exists():
             raise ValueError(
                 f"put the cut-out model's file at {home / 'models' / model / f'{model}.onnx'} first"
             )
-        self._session = rembg.new_session(model, sess_opts=_options())
+        self._session = rembg.new_session(model, sess_opts=session_options())
 
-    def alpha(self, image: Image.Image) -> NDArray[np.floating[Any]]:
-        """RGB picture -> float [H, W], 0 = background, 1 = drawing.
-
-        The bundled network learned from clean drawings on backgrounds with grain, so it takes grain for background. A
-        median over 3 px removes the grain. Without it, noise of 2/255 lowers IoU by a tenth (``benchmarks.cutout``).
-        """
-        if self._needs_smooth_pictures:
-            image = Image.fromarray(cv2.medianBlur(np.asarray(image), 3))
+    def alpha(self, image: Image.Image, part: Box | None = None) -> NDArray[np.floating[Any]]:
+        """RGB picture -> float [H, W], 0 = background, 1 = drawing. The ``part`` that is needed changes nothing."""
         (mask,) = self._session.predict(image)
         return np.asarray(mask, dtype=np.float64) / 255
+
+
+def home_of(cache_dir: Path) -> Path:
+    """The folder that rembg loads models from, which it is told by the environment."""
+    home = cache_dir.resolve() / "rembg"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["U2NET_HOME"] = str(home)
+    return home
 
 
 def library() -> Any:
@@ -74,15 +66,6 @@ def library() -> Any:
     return rembg
 
 
-def _options() -> Any:
-    """ONNX Runtime's threads wait without work instead of turning in circles: the cores are others' meanwhile."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
 def _kind(file: Path) -> str:
     """rembg's name for a network of one's own, by the side of the pictures that it takes."""
     import onnxruntime
@@ -91,7 +74,7 @@ def _kind(file: Path) -> str:
     return "dis_custom" if shape[-1] == LARGE_SIDE_PX else "u2net_custom"
 
 
-def _placed(source: Path, home: Path) -> Path:
+def placed(source: Path, home: Path) -> Path:
     """The path of a copy of a file in rembg's home: rembg loads own models only from there. Raises ValueError."""
     if not source.is_file():
         raise ValueError(f"there is no cut-out model at {source}")

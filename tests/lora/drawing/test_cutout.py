@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, gaussian_filter, label, mean
 
-from lora.drawing.cutout import REMOVERS, Remover, cut_out, flat, rembg, remover
+from lora.drawing.cutout import REMOVERS, Remover, bundled, cut_out, flat, rembg, remover
 from lora.drawing.cutout_names import LICENCES, REFUSED
 from lora.jobs import JobError
 from tests import waiting
@@ -26,7 +26,7 @@ class FixedRemover:
     def __init__(self, alpha: np.ndarray) -> None:
         self._alpha = alpha
 
-    def alpha(self, image: Image.Image) -> np.ndarray:
+    def alpha(self, image: Image.Image, part: flat.Box | None = None) -> np.ndarray:
         return self._alpha
 
 
@@ -186,6 +186,45 @@ def test_the_bundled_network_sees_a_drawing_on_a_gradient(network: Remover) -> N
     assert (found & true).sum() / (found | true).sum() > 0.9
 
 
+@pytest.mark.parametrize(
+    "part",
+    [(slice(150, 190), slice(60, 300)), (slice(0, 40), slice(400, 512)), (slice(500, 512), slice(3, 4))],
+)
+def test_a_part_has_the_same_alpha_as_in_the_whole_picture(part: flat.Box) -> None:
+    """The network works on a window only, read from a file of its own that refers to the other one's weights."""
+    network = bundled.BundledRemover()
+    ramp = np.linspace(30, 220, 512).astype(np.uint8)
+    image = Image.fromarray(np.dstack([*np.meshgrid(ramp, ramp), np.full((512, 512), 90, np.uint8)]))
+    with Image.open(bundled.FILE.with_name("demo") / "backpack.png") as art:
+        image.paste(art, (0, 0), art.convert("RGBA"))
+    assert np.abs(network.alpha(image, part)[part] - network.alpha(image)[part]).max() < 2 / 255
+
+
+def test_the_network_is_asked_about_the_enclosed_patches_alone() -> None:
+    """The part is where they are in the picture, not in the drawing's box."""
+    asked: list[flat.Box | None] = []
+
+    class Noting(FixedRemover):
+        def alpha(self, image: Image.Image, part: flat.Box | None = None) -> np.ndarray:
+            asked.append(part)
+            return self._alpha
+
+    ring = np.pad(disc(96, 40) - disc(96, 16), ((20, 12), (4, 28)))
+    cut_out(picture(painted(ring, (20, 20, 20), (255, 255, 255))), Noting(ring))
+    ((rows, columns),) = asked  # a hole of 32 px around (68, 52), less what its edge has of the drawing
+    found = (rows.start, rows.stop, columns.start, columns.stop)
+    assert np.abs(np.subtract(found, (52, 84, 36, 68))).max() <= 2
+
+
+def test_the_networks_haze_is_not_kept() -> None:
+    """Where its alpha is nearly 0 or 1, the sticker's is 0 or 1."""
+    rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
+    hazy = np.clip(disc(128, 40), 0.03, 0.98)
+    found = np.asarray(cut_out(picture(rgb), FixedRemover(hazy), by_colour=False).getchannel("A"))
+    assert found[0, 0] == 0
+    assert found[64, 64] == 255
+
+
 def test_a_remover_leaves_torchs_threads_as_they_were(network: Remover) -> None:
     """One in tests, as with ``--threads=1``. numba, which rembg imports, would make them as many as there are cores."""
     assert torch.get_num_threads() == 1
@@ -227,7 +266,7 @@ def test_nothing_is_compiled_before_the_first_cut_out() -> None:
 
 def test_an_operators_own_file_is_used(tmp_path: Path) -> None:
     """The bundled file given by its path is U2-Net's kind, and cuts out; a file that is not there is named."""
-    own = remover(tmp_path, str(rembg.BUNDLED_FILE))
+    own = remover(tmp_path, str(bundled.FILE))
     rgb = painted(disc(128, 40), (220, 60, 20), BACKGROUND)
     assert own.alpha(picture(rgb)).shape == (128, 128)
     with pytest.raises(ValueError, match="no cut-out model at"):
