@@ -34,7 +34,7 @@ class BundledRemover:
         self._windowed = _session(WINDOW_FILE)
 
     @cached_property
-    def _whole(self) -> Any:  # 100 MB that a worker needs only if a background is not flat
+    def _whole(self) -> Any:  # 90 MB that a worker needs only if a background is not flat
         return _session(FILE)
 
     def alpha(self, image: Image.Image, part: Box | None = None) -> NDArray[np.floating[Any]]:
