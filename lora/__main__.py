@@ -14,6 +14,7 @@ from pathlib import Path
 from lora.cli import COMMANDS
 from lora.cli.flags import Parser
 from lora.cli.terminal import UsageError
+from lora.engine.openmp import waiting
 from lora.files import with_output
 
 
@@ -31,7 +32,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         verbs[args.command].refuse_unknown(unknown)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: see lora/engine/local.py
+    os.environ |= waiting(os.environ)  # before torch is imported
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from lora.data.dataset import DatasetError
     from lora.errors import BaseError

@@ -26,6 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lora.engine import EngineSettings, WorkerGone, node_cache, wire
 from lora.engine.deaths import Deaths
+from lora.engine.openmp import waiting
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
 from lora.engine.worker_process import FIRST_PAUSE, LONGEST_PAUSE
 from lora.jobs import (
@@ -55,7 +56,7 @@ class WorkerActor:
     """One worker on one device of a node. The methods run in threads of their own."""
 
     def __init__(self, settings: EngineSettings, device: str, threads: int, base: Any) -> None:
-        os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
+        os.environ |= {**waiting(os.environ), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
         self._settings = settings
         self._device = device
         self._threads = threads

@@ -17,6 +17,7 @@ from pathlib import Path
 from lora.engine import EngineSettings, WorkerGone, wire
 from lora.engine.deaths import Deaths
 from lora.engine.job_pipe import JobPipe
+from lora.engine.openmp import waiting
 from lora.engine.watchdog import TICK_SECONDS, Watchdog
 from lora.jobs import (
     Cancelled,
@@ -210,14 +211,10 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without secrets, with ``lora`` on the path and the Hugging Face hub off.
-
-    By default OpenMP threads wait for each other in a busy loop. On a machine that also runs the bot this made a step
-    seven times slower, so they wait passively.
-    """
+    """This process's environment without secrets, with ``lora`` on the path and the Hugging Face hub off."""
     kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|SECRET|PASSWORD", name)}
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+    return {**waiting(kept), **kept, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
 async def _send(pipe: JobPipe, message: Job | wire.Cancel) -> None:

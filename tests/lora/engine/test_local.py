@@ -17,6 +17,7 @@ from PIL import Image
 
 from lora.engine import ENGINES, EngineSettings, worker, worker_process
 from lora.engine.local import LocalEngine
+from lora.engine.openmp import WAITING
 from lora.engine.worker_process import _environment
 from lora.jobs import (
     Cancelled,
@@ -132,6 +133,15 @@ def test_the_worker_gets_nobodys_secrets(monkeypatch: pytest.MonkeyPatch) -> Non
     environment = _environment()
     assert not {"TELEGRAM_BOT_TOKEN", "HF_TOKEN"} & environment.keys()
     assert environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_threads_wait_shortly_unless_somebody_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WAITING:
+        monkeypatch.delenv(name, raising=False)
+    assert WAITING.items() <= _environment().items()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert _environment()["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert "GOMP_SPINCOUNT" not in _environment()
 
 
 async def test_a_sticker_comes_in_the_middle_of_a_training(
