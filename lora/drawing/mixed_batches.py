@@ -51,9 +51,8 @@ def captured_drawing(base: Base) -> CapturedDrawing | None:
             if not free_kept():
                 log.warning("too little GPU memory for slots and graphs: drawing goes on without them")
                 return None
-    if (
-        base.captured is None
-    ):  # memory was freed; the error, which referred to the buffers made so far, is gone
+    if base.captured is None:
+        # Memory was freed. Not before here: the error refers to the buffers made so far.
         return captured_drawing(base)
     drawing: CapturedDrawing = base.captured
     return drawing

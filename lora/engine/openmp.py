@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 # libgomp's own choice is a long busy loop. It is fastest on quiet cores. But where other processes want the cores, a
 # thread waits in this loop for one that does not run: a step took twenty times as long. PASSIVE has no loop: on quiet
-# cores a step takes 1.4 times as long. A short loop costs little in both cases (docs/findings/sticker-nano.md). Other
-# OpenMP libraries read the first variable only.
+# cores a step takes 1.5 times as long as with the short loop here, on shared ones half as long (the table is in
+# docs/findings/sticker-nano.md). Other OpenMP libraries read the first variable only.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
 
 

@@ -7,7 +7,7 @@ import copy
 import gc
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -158,20 +158,26 @@ def test_one_that_diverges_harms_no_other(base: Base, samples: tuple[Sample, ...
     assert set(passes) == {1, 2}
 
 
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, short: Callable[[list[int]], bool]) -> list[int]:
+    """The sizes of all passes that are tried. A pass has no memory if ``short`` says so of the sizes until then."""
+    sizes: list[int] = []
+    work_of = shared_step.SharedStep._work
+
+    def work(self: shared_step.SharedStep, count: int) -> None:
+        sizes.append(count)
+        if short(sizes):
+            raise torch.OutOfMemoryError
+        work_of(self, count)
+
+    monkeypatch.setattr(shared_step.SharedStep, "_work", work)
+    return sizes
+
+
 def test_short_memory_lets_fewer_share_a_pass(
     base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The steps go on; a pass for one that has no room fails its training."""
-    sizes: list[int] = []
-    work_of = shared_step.SharedStep._work
-
-    def narrow(self: shared_step.SharedStep, count: int) -> None:
-        sizes.append(count)
-        if count > 1:
-            raise torch.OutOfMemoryError
-        work_of(self, count)
-
-    monkeypatch.setattr(shared_step.SharedStep, "_work", narrow)
+    sizes = short_of_memory(monkeypatch, lambda sizes: sizes[-1] > 1)
     work = [(what := job(samples, id, steps=6), plan(base, what)) for id in range(3)]
     together = in_turns(base, work)
     assert [size for size in sizes if size > 1] in ([4], [2])
@@ -263,17 +269,12 @@ def test_what_is_kept_goes_with_its_base(
 def test_what_is_kept_is_freed_before_fewer_share_a_pass(
     base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: list[int] = []
-    work_of = shared_step.SharedStep._work
-
-    def narrow(self: shared_step.SharedStep, count: int) -> None:
-        sizes.append(count)
+    def third(sizes: list[int]) -> bool:
         if len(sizes) == 3:
             graphs.keep(base.vae, object())
-            raise torch.OutOfMemoryError
-        work_of(self, count)
+        return len(sizes) == 3
 
-    monkeypatch.setattr(shared_step.SharedStep, "_work", narrow)
+    sizes = short_of_memory(monkeypatch, third)
     work = [(what := job(samples, id), plan(base, what)) for id in range(2)]
     together = in_turns(base, work)
     assert sizes[2] == sizes[3] == 2
