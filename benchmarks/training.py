@@ -72,6 +72,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
     "EMA, no flip, rate 2e-3": {**PRODUCT, "learning_rate": 2e-3},
     "EMA, no flip, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
+    "EMA, no flip, alpha 32": {**PRODUCT, "alpha": 32},
     "EMA, no flip, log-SNR -2": {**PRODUCT, "timestep_sampling": "log-snr -2"},
     "EMA, no flip, log-SNR -4": {**PRODUCT, "timestep_sampling": "log-snr -4"},
     "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
@@ -87,7 +88,10 @@ DRAW_SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
     "CFG 2": (2.0, {}),
     "CFG 5, whole strength": (CFG, {"shaping": 0.0}),
     "CFG 5, 0.75 of the strength at first": (CFG, {"shaping_strength": 0.75}),
+    "CFG 5, 1.25 of the strength": (CFG, {"shaping": 1.0, "shaping_strength": 1.25}),
+    "CFG 5, 1.5 of the strength": (CFG, {"shaping": 1.0, "shaping_strength": 1.5}),
     "CFG 3, whole strength": (3.0, {"shaping": 0.0}),
+    "CFG 3, 1.25 of the strength": (3.0, {"shaping": 1.0, "shaping_strength": 1.25}),
     "CFG 3, guided throughout": (3.0, {"guidance_stop": 1.0}),
 }
 FIRST = next(iter(DRAW_SETTINGS))
