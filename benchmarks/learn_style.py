@@ -179,7 +179,7 @@ def on_white(picture: Picture) -> Image.Image:
     if background is None:
         return picture.image
     # Without the cut-out network: every patch of a colour as strong as this one is background.
-    alpha, colour = flat.key(rgb, background, lambda: np.zeros(rgb.shape[:2]))
+    alpha, colour = flat.key(rgb, background, lambda part: np.zeros(rgb.shape[:2])[part])
     white = Image.new("RGB", picture.image.size, WHITE)
     white.paste(Image.fromarray(colour), mask=Image.fromarray(alpha))
     return white

@@ -14,8 +14,9 @@ from PIL import Image
 from benchmarks import checkpoint_choice, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import extract
-from benchmarks.learn_style import Judge, Task
+from benchmarks.learn_style import WHITE, Judge, Task, on_white
 from benchmarks.prompt_scores import NONE, OTHERS, PRODUCT, READ, SCORES, auc
+from lora.drawing.sampling import Picture
 from lora.evaluation.compare import OTHER_PROMPTS
 from lora.evaluation.scorers.classifier import LEVELS, fidelity
 from lora.jobs import Sample
@@ -65,6 +66,17 @@ def test_a_drawing_that_fills_the_square_is_no_cut_out() -> None:
     assert is_cut_out(disc((200, 0, 0)))
     assert not is_cut_out(np.full((8, 8, 4), 255, dtype=np.uint8))
     assert not is_cut_out(np.zeros((8, 8, 4), dtype=np.uint8))
+
+
+def test_a_drawing_on_a_coloured_background_is_put_on_white_and_so_are_the_patches_that_it_encloses() -> None:
+    green = (60, 200, 90)
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    ring = np.full((64, 64, 3), green, dtype=np.uint8)
+    ring[(x * x + y * y < 0.6) & (x * x + y * y > 0.2)] = (200, 30, 30)
+    drawn = Picture(index=0, image=Image.fromarray(ring), background_colour=green)
+    made = np.asarray(on_white(drawn))
+    assert tuple(made[0, 0]) == tuple(made[32, 32]) == WHITE
+    assert tuple(made[32, 11]) == (200, 30, 30)
 
 
 @pytest.fixture(scope="module")
