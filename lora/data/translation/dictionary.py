@@ -7,7 +7,7 @@ import re
 from lora.data.translation import Translation
 from lora.data.translation.grammar import Word, sentence
 from lora.data.translation.language import languages_of, script
-from lora.data.translation.lexicon import LONGEST, Entry, english_lists, is_english, lexicon
+from lora.data.translation.lexicon import ADJECTIVES, LONGEST, Entry, english_lists, is_english, lexicon
 from lora.data.translation.stems import fold, is_word, tokens
 
 PARTICIPLE = re.compile(
@@ -88,7 +88,8 @@ def _word(entry: Entry, phrase: str, language: str) -> Word:
     kind = entry.kind
     if kind == "verb" and language in ("ru", "uk", "be") and PARTICIPLE.search(phrase):
         kind = "adjective"
-    return Word(english=entry.english, kind=kind, source=phrase, base=entry.base)
+    noun = lexicon(language).noun_beside(phrase) if kind in ADJECTIVES else ""
+    return Word(english=entry.english, kind=kind, source=phrase, base=entry.base, noun=noun)
 
 
 def _taken_apart(word: str, language: str) -> list[Word]:

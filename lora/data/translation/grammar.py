@@ -6,10 +6,10 @@ It knows no more grammar than a text encoder needs: "a sad fox drinking coffee".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lora.data.translation.lexicon import ADJECTIVES, english_lists, english_words, irregular_plurals
-from lora.data.translation.plurals import UMLAUTS
+from lora.data.translation.plurals import UMLAUTS, WEST_SLAVIC, is_plural_of
 
 NOMINAL = (*ADJECTIVES, "noun", "number", "determiner", "foreign")
 ROMANCE = ("es", "fr", "it", "pt", "ca", "ro")  # adjectives stand behind their noun
@@ -44,6 +44,7 @@ class Word:
     kind: str
     source: str  # folded
     base: str = ""  # the form as a dictionary has it
+    noun: str = ""  # English of the noun that an adjective is, too: "naranja" is a fruit
 
     @property
     def inflected(self) -> bool:
@@ -119,6 +120,7 @@ def _with_adverbs(words: list[Word]) -> list[Word]:
 
 def _phrase(chunk: list[Word], language: str, before: str) -> str:
     """Words without verb and preposition: each noun with what describes it."""
+    chunk = _with_noun(chunk)
     nouns: list[_Noun] = []
     waiting: list[Word] = []
     left = sum(word.kind == "noun" for word in chunk)
@@ -135,6 +137,15 @@ def _phrase(chunk: list[Word], language: str, before: str) -> str:
         noun.plural = _is_plural(noun, language, before, i > 0)
         texts.append(_joined(noun, nouns[i - 1] if i else None, language))
     return " ".join([*texts, *(word.english for word in waiting)])
+
+
+def _with_noun(chunk: list[Word]) -> list[Word]:
+    """The words with an adjective as the noun that it is, too, if no other word of them is a noun."""
+    place = next((i for i, word in enumerate(chunk) if word.noun), -1)
+    if place < 0 or any(word.kind in ("noun", "foreign") for word in chunk):
+        return chunk
+    noun = replace(chunk[place], kind="noun", english=chunk[place].noun)
+    return [*chunk[:place], noun, *chunk[place + 1 :]]
 
 
 def _joined(noun: _Noun, previous: _Noun | None, language: str) -> str:
@@ -189,6 +200,8 @@ def _is_plural(noun: _Noun, language: str, before: str, belongs: bool) -> bool:
     before = "no" if "no" in front else before
     if language in ("ru", "uk", "be"):
         return _slavic_plural(source, base, before, belongs)
+    if language in WEST_SLAVIC:
+        return _west_slavic_plural(source, base, language, oblique=belongs or before in OBLIQUE)
     if language in ("es", "pt", "fr", "ca"):
         return source.endswith(("s", "x")) and not base.endswith(("s", "x"))
     if language == "it":
@@ -223,6 +236,15 @@ def _slavic_plural(source: str, base: str, before: str, belongs: bool) -> bool:
     if base.endswith(("ь", "ия", "ие")):
         oblique = oblique or before in ("in", "on", "riding")
     return not (feminine and oblique)
+
+
+def _west_slavic_plural(source: str, base: str, language: str, *, oblique: bool) -> bool:
+    """Whether a Polish, Czech or Slovak form is of several things. "Książki" and "jabłka" are also "of a book"."""
+    if is_plural_of(source, base, language):
+        return not (oblique and base.endswith(("a", "o", "e")))
+    if len(base) > 3 and base.endswith(("a", "o")) and source == base[:-1]:
+        return True  # "gwiazd"
+    return source.endswith(WEST_SLAVIC[language]) and not base.endswith(source[-2:])
 
 
 def _with_vowel(base: str) -> str:

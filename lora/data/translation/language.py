@@ -23,6 +23,8 @@ SCRIPTS = {
 LETTERS = {"uk": "іїєґ", "be": "ў", "sr": "ђћљњџј", "kk": "әғқңөұүһ"}  # that Russian does not have
 ONE_TOKEN = 3  # what CLIP's tokenizer counts for a word of one token, with start and end
 USUAL = ("de", "es", "fr", "it", "pt", "pl", "tr")  # asked when the hint does not help
+LIKE_POLISH = ("cs", "sk", "hr", "sr")  # share short words with Polish: "na", "bez"
+SHORT = 3  # letters of such words
 
 # Words of these languages that are English, too. They are English for whoever writes in none of these.
 ALSO_ENGLISH = frozenset((
@@ -74,7 +76,9 @@ def _latin(words: list[str], hint: str) -> str:
         return "en"
     scored = {}
     for language in dict.fromkeys((*asked, *USUAL)):
-        sure = (_strength(word, language, stems_count=language == hint) for word in words)
+        like = language == "pl" and hint in LIKE_POLISH
+        asked_for = [word for word in words if len(word) > SHORT] if like else words
+        sure = (_strength(word, language, stems_count=language == hint) for word in asked_for)
         scored[language] = sum(sure) + 0.3 * (language == hint)
         if language == hint and scored[language] > len(words):
             return language

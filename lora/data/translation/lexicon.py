@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from lora.data.translation import table
-from lora.data.translation.plurals import is_plural_of, looks_plural, russian_neuters
+from lora.data.translation.plurals import WEST_SLAVIC, is_plural_of, looks_plural, russian_neuters
 from lora.data.translation.stems import fold, stem, stems
 
 WORDS = Path(__file__).parent / "words"
@@ -59,6 +59,7 @@ class Lexicon:
         self._forms: dict[str, Entry] = {}
         self._stems: dict[str, list[Entry]] = {}
         self._roots: dict[str, Entry] = {}
+        self._nouns: dict[str, str] = {}  # English of the nouns by hand that are adjectives, too, by stems
         first = set()  # of their lines: a dictionary has them
         for kind, english, forms in sections(language):
             first.add(forms[0])
@@ -69,6 +70,10 @@ class Lexicon:
                 for other in (form, *_adjective_forms(form, kind, language)):
                     self._stems.setdefault(stems(other, language), []).append(entry)
         by_hand, singulars = set(self._stems), dict(self._forms)
+        for key, entries in self._stems.items():
+            nouns = [entry.english for entry in entries if entry.kind == "noun"]
+            if nouns and entries[0].kind in ADJECTIVES:
+                self._nouns[key] = nouns[0]
         pairs = table.pairs(language) if language in table.languages() else []
         for form, key, english in pairs:
             entry = Entry(english, kind_of(english), form)
@@ -125,10 +130,17 @@ class Lexicon:
         certain = like_adjective and any(phrase.startswith(base[:-2]) for base in adjectives)
         if not certain and (by_root := self._by_root(phrase)):
             return by_root
+        if self.language in WEST_SLAVIC and looks_plural(phrase, self.language):
+            one = (entry for entry in found if is_plural_of(phrase, entry.base, self.language))
+            return next(one, found[0] if found else None)  # "koń" of "konie", not "konia"
         if len(found) < 2 or self.language not in SLAVIC_ENDINGS:
             return found[0] if found else None
         fitting = [entry for entry in found if (entry.kind in ADJECTIVES) == like_adjective]
         return (fitting or found)[0]
+
+    def noun_beside(self, adjective: str) -> str:
+        """English of the noun that a folded adjective is, too: the fruit "naranja"; "" if there is none."""
+        return self._nouns.get(stems(adjective, self.language), "")
 
     def find_form(self, form: str) -> Entry | None:
         """The entry of a folded word exactly as it is written."""
@@ -211,7 +223,7 @@ def kinds() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(WORDS.glob("??.txt")):
         for kind, english, _ in sections(path.stem):
-            if kind in (*ADJECTIVES, "verb", "noun"):
+            if kind in (*ADJECTIVES, "verb", "noun", "number"):
                 found.setdefault(english, kind)
     return found
 

@@ -26,7 +26,9 @@ ENDINGS = {
     "bg": "ите ата ята ът ия та то те ен на но ни и а я о е",
     "sk": "ami ého ému ých ými ách och ov om am ia ie ou ej ý á é í a e i o u y",
 }
-TOKENS = re.compile(r"[^\W_]+(?:[\u0300-\u036f]|['’\-][^\W_]+|[^\W_])*|\s+|.", re.DOTALL)
+# Accents, and the vowel signs of Devanagari, which Python takes for no letters
+MARKS = r"[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963]"
+TOKENS = re.compile(rf"[^\W_]+(?:{MARKS}|['’\-][^\W_]+|[^\W_])*|\s+|.", re.DOTALL)
 
 
 class _Stemmer(Protocol):

@@ -78,6 +78,20 @@ def test_a_prompt_becomes_plain_english(language: str, text: str, english: str) 
         ("fr", "livres", "books"),
         ("it", "uccelli", "birds"),
         ("pt", "livros", "books"),
+        ("pl", "koty", "cats"),
+        ("pl", "książki", "books"),
+        ("pl", "jabłka", "apples"),
+        ("pl", "konie", "horses"),
+        ("pl", "róże", "roses"),
+        ("pl", "serce", "a heart"),
+        ("pl", "gwiazda", "a star"),
+        ("pl", "pięć kotów", "five cats"),
+        ("pl", "kot z książkami", "a cat with books"),
+        ("pl", "bez książki", "without a book"),
+        ("pl", "bez kwiatów", "without flowers"),
+        ("cs", "kočky", "cats"),
+        ("cs", "tři hodiny", "three clocks"),
+        ("nl", "drie uur", "three clocks"),
     ],
 )
 def test_a_plural_is_a_plural(language: str, text: str, english: str) -> None:
@@ -251,3 +265,43 @@ def test_english_that_is_also_another_language_stays(text: str) -> None:
 def test_common_russian_words_are_what_they_mean(text: str, english: str) -> None:
     """Names of emoji have other senses of them: a present for "day", a dna for "life"."""
     assert translate(text, "ru").english == english
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("टोपी", "a hat"),
+        ("लाल लोमड़ी", "a red fox"),
+        ("दो बिल्लियाँ", "two cats"),
+        ("बिल्ली और कुत्ता", "a cat and a dog"),
+        ("एक बड़ा हाथी", "a big elephant"),
+    ],
+)
+def test_hindi_words_are_whole(text: str, english: str) -> None:
+    """Their vowel signs are no letters to Python; each word was read as single consonants."""
+    assert translate(text, "hi").english == english
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("es", "una naranja", "an orange"),
+        ("es", "un zorro naranja", "an orange fox"),
+        ("es", "gatos naranjas", "orange cats"),
+        ("es", "un oso comiendo naranjas", "a bear eating oranges"),
+        ("es", "una rosa roja", "a red rose"),
+        ("es", "un vestido rosa", "a pink dress"),
+        ("es", "un mono", "a monkey"),
+        ("pt", "uma laranja", "an orange"),
+        ("fr", "une orange", "an orange"),
+        ("it", "una rosa", "a rose"),
+    ],
+)
+def test_a_colour_without_a_thing_is_the_thing_of_its_name(language: str, text: str, english: str) -> None:
+    """ "Naranja" is orange and an orange."""
+    assert translate(text, language).english == english
+
+
+def test_short_words_of_polish_make_no_text_polish() -> None:
+    """Czech has the same ones: as Polish, the cat stayed a "kočka"."""
+    assert translate("kočka bez ryby na", "cs").english.startswith("a cat")
