@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
@@ -13,30 +14,39 @@ from lora.data.translation.stems import fold, is_word
 
 MOST_WORDS = 5  # of one thing
 JOINER = 0x200D  # between the parts of an emoji
+DOUBLING = re.compile("[^aeiou]*[aeiou][^aeiouwxy]")  # "sit" is "sitting"; so "hats" is not of "hating"
 JOINING = ("and", "or", "nor")
 
 
 class NounPhrases:
-    """What stands from ``start`` on in a text's tokens: ``items`` as written, ``end`` is the next token's place."""
+    """What stands from ``start`` on in a text's tokens: ``items`` as written, ``end`` is the next token's place.
 
-    def __init__(self, text: list[str], start: int, by_script: dict[str, str]) -> None:
+    ``stops`` are words that stand behind a thing and belong to "without": "बिना टोपी के".
+    """
+
+    def __init__(
+        self, text: list[str], start: int, by_script: dict[str, str], stops: tuple[str, ...] = ()
+    ) -> None:
         self._text = text
         self._by_script = by_script
+        self._stops = stops
         self._words: list[Word] = []  # of the thing that is being read
         self._begin = start
         self.end = start
         self.items: list[str] = []
         self._read(start)
         self._skip_joining()
+        if self.items and (place := self._next(self.end)) < len(text) and text[place] in stops:
+            self.end = place + 1
 
     def _read(self, place: int) -> None:
         while (place := self._next(place)) < len(self._text) and len(self._words) < MOST_WORDS:
-            if self._text[place] == "," and self._words and self._list_goes_on(place + 1):
+            if self._text[place] == "," and self._words and (after := self._list_goes_on(place + 1)):
                 self._close()
-                place += 1
+                place = after
                 self._begin = place
                 continue
-            if not _says_something(self._text[place]):
+            if not _says_something(self._text[place]) or self._text[place] in self._stops:
                 break
             used, word = self._word(place)
             if word.english in JOINING and self._words and self._goes_on(place + used):
@@ -78,23 +88,30 @@ class NounPhrases:
         named = word.kind in (*NOMINAL, "dropped") and not acts
         return named and (not self._is_slavic(word) or _in_genitive(word))
 
-    def _list_goes_on(self, place: int) -> bool:
-        """Whether another thing that is left out follows a comma: in the genitive, or in a list with "or"."""
+    def _list_goes_on(self, place: int) -> int:
+        """The place of another thing that is left out behind a comma: in the genitive, or listed with "or"; else 0."""
+        start = self._next(place)
+        if start < len(self._text) and is_word(self._text[start]):
+            used, first = self._word(start)
+            if first.english in ("or", "nor") and self._goes_on(start + used):
+                return start + used
         if not self._goes_on(place):
-            return False
-        _, first = self._word(self._next(place))
+            return 0
+        _, first = self._word(start)
         if self._is_slavic(first):
-            return first.inflected and not first.source.endswith(
+            of_one = first.inflected and not first.source.endswith(
                 ("ы", "и", "а", "я")
-            )  # also of several things
+            )  # not also of several things
+            return place if of_one else 0
+        begin = place
         while (place := self._next(place)) < len(self._text):
             used, word = self._word(place)
             if word.english in ("or", "nor"):
-                return self._goes_on(place + used)
+                return begin if self._goes_on(place + used) else 0
             if self._text[place] != "," and word.kind not in (*NOMINAL, "dropped"):
-                return False
+                break
             place += used
-        return False
+        return 0
 
     def _skip_joining(self) -> None:
         """An "and" in front of "with" or "without" has nothing to join any more."""
@@ -138,7 +155,8 @@ def _english(token: str) -> Word:
 def _is_third_person(word: str) -> bool:
     """Whether an English word is like "sits": the hand-made words have "sitting"."""
     bare = word[:-2] if word.endswith(("shes", "ches", "sses")) else word.removesuffix("s")
-    forms = (bare, bare + bare[-1:], bare.removesuffix("e"))
+    doubled = bare + bare[-1:]
+    forms = (doubled,) if DOUBLING.fullmatch(bare) else (bare, doubled, bare.removesuffix("e"))
     return bare != word and any(kinds().get(form + "ing") == "verb" for form in forms)
 
 

@@ -244,3 +244,132 @@ def test_other_negations_stay(language: str, text: str) -> None:
 def test_parts_of_the_body_are_what_they_mean(language: str, text: str, english: str) -> None:
     """Names of emoji have other senses of them: "listening" for ears, "ducks" for paws."""
     assert split(text, language).english == english
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "english"),
+    [
+        ("a fox that doesn't have a hat", "a fox", "a hat"),
+        ("a fox doesn’t have a hat", "a fox", "a hat"),
+        ("a fox who does not wear a hat", "a fox", "a hat"),
+        ("foxes that don't have hats, on the moon", "foxes, on the moon", "hats"),
+        ("a fox that isn't wearing glasses", "a fox", "glasses"),
+        ("a fox that is no longer wearing glasses", "a fox", "glasses"),
+        ("cats which aren't wearing hats", "cats", "hats"),
+        ("a fox isnt wearing a hat or glasses and smiling", "a fox and smiling", "a hat, glasses"),
+        ("a fox that hasn't got a tail", "a fox", "a tail"),
+        ("a fox that never wears a hat", "a fox", "a hat"),
+        ("a fox lacking a tail", "a fox", "a tail"),
+        ("a fox has no hat", "a fox", "hat"),
+        ("a dog, it has no tail", "a dog", "tail"),
+        ("a fox, it doesn't have a hat", "a fox", "a hat"),
+        ("a fox with neither hat nor glasses", "a fox", "hat, glasses"),
+        ("a fox without wearing a hat", "a fox", "a hat"),
+        ("a fox that isn't in a hat", "a fox", "a hat"),
+        ("a fox with a scarf, not with a hat", "a fox with a scarf", "a hat"),
+        ("a fox, don't draw a hat", "a fox", "a hat"),
+        ("a fox, please do not add glasses", "a fox", "glasses"),
+        ("a fox, I don't want a hat", "a fox", "a hat"),
+        ("a fox, there's no hat", "a fox", "hat"),
+        ("a fox, there shouldn't be a hat", "a fox", "a hat"),
+        ("a fox, no need for a hat", "a fox", "a hat"),
+        ("a fox, hat not needed", "a fox", "hat"),
+        ("a fox with a hat, no glasses", "a fox with a hat", "glasses"),
+        ("a fox without hats sits", "a fox sits", "hats"),
+    ],
+)
+def test_english_negations_of_having_are_understood(text: str, wanted: str, english: str) -> None:
+    """However they are worded, and nothing of the wording is left."""
+    found = split(text, "en")
+    assert (found.wanted, found.english) == (wanted, english)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "english"),
+    [
+        ("лиса, не надо шапку", "лиса", "a hat"),
+        ("лиса, шапку не надо", "лиса", "a hat"),
+        ("лиса, красную шапку и очки не надо, на луне", "лиса, на луне", "a red hat, glasses"),
+        ("лиса на луне, только шапку не надо, спасибо", "лиса на луне, спасибо", "a hat"),
+        ("лиса, шапка не нужна", "лиса", "a hat"),
+        ("лиса, ей не нужны очки", "лиса", "glasses"),
+        ("лиса, я не хочу шапку", "лиса", "a hat"),
+        ("лиса, не надо рисовать шапку", "лиса", "a hat"),
+        ("лиса, шапку не рисуй", "лиса", "a hat"),
+        ("лиса, не добавляй шапку", "лиса", "a hat"),
+        ("лиса, чтобы не было шапки", "лиса", "a hat"),
+        ("лиса, не должно быть шапки", "лиса", "a hat"),
+        ("лиса, чтобы была без шапки", "лиса", "a hat"),
+        ("лиса, которая никогда не носит шапку", "лиса", "a hat"),
+        ("лиса, у неё нет хвоста", "лиса", "a tail"),
+        ("лиса, на которой нет шапки", "лиса", "a hat"),
+        ("лиса, у которой нет ни шапки, ни очков", "лиса", "a hat, glasses"),
+        ("у кота шапки нет", "кота", "a hat"),
+        ("лиса, никакой шапки", "лиса", "a hat"),
+        ("лиса без всякой шапки", "лиса", "any hat"),
+        ("лиса с зонтом, а не с шапкой", "лиса с зонтом", "a hat"),
+        ("не надо шапку", "", "a hat"),
+    ],
+)
+def test_russian_negations_of_need_are_understood(text: str, wanted: str, english: str) -> None:
+    """In front of the thing and behind it, at the end of a clause."""
+    found = split(text, "ru")
+    assert (found.wanted, found.english) == (wanted, english)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I don't have money"),
+        ("en", "don't have a cow"),
+        ("en", "don't draw me like that"),
+        ("en", "a sticker saying don't draw a hat"),
+        ("en", "a cat with a sign I don't want a bath"),
+        ("en", "a cat that doesn't like dogs"),
+        ("en", "it doesn't have to be red"),
+        ("en", "a cat that has no idea"),
+        ("ru", "лиса без шапки не надо"),
+        ("ru", "без шапки не надо, спасибо"),
+        ("ru", "лиса, без шапки не рисуй"),
+        ("ru", "не надо грустить"),
+        ("ru", "не надо так"),
+        ("ru", "не хочу спать"),
+        ("ru", "никому не нужен"),
+        ("ru", "у меня денег нет"),
+        ("ru", "кот говорит не надо войны"),
+        ("ru", "кот с табличкой не надо войны"),
+        ("ru", "на улице нет людей"),
+    ],
+)
+def test_what_names_no_thing_to_leave_out_stays(language: str, text: str) -> None:
+    """Nor does a second negation: who does not need it without a hat wants the hat."""
+    assert split(text, language) == Parts(wanted=text)
+
+
+@pytest.mark.parametrize(
+    "text", ["не надо войны", "никаких проблем", "денег нет и не надо", "we don't want war"]
+)
+def test_slogans_of_need_say_no(text: str) -> None:
+    """Alone they are drawn as they are, as "no money" is."""
+    found = split(text, "ru" if text > "z" else "en")
+    assert not found.things or (found.wanted, found.said_no) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "wanted"),
+    [
+        ("hi", "बिना टोपी की लोमड़ी", "लोमड़ी"),
+        ("hi", "लोमड़ी टोपी के बिना", "लोमड़ी"),
+        ("pl", "lis bez kapelusza", "lis"),
+        ("pl", "kot, który nie nosi kapelusza", "kot"),
+        ("uk", "лисиця, шапку не треба", "лисиця"),
+        ("uk", "лисиця, яка не носить шапку", "лисиця"),
+        ("de", "ein Fuchs trägt keinen Hut", "ein Fuchs"),
+        ("es", "un zorro que no lleva sombrero", "un zorro"),
+        ("fr", "un renard qui n'a pas de chapeau", "un renard"),
+        ("pt", "uma raposa que não tem chapéu", "uma raposa"),
+    ],
+)
+def test_other_languages_say_who_has_no_hat(language: str, text: str, wanted: str) -> None:
+    """With a verb, or behind the noun."""
+    assert (split(text, language).wanted, split(text, language).english) == (wanted, "a hat")
