@@ -43,7 +43,7 @@ class NoEngine:
     async def start(self) -> None:
         """Nothing to start."""
 
-    async def submit(self, job: Job) -> None:
+    async def submit(self, job: Job, worker: str) -> None:
         """Nobody asks."""
 
     async def cancel(self, job_id: int) -> None:

@@ -262,12 +262,16 @@ def peer_draw(setting: Setting, gpus: Sequence[int]) -> None:
         setup.drawn_by(setting, pipe, [f"zorvex fox number {number}"], number)
         pipe.unload_lora_weights()
 
+    def all_of_them() -> None:
+        for number in range(some):
+            one(number)
+
     some = 1 if setting.tiny else PEER_PICTURES
     one(0)
     for count in gpus:
         _meet(max(gpus))
         if rank < count:
-            seconds = setting.timed(lambda: [one(number) for number in range(some)])
+            seconds = setting.timed(all_of_them)
             _tell(rank, count, count * some / seconds)
 
 

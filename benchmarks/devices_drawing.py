@@ -236,7 +236,8 @@ async def drawn(
     engine = engine_of(setting, most, plan.simulated)
     await engine.start()
     try:
-        events, ready = engine.events(), []
+        events = engine.events()
+        ready: list[tuple[str, int]] = []
         while len(ready) < most:
             event = await anext(events)
             if isinstance(event, Ready):

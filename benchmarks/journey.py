@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.playground import Message, Person, Picture
+from bot.playground import Message, Picture
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows
 from tests.journeys.visitor import PATIENCE, arrive, picture, sticker_file
@@ -60,7 +60,7 @@ class Visit:
             await self._bring_file(bob, his, file)
             return [hers, his]
 
-    async def _collect(self, ada: Person, hers: Asked) -> None:
+    async def _collect(self, ada: PatientPerson, hers: Asked) -> None:
         """Six samples: a sticker, a photo, a file, an album; captions in every way."""
         first = self.number * 10
         await arrive(ada, KEYWORD)
@@ -80,7 +80,7 @@ class Visit:
         words = ("a red fox", "a blue ball", "a green ball", "a cat", "a dog", "a hen")
         hers.captions = [f"{KEYWORD} {each}" for each in words]
 
-    async def _take_a_pack_and_undo(self, ada: Person) -> None:
+    async def _take_a_pack_and_undo(self, ada: PatientPerson) -> None:
         """Three stickers of somebody's pack come in, and go again."""
         stickers = [
             Picture(data=sticker_file(self.number * 10 + n), as_="sticker", emoji="🐙") for n in (7, 8, 9)
@@ -92,14 +92,14 @@ class Visit:
         await ada.press(told, "undo:")
         await ada.wait_for("6 pictures are left", PATIENCE)
 
-    async def _train(self, ada: Person, hers: Asked) -> None:
+    async def _train(self, ada: PatientPerson, hers: Asked) -> None:
         while True:
             await ada.send("/train")
             hers.trainings += 1
             if not self._failed(await ada.wait_for(_either("is ready!", *FAILED), PATIENCE), "training"):
                 return
 
-    async def _share(self, ada: Person) -> str:
+    async def _share(self, ada: PatientPerson) -> str:
         await ada.send("/share")
         told = await ada.wait_for(_either("Whoever opens this link", "showed the link once"), PATIENCE)
         if "showed the link once" in told.text:  # a kill came before the answer
@@ -110,7 +110,7 @@ class Visit:
         assert found is not None
         return found[1]
 
-    async def _export(self, ada: Person) -> bytes:
+    async def _export(self, ada: PatientPerson) -> bytes:
         """The trained adapter as a file."""
         asked = ada.seq
         await ada.send("/export")
@@ -120,7 +120,7 @@ class Visit:
         assert sent.file_id is not None
         return await ada.download(sent.file_id)
 
-    async def _pack(self, person: Person, asked: Asked, seed: int) -> None:
+    async def _pack(self, person: PatientPerson, asked: Asked, seed: int) -> None:
         """Two stickers into a pack."""
         drawn = await self._draw(person, asked, seed)
         before = asked.packed
@@ -130,7 +130,7 @@ class Visit:
         done = f"SELECT count(*) FROM pack_sticker WHERE state = 'added' AND told AND person = {person.id}"
         await until_async(lambda: rows(self.bot, done) == [(before + len(drawn),)])
 
-    async def _draw(self, person: Person, asked: Asked, seed: int) -> list[Message]:
+    async def _draw(self, person: PatientPerson, asked: Asked, seed: int) -> list[Message]:
         """Two stickers of one prompt; each once, though a kill may have one sent again."""
         while True:
             since = person.seq
@@ -147,7 +147,7 @@ class Visit:
         }
         return list(stickers.values())
 
-    async def _change_pack(self, ada: Person) -> None:
+    async def _change_pack(self, ada: PatientPerson) -> None:
         """Move a sticker to the front, and undo that."""
         while True:
             await ada.send("/packs move 2 to 1")
@@ -158,12 +158,12 @@ class Visit:
         await ada.send("/undo")
         await ada.wait_for("Taken back", PATIENCE)
 
-    async def _be_a_guest(self, bob: Person, his: Asked, link: str) -> None:
+    async def _be_a_guest(self, bob: PatientPerson, his: Asked, link: str) -> None:
         await bob.send(f"/start {link}")
         await bob.wait_for(f"You can draw in the style {KEYWORD} now", PATIENCE)
         await self._pack(bob, his, self.number * 100 + 50)
 
-    async def _bring_file(self, bob: Person, his: Asked, file: bytes) -> None:
+    async def _bring_file(self, bob: PatientPerson, his: Asked, file: bytes) -> None:
         """The adapter's file becomes a style of his; a bot that has just started asks to send it again."""
         while True:
             await bob.send_picture(file, name="look.safetensors", as_="document", caption="quorbel")

@@ -42,10 +42,9 @@ def readers() -> dict[str, tuple[list[bytes], Reader, tuple[type[Exception], ...
     import torch
 
     from lora.adapters import fit, lora_layers
-    from lora.engine.train_queue import checkpoints
     from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, TrainSettings
     from lora.models import base_model
-    from lora.training import loop
+    from lora.training import checkpoints, loop
     from tests import tiny_base
     from tests.lora.adapters.files import predict
     from tests.lora.conftest import disc

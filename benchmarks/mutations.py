@@ -222,13 +222,13 @@ def alone(read: Callable[[str, bytes], object], *given: Any) -> None:
         os._exit(0)
     end.close()
     try:
-        error = pipe.recv()
+        raised: Exception | None = pipe.recv()
     except EOFError:  # its decoder has crashed: the bot says that there is no still picture
-        error = None
+        raised = None
     finally:
         os.waitpid(child, 0)
-    if error is not None:
-        raise error
+    if raised is not None:
+        raise raised
 
 
 def read_table(data: bytes) -> None:

@@ -1,16 +1,17 @@
 """Measures how fast the bundled base is trained on a GPU, and which kernels take the time of a step.
 
     python -m lora.pretrain.words --teacher FOLDER           # once: words.safetensors
-    python -m benchmarks.pretraining --batch 256 512 [--attention cudnn] [--no-graph] [--kernels 25]
+    python -m benchmarks.pretraining --batch 256 512 [--attention cudnn] [--no-graph] [--no-compile] [--kernels 25]
 
 Times whole compiled training steps (loss, gradients, optimizer, EMA) of ``lora.pretrain.text_to_image`` on random
-latents, on one GPU: the same work as on real ones. ``--kernels`` lists the kernels that take the most time.
+latents and weights, on one GPU: the same work as on real ones. ``--kernels`` lists the kernels that take the most time.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -49,9 +50,8 @@ def measure(args: argparse.Namespace, batch: int) -> None:
     words = load_file(args.dir / "words.safetensors")
     vocabulary = Vocabulary(words["kept"])
     model = Model(vocabulary).to(device)
-    model.warm_up(vocabulary)
     generator = torch.Generator(device).manual_seed(0)
-    learner = Learner(model, StepLosses(model, words, vocabulary, True), batch, generator)
+    learner = Learner(model, StepLosses(model, words, vocabulary, not args.no_compile), batch, generator)
     latents = torch.randn(batch, 8, 32, 32, device=device)
     rows = [vocabulary.rows(text) for text in ("noto cat", "a red car, blue background")]
     ids = torch.tensor(rows, device=device).repeat(batch // 2, 1)
@@ -60,7 +60,8 @@ def measure(args: argparse.Namespace, batch: int) -> None:
         began = time.monotonic()
         for _ in range(count):
             learner.step(latents, ids, PEAK / 100)
-        torch.cuda.synchronize(device)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return time.monotonic() - began
 
     with attention_backend(args.attention):
@@ -84,7 +85,7 @@ def measure(args: argparse.Namespace, batch: int) -> None:
             )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,8 +94,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--attention", choices=list(BACKENDS))
     parser.add_argument("--no-graph", action="store_true", help="launch every kernel anew")
+    parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--kernels", type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     if args.device.startswith("cuda:"):

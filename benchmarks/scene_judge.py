@@ -105,7 +105,7 @@ def learned(
     rate = RATE * (batch / BATCH) ** 0.5
     torch.manual_seed(0)
     generator = torch.Generator(device).manual_seed(0)
-    judge = Judge(shown[0].picture.shape[0]).to(device, memory_format=torch.channels_last).train()
+    judge = Judge(shown[0].picture.shape[0]).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch types no memory_format
     pictures = torch.from_numpy(np.stack([one.picture for one in shown])).to(device)
     labels, known = (table.to(device) for table in targets(shown))
     heads = [*judge.local.parameters(), *judge.whole.parameters()]

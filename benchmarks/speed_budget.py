@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -56,8 +56,15 @@ FREE = (
     "unsqueeze",
     "squeeze",
     "detach",
+    "t.",
+    "alias",
+    "_unsafe_view",
+    "empty",
+    "as_strided",
+    "chunk",
+    "_reshape_alias",
+    "new_empty",
 )
-FREE += ("t.", "alias", "_unsafe_view", "empty", "as_strided", "chunk", "_reshape_alias", "new_empty")
 
 
 class Budget(TorchDispatchMode):
@@ -68,8 +75,9 @@ class Budget(TorchDispatchMode):
         self.kernels: Counter[str] = Counter()
         self.flops: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
-        self.ops: dict[str, Counter[str]] = {"kernels": Counter(), "seconds": Counter()}
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.op_kernels: Counter[str] = Counter()
+        self.op_seconds: dict[str, float] = defaultdict(float)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -97,8 +105,8 @@ class Budget(TorchDispatchMode):
         self.flops[kind] += flops
         self.bytes[kind] += moved
         self.seconds[kind] += took
-        self.ops["kernels"][name] += 1
-        self.ops["seconds"][name] += took
+        self.op_kernels[name] += 1
+        self.op_seconds[name] += took
 
 
 def _also(name: str, args: Any, written: list[Tensor]) -> Iterator[tuple[str, int]]:
@@ -219,9 +227,10 @@ def main() -> None:
         print(f"\n{name}\n  {'kind':<14}{'kernels':>8}{'TFLOP':>8}{'GB':>8}{'ms':>8}")
         for kind in sorted(budget.seconds, key=lambda one: -budget.seconds[one]):
             _line(kind, budget.kernels[kind], budget.flops[kind], budget.bytes[kind], budget.seconds[kind])
-        _line("all", *(one.total() for one in (budget.kernels, budget.flops, budget.bytes, budget.seconds)))
-        for op, took in budget.ops["seconds"].most_common(asked.ops):
-            print(f"    {took * 1e3:8.3f} ms {budget.ops['kernels'][op]:6d}  {op}")
+        kernels, flops, moved = (one.total() for one in (budget.kernels, budget.flops, budget.bytes))
+        _line("all", kernels, flops, moved, sum(budget.seconds.values()))
+        for op, took in sorted(budget.op_seconds.items(), key=lambda item: -item[1])[: asked.ops]:
+            print(f"    {took * 1e3:8.3f} ms {budget.op_kernels[op]:6d}  {op}")
 
 
 def _line(kind: str, kernels: int, flops: int, moved: int, seconds: float) -> None:

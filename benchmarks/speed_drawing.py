@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from lora.adapters import lora_layers
 from lora.adapters.slot_bank import SlotBank
 from lora.drawing import mixed_batches
 from lora.drawing.captured import CapturedDrawing
+from lora.drawing.sampling import Picture
 from lora.models.base_model import Base
 
 # name -> (bucket, whether its pictures have several adapters) that the compiler writes kernels for
@@ -81,7 +83,7 @@ def many_people(setting: Setting) -> None:
         given: list[bytes | None] = [*files[:PEOPLE]] if own else [None] * PEOPLE
         setup.pictures(drawing, setup.items(given, 100 * number), setting.steps)
 
-    calls = {
+    calls: dict[str, Callable[[int], None]] = {
         "diffusers, swap and draw": swap,
         "diffusers, eager, no adapters": partial(theirs, bare),
         "diffusers, compiled, no adapters": partial(theirs, fast_bare),
@@ -206,7 +208,7 @@ def _equal(setting: Setting, own: Base, files: list[bytes]) -> dict[str, float]:
     made = [
         one.image
         for one in mixed_batches.draw_mixed(own, _drawing(own), wanted, steps=setting.steps)
-        if isinstance(one, mixed_batches.Picture)
+        if isinstance(one, Picture)
     ]
     apart, effect = [], []
     for i in sorted({0, count // 3, count - 1}):

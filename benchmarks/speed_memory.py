@@ -63,7 +63,8 @@ def _draw(setting: Setting, base: Base, data: bytes, *, small: bool) -> dict[str
 
 def _training(setting: Setting, base: Base) -> dict[str, float]:
     what, plan = speed_training.job(setting, base, 1, steps=20, checkpoint_steps=20)
-    found, preparing = {}, True
+    found: dict[str, float] = {}
+    preparing = True
     _peak("")
     for event in loop.train(base, what, plan):
         if preparing and isinstance(event, Progress) and event.loss is not None:

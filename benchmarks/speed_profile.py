@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._autograd import DeviceType
 from torch.nn import functional as F
 
 from benchmarks import speed_setup as setup
@@ -65,7 +66,7 @@ def kernels(setting: Setting, name: str, call: Callable[[], Any], times: int = 3
         setting.sync()
     spent: dict[str, list[float]] = defaultdict(list)
     for event in seen.events():
-        if event.device_type == torch.autograd.DeviceType.CUDA:
+        if event.device_type == DeviceType.CUDA:
             spent[event.name].append(event.time_range.elapsed_us() / 1e3)
     kinds: dict[str, float] = defaultdict(float)
     for kernel, took in spent.items():

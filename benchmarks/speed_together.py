@@ -240,7 +240,7 @@ async def _draws(
         )
         asked = time.monotonic()
         await engine.submit(job, WORKER)
-        await listening.until(lambda job=job: job.id in listening.ended)  # type: ignore[misc]
+        await listening.until(lambda job=job: job.id in listening.ended)
         waits.append(listening.ended[job.id] - asked)
         say(f"  draw {number}: {waits[-1]:.3f} s")
         await asyncio.sleep(max(0.0, asked + (0 if setting.tiny else EVERY) - time.monotonic()))

@@ -8,7 +8,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -113,7 +113,7 @@ def _ours(
     what, plan = job(setting, base, batch, steps=10**6, checkpoint_steps=10**6)
     what = replace(what, id=2 * batch + graph)
     suits, wanted = captured.suits, graph
-    captured.suits = lambda run, processes: wanted  # type: ignore[assignment]
+    captured.suits = lambda run, processes: wanted
     for event in loop.train(own, what, plan):
         if isinstance(event, Progress) and event.loss is not None:
             captured.suits = suits  # the choice has been made
@@ -174,8 +174,9 @@ def _reference(setting: Setting, tokenizer: Any, batch: int, dtype: torch.dtype)
         ).input_ids
         return torch.stack([shown(image) for image in images]).contiguous().float(), ids
 
+    numbers = cast(torch.utils.data.Dataset[int], range(SAMPLES))  # a loader takes any sequence
     loader = torch.utils.data.DataLoader(
-        range(SAMPLES), shuffle=True, collate_fn=collate, batch_size=batch, num_workers=0, drop_last=True
+        numbers, shuffle=True, collate_fn=collate, batch_size=batch, num_workers=0, drop_last=True
     )
     low = device.type == "cuda" and dtype != torch.float32
     mixed = torch.autocast("cuda", dtype=dtype) if low else contextlib.nullcontext()

@@ -87,7 +87,7 @@ class Real:
         self.device = device
         self.references = features([on_white(stored[i]) for i in used], device)
 
-    def right(self, queries: torch.Tensor, wanted: list[str], styles: list[str | None]) -> float:
+    def right(self, queries: torch.Tensor, wanted: Sequence[str], styles: Sequence[str | None]) -> float:
         """The share of queries [n, 1280] whose nearest drawing shows the wanted concept.
 
         A query is not compared with drawings of its own entry of ``styles``.

@@ -97,7 +97,7 @@ def _set_of(wanted: str) -> set[str]:
 
 
 def main(arguments: list[str]) -> None:
-    lists = defaultdict(list)
+    lists: dict[str, list[str]] = defaultdict(list)
     start = time.perf_counter()
     tables = ("ru", "de", "es", "dev") if "--dev" in arguments else ("ru", "de", "es")
     for name in tables:

@@ -101,8 +101,8 @@ async def bot_on(folder: Path) -> AsyncIterator[tuple[Person, float]]:
 
 async def answers(folders: Sequence[Path], rounds: int) -> tuple[list[float], dict[str, list[float]]]:
     """Seconds of each bot's start, and the median milliseconds of each answer of each bot, which are asked in turn."""
-    ENGINES["none"] = lambda settings: NoEngine()  # type: ignore[assignment,return-value]
-    app.RateLimiter = lambda: RateLimiter(per_second=10000, burst=10000)  # type: ignore[assignment,misc]
+    ENGINES["none"] = lambda settings: NoEngine()
+    app.RateLimiter = lambda: RateLimiter(per_second=10000, burst=10000)  # type: ignore[assignment,misc,attr-defined]
     async with AsyncExitStack() as stack:
         bots = [await stack.enter_async_context(bot_on(folder)) for folder in folders]
         took: dict[str, list[list[float]]] = {command: [[] for _ in bots] for command, _ in ASKED}

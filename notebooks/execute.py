@@ -52,7 +52,7 @@ def set_parameters(notebook: NotebookNode, parameters: Mapping[str, str]) -> Non
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     for name, value in parameters.items():
         cell.source, found = re.subn(
-            rf"^{name} = .*$", lambda _, n=name, v=value: f"{n} = {v!r}", cell.source, flags=re.MULTILINE
+            rf"^{name} = .*$", f"{name} = {value!r}".replace("\\", r"\\"), cell.source, flags=re.MULTILINE
         )
         if not found:
             raise KeyError(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -184,3 +185,10 @@ def test_lora_knows_nothing_of_chat() -> None:
     for path in (ROOT / "lora").rglob("*.py"):
         strangers = {name for name in imports(path) if name.split(".")[0] in ("bot", "telegram", "aiogram")}
         assert not strangers, f"{path.relative_to(ROOT)} imports {strangers}"
+
+
+def test_mypy_checks_every_folder() -> None:
+    """Scripts that nobody runs for weeks break unseen otherwise."""
+    folders = {path.parent.name for path in ROOT.glob("*/*.py")}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(settings["tool"]["mypy"]["packages"]) == folders - {"tests"}

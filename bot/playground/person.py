@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -109,7 +109,7 @@ class Person:
         id: int | None = None,
         chat: int | None = None,
         watch: Callable[[Json], None] | None = None,
-    ) -> AsyncIterator[Person]:
+    ) -> AsyncIterator[Self]:
         """A new person at the playground at ``address``, or the one with ``id`` coming back.
 
         With ``chat`` they are in that group, else in the private chat with the bot.

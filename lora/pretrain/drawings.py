@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tarfile
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -162,13 +162,13 @@ def _svg(icon: dict[str, Any], icons: dict[str, Any]) -> str:
     )
 
 
-def held_out(drawings: list[Drawing]) -> frozenset[str]:
+def held_out(drawings: Sequence[Drawing]) -> frozenset[str]:
     """The concepts that are in no training: a fixed random choice of those that all six sets have."""
     shared = shared_concepts(drawings)
     return frozenset(Random(2026).sample(shared, HELD_OUT_CONCEPTS))
 
 
-def shared_concepts(drawings: list[Drawing]) -> list[str]:
+def shared_concepts(drawings: Sequence[Drawing]) -> list[str]:
     """Concepts that all six training sets draw, sorted."""
     styles: dict[str, set[str]] = {}
     for drawing in drawings:

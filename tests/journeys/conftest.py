@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.playground import Person, Playground, serve
+from bot.playground import Playground, serve
 from tests import waiting
 from tests.journeys.bot_process import QUIET, ROOT, BotProcess, running
 from tests.made_once import made_once
@@ -64,7 +64,7 @@ async def bot(playground: Playground, tmp_path: Path, settings: Settings) -> Asy
 
 
 @pytest.fixture
-async def ada(playground: Playground) -> AsyncIterator[Person]:
+async def ada(playground: Playground) -> AsyncIterator[PatientPerson]:
     """Somebody who has not written to the bot yet."""
     async with PatientPerson.join(playground.address, "Ada") as person:
         yield person

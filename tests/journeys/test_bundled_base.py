@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from bot.playground import Person, Picture
+from bot.playground import Picture
 from tests.journeys.bot_process import ROOT, BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.visitor import PATIENCE, arrive, check_pack, draw, train
+from tests.patient_person import PatientPerson
 
 DEMO = ROOT / "data" / "demo"
 
@@ -35,7 +36,7 @@ def demo_samples(count: int) -> list[Picture]:
     ]
 
 
-async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: Person) -> None:
+async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: PatientPerson) -> None:
     """Five samples of the demo's data set, a short training, one sticker in a pack."""
     await arrive(ada, "bomux")
     await ada.album(demo_samples(5))
@@ -48,7 +49,7 @@ async def test_a_sticker_from_the_bundled_base(bot: BotProcess, ada: Person) -> 
 
 
 @pytest.mark.slow
-async def test_the_first_minute(bot: BotProcess, ada: Person) -> None:
+async def test_the_first_minute(bot: BotProcess, ada: PatientPerson) -> None:
     """The ready-made style fits the bundled base: a newcomer draws in it, keeps a copy as a style, exports that."""
     await ada.send("/sticker a cat --seed 3")
     assert "In the ready-made style" in (await ada.wait_for("seed 3", PATIENCE)).text

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import pytest
 
-from bot.playground import Person, Playground
+from bot.playground import Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
@@ -25,7 +25,7 @@ from tests.journeys.visitor import (
 from tests.patient_person import PatientPerson
 
 
-async def visit(person: Person, keyword: str, things: list[str]) -> list[str]:
+async def visit(person: PatientPerson, keyword: str, things: list[str]) -> list[str]:
     """A whole visit at a person's speed: pictures and their words follow each other without waiting for answers."""
     await arrive(person, keyword)
     for thing in things:
@@ -40,7 +40,7 @@ async def visit(person: Person, keyword: str, things: list[str]) -> list[str]:
     return captions
 
 
-async def test_two_people_at_once(bot: BotProcess, playground: Playground, ada: Person) -> None:
+async def test_two_people_at_once(bot: BotProcess, playground: Playground, ada: PatientPerson) -> None:
     """Each gets every caption to its own picture, in order, and a pack of the own style; no word of the other's."""
     animals = ["cat of mine", "dog of mine", "hen of mine", "fox of mine", "cow of mine", "pig of mine"]
     fruits = ["fig of ours", "pea of ours", "nut of ours", "kiwi of ours", "plum of ours"]
@@ -67,7 +67,7 @@ class TestLongTraining:
         """A worker, and a training that takes a while."""
         return with_worker | {"train": {"steps": 100, "checkpoint_steps": 50}}
 
-    async def test_a_sticker_during_a_training(self, bot: BotProcess, ada: Person) -> None:
+    async def test_a_sticker_during_a_training(self, bot: BotProcess, ada: PatientPerson) -> None:
         """Whoever asks for a sticker gets it between two steps, long before the training ends; then that ends too."""
         await arrive(ada)
         await collect(ada)

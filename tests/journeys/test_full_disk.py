@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.playground import Person, Playground
+from bot.playground import Playground
 from tests.bot.fake_engine import picture
 from tests.journeys.bot_process import BotProcess, running
 from tests.journeys.conftest import Settings
+from tests.patient_person import PatientPerson
 from tests.waiting import until_async
 
 SIZE = "6m"
@@ -49,7 +50,7 @@ def fill_up(path: Path) -> None:
             file.write(b"x" * 4096)
 
 
-async def test_a_full_disk(cramped: BotProcess, ada: Person) -> None:
+async def test_a_full_disk(cramped: BotProcess, ada: PatientPerson) -> None:
     """Pictures that come while it is full are taken when there is room; the log tells the begin and the end."""
     await ada.send("/new zuvix")
     await ada.wait_for("zuvix is open")
@@ -68,7 +69,7 @@ async def test_a_full_disk(cramped: BotProcess, ada: Person) -> None:
     assert 1 <= len(lines) <= 3, lines
 
 
-async def test_a_database_that_another_process_locks(bot: BotProcess, ada: Person) -> None:
+async def test_a_database_that_another_process_locks(bot: BotProcess, ada: PatientPerson) -> None:
     """What people write meanwhile is answered afterwards."""
     await ada.send("/new zuvix")
     await ada.wait_for("zuvix is open")

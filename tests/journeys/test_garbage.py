@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 import pytest
 from PIL import Image
 
-from bot.playground import Person, Playground
+from bot.playground import Playground
 from bot.playground.person import ChatError
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows
@@ -60,7 +60,7 @@ def bad_files() -> list[tuple[str, bytes, str]]:
     ]
 
 
-async def test_bad_files(bot: BotProcess, playground: Playground, ada: Person) -> None:
+async def test_bad_files(bot: BotProcess, playground: Playground, ada: PatientPerson) -> None:
     """Each is refused with its reason, as a reply to it; the pictures before and after it are there."""
 
     async def offer(name: str, data: bytes, answer: str) -> None:
@@ -78,7 +78,7 @@ async def test_bad_files(bot: BotProcess, playground: Playground, ada: Person) -
     assert "Traceback" not in bot.log
 
 
-async def an_empty_file(ada: Person) -> None:
+async def an_empty_file(ada: PatientPerson) -> None:
     """Telegram itself takes no file of 0 bytes; the pictures around it are there."""
     await arrive(ada)
     await collect(ada, 1)
@@ -95,7 +95,7 @@ async def all_of(visits: Iterable[Coroutine[None, None, None]]) -> None:
             group.create_task(visit)
 
 
-async def long_words(ada: Person) -> None:
+async def long_words(ada: PatientPerson) -> None:
     """A caption over 77 tokens, and a text of 5,000 characters: both counted, the picture stays and takes another."""
     await arrive(ada)
     await ada.send_picture(picture(1), as_="document", caption="quite a long tale " * 40)
@@ -110,7 +110,7 @@ async def long_words(ada: Person) -> None:
     assert await captions_in_order(ada) == ["zuvix a short tale"]
 
 
-async def markup(ada: Person) -> None:
+async def markup(ada: PatientPerson) -> None:
     """HTML and Markdown characters are just characters: in a caption, a prompt and a pack's title."""
     await arrive(ada)
     await ada.send_picture(picture(1), as_="document", caption=MARKUP)
@@ -123,7 +123,7 @@ async def markup(ada: Person) -> None:
     assert len(await packed(ada)) == 1
 
 
-async def keywords(ada: Person) -> None:
+async def keywords(ada: PatientPerson) -> None:
     """What is no word cannot name a style, nor a file."""
     await ada.send("/start")
     await ada.wait_for("Hello <i>Eve</i> & *Co*_", PATIENCE)
@@ -137,7 +137,7 @@ async def keywords(ada: Person) -> None:
     await ada.wait_for("no style yet", PATIENCE)
 
 
-async def commands(ada: Person) -> None:
+async def commands(ada: PatientPerson) -> None:
     """Each wrong command is answered with how it is right."""
     await arrive(ada)
     await collect(ada, 3)
@@ -160,7 +160,7 @@ async def commands(ada: Person) -> None:
 async def test_bad_words(bot: BotProcess, playground: Playground) -> None:
     """Words that are too long, that look like markup or paths, and commands that are wrong."""
 
-    async def come(plan: Callable[[Person], Coroutine[None, None, None]]) -> None:
+    async def come(plan: Callable[[PatientPerson], Coroutine[None, None, None]]) -> None:
         async with PatientPerson.join(playground.address, "<i>Eve</i> & *Co*_") as person:
             await plan(person)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bot.playground import Fault, Person, Picture, Playground
+from bot.playground import Fault, Picture, Playground
 from tests.bot.sample_pictures import drawing
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows, until
 from tests.journeys.visitor import PATIENCE
+from tests.patient_person import PatientPerson
 
 LONG = 3600.0  # seconds: an answer that the bot does not live to hear
 
 
-async def test_taking_a_pack(bot: BotProcess, playground: Playground, ada: Person) -> None:
+async def test_taking_a_pack(bot: BotProcess, playground: Playground, ada: PatientPerson) -> None:
     """Killed while it looks into the pack, and in the middle of fetching its stickers."""
     count = 5
     stickers = [Picture(data=drawing(n), as_="sticker", emoji="🦊") for n in range(count)]

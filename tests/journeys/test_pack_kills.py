@@ -6,10 +6,11 @@ from hashlib import sha256
 
 import pytest
 
-from bot.playground import Fault, Person, Playground
+from bot.playground import Fault, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.observing import rows, until
 from tests.journeys.visitor import PATIENCE, check_pack, draw, packed
+from tests.patient_person import PatientPerson
 
 LONG = 3600.0  # seconds: an answer that the bot does not live to hear
 
@@ -21,7 +22,7 @@ async def kill_in(bot: BotProcess, unanswered: Fault) -> None:
     await bot.start()
 
 
-async def check_each_once(bot: BotProcess, ada: Person, count: int) -> None:
+async def check_each_once(bot: BotProcess, ada: PatientPerson, count: int) -> None:
     """So many stickers on Telegram's rules, each the drawing of a button that was pressed, no drawing twice."""
     await check_pack(ada, count)
     there = [sha256(await ada.download(file_id)).hexdigest() for file_id in await packed(ada)]
@@ -32,7 +33,7 @@ async def check_each_once(bot: BotProcess, ada: Person, count: int) -> None:
 
 
 async def test_drawing_and_delivering(
-    bot: BotProcess, playground: Playground, ada: Person, monkeypatch: pytest.MonkeyPatch
+    bot: BotProcess, playground: Playground, ada: PatientPerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed in the middle of a drawing and then between two stickers: all come, and all go into the pack once."""
     await ada.send("/start")
@@ -59,7 +60,7 @@ async def test_drawing_and_delivering(
     await check_each_once(bot, ada, 3)
 
 
-async def test_adding(bot: BotProcess, playground: Playground, ada: Person) -> None:
+async def test_adding(bot: BotProcess, playground: Playground, ada: PatientPerson) -> None:
     """Killed after the upload, before the adding, after the pack was made and after it grew: each is in once."""
     await ada.send("/start")
     await ada.wait_for("/new", PATIENCE)
@@ -75,7 +76,7 @@ async def test_adding(bot: BotProcess, playground: Playground, ada: Person) -> N
 
 
 @pytest.mark.slow
-async def test_changing(bot: BotProcess, playground: Playground, ada: Person) -> None:
+async def test_changing(bot: BotProcess, playground: Playground, ada: PatientPerson) -> None:
     """Killed after Telegram has changed the pack and before it answers: each change is made once, told, and undone."""
     await ada.send("/start")
     await ada.wait_for("/new", PATIENCE)
@@ -108,6 +109,6 @@ async def test_changing(bot: BotProcess, playground: Playground, ada: Person) ->
     assert await files(ada) == before
 
 
-async def files(person: Person) -> list[str]:
+async def files(person: PatientPerson) -> list[str]:
     """What the stickers of the person's packs show, in their order."""
     return [sha256(await person.download(file_id)).hexdigest() for file_id in await packed(person)]

@@ -21,6 +21,7 @@ from selenium.webdriver.support.ui import Select
 from bot.playground import Person, Picture, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.visitor import picture
+from tests.patient_person import PatientPerson
 from tests.waiting import Patience, cpu_seconds, until
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -292,6 +293,6 @@ def _boris(reader: Reader) -> None:
     assert reader.focused() == "more-open"
 
 
-async def _emoji(person: Person) -> list[str]:
+async def _emoji(person: PatientPerson) -> list[str]:
     (pack,) = await person.packs()
     return [one["emoji"] for one in pack["stickers"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.playground import Person, Picture
+from bot.playground import Picture
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.visitor import (
@@ -18,6 +18,7 @@ from tests.journeys.visitor import (
     sticker_file,
     train,
 )
+from tests.patient_person import PatientPerson
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def settings(with_worker: Settings) -> Settings:
     return with_worker
 
 
-async def test_from_start_to_a_pack(bot: BotProcess, ada: Person) -> None:
+async def test_from_start_to_a_pack(bot: BotProcess, ada: PatientPerson) -> None:
     """Samples sent in every way, captioned in every way, become a style, stickers and a pack."""
     await arrive(ada)
     await ada.send_picture(sticker_file(1), as_="sticker", emoji="🦊")

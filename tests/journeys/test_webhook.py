@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.playground import Fault, Person, Playground
+from bot.playground import Fault, Playground
 from tests.bot.conftest import free_port
 from tests.journeys.bot_process import running
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
+from tests.patient_person import PatientPerson
 
 
 def way(playground: Playground, *, webhook: bool) -> dict[str, object]:
@@ -18,11 +19,11 @@ def way(playground: Playground, *, webhook: bool) -> dict[str, object]:
     return {"api_url": playground.api_url, "file_url": playground.file_url} | hook
 
 
-def drawn(ada: Person) -> int:
+def drawn(ada: PatientPerson) -> int:
     return sum(message.kind == "sticker" for message in ada.messages)
 
 
-async def test_kills_and_both_ways(playground: Playground, ada: Person, tmp_path: Path) -> None:
+async def test_kills_and_both_ways(playground: Playground, ada: PatientPerson, tmp_path: Path) -> None:
     """Webhook, a kill between the update's row and its answer, polling, a kill, the webhook again."""
     settings: Settings = {"engine": {"name": "fake"}, "telegram": way(playground, webhook=True)}
     async with running(playground, tmp_path / "bot", settings) as bot:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import psutil
 import pytest
 
-from bot.playground import Person, Playground
+from bot.playground import Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.conftest import Settings
 from tests.journeys.observing import rows, until
@@ -34,7 +34,7 @@ def settings(with_worker: Settings, request: pytest.FixtureRequest) -> Settings:
 
 
 @asynccontextmanager
-async def training(bot: BotProcess, playground: Playground) -> AsyncIterator[Person]:
+async def training(bot: BotProcess, playground: Playground) -> AsyncIterator[PatientPerson]:
     """A person whose training has checkpoints and is far from its end."""
     async with PatientPerson.join(playground.address, "Ada") as ada:
         await arrive(ada)

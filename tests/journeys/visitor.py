@@ -7,7 +7,8 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bot.playground import Message, Person, Picture
+from bot.playground import Message, Picture
+from tests.patient_person import PatientPerson
 
 PATIENCE = None  # no fixed time: a PatientPerson waits as long as the bot makes progress
 
@@ -31,7 +32,7 @@ def sticker_file(number: int) -> bytes:
     return picture(number, (512, 400), "WEBP")
 
 
-async def arrive(person: Person, keyword: str = "zuvix") -> None:
+async def arrive(person: PatientPerson, keyword: str = "zuvix") -> None:
     """Greet the bot and start a style."""
     await person.send("/start")
     await person.wait_for("/new", PATIENCE)
@@ -39,7 +40,7 @@ async def arrive(person: Person, keyword: str = "zuvix") -> None:
     await person.wait_for(f"{keyword} is open", PATIENCE)
 
 
-async def collect(person: Person, count: int = 6, first: int = 0) -> None:
+async def collect(person: PatientPerson, count: int = 6, first: int = 0) -> None:
     """Send captioned pictures and wait until the bot has them all."""
     names = range(first, first + count)
     album = [Picture(data=picture(n), caption=f"ball number {n}", as_="document") for n in names]
@@ -47,13 +48,13 @@ async def collect(person: Person, count: int = 6, first: int = 0) -> None:
     await person.wait_for(f"{first + count} in all", PATIENCE)
 
 
-async def train(person: Person) -> Message:
+async def train(person: PatientPerson) -> Message:
     """Ask for a training and wait for its end."""
     await person.send("/train")
     return await person.wait_for("is ready!", PATIENCE)
 
 
-async def draw(person: Person, wish: str, done: str = "seed ") -> list[Message]:
+async def draw(person: PatientPerson, wish: str, done: str = "seed ") -> list[Message]:
     """Ask for stickers; gives those that came for it."""
     since = person.seq
     await person.send(f"/sticker {wish}")
@@ -61,7 +62,7 @@ async def draw(person: Person, wish: str, done: str = "seed ") -> list[Message]:
     return [message for message in person.heard(since) if message.kind == "sticker"]
 
 
-async def captions_in_order(person: Person) -> list[str]:
+async def captions_in_order(person: PatientPerson) -> list[str]:
     """The captions that /samples lists page after page, without their numbers, which must count from 1."""
     await person.send("/samples")
     shown = await person.wait_for(lambda message: message.kind == "photo", PATIENCE)
@@ -80,12 +81,12 @@ def numbered_lines(message: Message) -> list[str]:
     return [line for line in message.text.splitlines() if line.partition(". ")[0].isdigit()]
 
 
-async def packed(person: Person) -> list[str]:
+async def packed(person: PatientPerson) -> list[str]:
     """The file ids of all stickers in the person's packs."""
     return [sticker["file_id"] for pack in await person.packs() for sticker in pack["stickers"]]
 
 
-async def check_pack(person: Person, count: int) -> None:
+async def check_pack(person: PatientPerson, count: int) -> None:
     """So many different stickers, each on Telegram's rules."""
     files = [await person.download(file_id) for file_id in await packed(person)]
     assert len(files) == count

@@ -84,6 +84,13 @@ def run_in_kernel(name: str, parameters: dict[str, str]) -> tuple[str, int]:
     return words(done), pictures(done)
 
 
+def test_a_parameter_is_written_as_it_is() -> None:
+    """Backslashes and groups of a regular expression too."""
+    cell = nbformat.v4.new_code_cell('RUN = "run"\nSTEPS = 4', metadata={"tags": ["parameters"]})
+    set_parameters(nbformat.v4.new_notebook(cells=[cell]), {"RUN": r"C:\new\1\g<0>"})
+    assert cell.source == "RUN = " + repr(r"C:\new\1\g<0>") + "\nSTEPS = 4"
+
+
 @pytest.mark.parametrize("run", [run_here, pytest.param(run_in_kernel, marks=pytest.mark.slow)])
 def test_both_notebooks_run(
     run: Callable[[str, dict[str, str]], tuple[str, int]], parameters: dict[str, str]
