@@ -399,6 +399,7 @@ TEXTS = {
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",
     "zip-entries": "That zip has more than 200 entries. Send it in parts.",
     "zip-too-large": "Unpacked, that zip is over 100 MB. Send it in parts, or the pictures smaller.",
+    "zip-text": "The captions in that zip are over 1 MB together. A few words on each picture are enough.",
     "zip-path": "A name in that zip leads out of it, so I do not open it. Pack just the pictures.",
     "zip-link": "That zip holds links instead of files, so I do not open it. Pack the pictures themselves.",
     "zip-encrypted": "That zip needs a password. Send it without one.",

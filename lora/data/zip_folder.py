@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -22,16 +22,19 @@ from lora.data.visible import visible
 
 MAX_ENTRIES = 200
 MAX_UNPACKED = 100 * 2**20  # bytes of all entries as declared; pictures hardly shrink in a zip of 20 MB
-MAX_TEXT = 2**20  # bytes of a table or a caption file
+MAX_TEXT = 2**20  # bytes of all tables and caption files together: of each line and file there is an object
+MAX_CAPTION = 4096  # characters, as in a message; a longer caption is cut off, and is too long all the same
 MAX_DIRECTORY = MAX_ENTRIES * 1024  # bytes of the zip's list of entries: it is read before it can be counted
 NO_PICTURES = ("__MACOSX", ".")  # names, or beginnings of names, that systems put in by themselves
 OTHER_PICTURES = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")  # listed, so that their refusal is told
 FILE_COLUMNS = ("file_name", "filename", "file", "image")
+TABLES = (".jsonl", ".csv")
 CAPTION_COLUMNS = ("text", "caption", "prompt", "description")
 ZIP_ERRORS = {
     "damaged": "it is damaged, or of a kind that cannot be read",
     "entries": f"it has over {MAX_ENTRIES} entries",
     "too-large": f"unpacked it is over {MAX_UNPACKED >> 20} MB",
+    "text": f"its tables and caption files are over {MAX_TEXT >> 20} MB together",
     "path": "a name in it is absolute or leads out of it",
     "link": "it holds a link or another special file",
     "encrypted": "it is encrypted",
@@ -77,6 +80,9 @@ class ZipFolder:
         self.faults = 0
         self.missing: list[str] = []
         _check(self._entries)
+        texts = self._files(*imagefolder.CAPTIONS, *TABLES)
+        if sum(self._entries[number].file_size for number, _ in texts) > MAX_TEXT:
+            raise ZipError("text")
 
     def pictures(self) -> list[ZipPicture]:
         """All pictures in the order of the zip, with their captions. Raises ZipError if there are none."""
@@ -123,7 +129,7 @@ class ZipFolder:
             text = imagefolder.text_in(Path(path.name), self.read(number, MAX_TEXT))
             if not isinstance(text, Fault) and visible(text).strip() and not imagefolder.ODD.search(text):
                 for suffix in imagefolder.PICTURES:
-                    beside[_key(path.with_suffix(suffix))] = " ".join(text.split())
+                    beside[_key(path.with_suffix(suffix))] = _caption(text)
         return beside
 
     def _table_captions(self) -> list[tuple[PurePosixPath, str]]:
@@ -131,9 +137,10 @@ class ZipFolder:
 
         Of a table's folder or, for names that are not in it, of the folders inside, as where a table lies above.
         """
-        keys = [_key(path) for _, path in self._files(*imagefolder.PICTURES, *OTHER_PICTURES)]
+        keys = {_key(path) for _, path in self._files(*imagefolder.PICTURES, *OTHER_PICTURES)}
         found = []
-        for number, path in self._files(".jsonl", ".csv"):
+        for number, path in self._files(*TABLES):
+            below = _below(path, keys)
             for row in imagefolder.rows_in(Path(path.name), self.read(number, MAX_TEXT)):
                 if isinstance(row, Fault):
                     self.faults += 1
@@ -146,18 +153,25 @@ class ZipFolder:
                     self.faults += 1
                     continue
                 beside = path.parent / _path(name)
-                below = _below(path, name, keys) if _key(beside) not in keys else ""
-                found.append((PurePosixPath(below) if below else beside, captions[0]))
+                inside = below.get(_key(beside), []) if _key(beside) not in keys else []
+                meant = PurePosixPath(inside[0]) if len(inside) == 1 else beside
+                found.append((meant, _caption(captions[0])))
         return found
 
 
-def _below(table: PurePosixPath, name: str, keys: list[str]) -> str:
-    """The only picture of that name in a folder beside the table; the empty key if there is none, or several."""
-    parts = PurePosixPath(_key(table.parent / _path(name))).parts
+def _caption(text: str) -> str:
+    """A caption on one line."""
+    return " ".join(text.split())[:MAX_CAPTION]
+
+
+def _below(table: PurePosixPath, keys: Iterable[str]) -> dict[str, list[str]]:
+    """The pictures in the folders beside a table, by the key that they would have beside it themselves."""
     before = len(table.parent.parts)
-    paths = [PurePosixPath(key).parts for key in keys]
-    inside = [path for path in paths if path[:before] + path[before + 1 :] == parts]
-    return "/".join(inside[0]) if len(inside) == 1 else ""
+    inside: dict[str, list[str]] = {}
+    for key in keys:
+        parts = key.split("/")
+        inside.setdefault("/".join(parts[:before] + parts[before + 1 :]), []).append(key)
+    return inside
 
 
 def _check_directory_size(data: bytes) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import stat
 import struct
+import time
 import zipfile
 
 import pytest
@@ -99,6 +100,24 @@ def test_zip_bombs_are_refused_by_their_declared_size() -> None:
     with pytest.raises(ZipError) as error:
         folder.read(folder.pictures()[0].entry)
     assert error.value.code == "too-large"
+
+
+def test_long_tables_and_captions_take_no_time() -> None:
+    """A few kB of a zip can hold millions of lines, and a caption of a million words: the bot has to read all."""
+    line = '{"file_name": "a", "text": "b"}\n'
+    pictures = {f"in/{n}.png": b"1" for n in range(199)}
+    many = packed({"metadata.jsonl": line * 30_000, **pictures})
+    began = time.process_time()
+    folder = ZipFolder(many)
+    assert len(folder.pictures()) == 199
+    assert len(folder.missing) == 30_000
+    assert time.process_time() - began < 10  # 45 s where each line is compared with each picture
+    halves = {f"{n}/metadata.jsonl": line * 20_000 for n in range(2)}
+    assert refused(packed({"a.png": b"1", **halves})) == "text"
+    assert refused(packed({"a.png": b"1", "a.txt": "x" * 600_000, "b.caption": "x" * 600_000})) == "text"
+    long = json.dumps({"file_name": "b.png", "text": "a  fox " * 50_000})
+    found = captions(packed({"a.png": b"1", "a.txt": "no " * 200_000, "b.png": b"1", "metadata.jsonl": long}))
+    assert found == {"a.png": ("no " * 2000)[:4096], "b.png": ("a fox " * 2000)[:4096]}
 
 
 def test_a_zip_with_false_sizes_is_refused_as_damaged() -> None:
