@@ -177,6 +177,8 @@ class Deliver:
     async def _announce_done(self, words: Words, job: Job) -> None:
         """Say that the style is ready, with the sheet of its checkpoints if they were compared."""
         ready = words("train-announce", keyword=job.keyword)
+        if job.note:
+            ready += "\n" + words(job.note)
         found = await comparisons.of_job(self._store, job.id)
         if found is None:
             await self._sender.text(job.person, ready)

@@ -27,6 +27,7 @@ from bot.telling import telling, telling_of
 from bot.waiting import pause_after, waiting_helps
 from lora.engine import Engine, WorkerGone
 from lora.jobs import (
+    JOB_ERRORS,
     Cancelled,
     CannotWork,
     Checkpoint,
@@ -307,7 +308,10 @@ class Dispatch:
                 async with self._blobs.keep(event.picture) as (cut,):
                     await cutouts.take(self._store, job, event.index, cut, len(event.picture))
             case Trained():
-                await self._end(job, JobState.DONE)
+                if event.uncompared:
+                    text = "job %d: its checkpoints could not be compared, the last one is taken: %s"
+                    log.warning(text, job.id, JOB_ERRORS[event.uncompared])
+                await self._end(job, JobState.DONE, note="note-uncompared" if event.uncompared else None)
             case Finished():
                 if (began := self._submitted.get(job.id)) is not None:
                     self.estimates.drawn(job, time.monotonic() - began)
@@ -369,8 +373,10 @@ class Dispatch:
         for id, _ in event.jobs:
             await self._wait_again(id)
 
-    async def _end(self, job: Job, state: JobState, error: str | None = None) -> None:
-        if await jobs.end(self._store, job.id, job.attempt, state, error):
+    async def _end(
+        self, job: Job, state: JobState, error: str | None = None, note: str | None = None
+    ) -> None:
+        if await jobs.end(self._store, job.id, job.attempt, state, error, note):
             metrics.JOBS_ENDED.labels(job.kind.value, state.value).inc()
             await self._tidy(job)
             self._notify(job.person)

@@ -338,12 +338,14 @@ class Findings:
 class Trained:
     """The training has ended; the ``Checkpoint`` before this event is its last one.
 
-    ``Compared`` comes before it, unless there was only one checkpoint or the comparison failed.
+    ``Compared`` comes before it, unless there was only one checkpoint or the comparison failed. ``uncompared`` says
+    why it failed, as the code of a ``JobError``.
     """
 
     job: int
     attempt: int
     steps: int
+    uncompared: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

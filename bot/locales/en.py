@@ -863,6 +863,10 @@ TEXTS = {
     "note-lent": "In <b>{keyword}</b>, which is shared with you.",
     "note-lent-untrained": "Drawn without a style: the one that is shared with you is not trained any more.",
     "note-ready": "In the ready-made style. /new teaches me yours.",
+    "note-uncompared": (
+        "I could not compare what I had learned on the way, so I draw with the last of it. "
+        "/train later, and I try again."
+    ),
     "note-unfinished": "Drawn with what I have learned of <b>{keyword}</b> so far.",
     "notice-drawing": "Drawing …",
     "notice-cutting": "Cutting it out …",

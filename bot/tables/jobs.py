@@ -348,13 +348,16 @@ async def running_attempt(store: Store, id: int, attempt: int) -> Job | None:
     return None if row is None else of_row(row)
 
 
-async def end(store: Store, id: int, attempt: int, state: JobState, error: str | None = None) -> bool:
-    """End a running attempt; False, and no change, if this attempt is not running."""
+async def end(
+    store: Store, id: int, attempt: int, state: JobState, error: str | None = None, note: str | None = None
+) -> bool:
+    """End a running attempt, with a note if it has one; False, and no change, if this attempt is not running."""
     changed = await store.change(
-        "UPDATE job SET state = ?, error = ?, handing_over = 0, ended_at = ?"
+        "UPDATE job SET state = ?, error = ?, note = coalesce(?, note), handing_over = 0, ended_at = ?"
         " WHERE id = ? AND attempt = ? AND state = ?",
         state,
         error,
+        note,
         time.time(),
         id,
         attempt,

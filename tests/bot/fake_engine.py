@@ -63,6 +63,7 @@ class FakeEngine:
         self.go.set()
         self.checkpointed = asyncio.Event()
         self.hold_after_checkpoint = False
+        self.uncompared = ""  # why a training's checkpoints are not compared
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def start(self) -> None:
@@ -158,7 +159,7 @@ class FakeEngine:
                     await asyncio.Event().wait()
         if self.compares is not None:
             self.say(comparison(job, self.compares))
-        self.say(Trained(**names, steps=STEPS))
+        self.say(Trained(**names, steps=STEPS, uncompared=self.uncompared))
 
     async def _cut_out(self, job: CutOut) -> None:
         """All but pictures of 70 px, of which nothing is left."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.playground import Message, Person
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
@@ -88,3 +90,20 @@ async def test_a_comparison_of_an_earlier_version_shows_no_reason(stage: Stage, 
         assert "after 2 steps" in told.text
         assert "copy your pictures" not in told.text
         assert labels(told) == ["✓ after 2 steps", "after 4 steps"]
+
+
+async def test_that_nothing_was_compared_is_told(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The style is ready all the same and draws with the last checkpoint. The operator's log has the reason."""
+    engine = FakeEngine()
+    engine.uncompared = "out-of-memory"
+    async with ready_to_train(stage, ada, engine) as running:
+        told = await trained(ada)
+        assert told.kind == "text"
+        assert "I could not compare what I had learned" in told.text
+        assert await drawn_with(ada, running) == b"adapter of zuvix at 4"
+        engine.uncompared = ""
+        assert "compare" not in (await trained(ada)).text
+    assert "job 1: its checkpoints could not be compared" in caplog.text
+    assert "the device ran out of memory" in caplog.text

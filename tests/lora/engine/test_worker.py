@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from lora.checks.examine import examine
 from lora.engine import train_and_compare, train_queue, worker
 from lora.engine.wire import Cancel
 from lora.engine.worker import Setup, Worker, threads_of
+from lora.evaluation import compare
 from lora.evaluation.compare import CompareSettings
 from lora.jobs import (
     Cancelled,
@@ -36,6 +38,7 @@ from lora.jobs import (
     TrainSettings,
 )
 from lora.models.base_model import Base
+from lora.models.graphs import keep
 from lora.models.profiles import Colour
 from lora.safety import Guard
 from lora.training import captured, loop
@@ -447,9 +450,34 @@ def test_a_comparison_that_fails_costs_no_training(
     monkeypatch.setattr("lora.evaluation.compare.SamplePictures", fails)
     events = comparing_desk.run(training(samples), ends=1)
     assert isinstance(events[-1], Trained)
+    assert events[-1].uncompared == "internal"
     assert not any(isinstance(event, Compared) for event in events)
     assert "evaluation/compare.py" in caplog.text
     assert "ball" not in caplog.text
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_comparison_without_memory_frees_some_or_says_so(
+    base: Base, comparing_desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """It is done again once the graphs that were kept are freed. If there are none, ``Trained`` tells why."""
+    tries, whole = [], compare.SamplePictures
+
+    def short_of_memory(given: object) -> object:
+        tries.append(given)
+        if len(tries) == 1:
+            if kept:
+                keep(base.unet, "graphs")
+            raise torch.OutOfMemoryError
+        return whole(given)
+
+    monkeypatch.setattr(compare, "SamplePictures", short_of_memory)
+    events = comparing_desk.run(training(samples), ends=1)
+    ended = events[-1]
+    assert isinstance(ended, Trained)
+    assert ended.uncompared == ("" if kept else "out-of-memory")
+    assert any(isinstance(event, Compared) for event in events) == kept
+    assert len(tries) == (2 if kept else 1)
 
 
 @pytest.mark.parametrize(
