@@ -53,11 +53,11 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
 
     Raises UserError, which shows an example, for an unknown option or a wrong value.
     """
-    prompt, given = _split(text)
+    prompt, given = _split(text, language)
     changes: Changes = {}
     for name, value in given.items():
         if name in EXAMPLES and not value:
-            raise UserError("option-empty", name=name, example=EXAMPLES[name])
+            raise UserError("option-empty", name=_own_names(language).get(name, name), example=EXAMPLES[name])
         if name == "outline":
             changes["outline_written"] = value
             value = _colour(value, language) or value
@@ -90,12 +90,12 @@ def has_options(text: str) -> bool:
     return any(name in KNOWN for name in names) or bool(names and text.startswith("--"))
 
 
-def has_prompt(text: str) -> bool:
+def has_prompt(text: str, language: str) -> bool:
     """Whether a text holds more than options. Raises UserError option-unknown."""
-    return bool(_split(text)[0])
+    return bool(_split(text, language)[0])
 
 
-def _split(text: str) -> tuple[str, dict[str, str]]:
+def _split(text: str, language: str) -> tuple[str, dict[str, str]]:
     """The text without its options, and the text of each option's value. Raises UserError option-unknown."""
     marks = _marks(text)
     words = [text[: marks[0].start()] if marks else text]
@@ -104,7 +104,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     for mark, end in zip(marks, ends, strict=False):  # without a mark there is one end
         name = _named(mark)
         if name not in KNOWN:
-            raise _unknown(name)
+            raise _unknown(name, language)
         after = text[mark.end() : end]
         value = re.compile(_VALUES.get(name, r"\s*(\S*)"), re.DOTALL).match(after)
         assert value is not None
@@ -115,11 +115,30 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     return " ".join(" ".join(words).split()), given
 
 
-def _unknown(name: str) -> UserError:
-    known = ", ".join(f"--{one}" for one in KNOWN)
-    if meant := get_close_matches(name, [*KNOWN, *_OTHER_NAMES], n=1):
-        return UserError("option-unknown-meant", name=name[:20], meant=meant[0], known=known)
+def _unknown(name: str, language: str) -> UserError:
+    """Tells all options by their names in a language, and the one whose name in any language is the nearest."""
+    own = _own_names(language)
+    known = ", ".join(f"--{own.get(one, one)}" for one in KNOWN)
+    if near := get_close_matches(name, [*KNOWN, *_OTHER_NAMES], n=1):
+        meant = (
+            near[0]
+            if near[0] in _words_of(language)
+            else own.get(_OTHER_NAMES.get(near[0], near[0]), near[0])
+        )
+        return UserError("option-unknown-meant", name=name[:20], meant=meant, known=known)
     return UserError("option-unknown", name=name[:20], known=known)
+
+
+def _own_names(language: str) -> dict[str, str]:
+    """Option -> what it is called in a language of the bot other than English."""
+    words = LANGUAGES[language].OPTION_WORDS if language in LANGUAGES and language != "en" else {}
+    return {name: said.split()[0] for name, said in words.items()}
+
+
+def _words_of(language: str) -> set[str]:
+    """All words for options in a language of the bot."""
+    words = LANGUAGES[language].OPTION_WORDS if language in LANGUAGES else {}
+    return {word for said in words.values() for word in said.split()}
 
 
 def _marks(text: str) -> list[re.Match[str]]:

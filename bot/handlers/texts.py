@@ -21,7 +21,9 @@ async def text(context: Context) -> None:
     words = context.message.text or ""
     model = await replied_to(context)
     if model is None and sticker_options.has_options(words):
-        model = None if sticker_options.has_prompt(words) else await _newest(context)
+        model = (
+            None if sticker_options.has_prompt(words, context.person.writes_in) else await _newest(context)
+        )
     elif model is None:
         await _caption(context, words)
         return

@@ -218,9 +218,44 @@ def test_strength_without_hyphens_is_one_that_it_can_be(
     assert (found.prompt, found.options.strength) == (prompt, strength or defaults.strength)
 
 
-def test_russians_read_russian_names_of_the_options() -> None:
-    """Each that the text of an unknown option tells is one, and every option that has such a name is there."""
-    named = re.findall(r"--([а-яё]+)", LANGUAGES["ru"].TEXTS["option-unknown"])
-    found = {name for name, words in LANGUAGES["ru"].OPTION_WORDS.items() if set(words.split()) & set(named)}
-    assert found == set(LANGUAGES["ru"].OPTION_WORDS)
-    assert set(named) <= {word for words in LANGUAGES["ru"].OPTION_WORDS.values() for word in words.split()}
+@pytest.mark.parametrize(
+    ("language", "text", "meant"),
+    [
+        ("en", "a fox --outlin red", "--outline"),
+        ("en", "a fox --borde red", "--border"),
+        ("ru", "лиса --контурр красный", "--контур"),
+        ("ru", "лиса --обводкаа красная", "--обводка"),
+        ("ru", "лиса --outlin red", "--контур"),
+        ("ru", "лиса --borde red", "--контур"),
+        ("ru", "лиса --strenght 1", "--сила"),
+        ("ru", "лиса --cgf 3", "--cfg"),
+        ("de", "ein Fuchs --outlin rot", "--outline"),
+    ],
+)
+def test_the_option_that_was_meant_has_the_persons_word(language: str, text: str, meant: str) -> None:
+    """Whatever language the wrong one is nearest to; CFG has no word of its own."""
+    with pytest.raises(UserError) as caught:
+        sticker_options.read(text, Sticker(), sticker_options.defaults(Sticker(), seed=1), language)
+    told = Words("ru" if language == "ru" else "en", example_prompt="a fox")(
+        caught.value.key, **caught.value.params
+    )
+    assert f"<code>{meant}</code>?" in told
+
+
+@pytest.mark.parametrize("text", ["лиса --цвет 3", "лиса --контурр красный", "лиса --cgf 3"])
+def test_russians_read_russian_names_of_the_options(text: str) -> None:
+    """All options are told, each that has a Russian word with it, and all that is told is one."""
+    with pytest.raises(UserError) as caught:
+        sticker_options.read(text, Sticker(), sticker_options.defaults(Sticker(), seed=1), "ru")
+    words = LANGUAGES["ru"].OPTION_WORDS
+    known = {words[name].split()[0] if name in words else name for name in sticker_options.KNOWN}
+    told = Words("ru", example_prompt="лиса")(caught.value.key, **caught.value.params)
+    assert known == {*re.findall(r"--(\w+)", told.split("Есть")[1].split("Вот так")[0])}
+
+
+def test_an_option_without_a_value_is_named_in_the_persons_words() -> None:
+    """With an example that works."""
+    with pytest.raises(UserError) as caught:
+        sticker_options.read("лиса --контур", Sticker(), sticker_options.defaults(Sticker(), seed=1), "ru")
+    told = Words("ru", example_prompt="лиса")(caught.value.key, **caught.value.params)
+    assert "/sticker лиса --контур white" in told
