@@ -7,6 +7,8 @@ from functools import partial
 
 from bot import decoding
 from bot.blobs import Blobs
+from bot.errors import UserError
+from bot.sample_words import numbers
 from bot.tables.samples import Sample
 from bot.words import Html, Words
 from lora import checks
@@ -34,8 +36,17 @@ SHOWN = 15  # numbers in one line
 
 
 async def find(blobs: Blobs, samples: Sequence[Sample], keyword: str) -> list[Finding]:
-    """The findings of the quick checks. One picture is decoded at a time, in a thread."""
-    looks = [await decoding.in_turn(partial(_summary, blobs, sample.blob)) for sample in samples]
+    """The findings of the quick checks. One picture is decoded at a time, in a thread.
+
+    Raises UserError that names the samples whose files are lost or damaged.
+    """
+    seen = {
+        sample.id: await decoding.in_turn(decoding.shown_or_lost(partial(_summary, blobs, sample.blob)))
+        for sample in samples
+    }
+    if lost := [sample for sample in samples if seen[sample.id] is None]:
+        raise UserError("samples-lost", n=len(lost), numbers=numbers(lost), number=lost[0].number)
+    looks = [look for look in seen.values() if look is not None]
     texts = [sample.caption or keyword for sample in samples]
     found = [*captions.check(texts, keyword), *pictures.check(looks)]
     return [finding for finding in checks.in_order(found) if finding.code in TEXTS]

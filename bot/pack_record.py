@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from telegram import Bot, StickerSet
@@ -115,7 +116,8 @@ class PackRecord:
             except FileNotFoundError:
                 pass  # its style was deleted, and with it the file; the sticker itself is the owner's
         if item.blob is not None:
-            return await self.blobs.read(item.blob)
+            with suppress(FileNotFoundError):  # a disk can lose it; Telegram has it still
+                return await self.blobs.read(item.blob)
         data = await self._sender.download(item.person, item.file_id)
         async with self.blobs.keep(data) as (name,):
             await pack_items.fetched(self.store, item.id, name)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
-from bot import pack_asking
+from bot import decoding, pack_asking
 from bot.context import Context
 from bot.errors import Buttons, UserError
 from bot.handlers import packs as pack_handlers
@@ -13,7 +13,7 @@ from bot.tables import drawings, pack_items, packs
 from bot.tables.pack_items import Item
 from bot.tables.packs import Pack, PackKind
 from bot.words import clip
-from lora.sheets.sample_sheet import Entry, sample_sheet
+from lora.sheets.sample_sheet import CELL, Entry, sample_sheet
 
 NEWEST = 10  # drawings to choose from
 
@@ -60,7 +60,7 @@ async def ask_which(context: Context, item: Item, _view: int | None) -> None:
     found = await drawings.not_in_packs(store, context.person.id, NEWEST)
     if not found:
         raise UserError("pack-nothing-drawn")
-    pictures = [await blobs.read(drawing.blob) for drawing in found]
+    pictures = [await decoding.small(partial(blobs.read_now, one.blob), CELL) for one in found]
     entries = [
         Entry(number=number, picture=picture, caption="") for number, picture in enumerate(pictures, start=1)
     ]
@@ -69,7 +69,7 @@ async def ask_which(context: Context, item: Item, _view: int | None) -> None:
     ]
     await context.answer()
     caption = context.words("pack-replace-by-which", number=item.number)
-    picture = await asyncio.to_thread(sample_sheet, entries)
+    picture = await decoding.in_turn(partial(sample_sheet, entries))
     await context.parts.sender.photo(context.person.id, picture, caption, buttons=rows_of(choose))
 
 

@@ -150,8 +150,7 @@ async def _sheet(context: Context, found: Reported) -> bytes | None:
     """
     blobs, entries = context.parts.blobs, list[Entry]()
     for name in await reports.drawn(context.parts.store, found.style, MOST_DRAWINGS):
-        if blobs.path_of(name) is not None:
-            picture = await decoding.small(partial(blobs.read_now, name), CELL)
+        if picture := await decoding.small(partial(blobs.read_now, name), CELL):
             entries.append(Entry(number=len(entries) + 1, picture=picture, caption=""))
     return await decoding.in_turn(partial(sample_sheet, entries)) if entries else None
 

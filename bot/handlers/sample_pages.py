@@ -78,7 +78,9 @@ async def _send_page(context: Context, number: int) -> None:
     ]
     picture = await decoding.in_turn(partial(sample_sheet, entries))
     lines = [context.words("samples-page", keyword=style.keyword, n=len(found))]
-    lines += [_line(context, sample) for sample in shown]
+    lines += [
+        _line(context, sample, lost=not entry.picture) for sample, entry in zip(shown, entries, strict=True)
+    ]
     lines.append(context.words("samples-page-hint", number=shown[0].number))
     await context.answer()
     context.parts.sample_replies.close_burst(context.person.id)
@@ -86,8 +88,10 @@ async def _send_page(context: Context, number: int) -> None:
     await context.parts.sender.photo(context.person.id, picture, "\n".join(lines), buttons=buttons)
 
 
-def _line(context: Context, sample: Sample) -> str:
+def _line(context: Context, sample: Sample, *, lost: bool) -> str:
     """At most 40 characters, so that a page's 20 fit into a picture's caption."""
+    if lost:
+        return context.words("sample-line-lost", number=sample.number)
     if sample.caption is None:
         return context.words("sample-line-none", number=sample.number)
     return context.words("sample-line", number=sample.number, caption=clip(sample.caption, 34))

@@ -464,6 +464,10 @@ TEXTS = {
     "sample-number": (
         "There is no picture {number}; this style has {n:picture|pictures}. /samples shows them."
     ),
+    "samples-lost": (
+        "My disk has lost {n:picture|pictures} of yours: {numbers}. Write <i>-{number}</i> to take it out, "
+        "then send the picture again."
+    ),
     "sample-gone": "That picture is not here any more. /samples shows the others.",
     "sample-removed": "Picture {number} is removed; {n:is|are} left. /samples shows them.",
     "remove-which": "Which picture shall go?",
@@ -492,6 +496,7 @@ TEXTS = {
     "undone-none": "Those pictures are all here again already.",
     "samples-page": "<b>{keyword}</b>, {n:picture|pictures}",
     "sample-line": "{number}. {caption}",
+    "sample-line-lost": "{number}. — lost, write -{number}",
     "sample-line-none": "{number}. — no words yet",
     "too-many-samples": (
         "A style can have {most} pictures, and yours is full. /samples lets you remove some."
@@ -668,7 +673,7 @@ TEXTS = {
     ),
     "admin-machine": "My machine has a problem: {error}. I wait, and go on by myself when it is over.",
     "admin-file-lost": (
-        "A file that I had stored cannot be read any more; my log names the job that needed it. "
+        "A file that I had stored cannot be read any more; my log says what it was for. "
         "Please look at my disk. A backup may still have the file."
     ),
     "admin-worker-base": (
