@@ -5,22 +5,21 @@ A usage error is one line on stderr and exit code 2.
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lora.cli import COMMANDS
-from lora.cli.flags import Parser
-from lora.cli.terminal import UsageError
-from lora.engine.openmp import waiting
-from lora.files import with_output
+# All else is imported where it is used: a Ctrl-C in the midst of it ends in ``main``.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lora.cli.flags import Parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     try:
+        from lora.files import with_output
+
         return with_output(lambda: _run(argv))
     except KeyboardInterrupt:
         sys.stderr.write(f"{_program()}: interrupted\n")
@@ -28,6 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    import logging
+    import os
+
+    from lora.cli import COMMANDS
+    from lora.cli.terminal import UsageError
+    from lora.engine.openmp import waiting
+
     parser, verbs = _parser()
     args, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -51,6 +57,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _program() -> str:
     """How the command was called: also by the name that a wheel installs."""
+    from pathlib import Path
+
     name = Path(sys.argv[0]).stem
     return name if name == "stickersmith-lora" else "python -m lora"
 
@@ -64,6 +72,9 @@ def _words_of(error: Exception) -> str:
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
     """The parser of the whole command line, and that of each command."""
+    from lora.cli import COMMANDS
+    from lora.cli.flags import Parser
+
     parser = Parser(prog=_program(), description="Train LoRAs and draw with them.")
     verbs = parser.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
     parts = {name: verbs.add_parser(name, help=command.HELP) for name, command in COMMANDS.items()}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bot import __main__ as main
+from bot import command_line
 from bot.config import Log
 from bot.context import Context
 from bot.handlers import start
@@ -42,7 +42,7 @@ def log(
     monkeypatch.setattr(logging, "StreamHandler", lambda: handler)
     handler = logging._StderrHandler()
     monkeypatch.setattr(type(handler), "stream", written)
-    main._log_to_stderr(Token(stage.playground.token), Log(format=request.param))
+    command_line._log_to_stderr(Token(stage.playground.token), Log(format=request.param))
     yield written
     root.handlers, root.level = old
     for name in ("httpx", "httpcore", "asyncio", "telegram"):

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import __main__
+from bot import __main__, command_line
 from bot.program import program
 from lora.__main__ import main
+from tests import waiting
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,7 @@ def test_it_is_called_as_it_was_called(
     assert f"usage: {lora} translate" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", __main__.COMMANDS)
+@pytest.mark.parametrize("command", command_line.COMMANDS)
 def test_each_command_has_its_own_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         __main__.main([command, "--help"])
@@ -66,6 +69,35 @@ def test_ctrl_c_while_a_program_is_loaded_is_no_traceback(monkeypatch: pytest.Mo
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bot.__main__.argparse.ArgumentParser", interrupted)
+    monkeypatch.setattr("argparse.ArgumentParser", interrupted)
     monkeypatch.setattr("lora.__main__._parser", interrupted)
     assert __main__.main([]) == main([]) == 130
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("bot", "bot.command_line"),
+        ("bot", "bot.config"),
+        ("bot", "lora.files"),
+        ("lora", "lora.files"),
+        ("lora", "lora.cli"),
+        ("lora", "lora.data.captions"),
+    ],
+)
+def test_ctrl_c_while_its_modules_are_loaded_is_quiet(package: str, module: str) -> None:
+    """No traceback, and the exit code that a shell gives."""
+    pressed = (
+        "import os, runpy, signal, sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        f"sys.argv = [{package!r}, '--help']\n"
+        f"runpy.run_module({package!r}, run_name='__main__')\n"
+    )
+    done = waiting.run([sys.executable, "-c", pressed], cwd=ROOT)
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) < 2
