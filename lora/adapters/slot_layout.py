@@ -14,7 +14,7 @@ class Place:
 
     path: str
     down: tuple[int, ...]  # [rank, in] or [rank, in, k, k]
-    up: tuple[int, int]  # [out, rank]
+    up: tuple[int, ...]  # [out, rank]
     down_start: int
     up_start: int
 

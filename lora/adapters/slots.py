@@ -67,9 +67,9 @@ class SlottedLayer(nn.Module):
         if not torch.compiler.is_compiling():
             y: Tensor = _Halves.apply(flat, self.layer.weight, self.layer.bias, down, up, self.scale)
             return y
-        grouped = F.linear(flat, self.layer.weight, self.layer.bias).unflatten(0, (self.groups, -1))
+        wide = F.linear(flat, self.layer.weight, self.layer.bias).unflatten(0, (self.groups, -1))
         low = torch.bmm(flat.unflatten(0, (self.groups, -1)), down.transpose(1, 2))
-        return grouped + self.scale * torch.bmm(low, up.transpose(1, 2))
+        return wide + self.scale * torch.bmm(low, up.transpose(1, 2))
 
     @property
     def merging_pays(self) -> bool:
@@ -110,8 +110,7 @@ def with_weights(x: Tensor, weights: Tensor, layer: nn.Linear | nn.Conv2d) -> Te
         return layer._conv_forward(x, weights[0], layer.bias)
     if len(weights) == 1:
         return F.linear(x, weights[0], layer.bias)
-    grouped, turned = x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2)
-    y = torch.bmm(grouped, turned)
+    y = torch.bmm(x.reshape(len(weights), -1, x.shape[-1]), weights.transpose(1, 2))
     if layer.bias is not None:
         y.add_(layer.bias)  # baddbmm would write the bias out before the product, also when compiled
     return y.view(*x.shape[:-1], y.shape[-1])
@@ -121,16 +120,20 @@ class _Halves(torch.autograd.Function):
     """W x + b + scale * up_i (down_i x) of vectors x [groups * each, in]; W and b get no gradients.
 
     With g = dL/dy and l = scale * g up: dL/dx = g W + l down. torch's own backward pass writes both terms and adds them
-    in a third pass over memory. Here the second product is added to the first where that is.
+    in a third pass over memory. Here the second product is added to the first where that is, or both are one product of
+    longer vectors (``_appending_pays``).
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
     ) -> Tensor:
-        y = F.linear(x, weight, bias)
-        low = _product(x, down.transpose(1, 2))
-        _add_product(y, low, up.transpose(1, 2), scale)
+        low = product(x, down.transpose(1, 2))
+        if _appending_pays(x, weight.shape[0], len(down)):
+            y = F.linear(torch.cat((x, low), 1), torch.cat((weight, scaled(up[0], scale)), 1), bias)
+        else:
+            y = F.linear(x, weight, bias)
+            add_product(y, low, up.transpose(1, 2), scale)
         ctx.save_for_backward(x, weight, down, up, low)
         ctx.scale = scale
         return y
@@ -140,42 +143,58 @@ class _Halves(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
         x, weight, down, up, low = ctx.saved_tensors
         groups, given, scale = len(down), None, ctx.scale
-        low_g = _product(g, up)
-        if ctx.needs_input_grad[0]:
+        low_g = product(g, up)
+        if ctx.needs_input_grad[0] and _appending_pays(g, weight.shape[1], groups):
+            given = torch.cat((g, low_g), 1) @ torch.cat((weight, scaled(down[0], scale)))
+        elif ctx.needs_input_grad[0]:
             given = g @ weight
-            _add_product(given, low_g, down, scale)
-        up_g, down_g = _summed_products(g, low, groups), _summed_products(low_g, x, groups)
-        if scale != 1:
-            up_g, down_g = up_g * scale, down_g * scale
-        return given, None, None, down_g, up_g, None
+            add_product(given, low_g, down, scale)
+        up_g, down_g = summed_products(g, low, groups), summed_products(low_g, x, groups)
+        return given, None, None, scaled(down_g, scale), scaled(up_g, scale), None
 
 
-def _grouped(flat: Tensor, groups: int) -> Tensor:
+def scaled(x: Tensor, scale: float) -> Tensor:
+    return x if scale == 1 else x * scale
+
+
+def _appending_pays(flat: Tensor, out: int, groups: int) -> bool:
+    """Whether ``[flat, low] [W, up]^T`` moves less memory than ``flat W^T``, to which ``low up^T`` is added.
+
+    Vectors flat [n, in] and weights [out, in] are then copied, n * in + out * in numbers; the sum would read and write
+    n * out.
+    """
+    count, width = flat.shape
+    return groups == 1 and flat.device.type == "cuda" and count * (out - width) > out * width
+
+
+def grouped(flat: Tensor, groups: int) -> Tensor:
     """Vectors [groups * each, width] as [groups, each, width]."""
     return flat.unflatten(0, (groups, -1))
 
 
-def _product(flat: Tensor, factors: Tensor) -> Tensor:
+def product(flat: Tensor, factors: Tensor, out: Tensor | None = None) -> Tensor:
     """Each group's vectors [groups * each, in] times its factor [groups, in, out]: [groups * each, out]."""
-    if len(factors) == 1:
-        return flat @ factors[0]
-    return torch.bmm(_grouped(flat, len(factors)), factors).flatten(0, 1)
+    groups = len(factors)
+    if groups == 1:
+        return torch.mm(flat, factors[0], out=out)
+    into = None if out is None else grouped(out, groups)
+    return torch.bmm(grouped(flat, groups), factors, out=into).flatten(0, 1)
 
 
-def _summed_products(one: Tensor, other: Tensor, groups: int) -> Tensor:
+def summed_products(one: Tensor, other: Tensor, groups: int, out: Tensor | None = None) -> Tensor:
     """For each group, the sum of ``one_v other_v^T`` over its vectors v: [groups, width of one, width of other]."""
     if groups == 1:
         # A batched product does not divide so long a sum among processors.
-        return (one.T @ other).unsqueeze(0)
-    return torch.bmm(_grouped(one, groups).transpose(1, 2), _grouped(other, groups))
+        return torch.mm(one.T, other, out=None if out is None else out[0]).unsqueeze(0)
+    return torch.bmm(grouped(one, groups).transpose(1, 2), grouped(other, groups), out=out)
 
 
-def _add_product(y: Tensor, flat: Tensor, factors: Tensor, scale: float) -> None:
-    """y += scale * ``_product(flat, factors)``, in place."""
+def add_product(y: Tensor, flat: Tensor, factors: Tensor, scale: float) -> None:
+    """y += scale * ``product(flat, factors)``, in place."""
     if len(factors) == 1:
         y.addmm_(flat, factors[0], alpha=scale)
     else:
-        _grouped(y, len(factors)).baddbmm_(_grouped(flat, len(factors)), factors, alpha=scale)
+        grouped(y, len(factors)).baddbmm_(grouped(flat, len(factors)), factors, alpha=scale)
 
 
 class SlottedDenoiser:

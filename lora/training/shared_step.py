@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from lora.adapters.slots import SlottedDenoiser
+from lora.adapters.joined import JoinedAttention, JoinedLayers, join, joined_place
+from lora.adapters.slot_layout import Place
+from lora.adapters.slots import SlottedDenoiser, SlottedLayer
 from lora.models.base_model import Base
 from lora.models.device import is_roomy
 from lora.models.graphs import Graphs, free_kept, keep, take_kept
@@ -60,6 +62,14 @@ class Alike:
     scheduler: Any  # the very object
 
 
+class Shared(NamedTuple):
+    """A denoiser whose layers have slots, what calls it, and which of its layers each attention may join."""
+
+    denoiser: SlottedDenoiser
+    unet: Any
+    joined: dict[JoinedAttention, tuple[Place, ...]]
+
+
 class Member(Protocol):
     """A training that shares passes."""
 
@@ -81,7 +91,7 @@ class SharedStep:
     """
 
     def __init__(self, base: Base, alike: Alike) -> None:
-        self.denoiser, unet = _denoiser_for(base, alike.rank, alike.targets)
+        self.denoiser, unet, joined = _denoiser_for(base, alike.rank, alike.targets)
         # ``captured`` refers to the base's own denoiser, with which this must go.
         self.base = replace(base, unet=unet, scheduler=_on_device(base), captured=None)
         self.alike = alike
@@ -95,11 +105,24 @@ class SharedStep:
         self._shown: Shown | None = None
         self._weights = torch.zeros(rows * alike.pictures, device=base.device)
         self._graphs = Graphs(base.device)
+        self._joined = {
+            attention: JoinedLayers([self.denoiser.layers[place.path] for place in places])
+            for attention, places in joined.items()
+        }
+        inside = {place.path for places in joined.values() for place in places}
+        # Where halves lie that are one leaf each, and the layers that compute with them.
+        self._halves: list[tuple[Place, SlottedLayer | JoinedLayers]] = [
+            *((joined_place(places), self._joined[attention]) for attention, places in joined.items()),
+            *(
+                (place, self.denoiser.layers[place.path])
+                for place in self.denoiser.layout.places
+                if place.path not in inside
+            ),
+        ]
 
     def parts(self, flat: Tensor) -> list[Tensor]:
         """Views of flat [n, size]: the lower and the upper half of each layer, [n, ...]."""
-        places = self.denoiser.layout.places
-        return [part for place in places for part in (place.down_of(flat), place.up_of(flat))]
+        return _halves_of(flat, self.denoiser.layout.places)
 
     @contextmanager
     def joined(self, member: Member) -> Iterator[None]:
@@ -170,23 +193,37 @@ class SharedStep:
 
     def _work(self, count: int) -> None:
         assert self._shown is not None
-        leaves = self._bind(count)
         rows = slice(0, count * self.alike.pictures)
-        errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
-        losses = errors.unflatten(0, (count, -1)).sum(1)
-        gradients = torch.autograd.grad(losses.sum(), leaves)
+        with self._bound(count) as leaves:
+            errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
+            losses = errors.unflatten(0, (count, -1)).sum(1)
+            gradients = torch.autograd.grad(losses.sum(), leaves)
         with torch.no_grad():
-            torch._foreach_copy_(self.parts(self._gradient[:count]), list(gradients))
+            places = [place for place, _ in self._halves]
+            torch._foreach_copy_(_halves_of(self._gradient[:count], places), list(gradients))
             self._losses[:count].copy_(losses)
 
-    def _bind(self, count: int) -> list[Tensor]:
-        """Give the layers their halves of so many trainings, of which gradients are asked."""
-        leaves = [part.detach().requires_grad_() for part in self.parts(self._used[:count])]
-        for number, place in enumerate(self.denoiser.layout.places):
-            layer = self.denoiser.layers[place.path]
-            layer.down, layer.up = leaves[2 * number], leaves[2 * number + 1]
-        self.denoiser.use_groups(count, self.alike.alpha / self.alike.rank)
-        return leaves
+    @contextmanager
+    def _bound(self, count: int) -> Iterator[list[Tensor]]:
+        """Within it, the layers have their halves of so many trainings, of which gradients are asked: these leaves."""
+        scale = self.alike.alpha / self.alike.rank
+        places = [place for place, _ in self._halves]
+        leaves = [half.detach().requires_grad_() for half in _halves_of(self._used[:count], places)]
+        for (_, layer), down, up in zip(self._halves, leaves[::2], leaves[1::2], strict=True):
+            layer.down, layer.up, layer.scale = down, up, scale
+        self.denoiser.use_groups(count, scale)
+        for attention, layers in self._joined.items():
+            attention.layers = layers
+        try:
+            yield leaves
+        finally:
+            for attention in self._joined:
+                attention.layers = None
+
+
+def _halves_of(flat: Tensor, places: Sequence[Place]) -> list[Tensor]:
+    """Views of flat [n, size]: the lower and the upper half of each place, [n, ...]."""
+    return [half for place in places for half in (place.down_of(flat), place.up_of(flat))]
 
 
 def _rows(device: torch.device, pictures: int) -> int:
@@ -200,9 +237,7 @@ def _rows(device: torch.device, pictures: int) -> int:
 # By the base's own denoiser: what trainings share now, and their denoisers, so that what the compiler wrote for one
 # training serves the next.
 _shared: WeakKeyDictionary[Any, dict[Alike, SharedStep]] = WeakKeyDictionary()
-_denoisers: WeakKeyDictionary[Any, dict[tuple[int, str, bool], tuple[SlottedDenoiser, Any]]] = (
-    WeakKeyDictionary()
-)
+_denoisers: WeakKeyDictionary[Any, dict[tuple[int, str, bool], Shared]] = WeakKeyDictionary()
 
 
 def shared_step(run: Run, latents: tuple[int, ...], pictures: int) -> SharedStep:
@@ -236,14 +271,17 @@ def _end(ended: SharedStep) -> None:
                 keep(network, ended)
 
 
-def _denoiser_for(base: Base, rank: int, targets: str) -> tuple[SlottedDenoiser, Any]:
-    """The denoiser of all trainings of these layers, and what calls it."""
+def _denoiser_for(base: Base, rank: int, targets: str) -> Shared:
+    """The denoiser of all trainings of these layers. The compiler joins products by itself."""
     known = _denoisers.setdefault(base.unet, {})
     key = rank, targets, base.compiled
     if key not in known:
         made = SlottedDenoiser(base.unet, rank=rank, targets=targets)
         make_lean(made.unet)
-        known[key] = made, torch.compile(made.unet, dynamic=False) if base.compiled else made.unet
+        if base.compiled:
+            known[key] = Shared(made, torch.compile(made.unet, dynamic=False), {})
+        else:
+            known[key] = Shared(made, made.unet, join(made))
     return known[key]
 
 
