@@ -22,6 +22,7 @@ from lora.safety import FILTERS, NONE
 
 NAME_CHARACTERS = 64  # Telegram's limit of a bot's name
 RENAMED = {"key in [engine]": {"device": "devices"}}  # settings that have another name today
+MOST_PICTURES = 10  # the most that sticker.max_count may be
 CFG_RANGE = (1.0, 20.0)  # what config.toml and /sticker accept; 1 = no guidance
 
 
@@ -296,7 +297,7 @@ ALLOWED: dict[str, Rule] = {
     "train.max_samples": _between(1, MOST_SAMPLES),
     "sticker.cfg": _between(*CFG_RANGE),
     "sticker.steps": _between(0, 1000, "the base's own"),
-    "sticker.max_count": _between(1, 10),
+    "sticker.max_count": _between(1, MOST_PICTURES),
     "sticker.outline_px": _between(0, 64, "none"),
     "cutout.model": (bool, "bundled, the name of a rembg model, or the path of an .onnx file"),
     "safety.filter": (lambda v: v == NONE or v in FILTERS, " or ".join([*FILTERS, NONE])),

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from bot import sticker_options
+from bot.config import MOST_PICTURES
 from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
@@ -232,8 +233,8 @@ async def style_called(context: Context, name: str) -> Style | None:
 
 
 def random_seed() -> int:
-    """For a drawing that nobody has asked a seed for."""
-    return random.randrange(MAX_SEED)
+    """For a drawing that nobody has asked a seed for. There is room behind it for those of several pictures."""
+    return random.randrange(MAX_SEED - MOST_PICTURES)
 
 
 def _check_length(length: captions.Length) -> None:

@@ -11,7 +11,7 @@ from telegram.constants import ChatType
 
 from bot.context import Context, Parts
 from bot.errors import UserError
-from bot.handlers import answers, groups, inline
+from bot.handlers import answers, groups, inline, start
 from bot.routes import Command, Kind, Route, is_for
 from bot.tables import outbox, people, questions
 from bot.telling import telling
@@ -100,6 +100,8 @@ async def _serve_group(parts: Parts, routes: Sequence[Route], update: Update) ->
     route = next((route for route in routes if route.matches(update)), None)
     if user is None or user.is_bot or not isinstance(message, Message):
         return
+    if message.sender_chat is not None and update.callback_query is None:
+        return  # a channel's post in its group: Telegram names an account of its own as the writer
     if route is None or not is_for(message.text or message.caption or "", parts.sender.username):
         if update.callback_query is not None:
             await parts.sender.answer(update.callback_query.id)
@@ -113,14 +115,18 @@ async def _serve_group(parts: Parts, routes: Sequence[Route], update: Update) ->
 
 
 async def _look_at_picture(context: Context, routes: Sequence[Route], update: Update, done: Command) -> None:
-    """A picture whose caption is a command: taken after /new, else its person is told that it was not taken."""
+    """A picture whose caption is a command: taken after /new, else its person is told that it was not taken.
+
+    A voice message, say, is no picture.
+    """
+    picture = next((route for route in routes if isinstance(route, Kind) and route.matches(update)), None)
+    if picture is None or picture.handler is start.other:
+        return
     if done.name != "new":
         await context.say("caption-command", reply_to=context.message.message_id)
         return
-    picture = next((route for route in routes if isinstance(route, Kind) and route.matches(update)), None)
-    if picture is not None:
-        context.person = await people.get(context.parts.store, context.person.id)
-        await picture.handler(context)
+    context.person = await people.get(context.parts.store, context.person.id)
+    await picture.handler(context)
 
 
 async def _end_question(context: Context, route: Route | None) -> None:

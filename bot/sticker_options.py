@@ -67,12 +67,14 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
         changes["count"] = changes.get("count", 1) * len(changes["sweep"])
         if changes["count"] > settings.max_count:
             raise UserError("option-sweep", most=settings.max_count)
+    options = replace(options, **changes)
+    _check_last_seed(options)
     for name in WORDS:
         if name in given and not given[name]:
             raise UserError(f"option-{name}")
     return StickerRequest(
         prompt=prompt,
-        options=replace(options, **changes),
+        options=options,
         without=given.get("no"),
         style=given.get("style"),
     )
@@ -168,6 +170,14 @@ def _cfg(text: str, settings: Sticker) -> Changes:
 def _seed(text: str, settings: Sticker) -> Changes:
     seed, near = _read("seed", text, lambda found: option_text.read_seed(found, MAX_SEED), most=MAX_SEED)
     return {"seed": seed, "near": near}
+
+
+def _check_last_seed(options: DrawOptions) -> None:
+    """Of several pictures the last one's seed is told, too: it must be one that can be asked for again."""
+    beyond = options.of_picture(options.count - 1).newest_seed - MAX_SEED
+    if options.count > 1 and beyond > 0:
+        seed = option_text.seed_text(options.seed, options.near)
+        raise UserError("option-seed", buttons=None, value=seed[:20], most=MAX_SEED - beyond)
 
 
 def _count(text: str, settings: Sticker) -> Changes:

@@ -11,7 +11,6 @@ from bot.errors import UserError
 from bot.progress import OUTLINES
 from bot.quotas import check_drawing
 from bot.sticker_buttons import SWEEP, below, cut_menu, draw_menu
-from bot.sticker_options import MAX_SEED
 from bot.tables import drawings, jobs, packs, styles
 from bot.tables.drawings import Drawing
 from bot.tables.jobs import Job
@@ -44,7 +43,7 @@ async def many(context: Context) -> None:
     """Draw the prompt several times, with other seeds."""
     drawing, job = await _pressed(context)
     count = min(int(context.data[1]), context.parts.config.sticker.max_count)
-    await _draw(context, drawing, job, count=count, seed=random_seed() % (MAX_SEED - count), near=())
+    await _draw(context, drawing, job, count=count, seed=random_seed(), near=())
 
 
 async def compare(context: Context) -> None:

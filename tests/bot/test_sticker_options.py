@@ -39,6 +39,8 @@ def read(text: str, settings: Sticker | None = None) -> StickerRequest:
         ("a fox cfg 7,5", ("a fox", 7.5, ANY, 1)),  # without hyphens: nobody means words
         ("cfg: 7 a fox with cfg on it", ("a fox with cfg on it", 7.0, ANY, 1)),
         ("a fox seed 42", ("a fox", 5.0, 42, 1)),
+        ("a fox --seed 2147483647", ("a fox", 5.0, 2**31 - 1, 1)),
+        ("a fox --seed 2147483646 --n 2", ("a fox", 5.0, 2**31 - 2, 2)),
         ("лиса CFG 3 зерно 42", ("лиса", 3.0, 42, 1)),
         ("a seed 3 days old", ("a seed 3 days old", 5.0, ANY, 1)),
         ("strength 3 men", ("strength 3 men", 5.0, ANY, 1)),
@@ -148,6 +150,8 @@ def test_colours_have_names_in_many_languages(colour: str, hex: str) -> None:
         ("a fox --seed -1", "option-seed"),
         ("a fox --seed 99999999999", "option-seed"),
         ("a fox --seed ²", "option-seed"),
+        ("a fox --seed 2147483647 --n 2", "option-seed"),  # the second one's could not be asked for
+        ("a fox --seed 1~2147483646 --cfg 3,5 --n 3", "option-seed"),
         ("a fox --n 9", "option-n"),
         ("a fox --cfg 3,5,8 --n 3", "option-sweep"),
         ("a fox --cfg 3,5,5", "option-cfg"),

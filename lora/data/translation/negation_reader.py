@@ -175,10 +175,8 @@ class Reader:
 
     def _clause(self) -> list[str]:
         """The words that are kept since the last comma or the like."""
-        clause: list[str] = []
-        for token in self.kept:
-            clause = [] if token in CLAUSE_ENDS else [*clause, *([token] if is_word(token) else [])]
-        return clause
+        ends = (place for place in range(len(self.kept), 0, -1) if self.kept[place - 1] in CLAUSE_ENDS)
+        return [token for token in self.kept[next(ends, 0) :] if is_word(token)]
 
     def _may_be_no(self) -> bool:
         words = [fold(token) for token in self.kept if is_word(token)]

@@ -19,6 +19,8 @@ from lora.data.translation.stems import fold, is_word, tokens
 
 THANKS = re.compile(r"[\s,]+(?:please|pls|plz|thanks|thank you|thx)\Z", re.IGNORECASE)
 
+MOST_TOKENS = 600  # words and what is between them; a prompt and its negative prompt have 150 words at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
@@ -54,8 +56,11 @@ class Parts:
 def split(text: str, language_hint: str | None = None) -> Parts:
     """The prompt without its negative prompt. A text that has none comes back as it is.
 
+    So does one of over ``MOST_TOKENS``, which no base reads: reading takes the square of its length, and all wait.
     "Without a background" is left out: every drawing is cut out.
     """
+    if len(tokens(text)) > MOST_TOKENS:
+        return Parts(wanted=text)
     reader = Reader(text, language_hint)
     reader.read()
     wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split())).strip(" ,;")

@@ -94,3 +94,22 @@ async def test_a_bot_that_was_removed_goes_on_elsewhere(stage: Stage, ada: Perso
         await ada.send("/sticker a cat --seed 3")
         await ada.wait_for("a cat · CFG 5 · seed 3")
         assert await running.parts.store.value("SELECT blocked FROM person") == 0
+
+
+async def test_what_a_channel_posts_is_nobodys_wish(stage: Stage, ada: Person) -> None:
+    """Telegram forwards a channel's posts into its group, in the name of one account for all channels."""
+    group = await ada.group("Friends")
+    async with (
+        stage.bot() as running,
+        PatientPerson.join(stage.playground.address, id=ada.id, chat=group) as there,
+    ):
+        hello = await there.send("hello all")
+        telegram = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
+        channel = {"id": -1001, "type": "channel", "title": "Foxes"}
+        post = hello.raw | {"message_id": 900_000, "from": telegram, "sender_chat": channel}
+        for more in ({"text": "/sticker a hen"}, {"text": "/samples", "message_id": 900_001}):
+            stage.playground.world.updates.add("message", post | {"is_automatic_forward": True} | more)
+        await there.send("/sticker a fox")
+        await running.engine.given(Draw, "a fox")
+        assert [job.prompt for job in running.engine.jobs if isinstance(job, Draw)] == ["a fox"]
+        assert await running.parts.store.value("SELECT count(*) FROM person") == 1

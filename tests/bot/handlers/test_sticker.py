@@ -6,7 +6,7 @@ from bot.config import Sticker
 from bot.playground import Message, Person
 from lora.jobs import Draw, Failed, Train
 from tests.bot.conftest import Stage
-from tests.bot.fake_engine import FakeEngine
+from tests.bot.fake_engine import FakeEngine, picture
 from tests.bot.trainings import CHECKPOINT, drawn_with, ready_to_train, trained
 from tests.patient_person import PatientPerson
 from tests.waiting import until_async as until
@@ -142,3 +142,18 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
         assert await drawn("remove the tail", "без: шляпы, the tail", sticker) == ("a fox", "a hat, the tail")
         await olya.send("/sticker что?")
         await olya.wait_for("Не знаю, что значит «что?»")
+
+
+async def test_an_edited_caption_is_drawn_each_time(stage: Stage, ada: Person) -> None:
+    """As an edited text is: what is edited is told by its words."""
+    async with stage.bot() as running:
+        sent = await ada.send_picture(picture(128, 128, 1), caption="/sticker a fox")
+        await ada.wait_for("a fox · CFG")
+        for words in ("a cat", "a dog"):
+            await ada.edit(sent, f"/sticker {words}")
+            await ada.wait_for(f"{words} · CFG")
+        assert [job.prompt for job in running.engine.jobs if isinstance(job, Draw)] == [
+            "a fox",
+            "a cat",
+            "a dog",
+        ]

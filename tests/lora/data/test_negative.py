@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lora.data.translation.negative import Parts, split
@@ -373,3 +375,16 @@ def test_slogans_of_need_say_no(text: str) -> None:
 def test_other_languages_say_who_has_no_hat(language: str, text: str, wanted: str) -> None:
     """With a verb, or behind the noun."""
     assert (split(text, language).wanted, split(text, language).english) == (wanted, "a hat")
+
+
+@pytest.mark.parametrize(
+    "words", ["без ", "ohne ", "no ", "не без шляпы ", "нет ", "у кота ", "шапку не надо ", "- "]
+)
+def test_a_message_full_of_negations_takes_no_time(words: str) -> None:
+    """The bot reads it between two answers to other people; it took seconds."""
+    for text in ((words * 4096)[:4096], (words * 300)[:1600]):
+        began = time.process_time()
+        split(text, "ru")
+        assert time.process_time() - began < 1
+    fox = "a " * 250 + "fox without a hat"
+    assert split(fox).english == "a hat"
