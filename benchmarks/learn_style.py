@@ -146,6 +146,7 @@ def draw_concepts(
     seeds: Sequence[int],
     batch_size: int,
     cfg: float = CFG,
+    strength: float = 1.0,
     words: str = "",
 ) -> list[Image.Image]:
     """Drawings of the task's concepts, all concepts of a seed before those of the next: RGB on white.
@@ -161,6 +162,7 @@ def draw_concepts(
             adapter=adapter,
             seed=1000 * seed + number,
             cfg=cfg,
+            strength=strength,
             background=background,
         )
         for seed in seeds

@@ -98,7 +98,7 @@ def drawing_parts(setting: Setting, count: int, own: bool, *, compiled: bool) ->
         Request(adapter=one, texts=texts, noise=torch.randn_like(drawing.start[0]).cpu(), cfg=7.5)
         for one in given
     ]
-    solver, phases = solver_of(base, setting.steps), [Phase(first=0, guided=True, strength=1.0)]
+    solver, phases = solver_of(base, setting.steps), [Phase(first=0, guided=True)]
 
     def sample() -> Tensor:
         steps = drawing.sample(wanted, solver, phases)

@@ -9,7 +9,7 @@ each checkpoint (``benchmarks.learn_style``). All variants of one (seed, style) 
 interrupted measurement still has complete pairs; runs that are in FILE are not done again.
 ``report`` prints mean and standard deviation over styles and seeds, and the difference to the baseline (or to the
 variant of ``--beside``), paired: same style, same seed, same checkpoint. It uses only runs of one base and one length,
-and drawings of one entry of DRAW_SETTINGS.
+and drawings of one way, an entry of DRAW_SETTINGS or of those before it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,24 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import pool
-from benchmarks.learn_style import CFG, StyleLine, Task, checkpoints, draw_concepts, measure, style_line
+from benchmarks.learn_style import (
+    CFG,
+    StyleLine,
+    StyleMeasurements,
+    Task,
+    checkpoints,
+    draw_concepts,
+    measure,
+    style_line,
+)
 from benchmarks.pool import Bench, ResultRow
 from lora.jobs import TrainSettings
 from lora.training.plan import Plan, make_plan
 
 BASELINE = "baseline"
-PRODUCT = {
-    "ema_decay": 0.98,
-    "random_flip": False,
-}  # the bundled base's own plan, where it differs from the baseline
+EMA_NO_FLIP = {"ema_decay": 0.98, "random_flip": False}
+# The bundled base's own plan, where it differs from the baseline
+PRODUCT = {**EMA_NO_FLIP, "timestep_sampling": "log-snr -2"}
 WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
 # The words of lora.pretrain.looks that a person would say of a style.
 STYLE_WORDS = {
@@ -46,7 +54,12 @@ STYLE_WORDS = {
 # name -> fields of Plan. The baseline is the product's defaults without the changes that this measurement found useful.
 # Each other variant differs from the baseline in what its name says.
 VARIANTS: dict[str, dict[str, Any]] = {
-    BASELINE: {"snr_gamma": None, "ema_decay": None, "random_flip": True},
+    BASELINE: {
+        "snr_gamma": None,
+        "ema_decay": None,
+        "random_flip": True,
+        "timestep_sampling": "stratified",
+    },
     "min-SNR 5": {"snr_gamma": 5.0},
     "transparency dropped": {"composite": False},
     "caption dropout 0": {"caption_dropout": 0.0},
@@ -65,40 +78,38 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip": {"random_flip": False},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
-    "EMA, no flip": PRODUCT,
-    "EMA, no flip, min-SNR 5": {**PRODUCT, "snr_gamma": 5.0},
-    "EMA, no flip, rate 5e-4": {**PRODUCT, "learning_rate": 5e-4},
-    "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
+    "EMA, no flip": EMA_NO_FLIP,
+    "EMA, no flip, min-SNR 5": {**EMA_NO_FLIP, "snr_gamma": 5.0},
+    "EMA, no flip, rate 5e-4": {**EMA_NO_FLIP, "learning_rate": 5e-4},
+    "EMA, no flip, convolutions too": {**EMA_NO_FLIP, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
-    "EMA, no flip, rate 2e-3": {**PRODUCT, "learning_rate": 2e-3},
-    "EMA, no flip, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
-    "EMA, no flip, alpha 32": {**PRODUCT, "alpha": 32},
-    "EMA, no flip, log-SNR -1": {**PRODUCT, "timestep_sampling": "log-snr -1"},
-    "EMA, no flip, log-SNR -2": {**PRODUCT, "timestep_sampling": "log-snr -2"},
-    "EMA, no flip, log-SNR -2, alpha 24": {**PRODUCT, "timestep_sampling": "log-snr -2", "alpha": 24},
-    "EMA, no flip, log-SNR -4": {**PRODUCT, "timestep_sampling": "log-snr -4"},
-    "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
-    "EMA, no flip, words": {**PRODUCT, WORDS: True},
-    "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, rate 2e-3": {**EMA_NO_FLIP, "learning_rate": 2e-3},
+    "EMA, no flip, rank 32": {**EMA_NO_FLIP, "rank": 32, "alpha": 32},
+    "EMA, no flip, alpha 32": {**EMA_NO_FLIP, "alpha": 32},
+    "EMA, no flip, log-SNR -1": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -1"},
+    "EMA, no flip, log-SNR -2": PRODUCT,
+    "EMA, no flip, log-SNR -2, alpha 24": {**PRODUCT, "alpha": 24},
+    "EMA, no flip, log-SNR -4": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, log-SNR -6": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -6"},
+    "EMA, no flip, words": {**EMA_NO_FLIP, WORDS: True},
+    "EMA, no flip, words, log-SNR -4": {**EMA_NO_FLIP, WORDS: True, "timestep_sampling": "log-snr -4"},
 }
-# How the checkpoints draw: CFG, and fields of the base's Profile. The line to a style always starts at the bare base's
-# drawings with the first entry.
-DRAW_SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
-    "CFG 5": (CFG, {}),
-    "CFG 4": (4.0, {}),
-    "CFG 3": (3.0, {}),
-    "CFG 2": (2.0, {}),
-    "CFG 5, whole strength": (CFG, {"shaping": 0.0}),
-    "CFG 5, 0.75 of the strength at first": (CFG, {"shaping_strength": 0.75}),
-    "CFG 4, 1.1 of the strength": (4.0, {"shaping": 1.0, "shaping_strength": 1.1}),
-    "CFG 5, 1.25 of the strength": (CFG, {"shaping": 1.0, "shaping_strength": 1.25}),
-    "CFG 5, 1.5 of the strength": (CFG, {"shaping": 1.0, "shaping_strength": 1.5}),
-    "CFG 4, whole strength": (4.0, {"shaping": 0.0}),
-    "CFG 3, whole strength": (3.0, {"shaping": 0.0}),
-    "CFG 3, 1.25 of the strength": (3.0, {"shaping": 1.0, "shaping_strength": 1.25}),
-    "CFG 3, guided throughout": (3.0, {"guidance_stop": 1.0}),
+# How the checkpoints draw: CFG, fields of the base's Profile, and the adapter's strength. The first is what the product
+# does. The line to a style always starts at the bare base's drawings with it.
+DRAW_SETTINGS: dict[str, tuple[float, dict[str, Any], float]] = {
+    "CFG 5, whole strength": (CFG, {}, 1.0),
+    "CFG 4, whole strength": (4.0, {}, 1.0),
+    "CFG 3, whole strength": (3.0, {}, 1.0),
+    "CFG 4, 1.1 of the strength": (4.0, {}, 1.1),
+    "CFG 5, 1.25 of the strength": (CFG, {}, 1.25),
+    "CFG 5, 1.5 of the strength": (CFG, {}, 1.5),
+    "CFG 3, 1.25 of the strength": (3.0, {}, 1.25),
+    "CFG 3, whole strength, guided throughout": (3.0, {"guidance_stop": 1.0}, 1.0),
 }
 FIRST = next(iter(DRAW_SETTINGS))
+# Older results have other names too. Those that do not say the strength, as "CFG 5", had half of it in the first fifth
+# of the noise levels. The oldest lines have no name. They were drawn at CFG 5, as the product did then.
+UNNAMED = "CFG 5"
 STYLES = ("fxemoji", "streamline stickies", "flat color icons", "streamline kameleon")
 SEEDS = (0, 1, 2)
 
@@ -134,13 +145,20 @@ def run_one(bench: Bench, run: Run) -> ResultRow:
     measured = []
     for setting in bench.args.ways:
         bare = _bare_drawings(bench, run.style, run.seed, setting)
-        measured.append({"drawn": setting, **asdict(measure(judge, task, line, bare, 0, base.device))})
+        measured.append(_mark(setting, measure(judge, task, line, bare, 0, base.device)))
     for point in checkpoints(base, with_words(task, words), plan):
         for setting in bench.args.ways:
             made = _drawings(bench, run.style, point.adapter, run.seed, setting, words)
-            found = measure(judge, task, line, made, point.step, base.device)
-            measured.append({"drawn": setting, **asdict(found)})
+            measured.append(_mark(setting, measure(judge, task, line, made, point.step, base.device)))
     return {"marks": measured}
+
+
+def _mark(setting: str, found: StyleMeasurements) -> ResultRow:
+    """What a line of results holds of one checkpoint and one way of drawing; more digits would be noise."""
+    return {
+        "drawn": setting,
+        **asdict(replace(found, way=round(found.way, 6), left=round(found.left, 6))),
+    }
 
 
 @cache
@@ -167,7 +185,7 @@ def _drawings(
     bench: Bench, style: str, adapter: bytes | None, seed: int, setting: str, words: str = ""
 ) -> list[Image.Image]:
     args, base, (task, _) = bench.args, bench.base, bench.tasks[style]
-    (cfg, fields), usual = DRAW_SETTINGS[setting], base.profile
+    (cfg, fields, strength), usual = DRAW_SETTINGS[setting], base.profile
     base.profile = replace(usual, **fields)
     try:
         return draw_concepts(
@@ -178,6 +196,7 @@ def _drawings(
             seeds=(seed,),
             batch_size=args.batch,
             cfg=cfg,
+            strength=strength,
             words=words,
         )
     finally:
@@ -210,15 +229,16 @@ def report(args: argparse.Namespace) -> None:
     """Print the table of all variants at each checkpoint, and a table by style."""
     found = pool.of_one_base(pool.read(args.file), args.base_hash)
     length = args.steps or found[-1]["steps"]
+    marks = [(row, one) for row in found if row["steps"] == length for one in row["marks"]]
     rows = {
         (row["variant"], row["style"], row["seed"], one["step"]): one
-        for row in found
-        if row["steps"] == length
-        for one in row["marks"]
-        if one.get("drawn", FIRST) == args.way
+        for row, one in marks
+        if one.get("drawn", UNNAMED) == args.way
     }
     if not rows:
-        raise SystemExit(f"there are no trainings of {length} steps drawn at {args.way}")
+        known = dict.fromkeys(one.get("drawn", UNNAMED) for _, one in marks)
+        said = "; ".join(f'--way "{way}"' for way in known) or "none"
+        raise SystemExit(f"there are no trainings of {length} steps drawn at {args.way}; there are: {said}")
     steps, beside = sorted({key[3] for key in rows} - {0}), args.beside
     print(f"| variant | steps | runs | way | left | accuracy | way - {beside} | accuracy - {beside} |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -263,9 +283,7 @@ def command_line() -> argparse.ArgumentParser:
     go.add_argument(
         "--ways", nargs="+", choices=list(DRAW_SETTINGS), default=[FIRST], help="how checkpoints draw"
     )
-    show.add_argument(
-        "--way", choices=list(DRAW_SETTINGS), default=FIRST, help="the drawings that are compared"
-    )
+    show.add_argument("--way", default=FIRST, help="the drawings that are compared")
     show.add_argument(
         "--beside", choices=list(VARIANTS), default=BASELINE, help="what the others are compared with"
     )

@@ -49,11 +49,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps that are computed alike: from which one on, with guidance or not, and by what strengths are multiplied."""
+    """Steps that are computed alike: from which one on, and whether with guidance."""
 
     first: int
     guided: bool
-    strength: float
 
 
 class CapturedDrawing:
@@ -247,8 +246,7 @@ class CapturedDrawing:
         texts = torch.stack([one.texts if phase.guided else one.texts[-1:] for one in requests]).flatten(0, 1)
         self._texts[: len(texts)].copy_(texts)
         self._set(bucket, merged)
-        strengths = [one.strength * phase.strength for one in requests]
-        self.bank.use([one.slot for one in loaded], strengths)
+        self.bank.use([one.slot for one in loaded], [one.strength for one in requests])
         rows = bucket * (2 if phase.guided else 1)
         self._graphs.run(("begin", bucket, phase.guided, merged), lambda: self._texts_to_keys(rows, merged))
 

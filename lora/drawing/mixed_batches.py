@@ -183,14 +183,6 @@ def _sampled(
 
 
 def phases_of(profile: Profile, solver: Solver, *, guided: bool) -> list[Phase]:
-    """Where the profile changes strength and guidance on the way."""
-    until, shaping = (solver.steps_in(share) for share in (profile.guidance_stop, profile.shaping))
-    starts = sorted({0, shaping, until} - {len(solver)})
-    return [
-        Phase(
-            first=start,
-            guided=guided and start < until,
-            strength=profile.shaping_strength if start < shaping else 1.0,
-        )
-        for start in starts
-    ]
+    """With guidance as far as the profile says, then without."""
+    until = solver.steps_in(profile.guidance_stop) if guided else 0
+    return [Phase(first=start, guided=start < until) for start in sorted({0, until} - {len(solver)})]

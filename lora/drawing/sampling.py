@@ -140,20 +140,18 @@ def _sample(
 ) -> Generator[DrawProgress, None, Tensor]:
     """Denoise one batch; returns its latents [n, channels, height, width] in float32.
 
-    After ``profile.guidance_stop`` of the noise levels the pictures are drawn without guidance. During the first
-    ``profile.shaping`` of them the adapter's strength is multiplied by ``profile.shaping_strength``.
+    After ``profile.guidance_stop`` of the noise levels the pictures are drawn without guidance.
     """
+    if items[0].adapter is not None:
+        set_strength(base, items[0].strength)
     texts = _embeddings(base, items, about.keyword if about else "", background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     solver, meant = solver_of(base, steps), None
     latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
-    guided, shaping = (solver.steps_in(share) for share in (base.profile.guidance_stop, base.profile.shaping))
+    guided = solver.steps_in(base.profile.guidance_stop)
     for done in range(1, steps + 1):
         if done > guided and len(texts) > len(items):
             texts = texts[1::2]  # without the negative ones
-        if items[0].adapter is not None and done in (1, shaping + 1):
-            phase = base.profile.shaping_strength if done <= shaping else 1.0
-            set_strength(base, items[0].strength * phase)
         latents, meant = denoise(base, solver, done - 1, latents, meant, texts, cfg)
         yield DrawProgress(step=done, steps=steps)
     if not bool(torch.isfinite(latents).all()):

@@ -32,9 +32,7 @@ class Profile:
     A drawing takes ``draw_steps`` unless it is told otherwise. ``guidance_stop`` is the share of the noise levels, from
     the noisiest one, in which steps are guided: the shapes are decided there, and guidance makes the other steps worse
     (Kynkäänniemi et al. 2024, arXiv 2404.07724). ``guided_steps`` is the share of the steps that are made there; None:
-    all steps are equally long. In the share ``shaping`` of the noise levels an adapter has only ``shaping_strength`` of
-    its strength: what it learned there from a few samples are their shapes (Soboleva et al. 2025, arXiv 2507.05964, who
-    give it a lower rank there). ``python -m benchmarks.sampling`` measures each of these.
+    all steps are equally long. ``python -m benchmarks.sampling`` measures each of these.
     """
 
     name: str
@@ -51,8 +49,6 @@ class Profile:
     draw_steps: int = 20
     guidance_stop: float = 1.0
     guided_steps: float | None = None
-    shaping: float = 0.0
-    shaping_strength: float = 1.0
 
 
 def shape_of(denoiser: Any, scheduler: Any) -> Shape:
@@ -110,11 +106,10 @@ NANO = Profile(
     ema_decay=0.98,
     warmup_steps=20,
     random_flip=False,  # the base never saw a mirrored picture: flips only make it lose concepts
+    timestep_sampling="log-snr -2",  # noisier than stratified: palettes and discs are decided there
     draw_steps=12,
     guidance_stop=0.55,
     guided_steps=0.83,
-    shaping=0.2,
-    shaping_strength=0.5,
 )
 USUAL = Profile(
     name="any other base of this shape",

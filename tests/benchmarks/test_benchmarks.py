@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from benchmarks.prompt_scores import NONE, OTHERS, PRODUCT, READ, SCORES, auc
 from lora.drawing.sampling import Picture
 from lora.evaluation.compare import OTHER_PROMPTS
 from lora.evaluation.scorers.classifier import LEVELS, fidelity
-from lora.jobs import Sample
+from lora.jobs import Sample, TrainSettings
 from lora.models.base_model import Base, load
+from lora.models.profiles import NANO
 from lora.pretrain.drawings import SETS, UNSEEN, is_cut_out
 from lora.pretrain.names.held_out_words import SYNONYMS
 from lora.pretrain.names.unseen import BY_STYLE
+from lora.training.plan import make_plan
 from tests import tiny_base
 from tests.made_once import made_once
 
@@ -130,15 +133,18 @@ def test_a_training_is_measured_at_every_checkpoint_and_the_same_again(tiny: Bas
 def test_checkpoints_draw_with_each_setting_that_is_asked_for(tiny: Base) -> None:
     """The line to the style always starts at the same drawings; the base's profile is restored."""
     given = bench(tiny)
-    given.args.ways = ["CFG 5", "CFG 3", "CFG 3, guided throughout"]
+    given.args.ways = list(training.DRAW_SETTINGS)
     marks = training.run_one(given, training.Run(style="discs", seed=3, steps=2, variant=training.BASELINE))[
         "marks"
     ]
     bare = {one["drawn"]: one["way"] for one in marks if one["step"] == 0}
     learned = {one["drawn"]: one["way"] for one in marks if one["step"] == 2}
-    assert bare["CFG 5"] == pytest.approx(0)
-    assert bare["CFG 3"] != pytest.approx(0)
-    assert len(set(learned.values())) == 2  # this base is guided throughout anyway
+    at_cfg = {setting: cfg for setting, (cfg, _, _) in training.DRAW_SETTINGS.items()}
+    assert all((way == pytest.approx(0)) == (at_cfg[setting] == 5) for setting, way in bare.items())
+    assert len(set(bare.values())) == len(set(at_cfg.values()))  # without an adapter its strength is nothing
+    throughout = learned.pop("CFG 3, whole strength, guided throughout")
+    assert throughout == learned["CFG 3, whole strength"]  # this base is guided throughout anyway
+    assert len(set(learned.values())) == len(learned)
     assert tiny.profile == bench(tiny).base.profile
 
 
@@ -206,9 +212,10 @@ def test_processes_share_all_gpus() -> None:
     assert pool.device_of("cpu", 5, 0) == "cpu"
 
 
-def result(base: str, variant: str, way: float) -> str:
-    """A line of a file of results."""
-    marks = [{"step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
+def result(base: str, variant: str, way: float, drawn: str | None = training.FIRST) -> str:
+    """A line of a file of results. The oldest ones do not say how the checkpoints were ``drawn``."""
+    said = {"drawn": drawn} if drawn else {}
+    marks = [{**said, "step": step, "way": way, "left": 1 - way, "accuracy": way} for step in (0, 100)]
     run = {"style": "fxemoji", "seed": 0, "steps": 100, "rate": checkpoint_choice.RATE, "variant": variant}
     scores = [score(100, style=way, prompt=1.0)]
     return json.dumps({"base": base, **run, "chosen": 100, "marks": marks, "scores": scores}) + "\n"
@@ -260,6 +267,28 @@ def test_only_the_runs_of_one_base_are_compared(tmp_path: Path, capsys: pytest.C
     assert "At least as good as the last one: 2 of 2" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2 bases begin so; there are results of a1, a2"):
         training.report(flags("training", "report", str(file), "--base-hash", "a"))
+
+
+def test_drawings_of_one_way_are_reported_and_others_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results of ways that can be drawn no more are still reported, but never in the place of today's."""
+    file = tmp_path / "file.jsonl"
+    file.write_text(result("a1", "rank 4", 0.1, None) + result("a1", "cosine", 0.2, "CFG 5"))
+    with pytest.raises(SystemExit, match=r'drawn at CFG 5, whole strength; there are: --way "CFG 5"$'):
+        training.report(flags("training", "report", str(file)))
+    training.report(flags("training", "report", str(file), "--way", "CFG 5"))
+    said = capsys.readouterr().out
+    assert "| rank 4 | 100 | 1 | 0.100" in said
+    assert "| cosine | 100 | 1 | 0.200" in said
+
+
+def test_the_products_variant_is_the_bundled_bases_own_plan(tiny: Base) -> None:
+    """Else what is reported as the product's would be another training."""
+    plan = make_plan(replace(tiny, profile=NANO), TrainSettings(), samples=28)
+    assert replace(plan, **training.VARIANTS[training.BASELINE]) != plan
+    assert replace(plan, **{**training.VARIANTS[training.BASELINE], **training.PRODUCT}) == plan
+    assert training.PRODUCT in training.VARIANTS.values()
 
 
 def test_the_measured_score_is_the_products() -> None:

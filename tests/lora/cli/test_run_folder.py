@@ -163,6 +163,10 @@ def test_a_run_that_fails_changes_no_figures(
     before = files(run)
     resume = ["train", *flags, "--resume_from_checkpoint=checkpoint-2"]
     assert "rank was 2 and is 3" in fails([*resume, "--rank=3"], capsys)
+    said = fails(
+        [*resume, "--timestep_sampling=log-snr -2"], capsys
+    )  # what another version has as its default
+    assert "timestep_sampling was stratified and is log-snr -2; resume with the settings of that run" in said
     assert files(run) == before
 
 

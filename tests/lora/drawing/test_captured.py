@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from lora.drawing import captured, mixed_batches, sampling
-from lora.drawing.captured import CapturedDrawing, full_batch
+from lora.drawing.captured import CapturedDrawing, Phase, full_batch
 from lora.drawing.mixed_batches import draw_mixed, phases_of
 from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.drawing.solver import solver_of
@@ -93,11 +93,8 @@ def test_one_adapter_in_two_strengths(base: Base, items: list[Item], merge_each:
     assert far(ours[0].image, ours[1].image) > 1
 
 
-@pytest.mark.parametrize("stop", [1.0, 0.5])
-def test_profiles_rules_hold(base: Base, items: list[Item], stop: float) -> None:
-    """Guidance that stops, and adapters that are weaker at first."""
-    early = replace(base.profile, guidance_stop=stop, shaping=0.25, shaping_strength=0.5)
-    other = replace(base, profile=early)
+def test_guidance_stops_as_without_graphs(base: Base, items: list[Item]) -> None:
+    other = replace(base, profile=replace(base.profile, guidance_stop=0.5))
     for ours, theirs in zip(mixed(other, items, 8), eager(other, items, 8), strict=True):
         assert far(ours.image, theirs.image) <= 1
     assert far(mixed(other, items, 8)[0].image, mixed(base, items, 8)[0].image) > 1
@@ -128,14 +125,12 @@ def test_every_step_is_an_event(base: Base) -> None:
 
 
 def test_phases_begin_where_something_changes(base: Base) -> None:
-    profile = replace(base.profile, guidance_stop=0.55, shaping=0.2, shaping_strength=0.5)
-    found = phases_of(profile, solver_of(replace(base, profile=profile), 20), guided=True)
-    assert [(one.first, one.guided, one.strength) for one in found] == [
-        (0, True, 0.5),
-        (4, True, 1.0),
-        (11, False, 1.0),
-    ]
-    assert not any(one.guided for one in phases_of(base.profile, solver_of(base, 20), guided=False))
+    profile = replace(base.profile, guidance_stop=0.55)
+    solver = solver_of(replace(base, profile=profile), 20)
+    assert phases_of(profile, solver, guided=True) == [Phase(0, True), Phase(11, False)]
+    assert phases_of(profile, solver, guided=False) == [Phase(0, False)]
+    throughout = replace(profile, guidance_stop=1.0)
+    assert phases_of(throughout, solver, guided=True) == [Phase(0, True)]
 
 
 def test_what_fits_no_slots_is_drawn_without_them(base: Base, items: list[Item]) -> None:

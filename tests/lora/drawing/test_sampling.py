@@ -16,6 +16,7 @@ from lora.drawing.sampling import DrawProgress, Item, Picture
 from lora.jobs import Checkpoint, Draw, DrawOptions, JobError, Sample, Train, TrainSettings
 from lora.models import base_model
 from lora.models.base_model import Base
+from lora.models.profiles import NANO, USUAL, Profile
 from lora.training import loop
 
 CAT = Item(prompt="a cat", seed=3, cfg=5.0)
@@ -150,19 +151,21 @@ def test_guidance_stops_where_the_profile_says(base: Base, stop: float, passes: 
         hook.remove()
 
 
-def test_an_adapter_is_weaker_while_shapes_are_decided(base: Base, adapter: bytes) -> None:
-    """In the first half here; a picture after it, and one that was given up midway, do not change the next one."""
+@pytest.mark.parametrize("profile", [USUAL, NANO])
+def test_an_adapter_has_its_strength_in_every_step(base: Base, adapter: bytes, profile: Profile) -> None:
+    """A picture that was given up midway does not change the next one."""
+    base = replace(base, profile=profile)
     mine = replace(CAT, adapter=adapter)
+    weak = replace(mine, strength=0.5)
     usual = pictures(base, mine, steps=4)[0].tobytes()
-    weak = replace(base, profile=replace(base.profile, shaping=0.5, shaping_strength=0.5))
     seen: list[float] = []
     hook = base.unet.register_forward_pre_hook(lambda denoiser, _: seen.append(scale_in_use(denoiser)))
     try:
-        assert pictures(weak, mine, steps=4)[0].tobytes() != usual
+        pictures(base, weak, mine, steps=4)
     finally:
         hook.remove()
-    assert [strength / seen[-1] for strength in seen] == [0.5, 0.5, 1.0, 1.0]
-    next(sampling.draw(weak, [mine], steps=4))  # given up after one step
+    assert [strength / seen[-1] for strength in seen] == [0.5] * 4 + [1.0] * 4
+    next(sampling.draw(base, [weak], steps=4))  # given up after one step
     assert pictures(base, mine, steps=4)[0].tobytes() == usual
 
 
