@@ -25,7 +25,12 @@ def _product(
 
 
 class _Product(torch.autograd.Function):
-    """``_product`` with gradients for x, A and B."""
+    """``_product`` with gradients for x, A and B.
+
+    ``slots._Halves`` has the same gradient for another purpose: on a GPU it takes stacked halves of several adapters in
+    the base's precision, and joins products where that moves less memory. Here is one adapter with float32 weights, and
+    the views and checks that groups need would be paid for at every call: nothing hides them on a CPU.
+    """
 
     @staticmethod
     def forward(
