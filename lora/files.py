@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -37,7 +38,12 @@ def _write_and_rename(path: Path, data: bytes) -> None:
 
 
 def with_output(command: Callable[[], int]) -> int:
-    """Run a command and write out what it has printed. Its exit code, or a shell's of SIGPIPE if nobody reads on."""
+    """Run a command and write out what it has printed. Its exit code, or a shell's of SIGPIPE if nobody reads on.
+
+    What the terminal cannot show, such as a file's name that is not UTF-8, is written as an escape, as on stderr.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return command()

@@ -98,6 +98,7 @@ def _kohya_metadata(layers: Layers, about: AdapterInfo | None, title: str) -> di
     The names of a base version and an architecture exist for SD 2 only; other bases get none.
     """
     alpha = next(iter(layers.values()))[2]
+    title = title.encode(errors="replace").decode()  # a file's name may hold what no header may
     metadata = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(_rank(layers)),

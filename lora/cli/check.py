@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
-from lora.cli.terminal import UsageError, load_base, say
+from lora.cli.terminal import UsageError, load_base, say, say_json
 from lora.models import sticker_nano
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         findings += found.numbered([*checks.look(found.samples, keyword, side_px=side_px), *slow])
     findings = checks.in_order(findings)
     if args.json:
-        say(json.dumps(_report(found, findings, keyword, args), ensure_ascii=False, indent=1))
+        say_json(_report(found, findings, keyword, args), indent=1)
     else:
         _tell(found, findings, keyword, args)
     return int(any(finding.severity == "error" for finding in findings))

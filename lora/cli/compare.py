@@ -23,7 +23,7 @@ from lora.cli.run_folder import (
     remove_drawings,
 )
 from lora.cli.run_record import add_run, base_name, checkpoints, read_json, samples, scorers
-from lora.cli.terminal import UsageError, load_base, read_lines, say
+from lora.cli.terminal import UsageError, load_base, read_lines, say, say_json
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -105,7 +105,7 @@ def _chosen_before(args: argparse.Namespace, found: list[SavedCheckpoint]) -> in
 
 def _say_json(args: argparse.Namespace, report: dict[str, Any], chosen: int, *, by: str) -> None:
     more = {"chosen": str(args.run / CHOSEN_ADAPTER), "step": chosen, "by": by}
-    say(json.dumps(report | more, ensure_ascii=False, allow_nan=False))
+    say_json(report | more)
 
 
 def _compare(args: argparse.Namespace, found: list[SavedCheckpoint]) -> Comparison:
@@ -243,7 +243,7 @@ def _write_choice(
     write_whole(args.run / CHOSEN_ADAPTER, adapter)
     write_whole(args.run / CHOSEN, (json.dumps({"step": chosen, "by": by}) + "\n").encode())
     scores = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(args.run / SCORES, f"{scores}\n".encode())
+    write_whole(args.run / SCORES, f"{scores}\n".encode(errors="backslashreplace"))
 
 
 def _choose_known(args: argparse.Namespace, found: list[SavedCheckpoint], known: dict[str, Any]) -> None:

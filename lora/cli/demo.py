@@ -6,7 +6,6 @@ The first row is the bare base's, without the adapter, so that one sees what was
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lora.cli import flags
 from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, between, seed, up_to
 from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
-from lora.cli.run_record import add_run, base_name, read_json, samples
+from lora.cli.run_record import add_run, base_name, read_json, samples, to_json
 from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         "steps": steps,
     }
     write_whole(args.run / DEMO_SHEET, _sheet(prompts, rows, args.cfg, about))
-    write_whole(args.run / DEMO_FACTS, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(args.run / DEMO_FACTS, to_json(facts))
     say(f"{len(prompts) * len(rows)} drawings of step {about.steps}: {args.run / DEMO_SHEET}")
 
 

@@ -44,9 +44,13 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 def write_record(output: Path, record: RunRecord) -> None:
     """Raises OSError."""
-    write_whole(
-        output / run_folder.RECORD, (json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n").encode()
-    )
+    write_whole(output / run_folder.RECORD, to_json(asdict(record)))
+
+
+def to_json(value: object) -> bytes:
+    """A file of JSON. Bytes of a path that are not UTF-8 are halves of characters to Python: here they are escapes."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def read_record(output: Path) -> RunRecord | None:

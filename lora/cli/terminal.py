@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lora.data.visible import visible
 
@@ -25,6 +26,16 @@ def say(text: str, *, end: str = "\n") -> None:
     """Print to the terminal without buffering."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
+
+
+def say_json(value: Any, *, indent: int | None = None) -> None:
+    """Print JSON, in ASCII if the terminal cannot show all of it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, allow_nan=False, indent=indent)
+    say(text)
 
 
 def read_text(path: Path) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from lora.cli.terminal import UsageError, read_text, say
+from lora.cli.terminal import UsageError, read_text, say, say_json
 from lora.data.translation import TRANSLATORS, TranslatorError, translator
 from lora.data.translation.language import known_languages
 
@@ -45,4 +44,4 @@ def run(args: argparse.Namespace) -> None:
             "unknown": found.unknown,
             "language": found.language,
         }
-        say(json.dumps(row, ensure_ascii=False) if args.json else found.english)
+        say_json(row) if args.json else say(found.english)

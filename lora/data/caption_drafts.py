@@ -24,16 +24,16 @@ def problem(caption: str, keyword: str) -> str | None:
 def llm_prompt(file_names: Sequence[str], keyword: str) -> str:
     """A prompt that asks a language model for captions. It is sent with the pictures to a model that can see."""
     first = (
-        f"Do not describe the style, for the word {keyword} will stand for it"
+        f"Do not describe the style, for the word {keyword} will stand for it, nor the background."
         if keyword
-        else "Name the style"
+        else "Name the style, but not the background."
     )
     listed = "\n".join(f"- {name}" for name in file_names)
     return f"""I am training an image model on the stickers that I attach, and need a caption for each.
 
 Rules:
 - Say in English, in 3 to 15 words, what is to be seen: who or what, doing what, with which face, colours, things.
-- {first}, nor the background.
+- {first}
 - Begin with “a” or “an”. No two captions may be the same: say what sets each picture apart.
 - Do not quote lettering. If you cannot see a picture, leave its caption empty; never guess.
 

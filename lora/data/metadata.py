@@ -48,6 +48,8 @@ def read(folder: Path, caption_column: str = "text") -> list[MetadataRow]:
 
 def _new_row(name: str, text: Path | None) -> MetadataRow:
     """A picture that no line names, with the caption of its own file, if it has one."""
+    if imagefolder.ODD.search(name):  # a line of the table could not name it
+        raise DatasetError(f"{name!r}: the name of this picture is not UTF-8; rename the file")
     caption = imagefolder.caption_of(text) if text else ""
     return MetadataRow(file_name=name, caption=caption, columns={"file_name": name})
 

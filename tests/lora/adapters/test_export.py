@@ -1,16 +1,17 @@
 """Exports draw like the original, in diffusers and in kohya's form."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from lora.__main__ import main
 from lora.adapters import export
-from lora.adapters.adapter_file import read_info
+from lora.adapters.adapter_file import read_header, read_info
 from lora.adapters.lora_layers import use_file
 from lora.models.base_model import Base
 from tests.lora.adapters.files import (
@@ -52,6 +53,13 @@ def test_draw_takes_our_own_kohya_export(base: Base, tiny_folder: Path, tmp_path
         with Image.open(tmp_path / "out" / "000.png") as picture:
             pictures.append(picture.tobytes())
     assert pictures[1] == pictures[2] != pictures[0]
+
+
+def test_a_title_that_is_no_text_makes_no_damaged_file(base: Base) -> None:
+    """It is the name of the file, which need not be UTF-8; the format's library reads no halves of characters."""
+    exported = export.to_kohya(make(base, seed=1), os.fsdecode(b"caf\xe9"))
+    load(exported)
+    assert read_header(exported)["modelspec.title"] == "caf?"
 
 
 @pytest.mark.parametrize("form", ["diffusers", "kohya"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_the_prompt_and_its_answer(folder: Path, tmp_path: Path, capsys: pytest.
     assert "- 1-🦊.png\n- c.png\n" in prompt
     assert "| file_name | text |" in prompt
     assert "b.png" not in prompt
+    assert "for the word zorvex will stand for it, nor the background." in prompt
     answer = tmp_path / "answer.md"
     answer.write_text(
         "| file_name | text |\n|---|---|\n| 1-🦊.png | a fox |\n| c.png | a zorvex blue ball |\n",
@@ -187,3 +189,19 @@ def test_a_split_folder_is_captioned_where_it_is(folder: Path) -> None:
     assert main(["caption", str(whole), "--emoji"]) == 0
     assert not (whole / "metadata.jsonl").exists()
     assert table(whole / "train")["1-🦊.png"]["text"] == "fox"
+
+
+def test_without_a_keyword_the_style_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of the prompt say so, and that the background is not."""
+    assert main(["caption", str(folder), "--llm_prompt"]) == 0
+    assert "- Name the style, but not the background.\n" in capsys.readouterr().out
+
+
+def test_a_name_that_no_table_can_hold_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table is UTF-8; with an escape in place of the name no training would find the file."""
+    picture = (folder / "b.png").read_bytes()
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(picture)
+    assert main(["caption", str(folder), "--emoji"]) == 2
+    assert (
+        "'caf\\udce9.png': the name of this picture is not UTF-8; rename the file" in capsys.readouterr().err
+    )

@@ -1,11 +1,16 @@
 """What the commands read from files of text; a mistake is one line on stderr and exit code 2."""
 
+import io
+import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from lora.__main__ import main
 from lora.cli import terminal
+from lora.cli.run_record import RunRecord, read_record, write_record
 
 
 def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
@@ -79,3 +84,38 @@ def test_a_bad_file_of_prompts_is_named(
     said = capsys.readouterr().err
     assert f"{prompts}: {why}" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_names_that_a_terminal_cannot_show(
+    encoding: str, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old archives have names in other encodings than UTF-8. They are escaped, and JSON stays JSON."""
+    name = os.fsdecode(b"caf\xe9 ") + "🦊"
+    picture = (sample_folder / "000.png").read_bytes()
+    for suffix, data in ((".png", picture), (".txt", b"x")):
+        (tmp_path / f"{name}{suffix}").write_bytes(data)
+    for more in ([], ["--json"]):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding, errors="strict"))
+        assert main(["check", str(tmp_path), "--quick", *more]) == 0
+        said = written.getvalue().decode(encoding)
+        if more:
+            assert f"{name}.png" in json.loads(said)["findings"][-1]["files"]
+        else:
+            assert "caf\\udce9 " in said
+
+
+def test_a_folder_of_such_a_name_is_remembered(tmp_path: Path) -> None:
+    """run.json is UTF-8, and says it in an escape."""
+    record = RunRecord(
+        base="tiny",
+        train_data_dir=os.fsdecode(b"/caf\xe9") + "/é",
+        image_column="image",
+        caption_column="text",
+        max_train_samples=None,
+        identity={},
+    )
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+    assert "\\udce9/é" in (tmp_path / "run.json").read_text(encoding="utf-8")
