@@ -19,6 +19,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from lora.data.captions import encode
+from lora.models.graphs import sent
 from lora.pretrain import scenes
 from lora.pretrain.acts.act import Source
 from lora.pretrain.acts.plan import Cast
@@ -113,7 +114,7 @@ class Variants:
         self._backgrounds = torch.where(white, 0, backgrounds)
         self._captions = self._captioned(drawings, vocabulary, rng).to(device)
         self._latents = torch.empty(*shape, 8, 32, 32, dtype=torch.bfloat16, device=device)
-        self._groups = torch.tensor([[group(scene) for scene in row] for row in self._planned], device=device)
+        self._groups = np.array([group(scene) for row in self._planned for scene in row])  # by cell
         self._ready = [torch.empty(0, dtype=torch.long, device=device) for _ in SHARES]
         # Last: the processes would take the cores from what is made above.
         share = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -147,10 +148,12 @@ class Variants:
         for variant, kind in enumerate(self._kinds):
             if kind in scenes.OUTSIDE:
                 continue
-            for places in torch.arange(len(own), device=device).split(CHUNK):
-                wanted = [self._planned[place][variant] for place in places.tolist()]
-                rgba = scenes.draw(pictures, own[places], wanted, self._worn, self._generator)
-                self._encode(rgba, places, torch.full_like(places, variant))
+            for start in range(0, len(own), CHUNK):
+                rows = own[start : start + CHUNK]
+                places = np.arange(start, start + len(rows))
+                wanted = [self._planned[place][variant] for place in places]
+                rgba = scenes.draw(pictures, rows, wanted, self._worn, self._generator)
+                self._encode(rgba, self._cells(places, variant))
 
     def take(self, most: int) -> int:
         """Take about ``most`` pictures, or what there is, from the other processes; returns the number."""
@@ -158,21 +161,29 @@ class Variants:
         if made is None:
             return 0
         cells, self._outside = self._outside[: len(made)], self._outside[len(made) :]
-        places, variants = torch.tensor(cells, device=self._latents.device).unbind(dim=1)
-        self._encode(
-            scenes.placed(torch.from_numpy(made).to(places.device), self._generator), places, variants
-        )
+        pictures = scenes.placed(torch.from_numpy(made).to(self._latents.device), self._generator)
+        self._encode(pictures, self._cells(*np.array(cells).T))
         return len(made)
 
+    def _cells(self, places: np.ndarray, variants: np.ndarray | int) -> np.ndarray:
+        """The numbers of variants among all, row by row."""
+        return places * len(self._kinds) + variants
+
     @torch.no_grad()
-    def _encode(self, rgba: Tensor, places: Tensor, variants: Tensor) -> None:
-        """Latents of premultiplied pictures [B, 4, 256, 256], on their backgrounds."""
-        images = on_background(rgba, self._colours[self._backgrounds[places, variants]])
+    def _encode(self, rgba: Tensor, cells: np.ndarray) -> None:
+        """Latents of premultiplied pictures [B, 4, 256, 256], on their backgrounds.
+
+        ``cells`` are their numbers in main memory. What a GPU decides, as where a mask is true, the host waits for.
+        """
+        device, groups = self._latents.device, self._groups[cells]
+        at = sent(torch.from_numpy(cells), device)
+        images = on_background(rgba, self._colours[self._backgrounds.flatten()[at]])
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
-            self._latents[places, variants] = self._vae.encode(images).latent_dist.mode().bfloat16()
-        cells, groups = places * len(self._kinds) + variants, self._groups[places, variants]
-        self._ready = [torch.cat([old, cells[groups == n]]) for n, old in enumerate(self._ready)]
+            self._latents.flatten(0, 1)[at] = self._vae.encode(images).latent_dist.mode().bfloat16()
+        by_group = sent(torch.from_numpy(cells[np.argsort(groups, kind="stable")]), device)
+        new = by_group.split(np.bincount(groups, minlength=len(SHARES)).tolist())
+        self._ready = [torch.cat(both) for both in zip(self._ready, new, strict=True)]
 
     def _captioned(self, drawings: list[dict[str, object]], vocabulary: Vocabulary, rng: Random) -> Tensor:
         names = [[BACKGROUND_NAMES[i] for i in row] for row in self._backgrounds.tolist()]
