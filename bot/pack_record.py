@@ -18,6 +18,7 @@ from telegram.constants import StickerSetLimit
 from telegram.error import BadRequest, TelegramError
 
 from bot.blobs import Blobs
+from bot.clock import lately
 from bot.rate_limit import RateLimiter
 from bot.same_picture import same_picture
 from bot.sender import SECONDS, Sender
@@ -191,7 +192,7 @@ class PackRecord:
 
 def too_new(pack: Pack) -> bool:
     """Whether a pack was made so short a time ago that Telegram may not show it yet."""
-    return time.time() - pack.made_at < SLOW_SECONDS
+    return lately(pack.made_at, SLOW_SECONDS)
 
 
 def later() -> Later:

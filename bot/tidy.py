@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot import database_file
 from bot.blobs import Blobs
+from bot.clock import lately
 from bot.config import Storage
 from bot.store import Store
 from bot.tables import (
@@ -45,7 +46,7 @@ class Tidy:
 
     async def _care_if_due(self) -> None:
         """Check the database and give its space back, unless that was done in the last hours."""
-        if time.time() - (await settings.read(self._store, CARED) or 0.0) < DAY / 2:
+        if lately(await settings.read(self._store, CARED) or 0.0, DAY / 2):
             return
         await database_file.care(self._store, self._storage.dir / "bot.sqlite")
         await settings.write(self._store, CARED, time.time())

@@ -23,10 +23,14 @@ class Erasure:
 
 
 async def ask(store: Store, *, person: int, language: str, message_id: int, with_packs: bool) -> None:
-    """Ask for everything to be deleted. ``message_id`` is the bot's message that will tell the end."""
+    """Ask for everything to be deleted. ``message_id`` is the bot's message that will tell the end.
+
+    What came before was received before, also if the clock was set back meanwhile.
+    """
     await store.change(
-        "INSERT INTO erasure (person, language, message_id, asked_at, with_packs) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (person) DO NOTHING",
+        "INSERT INTO erasure (person, language, message_id, asked_at, with_packs) SELECT ?1, ?2, ?3,"
+        " max(?4, coalesce((SELECT max(received_at) FROM inbox WHERE person = ?1), 0)), ?5"
+        " WHERE true ON CONFLICT (person) DO NOTHING",
         person,
         language,
         message_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from bot.clock import lately
 from bot.store import Store
 from bot.tables import settings
 from bot.tables.jobs import FORGET_WORDS, OF_DELETED_STYLE
@@ -105,7 +106,7 @@ async def forget_seen(store: Store) -> None:
     """
     async with store.transaction():
         seen, now = await settings.read(store, _SEEN) or {}, time.time()
-        if now - seen.get("at", 0.0) < HALF_A_DAY:
+        if lately(seen.get("at", 0.0), HALF_A_DAY):
             return
         await store.change("DELETE FROM album_item WHERE rowid <= ?", seen.get("album_item", 0))
         newest = await store.value("SELECT max(rowid) FROM album_item") or 0
