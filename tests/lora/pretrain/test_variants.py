@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lora.data.captions import encode
 from lora.pretrain import variants
@@ -108,6 +110,46 @@ def test_every_kind_of_variant_gets_latents_and_captions(made: Variants) -> None
     assert latents.shape == (3, 8, 32, 32)
     assert latents.isfinite().all()
     assert ids.shape == (3, 77)
+
+
+class Seen(TorchDispatchMode):
+    """The names of the operations within it, of those with a mask as an index beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        indices = args[1] if "index" in str(op) and isinstance(args[1], list) else []
+        masks = [one for one in indices if one is not None and one.dtype == torch.bool]
+        self.names.add(f"{op} by a mask" if masks else str(op))
+        return op(*args, **(kwargs or {}))
+
+
+def test_nothing_waits_for_a_gpu_that_encodes(made: Variants, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a mask is true and what number a tensor holds, only the GPU knows, once it has done what is queued."""
+    encoded, seen = made._encode, Seen()
+
+    def watched(*given: Any) -> None:
+        with seen:
+            encoded(*given)
+
+    monkeypatch.setattr(made, "_encode", watched)
+    assert made.take(5) == 5
+    assert {"aten.convolution.default", "aten.index.Tensor"} <= seen.names
+    waiting = ("mask", "nonzero", "_local_scalar_dense")
+    assert not {name for name in seen.names if any(one in name for one in waiting)}
+
+
+def test_each_ready_variant_is_of_its_group(made: Variants) -> None:
+    """Group by group, as the shares of a batch ask for them; none twice."""
+    while made.take(5):
+        pass
+    for number, cells in enumerate(made._ready):
+        for cell in cells.tolist():
+            place, variant = divmod(cell, len(made._kinds))
+            assert variants.group(made._planned[place][variant]) == number
+    assert torch.cat(made._ready).sort().values.tolist() == list(range(4 * 10))
 
 
 def test_only_captions_of_scenes_without_a_verb_lose_words(
