@@ -35,7 +35,7 @@ class Stuck(AssertionError):
     """Nothing has happened for too long. The message has the last output."""
 
 
-def cpu_seconds(pid: int | None = None, whole: float = 1.0) -> Sign:
+def cpu_seconds(pid: int | None = None, whole: float = 1.0) -> Callable[[], int]:
     """CPU time of a process and all its descendants, in units of ``whole`` seconds; of this process by default.
 
     The first look gives -1: to find all descendants takes some milliseconds, and most waits end before a second look.

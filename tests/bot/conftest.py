@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ class Stage:
     empty_database: bytes
 
     @asynccontextmanager
-    async def bot(self, engine: FakeEngine | None = None, **tables: object) -> AsyncIterator[Running]:
+    async def bot(self, engine: FakeEngine | None = None, **tables: Any) -> AsyncIterator[Running]:
         """Run the bot, with its first worker ready, as long as the block lasts; what is under way then is cut off."""
         engine = engine or FakeEngine()
         self.monkeypatch.setitem(ENGINES, "fake", lambda settings: engine)
@@ -96,7 +97,7 @@ class Stage:
             folder.mkdir()
             (folder / "bot.sqlite").write_bytes(self.empty_database)
         async with app.build(config, Token(self.playground.token)) as (parts, inbox):
-            work = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
+            work: asyncio.Future[Any] = asyncio.gather(parts.dispatch.run(), parts.deliver.run(), inbox.run())
             try:
                 await until_async(lambda: work.done() or parts.dispatch.devices or not engine.workers)
                 yield Running(parts=parts, engine=engine, inbox=inbox, work=work)

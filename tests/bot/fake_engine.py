@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import numpy as np
 from PIL import Image
@@ -85,12 +85,26 @@ class FakeEngine:
     async def submit(self, job: Job, worker: str) -> None:
         if worker not in self.workers:
             raise WorkerGone(worker)
-        job = loaded(job)
+        work: Coroutine[None, None, None]
+        match job:
+            case Train():
+                job = loaded(job)
+                work = self._train(job)
+            case Draw():
+                job = loaded(job)
+                work = self._draw(job)
+            case CutOut():
+                job = loaded(job)
+                work = self._cut_out(job)
         self.where[job.id] = worker
         self.jobs.append(job)
-        kinds = {Train: self._train, Draw: self._draw, CutOut: self._cut_out}
-        work = kinds[type(job)](job)
         self.running[job.id] = asyncio.create_task(work)
+
+    def draw(self, number: int = -1) -> Draw:
+        """The job of this number in ``jobs``, which is a draw."""
+        job = self.jobs[number]
+        assert isinstance(job, Draw)
+        return job
 
     async def given(self, kind: type[AnyJob], prompt: str = "", seed: int | None = None) -> AnyJob:
         """The newest job of this kind, once a worker has it; a draw by the end of its prompt and its seed, too.
@@ -169,15 +183,14 @@ class FakeEngine:
             image = Image.open(io.BytesIO(data))
             cut = b"" if image.width == 70 else picture(image.width, image.height, index)
             self.say(CutPicture(**names, index=index, picture=cut))
-        self.say(Finished(**names))
+        self.say(Finished(job=job.id, attempt=job.attempt))
 
     async def _draw(self, job: Draw) -> None:
         await self.go.wait()
-        names = {"job": job.id, "attempt": job.attempt}
         for index in range(job.options.count):
             await asyncio.sleep(self.seconds)
             self.say(self.drawn(job, index))
-        self.say(Finished(**names))
+        self.say(Finished(job=job.id, attempt=job.attempt))
 
     def drawn(self, job: Draw, index: int) -> Drawn:
         seed = job.options.of_picture(index).newest_seed

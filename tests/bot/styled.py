@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from bot.playground import Person, Picture
 from bot.tables import samples
@@ -13,7 +14,7 @@ from tests.bot.fake_engine import picture
 
 
 @asynccontextmanager
-async def styled(stage: Stage, ada: Person, **tables: object) -> AsyncIterator[Running]:
+async def styled(stage: Stage, ada: Person, **tables: Any) -> AsyncIterator[Running]:
     """A bot, and Ada in her style zuvix."""
     async with stage.bot(**tables) as running:
         await ada.send("/new zuvix")

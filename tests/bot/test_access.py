@@ -210,7 +210,10 @@ async def test_a_forwarded_message_tells_who_wrote_it(stage: Stage, ada: Person,
         body = {"text": "a forward", "forward_origin": {"date": 1} | origin}
         stage.playground.world.say(ada.id, body, from_bot=False)
 
-    theirs = {"type": "user", "sender_user": {"id": bob.id, "is_bot": False, "first_name": "Bob"}}
+    theirs: dict[str, object] = {
+        "type": "user",
+        "sender_user": {"id": bob.id, "is_bot": False, "first_name": "Bob"},
+    }
     async with stage.bot(access=Settings(admins=(ada.id,), mode="list")):
         await ada.send("/start")
         await ada.wait_for("/new")

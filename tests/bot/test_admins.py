@@ -15,6 +15,7 @@ from bot.admins import PAUSE_SECONDS
 from bot.config import Access
 from bot.playground import Fault, Person
 from bot.telling import telling, telling_of
+from lora.files import write_whole
 from lora.jobs import CannotWork
 from tests.bot.conftest import Stage
 from tests.bot.test_local_faults import failing, full_disk, held_database
@@ -81,7 +82,7 @@ async def test_what_is_logged_is_told(stage: Stage, ada: Person) -> None:
 async def test_a_full_disk_is_told(stage: Stage, ada: Person) -> None:
     """Admins are told of a full disk while results wait to be stored."""
     async with stage.bot(access=access(ada)):
-        stage.monkeypatch.setattr(blobs, "write_whole", failing(blobs.write_whole, full_disk(), 4))
+        stage.monkeypatch.setattr(blobs, "write_whole", failing(write_whole, full_disk(), 4))
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("My disk is full")
 

@@ -30,5 +30,5 @@ async def test_a_visit(stage: Stage, ada: Person) -> None:
         (pack,) = await ada.packs()
         assert len(pack["stickers"]) == 2
         assert pack["name"].endswith("_by_playground_bot")
-        assert running.engine.jobs[-1].adapter == b"adapter of zuvix at 4"
-        assert running.engine.jobs[-1].prompt == "zuvix a fox drinking coffee"
+        assert running.engine.draw().adapter == b"adapter of zuvix at 4"
+        assert running.engine.draw().prompt == "zuvix a fox drinking coffee"

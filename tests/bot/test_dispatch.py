@@ -53,7 +53,7 @@ async def test_a_job_that_kills_its_worker_fails_alone(stage: Stage, ada: Person
         since = ada.seq
         await ada.send("/sticker a bomb")
         for number in range(3):
-            await until(lambda number=number: len([j for j in engine.jobs if j.id == 2]) == number + 1)
+            await until(lambda number=number: len([j for j in engine.jobs if j.id == 2]) == number + 1)  # type: ignore[misc]
             await engine.die()
         assert [job.id for job in engine.jobs] == [1, 2, 2, 2]
         await ada.wait_for("Something went wrong on my side", since=since)
@@ -71,7 +71,7 @@ async def test_draws_beside_one_that_kills_the_worker_are_done(stage: Stage, ada
     ):
         for number, person in enumerate((ada, ben, cy), start=1):
             await person.send("/sticker a cat")
-            await until(lambda number=number: len(engine.jobs) == number)
+            await until(lambda number=number: len(engine.jobs) == number)  # type: ignore[misc]
         await engine.die()
         await until(lambda: len(engine.jobs) == 4)
         await asyncio.sleep(0.2)

@@ -209,4 +209,4 @@ async def test_in_russian(stage: Stage, ada: Person) -> None:
         await liza.send(LINK)
         told = await liza.wait_for("All foxes: 2 новые картинки в стиле zuvix, всего 2.")
         assert "Не взял 1 картинку." in told.text
-        assert imports.Outcome.NEW == "new"
+        assert imports.Outcome.NEW.value == "new"

@@ -103,7 +103,7 @@ async def test_a_whole_visit_in_russian(stage: Stage, liza: Person) -> None:
         assert {s.caption_original: s.caption for s in await samples.of_style(running.parts.store, 1)} == (
             CAPTIONS | {None: "zuvix a grey mouse"}
         )
-        assert running.engine.jobs[-1].prompt == "zuvix a fox drinking coffee"
+        assert running.engine.draw().prompt == "zuvix a fox drinking coffee"
         (pack,) = await liza.packs()
         for one in (await liza.pack(pack["name"]))["stickers"]:
             assert one["emoji_list"][:2] == ["🦊", "☕"]
@@ -173,7 +173,7 @@ async def test_a_german_prompt(stage: Stage) -> None:
         await uli.send("/sticker einen roten Fuchs --seed 3")
         told = await uli.wait_for("seed 3")
         assert "a red fox · CFG 5 · seed 3\nYour words: einen roten Fuchs" in told.text
-        assert running.engine.jobs[-1].prompt == "a red fox"
+        assert running.engine.draw().prompt == "a red fox"
 
 
 async def test_deletion_takes_a_persons_own_words_along(stage: Stage, liza: Person) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from bot import blobs, dispatch
+from bot.job_request import request
 from bot.playground import Fault, Person
 from bot.tables import drawings, trainings
+from lora.files import write_whole
 from lora.jobs import Draw
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import held
@@ -78,7 +80,7 @@ async def test_results_wait_for_the_disk(
 async def test_a_checkpoint_waits_for_the_disk(stage: Stage, ada: Person) -> None:
     """None is lost, and the next attempt could resume from it."""
     async with ready_to_train(stage, ada) as running:
-        stage.monkeypatch.setattr(blobs, "write_whole", failing(blobs.write_whole, full_disk(), 3))
+        stage.monkeypatch.setattr(blobs, "write_whole", failing(write_whole, full_disk(), 3))
         await ada.send("/train")
         await ada.wait_for("Your style zuvix is ready")
         assert [step for step, _ in await trainings.checkpoints(running.parts.store, 1)] == [2, 4]
@@ -87,7 +89,7 @@ async def test_a_checkpoint_waits_for_the_disk(stage: Stage, ada: Person) -> Non
 async def test_handing_over_waits_for_the_database(stage: Stage, ada: Person) -> None:
     """A job that was claimed when the database was held is handed over later, in the same attempt."""
     async with stage.bot() as running:
-        stage.monkeypatch.setattr(dispatch, "request", failing(dispatch.request, held_database(), 3))
+        stage.monkeypatch.setattr(dispatch, "request", failing(request, held_database(), 3))
         await ada.send("/sticker a fox --seed 1")
         await ada.wait_for("seed 1")
         assert [(job.id, job.attempt) for job in running.engine.jobs] == [(1, 1)]

@@ -39,8 +39,8 @@ def log(
     root = logging.getLogger()
     old = (root.handlers[:], root.level)
     root.handlers = []
+    handler = logging._StderrHandler()  # type: ignore[attr-defined]
     monkeypatch.setattr(logging, "StreamHandler", lambda: handler)
-    handler = logging._StderrHandler()
     monkeypatch.setattr(type(handler), "stream", written)
     command_line._log_to_stderr(Token(stage.playground.token), Log(format=request.param))
     yield written
@@ -111,9 +111,12 @@ async def test_no_words_of_200_texts_in_the_log(
         await ben.wait_for("You can draw in the style")
         for number in range(rounds):
             for method in ("sendMessage", "answerInlineQuery", "getStickerSet", "sendDocument", "getFile"):
-                broken = {0: {"error": quoting}, 1: {"page": (502, HTML)}, 2: {"drop": True}}.get(number % 3)
-                if broken is not None:
-                    faults.add(Fault(method=method, **broken))
+                kinds = (
+                    Fault(method=method, error=quoting),
+                    Fault(method=method, page=(502, HTML)),
+                    Fault(method=method, drop=True),
+                )
+                faults.add(kinds[number % 3])
             words = f"{MARK} {number}"
             await ada.send_picture(b"PK no zip", as_="document", name=f"{words}.zip", caption=words)
             await ada.send_picture(b"no weights", as_="document", name=f"{words}.safetensors", caption=words)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bot import app
+from bot.errors import ConfigError
 from bot.playground import Fault, Person, serve
 from bot.playground.faults import Faults
 from bot.reading import owner, read
@@ -164,7 +165,7 @@ async def test_what_cannot_be_read_is_put_aside_and_counted(
 def mutated(update: Any, rng: random.Random) -> Any:
     """One value anywhere in an update gone, or of another kind."""
     update = copy.deepcopy(update)
-    spots = []
+    spots: list[tuple[Any, Any]] = []
 
     def walk(value: Any) -> None:
         if isinstance(value, dict):
@@ -183,7 +184,7 @@ def mutated(update: Any, rng: random.Random) -> Any:
     deep: Any = {}
     for _ in range(400):
         deep = {"message": deep}
-    odd = (None, -1, 10**30, "", "x" * 5000, "\ud83d", "\0", [], {}, [[]], True, 0.5, deep, {"id": "x"})
+    odd: Any = (None, -1, 10**30, "", "x" * 5000, "\ud83d", "\0", [], {}, [[]], True, 0.5, deep, {"id": "x"})
     holder[key] = rng.choice(odd)
     return update
 
@@ -337,8 +338,8 @@ async def test_forged_presses_are_no_crash(
     stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Data that no button has: a notice, no traceback, no apology."""
-    names = ("new", "style", "delete", "drafts", "samples", "remove", "train", "look", "looks")
-    names += ("again", "cfg", "add", "addall", "cancel", "nobody")
+    names = ["new", "style", "delete", "drafts", "samples", "remove", "train", "look", "looks"]
+    names += ["again", "cfg", "add", "addall", "cancel", "nobody"]
     odd = ("", ":", ":x", ":-1", ":1:2:3", ":1e9", ":" + "9" * 40, ":page:", ":1:nan", ":١", ":1:9.9.9")
     async with stage.bot():
         await ada.send("/new zuvix")
@@ -356,7 +357,7 @@ async def test_forged_presses_are_no_crash(
 async def test_a_token_revoked_before_the_start_ends_with_a_sentence(tmp_path: Any) -> None:
     """Only Telegram's own 401 or 404 does that; a proxy's is waited out."""
     async with serve(tmp_path / "playground") as playground:
-        with pytest.raises(app.ConfigError, match="does not know the token"):
+        with pytest.raises(ConfigError, match="does not know the token"):
             await app.run(config_of(playground, tmp_path), Token("123456:AAsecretsecretsecret"))
 
 

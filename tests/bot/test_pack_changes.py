@@ -159,7 +159,7 @@ async def test_plain_words_change_what_was_seen_last(
         for (_, _, of), old in zip(reversed(orders), reversed(seen), strict=True):
             await ada.send("/undo")
             await ada.wait_for("Taken back")
-            await until(lambda of=of, old=old: same(ada, of, old))
+            await until(lambda of=of, old=old: same(ada, of, old))  # type: ignore[misc]
         await ada.send("/undo")  # the additions come next
         await ada.wait_for("Taken back")
         assert len(await stickers(ada)) == 2

@@ -8,7 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -101,7 +101,7 @@ async def running(command: list[str], folder: Path, port: int) -> AsyncIterator[
 
 @pytest.mark.parametrize("proxy", [nginx, caddy], ids=["nginx", "caddy"])
 async def test_the_documented_proxy_passes_updates_on(
-    proxy, stage: Stage, ada: Person, tmp_path: Path
+    proxy: Callable[[Path, int, str], list[str]], stage: Stage, ada: Person, tmp_path: Path
 ) -> None:
     """With TLS and the secret: an update is answered, a wrong secret is 403, and nothing else is passed on."""
     if shutil.which(proxy.__name__) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,10 @@ async def test_trainings_of_a_day(stage: Stage, ada: Person) -> None:
 
 async def test_admins_have_limits_of_their_own(stage: Stage, ada: Person) -> None:
     """None by default; else what the operator has set for them."""
-    tables = {"access": Access(admins=(ada.id,)), "limits": Limits(pictures_per_day=1, jobs_per_person=1)}
+    tables: dict[str, Any] = {
+        "access": Access(admins=(ada.id,)),
+        "limits": Limits(pictures_per_day=1, jobs_per_person=1),
+    }
     async with stage.bot(**tables):
         await ada.send("/sticker a fox --seed 1 --n 4")
         await ada.send("/sticker a cat --seed 2")

@@ -82,8 +82,8 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
         told = await ada.wait_for("seed 1")
         assert told.text.startswith("a red fox")
         assert "In the ready-made style. /new teaches me yours." in told.text
-        assert running.engine.jobs[0].prompt == "bomux a red fox"
-        assert running.engine.jobs[0].adapter == FILE.read_bytes()
+        assert running.engine.draw(0).prompt == "bomux a red fox"
+        assert running.engine.draw(0).adapter == FILE.read_bytes()
         await ada.send("/sticker a fox --style zuvix")
         await ada.wait_for("no style “zuvix”. There is: bomux")
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "again:")
@@ -94,7 +94,7 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
         await ada.wait_for("bomux is open")
         await ada.send("/sticker a red fox --seed 2")
         assert "your style: it is not trained yet" in (await ada.wait_for("seed 2\n")).text
-        assert running.engine.jobs[-1].adapter is None
+        assert running.engine.draw().adapter is None
         assert await running.parts.store.value("SELECT count(*) FROM style") == 1
 
 
@@ -104,7 +104,7 @@ async def test_on_another_base_there_is_none(stage: Stage, ada: Person) -> None:
         await ada.send("/sticker a red fox --seed 1")
         told = await ada.wait_for("seed 1")
         assert "Drawn without a style" in told.text
-        assert running.engine.jobs[0].adapter is None
+        assert running.engine.draw(0).adapter is None
         await ada.send("/styles")
         assert "✨" not in (await ada.wait_for("no style yet")).text
 

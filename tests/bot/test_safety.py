@@ -40,10 +40,9 @@ class FilteringEngine(FakeEngine):
         found = tuple(n for n, sample in enumerate(job.samples, 1) if sample.picture in UNSAFE)
         if not found:
             return await super()._train(job)
-        names = {"job": job.id, "attempt": job.attempt}
         finding = Finding(code="unsafe", severity="error", samples=found)
-        self.say(Findings(**names, findings=(finding,)))
-        self.say(Failed(**names, code="unsafe-samples"))
+        self.say(Findings(job=job.id, attempt=job.attempt, findings=(finding,)))
+        self.say(Failed(job=job.id, attempt=job.attempt, code="unsafe-samples"))
 
 
 async def test_an_unsafe_drawing_is_neither_sent_nor_stored(

@@ -46,8 +46,8 @@ async def test_a_guest_draws_and_sees_nothing_else(stage: Stage, ada: Person, bo
         await bob.send("/sticker a red fox --seed 3")
         told = await bob.wait_for("seed 3")
         assert "zuvix, which is shared with you" in told.text
-        assert running.engine.jobs[-1].prompt == "zuvix a red fox"
-        assert running.engine.jobs[-1].adapter is not None
+        assert running.engine.draw().prompt == "zuvix a red fox"
+        assert running.engine.draw().adapter is not None
         for command in ("/samples", "/train", "/check", "/delete", "/share", "/rename bomux", "-1"):
             await bob.send(command)
             answer = await bob.wait_for("only its owner sees")
@@ -71,7 +71,7 @@ async def test_a_guest_draws_and_sees_nothing_else(stage: Stage, ada: Person, bo
         told = await bob.wait_for("seed 4")
         assert "In bomux, which is shared with you" in told.text
         assert "zuvix" not in told.text, "people read the name, not what the adapter was trained with"
-        assert running.engine.jobs[-1].prompt == "zuvix a cat"
+        assert running.engine.draw().prompt == "zuvix a cat"
 
 
 async def test_the_same_name_is_not_mixed_up(stage: Stage, ada: Person, bob: Person) -> None:
@@ -197,17 +197,17 @@ async def test_a_style_is_renamed(stage: Stage, ada: Person) -> None:
         await ada.send("/sticker a dog --seed 8")
         told = await ada.wait_for("seed 8")
         assert told.text.startswith("bomux a dog")
-        assert running.engine.jobs[-1].prompt == "zuvix a dog"
+        assert running.engine.draw().prompt == "zuvix a dog"
         await ada.press([m for m in ada.messages if m.kind == "sticker"][-1], "add:")
         await ada.wait_for("1 sticker added")
         assert len(await ada.packs()) == 1, "it goes into the pack that the style had"
         await ada.send("/new zuvix")
         await ada.wait_for("zuvix is open")
-        for wrong, told in (
+        for wrong, answer in (
             ("bomux", "already"),
             ("fox", "means something"),
             ("", "How shall zuvix be called"),
         ):
             await ada.send(f"/rename {wrong}")
-            await ada.wait_for(told)
+            await ada.wait_for(answer)
         assert await erasures.people(running.parts.store) == []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +55,9 @@ async def test_only_telegram_is_heard(stage: Stage) -> None:
     hook = with_webhook(stage)
     async with stage.bot(telegram=hook) as running, httpx.AsyncClient(trust_env=False) as client:
         await is_set(stage)
-        for headers in ({}, {webhook.HEADER: "x"}, {webhook.HEADER: "é".encode()}):
+        name = webhook.HEADER.encode()
+        wrong: tuple[list[tuple[bytes, bytes]], ...] = ([], [(name, b"x")], [(name, "é".encode())])
+        for headers in wrong:
             answer = await client.post(hook.webhook_url, json=letter(1), headers=headers)
             assert answer.status_code == 403
         own = {webhook.HEADER: await webhook.secret(running.parts.store)}
@@ -69,7 +73,7 @@ async def test_the_row_is_there_before_200(stage: Stage, ada: Person) -> None:
     stage.monkeypatch.setattr(webhook, "STORE_SECONDS", 0.2)
     original, free = Inbox.take_in, asyncio.Event()
 
-    async def blocks(self: Inbox, updates: object) -> None:
+    async def blocks(self: Inbox, updates: Sequence[dict[str, Any]]) -> None:
         await free.wait()
         await original(self, updates)
 

@@ -33,7 +33,12 @@ async def send(ada: Person, data: bytes, name: str = "set.zip") -> Message:
 async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
     """Captions are translated and get the keyword; what is no sample is counted; nothing else is said."""
     table = "file_name,text\na.png,лиса пьёт кофе\nb.png,a cat\n,nothing\ngone.png,a dog\nx.png,a car\n"
-    files = {"t/metadata.csv": table, "t/a.png": drawing(1), "t/b.png": drawing(2), "t/🐟 c.png": drawing(3)}
+    files: dict[str, bytes | str] = {
+        "t/metadata.csv": table,
+        "t/a.png": drawing(1),
+        "t/b.png": drawing(2),
+        "t/🐟 c.png": drawing(3),
+    }
     files |= {"t/again.png": drawing(1), "t/small.png": picture(20, 20, 1), "t/d.gif": b"GIF89a"}
     async with styled(stage, ada) as running:
         since = ada.seq

@@ -110,8 +110,11 @@ class BotProcess:
         return "tests.journeys.bot_without_worker" if fake else "bot"
 
     def _tables(self) -> dict[str, dict[str, object]]:
-        telegram = {"api_url": self.playground.api_url, "file_url": self.playground.file_url}
-        return {"telegram": telegram, "storage": {"dir": "data"}} | self.settings
+        telegram: dict[str, object] = {
+            "api_url": self.playground.api_url,
+            "file_url": self.playground.file_url,
+        }
+        return {"telegram": telegram, "storage": {"dir": "data"}, **self.settings}
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ async def test_taking_a_pack(bot: BotProcess, playground: Playground, ada: Patie
     await ada.send("t.me/addstickers/Foxes")
     for fault in faults:
         playground.faults.add(fault)
-        await until(lambda fault=fault: fault.done > 0)
+        await until(lambda fault=fault: fault.done > 0)  # type: ignore[misc]
         await bot.kill()
         await bot.start()
     told = await ada.wait_for(f"{count} new pictures for zuvix, {count} in all", PATIENCE, since=asked)

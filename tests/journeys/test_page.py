@@ -21,7 +21,6 @@ from selenium.webdriver.support.ui import Select
 from bot.playground import Person, Picture, Playground
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.visitor import picture
-from tests.patient_person import PatientPerson
 from tests.waiting import Patience, cpu_seconds, until
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -293,6 +292,6 @@ def _boris(reader: Reader) -> None:
     assert reader.focused() == "more-open"
 
 
-async def _emoji(person: PatientPerson) -> list[str]:
+async def _emoji(person: Person) -> list[str]:
     (pack,) = await person.packs()
     return [one["emoji"] for one in pack["stickers"]]

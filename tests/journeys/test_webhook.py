@@ -16,7 +16,7 @@ def way(playground: Playground, *, webhook: bool) -> dict[str, object]:
     """``[telegram]`` with one of the two ways in which updates come."""
     listen = f"127.0.0.1:{free_port()}"
     hook = {"webhook_url": f"http://{listen}/updates", "webhook_listen": listen} if webhook else {}
-    return {"api_url": playground.api_url, "file_url": playground.file_url} | hook
+    return {"api_url": playground.api_url, "file_url": playground.file_url, **hook}
 
 
 def drawn(ada: PatientPerson) -> int:

@@ -43,8 +43,8 @@ async def test_a_file_becomes_a_style(stage: Stage, ada: Person, engine: FakeEng
         told = await ada.wait_for("seed 3")
         assert "ready-made" not in told.text
         assert told.text.startswith("zuvix a red fox"), "people read the style's name"
-        assert engine.jobs[-1].prompt == "bomux a red fox"
-        assert engine.jobs[-1].adapter == FILE.read_bytes()
+        assert engine.draw().prompt == "bomux a red fox"
+        assert engine.draw().adapter == FILE.read_bytes()
         for command in ("/train", "/samples"):
             await ada.send(command)
             await ada.wait_for("came as a file, without pictures")

@@ -99,7 +99,7 @@ async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, com
                 await anya.wait_for("только по кнопке")
                 await anya.send(how)
             await anya.wait_for("оставляю как есть")
-            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons)
+            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons)  # type: ignore[misc]
         assert await captions_of(running) == [None]
         await anya.send(command)
         await anya.press(await anya.wait_for(lambda m: m.button("Удалить") is not None), "Удалить")
@@ -141,7 +141,7 @@ async def test_a_word_for_cancel_ends_the_question_and_no_job(
             since = anya.seq
             await anya.send(word)
             await anya.wait_for("оставляю как есть")
-            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons, since=since)
+            await anya.wait_for(lambda m, id=asked.id: m.id == id and not m.buttons, since=since)  # type: ignore[misc]
         assert len(await jobs.active_of(running.parts.store, anya.id)) == 1
         assert len(drawn(running)) == 1
 
@@ -208,10 +208,10 @@ async def test_an_answer_that_was_cut_off_is_taken_up_again(
     async with stage.bot():
         await ada.send("/sticker")
         await ada.wait_for("What shall I draw?")
-        monkeypatch.setattr(answers.questions, "answer", killed)
+        monkeypatch.setattr(questions, "answer", killed)
         await ada.send("a fox --seed 3")
         await reached.wait()
-    monkeypatch.setattr(answers.questions, "answer", note)
+    monkeypatch.setattr(questions, "answer", note)
     async with stage.bot() as running:
         await ada.wait_for("a fox · CFG 5 · seed 3")
         await ada.send("/status")

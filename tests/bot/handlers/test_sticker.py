@@ -128,16 +128,16 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
             "glasses, a hat",
         )
         assert await drawn("/sticker лиса без фона и без обводки", "без обводки") == ("a fox", "")
-        assert running.engine.jobs[-1].options.outline == "none"
+        assert running.engine.draw().options.outline == "none"
         await olya.send("/sticker без шляпы")
         await olya.wait_for("Что нарисовать без шляпы? Напиши целиком: /sticker")
         assert await drawn("/sticker лиса без белой рамки", "без обводки") == ("a fox", "")
         assert await drawn("/sticker no dogs", "no dogs") == ("no dogs", "")
         assert await drawn("с шарфом", "лиса с шарфом", sticker) == ("a fox with a scarf", "a hat")
         assert await drawn("красная обводка", "обводка: красная", sticker) == ("a fox", "a hat")
-        seed = running.engine.jobs[-1].options.seed
+        seed = running.engine.draw().options.seed
         assert await drawn("ещё", "без: шляпы", sticker) == ("a fox", "a hat")
-        assert running.engine.jobs[-1].options.seed != seed
+        assert running.engine.draw().options.seed != seed
         assert await drawn("убери очки", "без: шляпы, очки", sticker) == ("a fox", "a hat, glasses")
         assert await drawn("remove the tail", "без: шляпы, the tail", sticker) == ("a fox", "a hat, the tail")
         await olya.send("/sticker что?")

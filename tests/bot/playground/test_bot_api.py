@@ -161,11 +161,16 @@ async def test_captions_media_and_keyboards_are_edited(
 ) -> None:
     """A photo's caption, keyboard and the picture itself can be changed, each alone."""
     message = await ptb.send_photo(ada.id, drawing(200, 200, "PNG"), caption="old")
-    assert (await message.edit_caption("new")).caption == "new"
+    edited = await message.edit_caption("new")
+    assert isinstance(edited, telegram.Message)
+    assert edited.caption == "new"
     markup = telegram.InlineKeyboardMarkup.from_button(telegram.InlineKeyboardButton("A", callback_data="a"))
-    assert (await message.edit_reply_markup(markup)).caption == "new"
+    edited = await message.edit_reply_markup(markup)
+    assert isinstance(edited, telegram.Message)
+    assert edited.caption == "new"
     media = telegram.InputMediaPhoto(drawing(300, 100, "PNG"), caption="other")
     changed = await message.edit_media(media)
+    assert isinstance(changed, telegram.Message)
     assert (changed.photo[-1].width, changed.caption) == (300, "other")
     with pytest.raises(BadRequest, match=r"(?i)there is no text in the message to edit"):
         await message.edit_text("x")
@@ -300,7 +305,8 @@ async def test_methods_are_those_of_telegram() -> None:
 async def test_albums_are_of_one_kind_and_2_to_10(ptb: telegram.Bot, ada: Person, drawing: Drawing) -> None:
     """Albums of one item and mixed albums are refused."""
     photo, document = telegram.InputMediaPhoto(drawing()), telegram.InputMediaDocument(drawing())
-    for wrong in ([photo], [photo, document]):
+    albums: list[list[telegram.InputMediaPhoto | telegram.InputMediaDocument]] = [[photo], [photo, document]]
+    for wrong in albums:
         with pytest.raises(BadRequest, match=r"(?i)wrong number of items|can't be mixed"):
             await ptb.send_media_group(ada.id, wrong)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.playground import visit
+from bot.playground.poster import Row, poster
 from bot.playground.run import SAMPLES
 from bot.playground.transcript import Transcript
-from lora.jobs import Failed, Job, Train
+from lora.jobs import Draw, Failed, Job, Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
 
@@ -43,7 +45,7 @@ async def test_the_visit_ends_with_nine_stickers(stage: Stage, tmp_path: Path) -
     assert isinstance(train, Train)
     assert len(train.samples) == 24
     assert all(sample.caption.startswith("bomux ") for sample in train.samples)
-    options = [(job.prompt, job.options) for job in draws if not isinstance(job, Train)]
+    options = [(job.prompt, job.options) for job in draws if isinstance(job, Draw)]
     assert len({(prompt, one.cfg) for prompt, one in options if one.strength == 1.0}) == 9
     assert [one.cfg for _, one in options if one.strength == 0.0] == [visit.USUAL_CFG] * 3  # the bare base's
     stickers = sorted(out.glob("*.webp"))
@@ -71,7 +73,7 @@ async def test_an_empty_drawing_is_asked_for_again(stage: Stage, tmp_path: Path)
 
     def fails(job: Job) -> bool:
         first = {f"{visit.KEYWORD} {prompt}": seed for prompt, seed in visit.PROMPTS.items()}
-        return not isinstance(job, Train) and job.options.cfg == 5 and job.options.seed == first[job.prompt]
+        return isinstance(job, Draw) and job.options.cfg == 5 and job.options.seed == first[job.prompt]
 
     engine = Failing(fails)
     async with stage.bot(engine):
@@ -101,7 +103,7 @@ def test_the_transcript_reads_like_the_chat() -> None:
     transcript = Transcript(lines.append)
     ada, bot = {"is_bot": False, "first_name": "Ada"}, {"is_bot": True, "first_name": "B"}
     for number in (1, 2):
-        photo = {
+        photo: dict[str, Any] = {
             "message_id": number,
             "from": ada,
             "photo": [],
@@ -125,5 +127,5 @@ def test_the_poster_takes_any_shape() -> None:
     """The poster is made of any transparent pictures, also of very flat ones."""
     out = io.BytesIO()
     Image.new("RGBA", (512, 8), "red").save(out, "WEBP")
-    row = visit.Row(prompt="x", stickers=[(out.getvalue(), "CFG 1")] * 3)
-    assert visit.poster(title="t", subtitle="s", samples=[out.getvalue()] * 5, rows=[row]).width == 1500
+    row = Row(prompt="x", stickers=[(out.getvalue(), "CFG 1")] * 3)
+    assert poster(title="t", subtitle="s", samples=[out.getvalue()] * 5, rows=[row]).width == 1500

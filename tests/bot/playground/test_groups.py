@@ -26,13 +26,14 @@ async def test_privacy_mode_shows_a_bot_what_is_meant_for_it(
         await there.edit(edited, "/help now")
         await there.send("really?", reply_to=there.messages[0])
         updates = await aio.get_updates(offset=0)
-        assert [(u.message or u.edited_message).text for u in updates][1:] == [
+        said = [m for u in updates if (m := u.message or u.edited_message)]
+        assert [m.text for m in said][1:] == [
             "/help",
             "/help@playground_bot please",
             "/help now",
             "really?",
         ]
-        assert {(u.message or u.edited_message).chat.type for u in updates[1:]} == {"supergroup"}
+        assert {m.chat.type for m in said[1:]} == {"supergroup"}
         assert updates[-1].message is not None
         assert updates[-1].message.reply_to_message is not None
         assert updates[-1].message.reply_to_message.message_id == own.message_id

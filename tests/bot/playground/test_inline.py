@@ -32,7 +32,9 @@ async def test_an_inline_query_is_answered_and_a_result_chosen(
     ada: Person, ptb: telegram.Bot, aio: aiogram.Bot, drawing: Drawing
 ) -> None:
     """Both libraries read the query; the sticker is sent in the person's name by way of the bot."""
-    file_id = (await ptb.send_sticker(ada.id, drawing())).sticker.file_id
+    sticker = (await ptb.send_sticker(ada.id, drawing())).sticker
+    assert sticker is not None
+    file_id = sticker.file_id
     await aio.get_updates(offset=0, allowed_updates=["inline_query", "chosen_inline_result"])
     asking = asyncio.create_task(ada.inline("fox"))
     query = await next_query(aio.get_updates)
@@ -62,7 +64,9 @@ async def test_answers_that_telegram_refuses(
     ada: Person, ptb: telegram.Bot, drawing: Drawing, ids: list[str], extra: dict[str, Any], error: str
 ) -> None:
     """In Telegram's words; the query can still be answered."""
-    file_id = (await ptb.send_sticker(ada.id, drawing())).sticker.file_id
+    sticker = (await ptb.send_sticker(ada.id, drawing())).sticker
+    assert sticker is not None
+    file_id = sticker.file_id
     asking = asyncio.create_task(ada.inline("fox"))
     query = await next_query(ptb.get_updates)
     results = [InlineQueryResultCachedSticker(id, file_id) for id in ids]

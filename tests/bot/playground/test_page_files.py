@@ -41,7 +41,7 @@ def colours_of(theme: str) -> dict[str, Colour]:
 def colour(value: str) -> Colour:
     """``#rrggbb`` or ``rgb(r g b / a%)``."""
     if value.startswith("#"):
-        red, green, blue = bytes.fromhex(value[1:])
+        red, green, blue = map(float, bytes.fromhex(value[1:]))
         return (red, green, blue, 1.0)
     red, green, blue, percent = map(float, re.findall(r"[\d.]+", value))
     return (red, green, blue, percent / 100)

@@ -95,7 +95,7 @@ async def test_the_nightly_deletion_reads_no_whole_table(
     await store.change(
         "INSERT INTO job (person, kind, origin, state, ended_at) VALUES (1, 'draw', 'o', 'done', 1)"
     )
-    asked = [(blobs._NAMED, ("ab",))]
+    asked: list[tuple[str, tuple[object, ...]]] = [(blobs._NAMED, ("ab",))]
     for name in ("rows", "change"):
         monkeypatch.setattr(store, name, _noting(getattr(store, name), asked))
     assert await retention.forget_old(store, 2.0) == 1

@@ -77,7 +77,7 @@ async def test_a_training_works_on_the_samples_of_its_moment(store: Store) -> No
     await train(store)
     first, *_ = await samples.of_style(store, ADA)
     await store.change("DELETE FROM sample WHERE id = ?", first.id)
-    await samples.caption(store, 2, "zuvix cat", "person")
+    await samples.caption(store, 2, "zuvix cat", samples.CaptionOrigin.PERSON)
     assert await trainings.samples(store, 1) == [("blob0", "zuvix"), ("blob1", "zuvix fox")]
     job = await jobs.get(store, 1)
     assert job is not None

@@ -1,6 +1,7 @@
 """Adapter files of many forms, and what the base predicts with them."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
@@ -26,7 +27,9 @@ def pairs(base: Base, ranks: dict[str, int]) -> dict[str, Pair]:
     made, chance = {}, torch.Generator().manual_seed(5)
     for end, rank in ranks.items():
         for path in paths_of(base, end):
-            shape = lora_layers._layer(base, path).weight.shape
+            layer = lora_layers._layer(base, path)
+            assert layer is not None
+            shape = layer.weight.shape
             down = torch.randn(rank, *shape[1:], generator=chance) * 0.2
             up = torch.randn(shape[0], rank, *(1 for _ in shape[2:]), generator=chance) * 0.2
             made[path] = (down, up)
@@ -79,8 +82,14 @@ def with_alphas(tensors: dict[str, Tensor], alphas: dict[str, float], name: str 
     return save({**tensors, **numbers})
 
 
-def about(base: Base, **changes: object) -> AdapterInfo:
-    facts = {"keyword": "zorvex", "base": base.name, "base_hash": base.hash, "rank": 4, "alpha": 8.0}
+def about(base: Base, **changes: Any) -> AdapterInfo:
+    facts: dict[str, Any] = {
+        "keyword": "zorvex",
+        "base": base.name,
+        "base_hash": base.hash,
+        "rank": 4,
+        "alpha": 8.0,
+    }
     return AdapterInfo(**{**facts, "steps": 7, "seed": 3, "background": "green", **changes})
 
 

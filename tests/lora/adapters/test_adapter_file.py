@@ -56,7 +56,7 @@ def test_mixed_ranks_and_alphas_are_read(trainer: str, base: Base, bare: Tensor,
     alphas = mixed_alphas(layers)
     match trainer:
         case "kohya":
-            tensors = {}
+            tensors: dict[str, Tensor] = {}
             for path, (down, up) in layers.items():
                 name = "lora_unet_" + path.replace(".", "_")
                 tensors |= {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
@@ -79,7 +79,7 @@ def test_mixed_ranks_and_alphas_are_read(trainer: str, base: Base, bare: Tensor,
 def test_kohyas_convolutions_fit_linear_projections(base: Base, bare: Tensor, tiny_folder: Path) -> None:
     """kohya's scripts train SD 2's proj_in and proj_out as 1 x 1 convolutions; in diffusers they are linear."""
     layers = pairs(base, {"proj_in": 4, "proj_out": 4})
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for path, halves in layers.items():
         name = "lora_unet_" + path.replace(".", "_")
         down, up = (half[:, :, None, None].contiguous() for half in halves)

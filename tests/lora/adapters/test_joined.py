@@ -1,6 +1,7 @@
 """Layers that see the same vectors are computed as one: values and gradients are those of each layer by itself."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -79,11 +80,9 @@ def test_appending_is_for_wide_layers_of_many_vectors_on_a_gpu() -> None:
     )
 
 
-class _on_gpu:
+def _on_gpu(like: Tensor) -> Tensor:
     """The shape of a tensor that is said to be on a GPU."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.shape, self.device = like.shape, torch.device("cuda")
+    return cast(Tensor, SimpleNamespace(shape=like.shape, device=torch.device("cuda")))
 
 
 @pytest.mark.parametrize("targets", ["attention", "attention+ff"])
@@ -114,6 +113,7 @@ def test_all_attentions_of_a_base_are_joined(base: Base, targets: str) -> None:
 def test_only_neighbours_without_biases_are_joined(moved: dict[str, int], bias: bool, joined: bool) -> None:
     sizes: dict[str, Any] = {"down": (RANK, WIDTH), "up": (OUT, RANK)}
     first = Place(path="a.to_k", down_start=0, up_start=200, **sizes)
-    second = Place(path="a.to_v", **{**sizes, "down_start": 64, "up_start": 296, **moved})
+    starts = {"down_start": 64, "up_start": 296, **moved}
+    second = Place(path="a.to_v", down_start=starts["down_start"], up_start=starts["up_start"], **sizes)
     layers = [nn.Linear(WIDTH, OUT, bias=False), nn.Linear(WIDTH, OUT, bias=bias)]
     assert _may_join([first, second], layers) is joined

@@ -23,7 +23,7 @@ def test_the_example_is_good() -> None:
 
 def test_every_finding_has_words() -> None:
     """Whatever a check can say has a reason and a remedy, and the order of findings knows it."""
-    worst = [Finding(code=code, severity="advice", detail="9") for code in reversed(checks.KINDS)]
+    worst = [Finding(code=code, severity="advice", detail="9") for code in reversed(list(checks.KINDS))]
     assert [f.code for f in checks.in_order(worst)] == list(checks.KINDS)
     for code, kind in checks.KINDS.items():
         assert kind.why, code

@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -36,6 +37,9 @@ def table(folder: Path, *names: str, encoding: str = "utf-8", form: str = "metad
     return folder
 
 
+Form = Literal["NFC", "NFD"]
+
+
 def captions(folder: Path) -> list[str]:
     return [sample.caption for sample in read_folder(folder)]
 
@@ -46,7 +50,7 @@ def findings(folder: Path) -> tuple[Finding, ...]:
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 @pytest.mark.parametrize("in_table", ["NFC", "NFD"])
-def test_names_in_either_unicode_form(tmp_path: Path, on_disk: str, in_table: str) -> None:
+def test_names_in_either_unicode_form(tmp_path: Path, on_disk: Form, in_table: Form) -> None:
     """macOS and zip write accents as signs of their own; folders have names as well."""
     names = [*NAMES, "süß/ä.png"]
     pictures(tmp_path, *(unicodedata.normalize(on_disk, name) for name in names))

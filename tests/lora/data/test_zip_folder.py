@@ -58,7 +58,7 @@ def test_captions_from_a_table_or_from_text_files() -> None:
 def test_a_table_above_its_pictures() -> None:
     """Its names are found one folder further in, unless two pictures have the name."""
     table = "file_name,text\na.png,a fox\nb.png,a hen\n"
-    inside = {
+    inside: dict[str, bytes | str] = {
         "set/metadata.csv": table,
         "set/pics/a.png": b"1",
         "set/pics/b.png": b"2",

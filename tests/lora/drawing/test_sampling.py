@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 
+from lora.adapters.lora_layers import use_file
 from lora.data.captions import with_keyword
 from lora.drawing import sampling, solver
 from lora.drawing.sampling import DrawProgress, Item, Picture
@@ -72,7 +74,7 @@ def test_a_picture_does_not_depend_on_its_batch(base: Base, adapter: bytes) -> N
         ({"background": "green"}, [1, 1]),
     ],
 )
-def test_what_the_pictures_of_a_batch_have_in_common(changes: dict[str, object], batches: list[int]) -> None:
+def test_what_the_pictures_of_a_batch_have_in_common(changes: dict[str, Any], batches: list[int]) -> None:
     """One adapter, one background, one number of steps; all else may differ."""
     items = [CAT, replace(CAT, **changes)]
     assert [len(batch) for batch in sampling._batches(items, 8, size=4)] == batches
@@ -112,7 +114,7 @@ def test_strength_is_how_much_of_the_adapter_is_used(base: Base, adapter: bytes)
 
 def test_every_field_of_an_item_changes_the_picture(base: Base, adapter: bytes) -> None:
     """Seed, prompt, CFG, negative prompt and adapter each change the picture; doing it again does not."""
-    changes = [
+    changes: list[dict[str, Any]] = [
         {},
         {"seed": 4},
         {"prompt": "a dog"},
@@ -183,7 +185,7 @@ def test_the_styles_keyword_and_background_are_used(base: Base, adapter: bytes) 
     unsaid = replace(CAT, adapter=adapter, prompt="a cat")
     assert pictures(base, said)[0].tobytes() == pictures(base, unsaid)[0].tobytes()
     (picture,) = (event for event in sampling.draw(base, [said], steps=1) if isinstance(event, Picture))
-    about = sampling.use_file(base, adapter)
+    about = use_file(base, adapter)
     assert about is not None
     assert picture.background_colour == base.profile.backgrounds[about.background]
 
@@ -197,7 +199,7 @@ def test_sampling_is_that_of_diffusers(base: Base, zero_snr: bool) -> None:
             base.scheduler.config, rescale_betas_zero_snr=True, timestep_spacing="trailing"
         )
     mine = replace(base, scheduler=scheduler)
-    sampling.use_file(base, None)
+    use_file(base, None)
     pipeline = StableDiffusionPipeline(
         vae=base.vae,
         unet=base.unet,

@@ -80,7 +80,7 @@ async def test_the_only_worker_is_never_left_out(settings: EngineSettings) -> No
 def test_a_job_that_failed_before_counts_before_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that dies of such a job alone is not left out for it. Deaths of long ago are forgotten."""
     found, now = Deaths(), 1000.0
-    monkeypatch.setattr(deaths.time, "monotonic", lambda: now)
+    monkeypatch.setattr("lora.engine.deaths.time.monotonic", lambda: now)
     for _ in range(5):
         found.count({7: 2})
     assert len(found) == 0

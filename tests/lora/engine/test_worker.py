@@ -2,7 +2,7 @@
 
 import io
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from lora.checks.examine import examine
+from lora.data.dataset import SamplePictures
 from lora.engine import train_and_compare, train_queue, worker
 from lora.engine.wire import Cancel
-from lora.engine.worker import Setup, Worker, threads_of
+from lora.engine.worker import Message, Setup, Worker, threads_of
 from lora.evaluation import compare
 from lora.evaluation.compare import CompareSettings
 from lora.jobs import (
@@ -63,12 +64,15 @@ class Stop(BaseException):
     """Ends a worker's loop: raised by ``send_event``."""
 
 
-class Inbox(queue.SimpleQueue[object]):
-    """A queue that raises TimeoutError when it gives Stop."""
+STUCK = Cancel(job=-1)  # put into a worker's queue when it makes no progress
 
-    def get(self, *args: object, **kwargs: object) -> object:
+
+class Inbox(queue.SimpleQueue[Message]):
+    """A queue that raises TimeoutError when it gives STUCK."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
         message = super().get()
-        if message is Stop:
+        if message is STUCK:
             raise TimeoutError("the event that the test waits for has not come")
         return message
 
@@ -89,14 +93,14 @@ class Desk:
         if self._enough(self.events):
             raise Stop
 
-    def run(self, *jobs: object, ends: int) -> list[Event]:
+    def run(self, *jobs: Message, ends: int) -> list[Event]:
         """Work until ``ends`` jobs have come to an end."""
         over = (Finished, Trained, Cancelled, Failed)
         self._enough = lambda events: sum(isinstance(event, over) for event in events) >= ends
         for job in jobs:
             self.inbox.put(job)
         patience = Patience(cpu_seconds(), lambda: len(self.events))
-        with when_stuck(lambda: self.inbox.put(Stop), patience), suppress(Stop):
+        with when_stuck(lambda: self.inbox.put(STUCK), patience), suppress(Stop):
             self._worker.run()
         return self.events
 
@@ -136,7 +140,7 @@ def comparing_desk(base: Base, no_lettering: None, monkeypatch: pytest.MonkeyPat
     desk._worker.close()
 
 
-def training(samples: tuple[Sample, ...], **changes: object) -> Train:
+def training(samples: tuple[Sample, ...], **changes: Any) -> Train:
     settings = TrainSettings(steps=12, batch_size=2, rank=2, checkpoint_steps=6)
     job = Train(id=1, attempt=1, keyword="zorvex", samples=samples, settings=settings)
     return replace(job, **changes)
@@ -238,7 +242,9 @@ def test_trainings_advance_together_where_there_is_room(
     events = desk.run(*(training(samples, id=id) for id in (1, 2, 3)), ends=3)
     ended = [(event.job, type(event)) for event in events if isinstance(event, Trained | Cancelled)]
     assert ended == [(2, Cancelled), (1, Trained), (3, Trained)]
-    begun = {id: next(n for n, event in enumerate(events) if event.job == id) for id in (1, 2, 3)}
+    begun = {
+        id: next(n for n, event in enumerate(events) if getattr(event, "job", None) == id) for id in (1, 2, 3)
+    }
     first_end = events.index(next(event for event in events if isinstance(event, Cancelled)))
     assert max(begun[1], begun[2]) < first_end < begun[3]
     assert not any(name.startswith("train-") for name in getattr(base.unet, "peft_config", {}))
@@ -249,7 +255,7 @@ def test_cancel_stops_a_job_wherever_it_is(
     base: Base, desk: Desk, samples: tuple[Sample, ...], victim: str
 ) -> None:
     """Cancelled is the last word of a job; the others go on; a LoRA under training leaves the denoiser."""
-    jobs: list[object] = [training(samples), training(samples, id=2), draw(count=8, steps=3)]
+    jobs: list[Message] = [training(samples), training(samples, id=2), draw(count=8, steps=3)]
     target = {"running training": 1, "waiting training": 2, "waiting draw": 10, "running draw": 10}[victim]
     moment: type[Event] = Drawn if victim == "running draw" else Progress
     if victim == "waiting draw":
@@ -281,7 +287,7 @@ def test_a_cancel_of_an_ended_job_is_not_answered(desk: Desk) -> None:
 
 def test_a_bad_job_makes_no_other_fail(desk: Desk, samples: tuple[Sample, ...]) -> None:
     """Each failure has its code; the jobs before and after it are done."""
-    bad = {
+    bad: dict[int, Message] = {
         11: replace(DRAW, id=11, adapter=b"nothing"),
         12: replace(DRAW, id=12, prompt="cat " * 80),
         13: training(samples, id=13, resume=b"nothing"),
@@ -461,15 +467,15 @@ def test_a_comparison_without_memory_frees_some_or_says_so(
     base: Base, comparing_desk: Desk, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
     """It is done again once the graphs that were kept are freed. If there are none, ``Trained`` tells why."""
-    tries, whole = [], compare.SamplePictures
+    tries: list[Sequence[Sample]] = []
 
-    def short_of_memory(given: object) -> object:
+    def short_of_memory(given: Sequence[Sample]) -> SamplePictures:
         tries.append(given)
         if len(tries) == 1:
             if kept:
                 keep(base.unet, "graphs")
             raise torch.OutOfMemoryError
-        return whole(given)
+        return SamplePictures(given)
 
     monkeypatch.setattr(compare, "SamplePictures", short_of_memory)
     events = comparing_desk.run(training(samples), ends=1)

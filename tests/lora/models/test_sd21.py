@@ -254,7 +254,7 @@ def test_export_names_sd2_and_keeps_peoples_words_out(
 def test_real_sd2_is_named(kind: str, version: str) -> None:
     """Layers of SD 2's real widths get its version and architecture, by what the base predicts."""
     layers = {
-        f"{block}.attn2.to_k": (torch.zeros(4, 1024), torch.zeros(channels, 4), 4.0)
+        f"{block}.attn2.to_k": adapter_file.LayerWeights(torch.zeros(4, 1024), torch.zeros(channels, 4), 4.0)
         for block, channels in (("a", 320), ("b", 640), ("c", 1280))
     }
     about = adapter_file.AdapterInfo(

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ def test_it_trains_on_the_demo_set(nano: Base) -> None:
     settings = TrainSettings(steps=2, batch_size=2, checkpoint_steps=2)
     job = Train(id=1, attempt=1, keyword="bomux", samples=samples, settings=settings)
     (done,) = (event for event in loop.train(nano, job) if isinstance(event, Checkpoint))
-    item = {"prompt": "bomux fox", "seed": 1, "cfg": 1.0}
-    *_, before = sampling.draw(nano, [sampling.Item(**item)], steps=2)
-    *_, after = sampling.draw(nano, [sampling.Item(**item, adapter=done.adapter)], steps=2)
+    item = sampling.Item(prompt="bomux fox", seed=1, cfg=1.0)
+    *_, before = sampling.draw(nano, [item], steps=2)
+    *_, after = sampling.draw(nano, [replace(item, adapter=done.adapter)], steps=2)
     assert isinstance(before, sampling.Picture)
     assert isinstance(after, sampling.Picture)
     assert before.image.tobytes() != after.image.tobytes()

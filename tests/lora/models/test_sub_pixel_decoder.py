@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,9 +272,9 @@ class Tape:
     def __init__(self) -> None:
         self.sizes: set[tuple[int, int]] = set()
 
-    def features(self, shown: list[FlatDrawing]) -> Features:
-        self.sizes |= {one.image.size for one in shown}
-        looks = np.random.default_rng(len(shown)).normal(size=(len(shown), 4))
+    def features(self, drawings: Sequence[FlatDrawing]) -> Features:
+        self.sizes |= {one.image.size for one in drawings}
+        looks = np.random.default_rng(len(drawings)).normal(size=(len(drawings), 4))
         return Features(style=looks, content=looks)
 
 

@@ -28,7 +28,7 @@ from lora.models.base_model import Base
 from lora.training import captured, distributed, loop, shared_step
 from lora.training.captured import CapturedTraining
 from lora.training.distributed import Processes
-from lora.training.loss import Shown
+from lora.training.loss import Shown, errors_of
 from lora.training.plan import Plan, make_plan
 from tests.lora.conftest import disc
 
@@ -57,7 +57,7 @@ def main(out: Path, folder: str, cache_dir: Path, *flags: str) -> None:
     processes = distributed.from_environment()
     with distributed.process_group(processes, torch.device("cpu")):
         # The processes can join once only: the commands find them joined.
-        distributed.process_group = lambda processes, device: nullcontext()  # type: ignore[assignment]
+        distributed.process_group = lambda processes, device: nullcontext()  # type: ignore[assignment, return-value]
         for fast, name in ((False, "command"), (True, "command-captured")):
             captured.suits = lambda run, processes, fast=fast: fast  # type: ignore[misc]
             assert command(["train", *flags, f"--output_dir={out / name}"]) == 0
@@ -101,7 +101,7 @@ def _case(
 @contextmanager
 def _watched(kept: list[Tensor], *, broken: int) -> Iterator[None]:
     """Within it, ``kept`` has weights and moments of a captured training; errors of pass ``broken`` are infinite."""
-    errors_of, show, passes = shared_step.errors_of, CapturedTraining.show, 0
+    show, passes = CapturedTraining.show, 0
 
     def shown(self: CapturedTraining, used: Tensor) -> Any:
         kept[:] = [self._values, *self._moments.values()]

@@ -4,6 +4,7 @@ import io
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ from lora.training.plan import Plan, make_plan
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
 
 
-def job(samples: Sequence[Sample], **changes: object) -> Train:
+def job(samples: Sequence[Sample], **changes: Any) -> Train:
     return replace(
         Train(id=1, attempt=1, keyword="zorvex", samples=tuple(samples), settings=SETTINGS), **changes
     )
@@ -69,7 +70,7 @@ def encode(base: Base, samples: tuple[Sample, ...], *, mirrored: bool) -> Encode
 
 
 @pytest.fixture(scope="module")
-def trained(base: Base, samples: tuple[Sample, ...]) -> list[object]:
+def trained(base: Base, samples: tuple[Sample, ...]) -> Sequence[object]:
     """All events of one whole training, and proof that the base is what it was."""
     before = weights(base)
     events = list(loop.train(base, job(samples)))
@@ -79,7 +80,7 @@ def trained(base: Base, samples: tuple[Sample, ...]) -> list[object]:
     return events
 
 
-def test_a_training_gives_all_its_events(trained: list[object]) -> None:
+def test_a_training_gives_all_its_events(trained: Sequence[object]) -> None:
     """Progress for each step, a checkpoint every 20, one at the end, and then Trained."""
     steps = [event.step for event in trained if isinstance(event, Progress) and event.loss is not None]
     assert steps == list(range(1, 61))
@@ -91,7 +92,9 @@ def test_a_training_gives_all_its_events(trained: list[object]) -> None:
     assert left[-1] == 0
 
 
-def test_the_loss_on_fixed_noise_falls(base: Base, encoded: EncodedSamples, trained: list[object]) -> None:
+def test_the_loss_on_fixed_noise_falls(
+    base: Base, encoded: EncodedSamples, trained: Sequence[object]
+) -> None:
     """On noise that was drawn once, the trained adapter predicts clearly better than the bare base."""
     plan = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.0)
 
@@ -110,7 +113,7 @@ def test_the_loss_on_fixed_noise_falls(base: Base, encoded: EncodedSamples, trai
     assert late < 0.9 * bare
 
 
-def test_an_adapter_says_what_it_is(base: Base, trained: list[object]) -> None:
+def test_an_adapter_says_what_it_is(base: Base, trained: Sequence[object]) -> None:
     """Keyword, base, rank, alpha, steps, seed and background are in the file, and no sample's caption is."""
     data = checkpoints(iter(trained))[40].adapter
     info = read_info(data)
@@ -208,7 +211,7 @@ def test_fewer_are_encoded_at_once_if_memory_is_short(
 
 @pytest.mark.parametrize("step", [20, 40])
 def test_a_resumed_training_ends_the_same(
-    base: Base, samples: tuple[Sample, ...], trained: list[object], step: int
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object], step: int
 ) -> None:
     """From any checkpoint, weights and optimizer end where the unbroken run ended, to 1e-6."""
     whole = checkpoints(iter(trained))
@@ -221,7 +224,7 @@ def test_a_resumed_training_ends_the_same(
 
 
 def test_drawing_in_between_changes_nothing(
-    base: Base, samples: tuple[Sample, ...], trained: list[object]
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object]
 ) -> None:
     """Somebody else's adapter on the same denoiser between two steps leaves the training as it was."""
     other = checkpoints(iter(trained))[20].adapter
@@ -237,18 +240,20 @@ def test_drawing_in_between_changes_nothing(
 
 
 def test_a_resume_from_the_last_checkpoint_gives_it_again(
-    base: Base, samples: tuple[Sample, ...], trained: list[object]
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object]
 ) -> None:
     """A training that was killed after its last checkpoint gives that checkpoint once more, and Trained."""
     last = checkpoints(iter(trained))[60]
     events = list(loop.train(base, job(samples, resume=last.state)))
     assert [type(event) for event in events if not isinstance(event, Progress)] == [Checkpoint, Trained]
-    assert load(events[-2].adapter).keys() == load(last.adapter).keys()  # type: ignore[attr-defined]
+    again = events[-2]
+    assert isinstance(again, Checkpoint)
+    assert load(again.adapter).keys() == load(last.adapter).keys()
 
 
 @pytest.mark.parametrize("case", ["other samples", "other seed", "other rank", "damaged", "no state"])
 def test_the_state_of_another_training_is_refused(
-    base: Base, samples: tuple[Sample, ...], trained: list[object], case: str
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object], case: str
 ) -> None:
     """Only a state with an equal fingerprint is resumed; another one would train on without an error."""
     state = checkpoints(iter(trained))[20].state
@@ -306,7 +311,7 @@ def test_the_loss_is_that_of_diffusers(base: Base, encoded: EncodedSamples, kind
     lora_layers.activate(base, None)
     scheduler = DDIMScheduler.from_config(base.scheduler.config, prediction_type=kind)
     plan = replace(make_plan(base, SETTINGS, samples=6), snr_gamma=5.0, batch_size=4)
-    inputs = {}
+    inputs: dict[str, Tensor] = {}
 
     def unet(noisy: Tensor, timesteps: Tensor, encoder_hidden_states: Tensor) -> object:
         inputs.update(noisy=noisy, timesteps=timesteps, texts=encoder_hidden_states)

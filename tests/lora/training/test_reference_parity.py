@@ -5,6 +5,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,12 +30,12 @@ from lora.training.plan import Plan, make_plan
 STEPS = 50
 
 
-def reference_plan(base: Base, **changes: object) -> Plan:
+def reference_plan(base: Base, **changes: Any) -> Plan:
     """What the reference script does: attention alone, uniform noise levels, nothing dropped or weighted."""
     asked = TrainSettings(
         steps=STEPS, batch_size=2, learning_rate=1e-3, rank=4, checkpoint_steps=STEPS, seed=42
     )
-    off = {
+    off: dict[str, Any] = {
         "warmup_steps": 0,
         "caption_dropout": 0.0,
         "snr_gamma": None,
@@ -47,7 +48,9 @@ def reference_plan(base: Base, **changes: object) -> Plan:
     return replace(plan, max_grad_norm=1e9, background="white", **changes)
 
 
-def reference(base: Base, plan: Plan, distributions: list[tuple[Tensor, Tensor]], texts: Tensor) -> object:
+def reference(
+    base: Base, plan: Plan, distributions: list[tuple[Tensor, Tensor]], texts: Tensor
+) -> tuple[list[float], dict[str, Tensor]]:
     """The reference script's loop, written from its description: losses and the weights at the end.
 
     It draws in the order in which this project draws, from a generator of (seed, step).
@@ -138,7 +141,7 @@ def compare_with_reference(base: Base, other: Base, samples: tuple[Sample, ...],
         if isinstance(event, Checkpoint):
             adapter = event.adapter
     distributions, texts = encoded(other, samples)
-    theirs, weights = reference(other, plan, distributions, texts)  # type: ignore[misc]
+    theirs, weights = reference(other, plan, distributions, texts)
     assert len(losses) == len(theirs) == STEPS
     assert max(abs(a - b) for a, b in zip(losses, theirs, strict=True)) < 1e-5
     assert losses != sorted(losses)  # it is not one number over and over
@@ -203,7 +206,7 @@ def adapter_of(base: Base, samples: tuple[Sample, ...], plan: Plan) -> bytes:
     ],
 )
 def test_every_extra_has_an_effect(
-    base: Base, lopsided: tuple[Sample, ...], plain: bytes, change: str, value: object
+    base: Base, lopsided: tuple[Sample, ...], plain: bytes, change: str, value: Any
 ) -> None:
     """Each setting, changed alone, leads to another adapter."""
     plan = reference_plan(base, steps=3, checkpoint_steps=3)
@@ -214,7 +217,7 @@ def test_every_extra_has_an_effect(
 
 @pytest.mark.parametrize("change", [{"gradient_accumulation_steps": 2}, {"gradient_checkpointing": True}])
 def test_settings_that_save_memory_change_nothing(
-    base: Base, samples: tuple[Sample, ...], change: dict[str, object]
+    base: Base, samples: tuple[Sample, ...], change: dict[str, Any]
 ) -> None:
     """Gradient accumulation and gradient checkpointing lead to the same weights, up to rounding."""
     plan = reference_plan(base, steps=5, checkpoint_steps=5)

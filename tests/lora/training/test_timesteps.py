@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import DDIMScheduler
 
@@ -34,7 +36,8 @@ def test_the_flag_gives_what_is_known() -> None:
         *["log-snr -4"] * 2,
     ]
     for text in ("stratified", "uniform", "log-snr 0.5"):
-        assert len(set(drawn(read(text)).flatten().tolist())) > 100
+        sampling: Any = read(text)
+        assert len(set(drawn(sampling).flatten().tolist())) > 100
 
 
 def test_log_snr_levels_lie_around_their_mean() -> None:

@@ -52,7 +52,7 @@ def test_gradients_are_the_same(base: Base) -> None:
 @torch.no_grad()
 def test_a_small_convolution_as_a_product() -> None:
     """As on a GPU: the values are the same, and channels are last."""
-    conv = nn.Conv2d(8, 16, 1).to(memory_format=torch.channels_last)
+    conv = nn.Conv2d(8, 16, 1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(2, 8, 5, 4).to(memory_format=torch.channels_last)
     found = as_product(conv, x)
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -91,6 +91,8 @@ def test_the_sums_of_an_upsampler_move_with_it() -> None:
 def test_an_adapter_on_an_upsamplers_convolution_is_used() -> None:
     plain = nn.Sequential(Upsample2D(8, use_conv=True))
     make_lean(plain)
-    plain[0].conv = SlottedLayer(plain[0].conv)
+    convolution = plain[0].conv
+    assert isinstance(convolution, nn.Conv2d)
+    plain[0].conv = SlottedLayer(convolution)
     plain[0].conv.merged = torch.zeros(1, 8, 8, 3, 3)
     torch.testing.assert_close(plain(torch.randn(1, 8, 4, 4))[0, :, 3, 3], plain[0].conv.layer.bias)
