@@ -23,7 +23,7 @@ def drawings(
     Those in ``folder`` are not drawn again.
 
     A file's name is a hash of all that its drawing depends on but the device: the base's weights (of text encoder and
-    VAE, too), the solver, the steps, the share of guided ones, the prompt and the seed.
+    VAE, too) and precision, the solver, the steps, the share of guided ones, the prompt and the seed.
     """
     edition = _edition(base)
     paths = [folder / f"{_name(edition, prompt, seed)}.png" for prompt, seed in prompts]
@@ -41,9 +41,8 @@ def drawings(
 def _edition(base: Base) -> str:
     """A hash of the whole base. ``base.hash`` is that of the denoiser only."""
     profile = base.profile
-    digest = hashlib.sha256(
-        f"{base.hash} {SOLVER} {profile.draw_steps} {profile.guided_steps} {profile.guidance_stop}".encode()
-    )
+    steps = f"{profile.draw_steps} {profile.guided_steps} {profile.guidance_stop}"
+    digest = hashlib.sha256(f"{base.hash} {base.dtype} {SOLVER} {steps}".encode())
     for part in (base.text_encoder, base.vae):
         for name, value in sorted(part.state_dict().items()):
             digest.update(f"{name} {value.double().sum().item():.9e}".encode())

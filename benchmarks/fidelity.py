@@ -20,7 +20,6 @@ measurement continues.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import time
@@ -36,6 +35,7 @@ from safetensors import safe_open
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import spearmanr
 
+from benchmarks import flags
 from benchmarks.prompt_scores import OTHERS, PRODUCT, READ, SCORES, Array, Score, auc
 from lora.adapters.lora_layers import use_file
 from lora.data.dataset import on_flat_background, to_tensor
@@ -43,8 +43,7 @@ from lora.drawing.sampling import Item, Picture, draw
 from lora.evaluation.checkpoint_choice import ignores_prompts
 from lora.evaluation.compare import CompareSettings
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer, residuals
-from lora.models import sticker_nano
-from lora.models.base_model import Base, load
+from lora.models.base_model import Base
 from lora.pretrain.drawings import SETS, Drawing, held_out, load_named, shared_concepts, unseen
 
 KNOWN, HELD_OUT, UNSEEN, DAMAGED, OWN = 32, 16, 16, 6, 8
@@ -151,7 +150,7 @@ def grams(base: Base, pictures: Sequence[CaptionedDrawing], folder: Path) -> Ite
     """The Gram matrices of each drawing, and the seconds of CPU of one denoising. Stored in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     for one in pictures:
-        what = f"{base.hash}\n{READ}\n{one.captions}\n".encode() + one.image.tobytes()
+        what = f"{base.hash} {base.dtype}\n{READ}\n{one.captions}\n".encode() + one.image.tobytes()
         path = folder / f"{hashlib.sha256(what).hexdigest()[:24]}.npz"
         if not path.exists():
             began = time.process_time()
@@ -239,16 +238,10 @@ def rejected(score: Score, min_share: float, of: dict[str, Array]) -> list[float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
+    parser = flags.parser(__doc__)
     parser.add_argument("--kept", type=Path, default=Path("data/cache/fidelity"))
-    parser.add_argument("--base", default=sticker_nano.NAME)
-    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     of, spent = {}, []
     for group, pictures in all_drawings(base, args.dir).items():
         found = list(grams(base, pictures, args.kept))

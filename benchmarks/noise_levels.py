@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from benchmarks import flags
 from benchmarks.sticker_nano import on_white
 from lora.data.dataset import to_tensor
-from lora.models.base_model import load
 from lora.pretrain.drawings import held_out, load_named
 
 LEVELS = (999, 970, 940, 900, 850, 800, 750, 700, 600, 500, 400, 300, 200, 100)
@@ -30,7 +29,7 @@ def main() -> None:
     parser = flags.parser(__doc__)
     parser.add_argument("--drawings", type=int, default=64)
     args = parser.parse_args()
-    base = load(args.base, args.cache, args.device)
+    base = flags.base_of(args)
     rows, unseen = json.loads((args.dir / "drawings.json").read_text()), held_out(load_named(args.dir))
     chosen = Random(0).sample(
         [i for i, row in enumerate(rows) if row["concept"] not in unseen], args.drawings
@@ -48,14 +47,10 @@ def main() -> None:
     for level in LEVELS:
         signal = base.scheduler.alphas_cumprod[level].to(base.device)
         a, s = signal.sqrt(), (1 - signal).sqrt()
+        steps = torch.full((len(clean),), level, device=base.device)
         errors = {
             name: float(
-                (
-                    base.unet(a * clean + s * noise, level, encoder_hidden_states=text).sample
-                    - (a * noise - s * clean)
-                )
-                .square()
-                .mean()
+                (base.predict(a * clean + s * noise, steps, text) - (a * noise - s * clean)).square().mean()
             )
             for name, text in texts.items()
         }

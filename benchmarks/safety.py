@@ -9,18 +9,16 @@ sets, on white, chosen by a fixed seed. None is unsafe, so each score from the t
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 from random import Random
 
 import torch
 from PIL import Image
 
+from benchmarks import flags
 from benchmarks.drawing_cache import drawings
 from bot.config import Safety
-from lora.models import base_model, sticker_nano
 from lora.pretrain.drawings import SETS, is_cut_out, load_named, render
 from lora.safety import Guard
 
@@ -28,12 +26,7 @@ TOTAL, DRAWN = 1000, 32
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--dir", type=Path, default=Path("data/cache/drawings"))
-    parser.add_argument("--cache", type=Path, default=Path("data/cache"))
-    args = parser.parse_args()
+    args = flags.parser(__doc__).parse_args()
     guard = Guard(Safety().filter, threshold=Safety().threshold, threads=torch.get_num_threads())
     named = [one for one in load_named(args.dir) if one.style in SETS]
     Random(1818).shuffle(named)
@@ -44,9 +37,9 @@ def main() -> None:
         scores.append(guard.score(image))
         seconds.append(time.perf_counter() - began)
 
-    base = base_model.load(sticker_nano.NAME, args.cache, "cpu")
+    base = flags.base_of(args)
     prompts = [(one.concept, number) for number, one in enumerate(named[:DRAWN])]
-    for image in drawings(base, prompts, args.cache / "safety", 4):
+    for image in drawings(base, prompts, args.cache / "safety", args.batch):
         score(image)
     for one in named[DRAWN:]:
         if len(scores) == TOTAL:

@@ -1,8 +1,10 @@
 """What the measurements use: the words kept out of training, the unseen names, the colour judge, the runs."""
 
 import argparse
+import copy
 import io
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import checkpoint_choice, pool, training
+from benchmarks import checkpoint_choice, drawing_cache, pool, training
 from benchmarks.colours import ASKED, colour_of, recoloured
 from benchmarks.features import extract
 from benchmarks.learn_style import WHITE, Judge, Task, on_white
@@ -29,6 +31,8 @@ from lora.pretrain.names.unseen import BY_STYLE
 from lora.training.plan import make_plan
 from tests import tiny_base
 from tests.made_once import made_once
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_held_out_words_are_sixty_and_each_asks_for_another_concept() -> None:
@@ -289,6 +293,28 @@ def test_the_products_variant_is_the_bundled_bases_own_plan(tiny: Base) -> None:
     assert replace(plan, **training.VARIANTS[training.BASELINE]) != plan
     assert replace(plan, **{**training.VARIANTS[training.BASELINE], **training.PRODUCT}) == plan
     assert training.PRODUCT in training.VARIANTS.values()
+
+
+# They load a base in another way: for a GPU, or to compare precisions; or its weights are random.
+OTHERWISE_LOADED = {"speed_setup", "sd21_shape", "mutated_weights"}
+
+
+def test_bases_are_loaded_as_a_worker_loads_them() -> None:
+    """In bfloat16 where the CPU multiplies it natively: else another base than people's would be measured."""
+    loaded = re.compile(r"base_model import [^\n]*\bload\b|base_model\.load\(")
+    scripts = {path.stem: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    found = {name for name, text in scripts.items() if loaded.search(text) and "use_bfloat16(" not in text}
+    assert found == OTHERWISE_LOADED
+
+
+def test_drawings_of_another_precision_are_others(tiny: Base, tmp_path: Path) -> None:
+    """Those that are stored of a base in float32 are not taken for those in bfloat16."""
+    drawing_cache.drawings(tiny, [("a cat", 1)], tmp_path, 1)
+    drawing_cache.drawings(tiny, [("a cat", 1)], tmp_path, 1)
+    assert len([*tmp_path.glob("*.png")]) == 1
+    half = replace(tiny, unet=copy.deepcopy(tiny.unet).bfloat16(), dtype=torch.bfloat16)
+    drawing_cache.drawings(half, [("a cat", 1)], tmp_path, 1)
+    assert len([*tmp_path.glob("*.png")]) == 2
 
 
 def test_the_measured_score_is_the_products() -> None:
