@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
     _check_step(args, found)
     known = read_json(args.run / SCORES)
     if args.choose and known:
+        _check_known(args.run / SCORES, known)
         _choose_known(args, found, known)
         return
     by_person = args.choose or _chosen_before(args, found)
@@ -89,6 +90,24 @@ def _check_step(args: argparse.Namespace, found: list[SavedCheckpoint]) -> None:
     steps = [one.step for one in found]
     if args.choose and args.choose not in steps:
         raise UsageError(f"--choose {args.choose}: the checkpoints are {', '.join(map(str, steps))}")
+
+
+def _check_known(path: Path, known: dict[str, Any]) -> None:
+    """Raises UsageError unless the scores of an earlier comparison have all that is shown of them again."""
+    from lora.jobs import Score
+
+    try:
+        scores = [Score(**score) for score in known["scores"]]
+        figures = [known["base"]["prompt"]]
+        figures += [figure for one in scores for figure in (one.style, one.prompt, one.memorised)]
+        whole = all(type(step) is int for step in (known["rule"]["step"], *(one.step for one in scores)))
+        whole &= all(type(figure) in (int, float) for figure in figures)
+        whole &= all(type(one.diversity) in (int, float, type(None)) for one in scores)
+        whole &= all(type(prompt) is str for prompt in known["prompts"])
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise UsageError(f"{path}: damaged; remove it and compare again")
 
 
 def _chosen_before(args: argparse.Namespace, found: list[SavedCheckpoint]) -> int | None:

@@ -147,6 +147,8 @@ def _remembered(run: Path) -> Path:
     """The folder of samples that an earlier comparison was given, else that of the training."""
     record = read_record(run)
     compared = read_json(run / run_folder.SCORES).get("train_data_dir")
+    if not isinstance(compared, str | None):
+        raise UsageError(f"{run / run_folder.SCORES}: damaged; remove it and compare again")
     known = list(dict.fromkeys(folder for folder in (compared, record and record.train_data_dir) if folder))
     if not known:
         raise UsageError(f"{run}: does not say where its samples are; give --train_data_dir")
@@ -165,7 +167,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: damaged ({error}); remove it and compare again") from error
     if not isinstance(value, dict):
         raise UsageError(f"{path}: damaged; remove it and compare again")

@@ -283,6 +283,7 @@ def _resume(args: argparse.Namespace) -> tuple[Path | None, bytes | None, int]:
     """The state file to resume from, its content and the steps done; None, None, 0 without one. Raises UsageError."""
     from lora.adapters import adapter_file
     from lora.jobs import JobError
+    from lora.training.checkpoints import steps_done
 
     if args.resume_from_checkpoint is None:
         return None, None, 0
@@ -292,7 +293,7 @@ def _resume(args: argparse.Namespace) -> tuple[Path | None, bytes | None, int]:
     source = folder / run_folder.STATE
     state = source.read_bytes()
     try:
-        return source, state, int(adapter_file.read_header(state)["step"])
+        return source, state, steps_done(adapter_file.read_header(state))
     except (JobError, KeyError, ValueError) as error:
         raise UsageError(f"{source}: damaged; go on from an earlier checkpoint by its name") from error
 

@@ -77,7 +77,7 @@ def _read_plan(path: Path) -> dict[str, Any]:
     """The plan in the folder. Raises CandidatesError if it cannot be read."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CandidatesError(f"{path}: damaged; give another --out") from error
 
 

@@ -27,6 +27,7 @@ from lora.training.ema import EMA
 from lora.training.plan import Plan, make_plan
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+MOST_STEPS = 2**31  # of a state; a training has far fewer
 HASHES = ("base", "keyword", "samples")  # entries of a fingerprint that are hashes
 
 
@@ -131,7 +132,7 @@ def restore(run: Run, state: bytes) -> int:
     _check_fingerprint(run, metadata)
     try:
         tensors = load(state)
-        step = int(metadata["step"])
+        step = steps_done(metadata)
         for key, weight in lora_layers.weights_of(run.base, run.adapter).items():
             _restore_weight(run, key, weight, tensors, step)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -139,13 +140,25 @@ def restore(run: Run, state: bytes) -> int:
     return step
 
 
+def steps_done(metadata: Mapping[str, str]) -> int:
+    """How many steps a state is from. Raises KeyError, ValueError."""
+    step = int(metadata["step"])
+    if not 0 <= step <= MOST_STEPS:
+        raise ValueError(f"step {step}")
+    return step
+
+
 def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tensor], step: int) -> None:
     """One weight with its moments and its average."""
-    weight.data.copy_(tensors[f"weight/{key}"])
-    moments = {moment: tensors[f"{moment}/{key}"].to(weight.device) for moment in MOMENTS}
+    kinds = ("weight", *MOMENTS, *(["average"] if run.ema else []))
+    own = {kind: tensors[f"{kind}/{key}"] for kind in kinds}
+    if any((one.shape, one.dtype) != (weight.shape, weight.dtype) for one in own.values()):
+        raise ValueError(f"{key} has another shape or type")  # torch would spread a single value over all
+    weight.data.copy_(own["weight"])
+    moments = {moment: own[moment].to(weight.device) for moment in MOMENTS}
     run.optimizer.state[weight] = {"step": torch.tensor(float(step), device=weight.device), **moments}
     if run.ema:
-        run.ema.values[key].copy_(tensors[f"average/{key}"])
+        run.ema.values[key].copy_(own["average"])
 
 
 def _check_fingerprint(run: Run, metadata: dict[str, str]) -> None:
@@ -175,5 +188,5 @@ def _stored_fingerprint(metadata: dict[str, str]) -> dict[str, Any]:
     """The fingerprint in a state file's metadata."""
     try:
         return dict(json.loads(metadata["training"]))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise JobError("bad-adapter", "no state of a training, or a damaged one") from error

@@ -84,6 +84,23 @@ def test_a_persons_choice_stays(compared: tuple[Path, list[str]], capsys: pytest
     assert json.loads((run / "chosen.json").read_text())["by"] == "rule"
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"scores": 5}', '{"train_data_dir": 5}'])
+def test_damaged_scores_are_named(
+    content: str, compared: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is written."""
+    run, command = compared
+    before = (run / "best.safetensors").read_bytes()
+    (run / "scores.json").write_text(content)
+    commands = [[*command, f"--choose={step}"] for step in (4, 8, 12)]
+    if "train_data_dir" in content:
+        commands.append([part for part in command if not part.startswith("--train_data_dir")])
+    for damaged in commands:
+        assert main(damaged) == 2
+        assert f"{run / 'scores.json'}: damaged" in capsys.readouterr().err
+    assert (run / "best.safetensors").read_bytes() == before
+
+
 def test_a_choice_is_marked_on_the_pictures(
     compared: tuple[Path, list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load
 from torch import Tensor
 
-from lora.adapters import lora_layers
+from lora.adapters import adapter_file, lora_layers
 from lora.adapters.adapter_file import read_header, read_info
 from lora.adapters.lora_layers import use_file
 from lora.data.dataset import SamplePictures
@@ -268,6 +268,25 @@ def test_the_state_of_another_training_is_refused(
         list(loop.train(base, jobs[case]))
     assert refused.value.code == "bad-adapter"
     assert "train-1-1" not in base.unet.peft_config
+
+
+@pytest.mark.parametrize("case", ["step", "deep", "one value", "half"])
+def test_a_state_with_odd_content_is_refused(
+    base: Base, samples: tuple[Sample, ...], trained: list[object], case: str
+) -> None:
+    """A negative step, JSON without an end, a weight of one value (torch would spread it), weights of 16 bits."""
+    state = checkpoints(iter(trained))[20].state
+    header, tensors = read_header(state), load(state)
+    name = next(name for name in tensors if name.startswith("weight/"))
+    changed = {
+        "step": (tensors, header | {"step": "-3"}),
+        "deep": (tensors, header | {"training": "[" * 100_000}),
+        "one value": (tensors | {name: tensors[name].flatten()[:1].clone()}, header),
+        "half": ({key: value.half() for key, value in tensors.items()}, header),
+    }
+    with pytest.raises(JobError) as refused:
+        list(loop.train(base, job(samples, resume=adapter_file.to_bytes(*changed[case]))))
+    assert refused.value.code == "bad-adapter"
 
 
 def test_a_diverging_training_stops(base: Base, samples: tuple[Sample, ...]) -> None:
