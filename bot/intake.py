@@ -153,7 +153,7 @@ class Intake:
         except BadRequest as error:
             if "too big" in str(error).lower():
                 raise UserError("picture-too-many-bytes") from error
-            raise
+            raise UserError("picture-gone") from error
         return await self.checked(data, offer.moves)
 
     async def checked(self, data: bytes, moves: str = "") -> Checked:

@@ -191,6 +191,17 @@ async def test_a_file_over_20_mb_is_never_fetched(stage: Stage, ada: Person) -> 
         await ada.wait_for("over 20 MB")
 
 
+async def test_a_file_that_telegram_does_not_have_is_told(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once and in words: no further try gets it, and nothing is logged as a crash."""
+    async with styled(stage, ada):
+        stage.playground.faults.add(Fault(method="getFile", error=(400, "Bad Request: wrong file_id")))
+        await ada.send_picture(picture(128, 128, 1), as_="document", caption="a fox")
+        await ada.wait_for("Telegram does not have that file any more", 20)
+    assert "crash" not in caplog.text
+
+
 async def test_photos_are_taken_with_one_hint(stage: Stage, ada: Person) -> None:
     """They have lost their transparency; once is enough to say so."""
     async with styled(stage, ada) as running:
