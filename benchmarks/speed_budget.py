@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from lora.adapters.joined import TrainedHalves, join
 from lora.adapters.slots import SlottedDenoiser
 from lora.drawing.captured import _keep_texts
 from lora.drawing.lean_denoiser import make_lean_denoiser
@@ -173,19 +174,15 @@ def training(pictures: int) -> Callable[[], Any]:
     """Forward and backward of a step."""
     made = SlottedDenoiser(denoiser(), rank=RANK, targets="attention+ff")
     make_lean(made.unet)
+    halves = TrainedHalves(made, join(made))
     flat = torch.empty(1, made.layout.size, device="meta", dtype=torch.bfloat16)
-    made.bind(flat)
-    leaves = []
-    for layer in made.layers.values():
-        layer.down, layer.up = (half.detach().requires_grad_() for half in (layer.down, layer.up))
-        leaves += [layer.down, layer.up]
-    made.use_groups(1)
     shown = given(pictures)
 
     def step() -> None:
         noisy, time, text = shown
-        answer = made.unet(noisy, time, encoder_hidden_states=text).sample
-        torch.autograd.grad(answer.float().square().mean(), leaves)
+        with halves.bound(flat, 1.0) as leaves:
+            answer = made.unet(noisy, time, encoder_hidden_states=text).sample
+            torch.autograd.grad(answer.float().square().mean(), leaves)
 
     return step
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -80,6 +81,53 @@ def join(denoiser: SlottedDenoiser) -> dict[JoinedAttention, tuple[Place, ...]]:
             module.set_processor(processor := JoinedAttention())
             found[processor] = some
     return found
+
+
+class TrainedHalves:
+    """The halves of the adapters that a denoiser's layers are trained with. Those of joined layers are one each."""
+
+    def __init__(
+        self, denoiser: SlottedDenoiser, joined: Mapping[JoinedAttention, tuple[Place, ...]]
+    ) -> None:
+        self._denoiser = denoiser
+        self._joined = {
+            attention: JoinedLayers([denoiser.layers[place.path] for place in places])
+            for attention, places in joined.items()
+        }
+        inside = {place.path for places in joined.values() for place in places}
+        alone = [place for place in denoiser.layout.places if place.path not in inside]
+        self._places = [*map(joined_place, joined.values()), *alone]
+        self._layers: list[JoinedLayers | SlottedLayer] = [
+            *self._joined.values(),
+            *(denoiser.layers[place.path] for place in alone),
+        ]
+
+    def of(self, flat: Tensor) -> list[Tensor]:
+        """Views of flat [n, size]: the lower and the upper half of each, [n, ...]."""
+        return halves_of(flat, self._places)
+
+    @contextmanager
+    def bound(self, flat: Tensor, scale: float) -> Iterator[list[Tensor]]:
+        """Within it, the layers compute with the halves in flat [groups, size], of which gradients are asked.
+
+        Yields these leaves, in the order of ``of``.
+        """
+        leaves = [half.detach().requires_grad_() for half in self.of(flat)]
+        for layer, down, up in zip(self._layers, leaves[::2], leaves[1::2], strict=True):
+            layer.down, layer.up, layer.scale = down, up, scale
+        self._denoiser.use_groups(len(flat), scale)
+        for attention, layers in self._joined.items():
+            attention.layers = layers
+        try:
+            yield leaves
+        finally:
+            for attention in self._joined:
+                attention.layers = None
+
+
+def halves_of(flat: Tensor, places: Iterable[Place]) -> list[Tensor]:
+    """Views of flat [n, size]: the lower and the upper half of each place, [n, ...]."""
+    return [half for place in places for half in (place.down_of(flat), place.up_of(flat))]
 
 
 def _may_join(places: Sequence[Place], layers: Sequence[nn.Module]) -> bool:

@@ -164,7 +164,7 @@ def _appending_pays(flat: Tensor, out: int, groups: int) -> bool:
     n * out.
     """
     count, width = flat.shape
-    return groups == 1 and flat.device.type == "cuda" and count * (out - width) > out * width
+    return groups == 1 and flat.device.type != "cpu" and count * (out - width) > out * width
 
 
 def grouped(flat: Tensor, groups: int) -> Tensor:

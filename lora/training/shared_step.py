@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from lora.adapters.joined import JoinedAttention, JoinedLayers, join, joined_place
+from lora.adapters.joined import JoinedAttention, TrainedHalves, halves_of, join
 from lora.adapters.slot_layout import Place
-from lora.adapters.slots import SlottedDenoiser, SlottedLayer
+from lora.adapters.slots import SlottedDenoiser
 from lora.models.base_model import Base
 from lora.models.device import is_roomy
 from lora.models.graphs import Graphs, free_kept, keep, take_kept
@@ -105,24 +105,11 @@ class SharedStep:
         self._shown: Shown | None = None
         self._weights = torch.zeros(rows * alike.pictures, device=base.device)
         self._graphs = Graphs(base.device)
-        self._joined = {
-            attention: JoinedLayers([self.denoiser.layers[place.path] for place in places])
-            for attention, places in joined.items()
-        }
-        inside = {place.path for places in joined.values() for place in places}
-        # Where halves lie that are one leaf each, and the layers that compute with them.
-        self._halves: list[tuple[Place, SlottedLayer | JoinedLayers]] = [
-            *((joined_place(places), self._joined[attention]) for attention, places in joined.items()),
-            *(
-                (place, self.denoiser.layers[place.path])
-                for place in self.denoiser.layout.places
-                if place.path not in inside
-            ),
-        ]
+        self._halves = TrainedHalves(self.denoiser, joined)
 
     def parts(self, flat: Tensor) -> list[Tensor]:
         """Views of flat [n, size]: the lower and the upper half of each layer, [n, ...]."""
-        return _halves_of(flat, self.denoiser.layout.places)
+        return halves_of(flat, self.denoiser.layout.places)
 
     @contextmanager
     def joined(self, member: Member) -> Iterator[None]:
@@ -194,36 +181,14 @@ class SharedStep:
     def _work(self, count: int) -> None:
         assert self._shown is not None
         rows = slice(0, count * self.alike.pictures)
-        with self._bound(count) as leaves:
+        scale = self.alike.alpha / self.alike.rank
+        with self._halves.bound(self._used[:count], scale) as leaves:
             errors = errors_of(self.base, self._shown.part(rows)) * self._weights[rows]
             losses = errors.unflatten(0, (count, -1)).sum(1)
             gradients = torch.autograd.grad(losses.sum(), leaves)
         with torch.no_grad():
-            places = [place for place, _ in self._halves]
-            torch._foreach_copy_(_halves_of(self._gradient[:count], places), list(gradients))
+            torch._foreach_copy_(self._halves.of(self._gradient[:count]), list(gradients))
             self._losses[:count].copy_(losses)
-
-    @contextmanager
-    def _bound(self, count: int) -> Iterator[list[Tensor]]:
-        """Within it, the layers have their halves of so many trainings, of which gradients are asked: these leaves."""
-        scale = self.alike.alpha / self.alike.rank
-        places = [place for place, _ in self._halves]
-        leaves = [half.detach().requires_grad_() for half in _halves_of(self._used[:count], places)]
-        for (_, layer), down, up in zip(self._halves, leaves[::2], leaves[1::2], strict=True):
-            layer.down, layer.up, layer.scale = down, up, scale
-        self.denoiser.use_groups(count, scale)
-        for attention, layers in self._joined.items():
-            attention.layers = layers
-        try:
-            yield leaves
-        finally:
-            for attention in self._joined:
-                attention.layers = None
-
-
-def _halves_of(flat: Tensor, places: Sequence[Place]) -> list[Tensor]:
-    """Views of flat [n, size]: the lower and the upper half of each place, [n, ...]."""
-    return [half for place in places for half in (place.down_of(flat), place.up_of(flat))]
 
 
 def _rows(device: torch.device, pictures: int) -> int:

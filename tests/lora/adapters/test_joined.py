@@ -1,7 +1,7 @@
 """Layers that see the same vectors are computed as one: values and gradients are those of each layer by itself."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
@@ -69,20 +69,14 @@ def test_one_product_of_longer_vectors_is_the_sum_of_two(
 
 def test_appending_is_for_wide_layers_of_many_vectors_on_a_gpu() -> None:
     """The feed-forward layer of SD 2.1 at 64 x 64 widens 320 numbers to 2,560."""
-    many = torch.empty(8 * 4096, 320, device="meta")
-    assert not slots._appending_pays(many, 2560, 1)
-    many = _on_gpu(many)
+    many: Any = SimpleNamespace(shape=(8 * 4096, 320), device=torch.device("cuda"))
+    few: Any = SimpleNamespace(shape=(64, 320), device=torch.device("cuda"))
+    on_cpu: Any = SimpleNamespace(shape=(8 * 4096, 320), device=torch.device("cpu"))
     assert slots._appending_pays(many, 2560, 1)
+    assert not slots._appending_pays(on_cpu, 2560, 1)
     assert not slots._appending_pays(many, 2560, 2), "one product has one adapter"
     assert not slots._appending_pays(many, 320, 1), "the copy is as large as what it saves"
-    assert not slots._appending_pays(_on_gpu(torch.empty(64, 320, device="meta")), 2560, 1), (
-        "weights are larger"
-    )
-
-
-def _on_gpu(like: Tensor) -> Tensor:
-    """The shape of a tensor that is said to be on a GPU."""
-    return cast(Tensor, SimpleNamespace(shape=like.shape, device=torch.device("cuda")))
+    assert not slots._appending_pays(few, 2560, 1), "the weights are larger"
 
 
 @pytest.mark.parametrize("targets", ["attention", "attention+ff"])
@@ -113,7 +107,7 @@ def test_all_attentions_of_a_base_are_joined(base: Base, targets: str) -> None:
 def test_only_neighbours_without_biases_are_joined(moved: dict[str, int], bias: bool, joined: bool) -> None:
     sizes: dict[str, Any] = {"down": (RANK, WIDTH), "up": (OUT, RANK)}
     first = Place(path="a.to_k", down_start=0, up_start=200, **sizes)
-    starts = {"down_start": 64, "up_start": 296, **moved}
-    second = Place(path="a.to_v", down_start=starts["down_start"], up_start=starts["up_start"], **sizes)
+    at: dict[str, Any] = {**sizes, "down_start": 64, "up_start": 296, **moved}
+    second = Place(path="a.to_v", **at)
     layers = [nn.Linear(WIDTH, OUT, bias=False), nn.Linear(WIDTH, OUT, bias=bias)]
     assert _may_join([first, second], layers) is joined
