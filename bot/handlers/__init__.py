@@ -62,6 +62,7 @@ BELOW = (  # the buttons below a sticker
 ROUTES: tuple[Route, ...] = (
     Command("start", start.start),
     Command("help", start.help),
+    Kind(adapter_files.NAMED, adapter_files.take),
     Command("new", styles.new),
     Command("styles", styles.show),
     Command("rename", styles.rename),
@@ -146,7 +147,7 @@ ROUTES: tuple[Route, ...] = (
     # After the commands: a picture is a sample, a text is a caption, anything else is not used.
     Kind(filters.Sticker.ALL, samples.sticker),
     Kind(filters.PHOTO, samples.photo),
-    Kind(filters.Document.FileExtension("safetensors"), adapter_files.take),
+    Kind(adapter_files.FILES, adapter_files.take),
     *(Kind(filters.Document.FileExtension(ending), adapter_files.pickle) for ending in adapter_files.PICKLES),
     Kind(filters.Document.ZIP | filters.Document.FileExtension("zip"), imports.zip),
     *(

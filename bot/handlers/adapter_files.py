@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 
+from telegram import Message
 from telegram.error import BadRequest
+from telegram.ext import filters
 
 from bot import quotas
 from bot.context import Context
 from bot.errors import UserError
+from bot.routes import command_in
 from bot.slots import without_slot
 from bot.tables import inbox, jobs, styles
 from bot.words import clip
@@ -22,6 +25,18 @@ MAX_BYTES = 20 << 20  # what Telegram lets a bot fetch
 PICKLES = ("ckpt", "pt", "pth", "bin", "pkl")  # files that may run a program when they are read
 _PHRASE = re.compile(r"[\w -]{1,60}")  # a trigger phrase that can stand in a prompt
 MAX_PHRASE_TOKENS = 8
+
+
+class _NamedByNew(filters.MessageFilter):
+    """A caption such as "/new zuvix": the file is that style, and no empty one is made."""
+
+    def filter(self, message: Message) -> bool:
+        """Whether the caption is this command."""
+        return command_in(message.caption or "") == "new"
+
+
+FILES = filters.Document.FileExtension("safetensors")
+NAMED = FILES & _NamedByNew()
 
 
 async def take(context: Context) -> None:
@@ -78,15 +93,21 @@ async def _fetch(context: Context, file_id: str) -> bytes:
 async def _keyword(context: Context, about: About) -> str:
     """A keyword that is valid and that no other style of the person has."""
     taken = {style.keyword for style in await styles.all_of(context.parts.store, context.person.id)}
-    wanted = ((context.message.caption or "").strip().lower(), about.keyword.strip().lower())
+    wanted = (_written(context), about.keyword.strip().lower())
     suggested = captions.suggest_keywords(len(taken) + 1, seed=context.message.message_id)
     known = (word for word in wanted if captions.keyword_problem(word) is None)
     return next(word for word in (*known, *suggested) if word not in taken)
 
 
+def _written(context: Context) -> str:
+    """The style's name in the caption, also behind /new."""
+    caption = context.message.caption or ""
+    return (context.argument if command_in(caption) == "new" else caption).strip().lower()
+
+
 def _name_refused(context: Context, keyword: str) -> list[str]:
     """Why the style is not called as the file's caption says; nothing if it is, or if there is no caption."""
-    word = (context.message.caption or "").strip().lower()
+    word = _written(context)
     if word in ("", keyword):
         return []
     if (problem := captions.keyword_problem(word)) is None:

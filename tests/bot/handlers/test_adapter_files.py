@@ -107,3 +107,18 @@ async def test_of_another_base_and_before_a_worker_is_ready(stage: Stage, ada: P
         running.parts.dispatch.layers = dict(layers_of(sticker_nano.UNET))
         await send(ada, FILE.read_bytes())
         await ada.wait_for("is for another model")
+
+
+@pytest.mark.parametrize("caption", ["/new zuvix", "/новый Zuvix"])
+async def test_new_in_a_caption_names_the_style_of_the_file(
+    caption: str, stage: Stage, ada: Person, engine: FakeEngine
+) -> None:
+    """There is one style then, and not an empty one of that name beside one with a made-up name."""
+    async with stage.bot(engine) as running:
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+        await send(ada, FILE.read_bytes(), caption=caption)
+        told = await ada.wait_for("Your file is the style zuvix now")
+        assert "cannot be a keyword" not in told.text
+        rows = await running.parts.store.rows("SELECT keyword FROM style")
+        assert [row["keyword"] for row in rows] == ["zuvix"]
