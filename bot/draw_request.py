@@ -10,6 +10,7 @@ from bot.config import MOST_PICTURES
 from bot.context import Context
 from bot.english import English, in_english, nothing_known
 from bot.errors import UserError
+from bot.left_out import leave_out
 from bot.looks import Look, look_of, ready_look
 from bot.polite_words import without_politeness
 from bot.quotas import check_drawing
@@ -68,6 +69,9 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
         parts = negative.Parts(wanted=request.prompt)  # "no worries"
     style, bare = await _style(context, request.style, model)
     keyword, language = style.keyword if style else "", context.person.writes_in
+    if model is not None:
+        things = [one.text for one in _left_out(request, parts, keyword, language)]
+        model = replace(model, prompt=leave_out(model.prompt, things, language))
     if parts.wanted:
         prompt = _prompt(parts.wanted, keyword, language, model)
     else:
@@ -112,22 +116,31 @@ def _without(
     It is that of ``--no`` and that of words like "without a hat". To a reply of such words alone, the drawing's own
     negative prompt is added. "Without an outline" is about the sticker's.
     """
-    options, found = request.options, []
-    things = [thing for thing in parts.things if not thing.english.endswith(OUTLINES)]
-    if len(things) < len(parts.things):
+    options, found = request.options, _left_out(request, parts, keyword, language)
+    if any(_of_outline(thing) for thing in parts.things):
         options = replace(options, outline=NO_OUTLINE, outline_written="")
-    if request.without is not None:
-        again = negative.split(request.without, language)  # "--no" and then "without a hat"
-        found = [in_english(again.wanted, keyword, language), *map(_english, again.things)]
-    elif things and not parts.wanted:
-        found = [English(text=options.negative_prompt, original=options.negative_written)]
-    found = [one for one in (*found, *map(_english, things)) if one.text]
+    if request.without is None and found and not parts.wanted and options.negative_prompt:
+        found = [English(text=options.negative_prompt, original=options.negative_written), *found]
     if not found:
         return options, []
     text = ", ".join(one.text for one in found)
     written = ", ".join(one.original or one.text for one in found)
     options = replace(options, negative_prompt=text, negative_written=written if written != text else "")
     return options, [one.unknown for one in found]
+
+
+def _left_out(request: StickerRequest, parts: negative.Parts, keyword: str, language: str) -> list[English]:
+    """What the text itself leaves out, the sticker's outline aside."""
+    found = []
+    if request.without is not None:
+        again = negative.split(request.without, language)  # "--no" and then "without a hat"
+        found = [in_english(again.wanted, keyword, language), *map(_english, again.things)]
+    found += [_english(thing) for thing in parts.things if not _of_outline(thing)]
+    return [one for one in found if one.text]
+
+
+def _of_outline(thing: negative.Thing) -> bool:
+    return thing.english.endswith(OUTLINES)
 
 
 def _english(thing: negative.Thing) -> English:

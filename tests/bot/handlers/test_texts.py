@@ -30,6 +30,25 @@ async def test_a_reply_without_a_command_changes_the_drawing(stage: Stage, ada: 
         assert {job.options.outline for job in drawn(running)} == {"none"}
 
 
+async def test_what_a_reply_leaves_out_is_in_the_prompt_no_more(stage: Stage, ada: Person) -> None:
+    """As words, as an option, and together with something new; a new prompt is taken as it is written."""
+    async with styled(stage, ada) as running:
+        await ada.send("/sticker кот в шляпе --seed 42")
+        told = await ada.wait_for("seed 42")
+        for text, prompt, without in (
+            ("без шляпы", "a cat", "a hat"),
+            ("now without the hat", "a cat", "the hat"),
+            ("--no hat", "a cat", "hat"),
+            ("with glasses, without a hat", "a cat with glasses", "a hat"),
+            ("a dog in a hat --no hat", "a dog in a hat", "hat"),
+        ):
+            before = len(drawn(running))
+            await ada.send(text, reply_to=told)
+            await until(lambda before=before: len(drawn(running)) > before)
+            job = drawn(running)[-1]
+            assert (job.prompt, job.options.negative_prompt) == (prompt, without)
+
+
 async def test_small_talk_in_reply_to_a_drawing_is_answered(stage: Stage, ada: Person) -> None:
     """No job is made of it."""
     async with styled(stage, ada) as running:
