@@ -1,4 +1,4 @@
-"""What is said to the bot: taken away from an English prompt, and replies that ask for no drawing."""
+"""What is said to the bot: taken away from an English prompt, and words that ask for no drawing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _END = re.compile(
     re.IGNORECASE,
 )
 
+TALK = (("talk-hello", "talk-hello-words"), ("talk-how", "talk-how-words"), ("talk-help", "talk-help-words"))
+
 
 def without_politeness(text: str) -> str:
     """The prompt without "please", "could you draw" and the like around it. A text of nothing else stays."""
@@ -26,9 +28,25 @@ def without_politeness(text: str) -> str:
 
 
 def small_talk(text: str) -> str | None:
-    """The key of the answer to a reply that asks for no drawing, "thanks!" or "bigger"; None to another reply."""
-    said = re.findall(r"\w+", text.casefold())
-    for key, words in (("reply-thanks", "reply-thanks-words"), ("reply-talk", "reply-talk-words")):
-        if said and any(set(said) <= set(one.TEXTS[words].split()) for one in LANGUAGES.values()):
-            return key
+    """The key of the answer to words that ask for no drawing, "thanks!", "bigger" or "hello"; None to others."""
+    said = re.findall(r"\w+", text.casefold().replace("’", "'").replace("'", ""))
+    if not said:
+        return None
+    for language in LANGUAGES.values():
+        thanks = set(language.TEXTS["talk-thanks-words"].split())
+        beside = set(language.TEXTS["talk-thanks-beside"].split())
+        if thanks & set(said) and set(said) <= thanks | beside:
+            return "talk-thanks"
+        if set(said) <= set(language.TEXTS["talk-changes-words"].split()):
+            return "talk-changes"
+        hello = language.TEXTS["talk-hello-words"].split(", ")
+        for key, words in TALK:
+            if _consist(said, hello, language.TEXTS[words].split(", ")):
+                return key
     return None
+
+
+def _consist(said: list[str], before: list[str], phrases: list[str]) -> bool:
+    """Whether the words are some of the phrases, perhaps with others before them."""
+    first, then = ("|".join(map(re.escape, some)) for some in (before, phrases))
+    return re.fullmatch(rf"(?:(?:{first}) )*(?:(?:{then})(?: |\Z))+", " ".join(said)) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.context import Context
 from bot.errors import Buttons, UserError
+from bot.handlers import undo
 from bot.progress import under_way
 from bot.sample_words import pictures_of
 from bot.tables import jobs, packs, questions, styles
@@ -34,7 +35,8 @@ async def cancel(context: Context) -> None:
         return
     found = await jobs.active_of(context.parts.store, context.person.id)
     if not found:
-        raise UserError("nothing-to-cancel")
+        back = await undo.button(context)
+        raise UserError("nothing-to-cancel-but-undo" if back else "nothing-to-cancel", buttons=back or None)
     if len(found) == 1:
         await _end(context, found[0].id)
         return

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from telegram import Message
 from telegram.ext import filters
 
+from bot.command_words import says
 from bot.context import Context
 from bot.errors import UserError
-from bot.handlers import pack_stickers
+from bot.handlers import pack_stickers, undo
 from bot.handlers import packs as pack_handlers
 from bot.locales import LANGUAGES
-from bot.sample_lines import removals_in_short
+from bot.sample_lines import is_undo, removals_in_short
 from bot.tables import pack_items
 from bot.tables import packs as pack_rows
 from bot.tables.pack_items import Item
 from bot.tables.packs import Pack, PackKind
 
+CANCELS = says("cancel")
 Deed = Callable[[Context, Item, str], Awaitable[None]]
 
 
@@ -98,6 +100,9 @@ async def plain(context: Context) -> None:
 async def _obey(context: Context, pack: Pack, text: str) -> None:
     """Do what the words say. Numbers are those that the person has seen last."""
     text = text.strip().lstrip("/")
+    if is_undo(text) or CANCELS(text):
+        await undo.of_packs(context)
+        return
     if found := _TITLE.fullmatch(text):
         await pack_handlers.retitle(context, pack, found[1], None)
         return

@@ -46,6 +46,8 @@ async def _caption(context: Context, words: str) -> None:
         key = _offer(context, error.key)
         if key is None:
             raise
+        if (talk := small_talk(words)) is not None:
+            raise UserError("talk-else" if talk == "talk-changes" else talk) from error
         if not any(map(str.isalnum, normalise(words))):  # an emoji has a name, "???" says nothing to draw
             raise UserError("sticker-usage") from error
         code = await wishes.put(context.parts.store, context.person.id, words)

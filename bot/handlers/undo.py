@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot import pack_asking
 from bot.context import Context
-from bot.errors import UserError
+from bot.errors import Buttons, UserError
 from bot.handlers import corrections
 from bot.handlers import packs as pack_handlers
 from bot.tables import changes, pack_changes, packs
@@ -21,6 +21,21 @@ async def undo(context: Context) -> None:
         await corrections.take_back(context, of_style)
         return
     await _of_pack(context, of_pack)
+
+
+async def of_packs(context: Context) -> None:
+    """The newest change of packs, in reply to one of them."""
+    if not await _worked_on_before(context):
+        await _of_pack(context, await pack_changes.last(context.parts.store, context.person.id))
+
+
+async def button(context: Context) -> Buttons:
+    """The button, by its key, that takes the newest change back; none if there is no such change."""
+    store, person = context.parts.store, context.person.id
+    of_style, of_pack = await changes.newest(store, person), await pack_changes.last(store, person)
+    if of_style is not None and (of_pack is None or of_pack.at < of_style.made_at):
+        return [[("button-undo", f"undo:{of_style.id}")]]
+    return [[("button-undo", f"packundo:{of_pack.id}")]] if of_pack else []
 
 
 async def pack_pressed(context: Context) -> None:

@@ -792,13 +792,34 @@ TEXTS = {
         "I still wait for an answer to this: press a button below it, or write <i>no</i>. Then send that again."
     ),
     "sticker-ask": "What shall I draw? Write it, like <i>{example_prompt}</i>.",
-    "reply-thanks": "You are welcome! For the next one, send /sticker and what to draw.",
-    "reply-thanks-words": "thanks thank thx ty tysm you so very much",
-    "reply-talk": (
+    "talk-thanks": "You are welcome! For the next one, send /sticker and what to draw.",
+    "talk-thanks-words": "thanks thank thx ty tysm",
+    "talk-thanks-beside": "you so very much a lot bot for that this everything",
+    "talk-hello": (
+        "Hello! I draw stickers: /sticker <i>{example_prompt}</i>. /new teaches me your style, /help tells the rest."
+    ),
+    "talk-hello-words": "hi, hello, hey, hiya, hi there, hello there, good morning, good evening, good afternoon, bot",
+    "talk-how": "Fine, and ready to draw: /sticker <i>{example_prompt}</i>. /status tells what I am doing.",
+    "talk-how-words": (
+        "how are you, how are you doing, how do you do, hows it going, how is it going, whats up, what is up, sup, "
+        "what are you doing"
+    ),
+    "talk-help": (
+        "I learn to draw stickers in your style. Try it: /sticker <i>{example_prompt}</i>. "
+        "/new starts a style of your own, /help tells the rest."
+    ),
+    "talk-help-words": (
+        "what can you do, what do you do, who are you, what are you, are you a bot, how does this work, "
+        "how does it work, how do you work, how do i use you, how do i start, what can i do, what now, what next"
+    ),
+    "talk-else": "Tell me what to draw: /sticker <i>{example_prompt}</i>. My questions are answered by their buttons.",
+    "talk-changes": (
         "I cannot draw that. Reply to the sticker with what should change: <i>with a hat</i>, <i>red outline</i>, "
         "<i>another one</i>."
     ),
-    "reply-talk-words": "yes yeah no nope ok okay k nice bad bigger larger smaller better worse make it a bit much lol",
+    "talk-changes-words": (
+        "yes yeah no nope ok okay k nice bad bigger larger smaller better worse make it a bit much lol"
+    ),
     "sticker-usage": "Tell me what to draw: /sticker <i>{example_prompt}</i>",
     "sticker-only-without": (
         "What shall I draw <i>{words}</i>? Say both, like /sticker {example_prompt} {words}, "
@@ -1008,6 +1029,7 @@ TEXTS = {
     "status-style": "Style <b>{keyword}</b>: {pictures}, {state}.",
     "status-idle": "Nothing is going on. /sticker draws, /train learns.",
     "nothing-to-cancel": "Nothing is going on that could be cancelled.",
+    "nothing-to-cancel-but-undo": "Nothing is going on that could be cancelled. Shall I take your last change back?",
     "cancel-which": "Which one?",
     "cancel-train": "Learning {keyword}",
     "cancel-cutout": "Cutting out {keyword}",

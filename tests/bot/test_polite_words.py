@@ -47,14 +47,29 @@ def test_other_texts_stay(text: str) -> None:
 @pytest.mark.parametrize(
     ("said", "key"),
     [
-        ("Thanks!", "reply-thanks"),
-        ("thank you so much", "reply-thanks"),
-        ("Спасибо большое!", "reply-thanks"),
-        ("ок", "reply-talk"),
-        ("нет", "reply-talk"),
-        ("сделай побольше", "reply-talk"),
-        ("bigger", "reply-talk"),
-        ("Make it bigger.", "reply-talk"),
+        ("Thanks!", "talk-thanks"),
+        ("thank you so much", "talk-thanks"),
+        ("Спасибо большое!", "talk-thanks"),
+        ("ок", "talk-changes"),
+        ("нет", "talk-changes"),
+        ("сделай побольше", "talk-changes"),
+        ("bigger", "talk-changes"),
+        ("Make it bigger.", "talk-changes"),
+        ("Привет!", "talk-hello"),
+        ("Hello there", "talk-hello"),
+        ("Добрый день", "talk-hello"),
+        ("как дела?", "talk-how"),
+        ("Привет, бот! Как дела?", "talk-how"),
+        ("What’s up?", "talk-how"),
+        ("what can you do?", "talk-help"),
+        ("Hi, who are you?", "talk-help"),
+        ("Что ты умеешь?", "talk-help"),
+        ("день", None),
+        ("a hello kitty", None),
+        ("добрый кот", None),
+        ("большое", None),
+        ("you", None),
+        ("a robot says hello", None),
         ("a bigger hat", None),
         ("make it red", None),
         ("no hat", None),
@@ -66,5 +81,5 @@ def test_other_texts_stay(text: str) -> None:
     ],
 )
 def test_small_talk_asks_for_no_drawing(said: str, key: str | None) -> None:
-    """Only if every word of the reply is small talk."""
+    """Only if every word is small talk."""
     assert small_talk(said) == key

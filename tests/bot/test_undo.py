@@ -7,7 +7,7 @@ import pytest
 from bot.playground import Person
 from tests.bot.conftest import Stage
 from tests.bot.styled import captions, item, styled
-from tests.bot.test_pack_changes import packed, quick  # noqa: F401 - a fixture
+from tests.bot.test_pack_changes import ids, packed, quick, shown  # noqa: F401 - a fixture
 from tests.patient_person import PatientPerson
 
 
@@ -97,6 +97,48 @@ async def test_the_same_words_again_are_no_change(stage: Stage, ada: Person) -> 
         await ada.wait_for("Picture 2: zuvix a cat")
         await ada.send("/undo")
         await ada.wait_for("Picture 1: zuvix a fox")
+        assert await captions(running) == ["zuvix a fox", "zuvix a cat"]
+
+
+@pytest.mark.parametrize("word", ["undo", "Отменить!", "отмена", "/packs undo"])
+async def test_in_reply_to_a_shown_pack_its_last_change_is_meant(
+    stage: Stage, ada: Person, word: str
+) -> None:
+    """Also if a style was changed later."""
+    async with packed(stage, ada) as running:
+        before = await ids(ada)
+        view = await shown(ada)
+        await ada.send("move 3 to 1", reply_to=view)
+        await ada.wait_for("is number 1 now")
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.album([item(1, "a fox"), item(2, "a cat")])
+        await ada.wait_for("2 in all")
+        await ada.send("-2")
+        await ada.wait_for("Removed: 2")
+        await ada.send(word, reply_to=None if word.startswith("/") else view)
+        await ada.wait_for("is number 3 of")
+        assert await ids(ada) == before
+        assert await captions(running) == ["zuvix a fox"]
+
+
+async def test_cancel_offers_the_last_change_where_nothing_goes_on(stage: Stage, ada: Person) -> None:
+    """Whatever it is of; one press takes it back."""
+    async with packed(stage, ada, 1) as running:
+        await ada.send("/cancel")
+        await ada.press(await ada.wait_for("Nothing is going on"), "packundo:")
+        await ada.wait_for("the sticker is out of")
+        await ada.send("cancel")
+        assert not (await ada.wait_for("Nothing is going on")).buttons
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.album([item(1, "a fox"), item(2, "a cat")])
+        await ada.wait_for("2 in all")
+        await ada.send("-1")
+        await ada.wait_for("Removed: 1")
+        await ada.send("отмена")
+        await ada.press(await ada.wait_for("Shall I take your last change back?"), "undo:")
+        await ada.wait_for("Back again: 1")
         assert await captions(running) == ["zuvix a fox", "zuvix a cat"]
 
 

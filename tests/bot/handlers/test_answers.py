@@ -105,7 +105,7 @@ async def test_what_cannot_be_undone_can_be_left(stage: Stage, anya: Person, com
         await anya.press(await anya.wait_for(lambda m: m.button("Удалить") is not None), "Удалить")
         await anya.wait_for(lambda m: re.search("удал[её]н", m.text) is not None)
         await anya.send("отмена")
-        assert "Отменять нечего" in (await anya.wait_for()).text
+        assert "останавливать нечего" in (await anya.wait_for()).text
 
 
 async def test_the_word_for_cancel_takes_nothing_back(stage: Stage, anya: Person) -> None:
@@ -116,7 +116,7 @@ async def test_the_word_for_cancel_takes_nothing_back(stage: Stage, anya: Person
         await anya.wait_for("Картинка 1:")
         for word in ("отмена", "Отмена!", "остановить"):
             await anya.send(word)
-            assert "Отменять нечего" in (await anya.wait_for()).text
+            assert "останавливать нечего" in (await anya.wait_for()).text
         assert await captions_of(running) == ["zuvix a fox"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.playground import Person
 from lora.jobs import Draw
 from tests.bot.conftest import Running, Stage
+from tests.bot.fake_engine import picture
 from tests.bot.styled import styled
 from tests.waiting import until_async as until
 
@@ -60,6 +61,31 @@ async def test_small_talk_in_reply_to_a_drawing_is_answered(stage: Stage, ada: P
         await ada.send("bigger", reply_to=told)
         await ada.wait_for("I cannot draw that")
         assert len(drawn(running)) == jobs
+
+
+async def test_small_talk_alone_is_answered(stage: Stage, ada: Person) -> None:
+    """With a style and without one; it is not offered as a drawing. Where a picture waits for words, it is these."""
+    said = (
+        ("привет", "Hello! I draw stickers"),
+        ("как дела?", "ready to draw"),
+        ("спасибо", "You are welcome"),
+        ("thank you!", "You are welcome"),
+        ("what can you do?", "I learn to draw stickers"),
+        ("ok", "Tell me what to draw"),
+    )
+    async with stage.bot() as running:
+        for style in ("", "zuvix"):
+            if style:
+                await ada.send(f"/new {style}")
+                await ada.wait_for("zuvix is open")
+            for text, answer in said:
+                await ada.send(text)
+                assert not (await ada.wait_for(answer)).buttons
+        await ada.send_picture(picture(128, 128, 1), as_="document")
+        await ada.wait_for("1 in all")
+        await ada.send("hello")
+        await ada.wait_for("Picture 1: zuvix hello")
+        assert not drawn(running)
 
 
 async def test_options_alone_change_the_newest_drawing(stage: Stage, ada: Person) -> None:
