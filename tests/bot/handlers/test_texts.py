@@ -45,7 +45,7 @@ async def test_what_a_reply_leaves_out_is_in_the_prompt_no_more(stage: Stage, ad
         ):
             before = len(drawn(running))
             await ada.send(text, reply_to=told)
-            await until(lambda before=before: len(drawn(running)) > before)
+            await until(lambda before=before: len(drawn(running)) > before)  # type: ignore[misc]
             job = drawn(running)[-1]
             assert (job.prompt, job.options.negative_prompt) == (prompt, without)
 
