@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -275,7 +276,19 @@ async def active_of(store: Store, person: int) -> list[Job]:
     rows = await store.rows(
         "SELECT * FROM job WHERE person = ? AND state IN (?, ?) ORDER BY id", person, *ACTIVE
     )
-    return [of_row(row) for row in rows]
+    return await _named_today(store, [of_row(row) for row in rows])
+
+
+async def _named_today(store: Store, found: Sequence[Job]) -> list[Job]:
+    """The jobs; trainings and cut-outs with the keywords that their styles have now.
+
+    The row of a training keeps the one that its adapter learns. A draw's is changed with its style's.
+    """
+    named = [job for job in found if job.kind != JobKind.DRAW and job.style is not None]
+    keywords = {
+        job.style: await store.value("SELECT keyword FROM style WHERE id = ?", job.style) for job in named
+    }
+    return [replace(job, keyword=keywords[job.style]) if keywords.get(job.style) else job for job in found]
 
 
 async def trains(store: Store, style: int) -> bool:
@@ -301,7 +314,7 @@ async def to_tell(store: Store, person: int) -> list[Job]:
         " WHERE person = ? AND told = 0 AND NOT blocked ORDER BY job.id",
         person,
     )
-    return [of_row(row) for row in rows]
+    return await _named_today(store, [of_row(row) for row in rows])
 
 
 async def people_with_news(store: Store) -> list[int]:

@@ -33,6 +33,29 @@ async def test_a_training_is_one_message_and_its_end_another(stage: Stage, ada: 
         assert ada.heard(since)[0].text == "✓ I have learned zuvix."
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_style_that_is_renamed_meanwhile(stage: Stage, ada: Person, fails: bool) -> None:
+    """Its training's messages have the new name, at work, at the end and in /status; the adapter learns the old one."""
+    engine = held()
+    async with ready_to_train(stage, ada, engine) as running:
+        since = ada.seq
+        await ada.send("/train")
+        await until(lambda: engine.jobs)
+        await ada.send("/rename bomux")
+        await ada.wait_for("zuvix is called bomux now")
+        await ada.wait_for("Learning bomux from 5 pictures", since=since)
+        await ada.send("/status")
+        await ada.wait_for(lambda m: "Style bomux" in m.text and "Learning bomux" in m.text)
+        if fails:
+            engine.say(Failed(job=1, attempt=1, code="not-a-number"))
+            await ada.wait_for("could not learn bomux")
+            return
+        engine.go.set()
+        await ada.wait_for("Your style bomux is ready", since=since)
+        assert "✓ I have learned bomux." in [message.text for message in ada.heard(since)]
+        assert await running.parts.store.value("SELECT keyword FROM job") == "zuvix"
+
+
 async def test_people_in_line_read_their_place(stage: Stage, ada: Person) -> None:
     """One training at a time; draws go before it."""
     engine = held()
