@@ -126,13 +126,16 @@ def _state(run: Run, step: int) -> bytes:
 def restore(run: Run, state: bytes) -> int:
     """Load weights, optimizer and EMA from a state file; returns the number of steps done.
 
-    Raises JobError bad-adapter if the file is damaged, or if its fingerprint differs; the error names what differs.
+    Raises JobError bad-adapter if the file is damaged, if its fingerprint differs (the error names what differs), or if
+    it is of a later step than the training's last one.
     """
     metadata = adapter_file.read_header(state)
     _check_fingerprint(run, metadata)
     try:
-        tensors = load(state)
         step = steps_done(metadata)
+        if later := _too_late(step, run.plan):
+            raise JobError("bad-adapter", later)
+        tensors = load(state)
         for key, weight in lora_layers.weights_of(run.base, run.adapter).items():
             _restore_weight(run, key, weight, tensors, step)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -146,6 +149,13 @@ def steps_done(metadata: Mapping[str, str]) -> int:
     if not 0 <= step <= MOST_STEPS:
         raise ValueError(f"step {step}")
     return step
+
+
+def _too_late(step: int, plan: Plan) -> str | None:
+    """Why a state of this step cannot be resumed with so few steps, as a text for a person."""
+    return (
+        f"it is of step {step}, and this training ends with step {plan.steps}" if step > plan.steps else None
+    )
 
 
 def _restore_weight(run: Run, key: str, weight: Tensor, tensors: dict[str, Tensor], step: int) -> None:
@@ -171,12 +181,19 @@ def _check_fingerprint(run: Run, metadata: dict[str, str]) -> None:
 def differences_from_default_plan(state: bytes, base: Base, job: Train) -> list[str]:
     """In what a state's training differs from one that ``job`` would start now, as texts for a person.
 
-    It differs, for example, if an update has changed a default. ``random_flip`` is not compared: it is decided for
-    each training (see ``used_random_flip``). Raises JobError bad-adapter.
+    It differs, for example, if an update has changed a default, or if there are fewer steps now than are done.
+    ``random_flip`` is not compared: it is decided for each training (see ``used_random_flip``). Raises JobError
+    bad-adapter.
     """
-    stored = _stored_fingerprint(adapter_file.read_header(state))
-    current = fingerprint(base, job, make_plan(base, job.settings, samples=len(job.samples)))
-    return differences(stored, {**current, "random_flip": stored.get("random_flip")})
+    metadata = adapter_file.read_header(state)
+    stored = _stored_fingerprint(metadata)
+    plan = make_plan(base, job.settings, samples=len(job.samples))
+    try:
+        later = _too_late(steps_done(metadata), plan)
+    except (KeyError, ValueError) as error:
+        raise JobError("bad-adapter", "the checkpoint to go on from is damaged") from error
+    current = {**fingerprint(base, job, plan), "random_flip": stored.get("random_flip")}
+    return [*differences(stored, current), *([later] if later else [])]
 
 
 def used_random_flip(state: bytes) -> bool:

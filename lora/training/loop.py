@@ -50,7 +50,7 @@ def train(
     The base's own weights never change. The adapter and the optimizer are float32 whatever the base is. Every process
     gives the same events. Once ``halt`` is set in one of them, the training ends after the running step, or after the
     steps that are queued: with a Checkpoint, and without Trained. Raises JobError: bad-picture, caption-too-long,
-    not-a-number, bad-adapter (the state to resume from is damaged or of another training).
+    not-a-number, bad-adapter (the state to resume from is damaged, of another training, or of a step after the last).
     """
     # The samples: pictures, captions, background.
     plan = plan or make_plan(base, job.settings, samples=len(job.samples))

@@ -134,7 +134,7 @@ def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
     assert main(["train", *flags]) == 0
 
 
-@pytest.mark.parametrize("case", ["rank", "samples", "base", "cut off", "garbage"])
+@pytest.mark.parametrize("case", ["rank", "samples", "base", "fewer steps", "cut off", "garbage"])
 def test_a_resume_from_elsewhere_is_refused(
     case: str,
     flags: list[str],
@@ -153,6 +153,8 @@ def test_a_resume_from_elsewhere_is_refused(
         again, wanted = [*again, "--max_train_samples=5"], "other samples"
     if case == "base":
         again, wanted = [*again, f"--pretrained_model_name_or_path={other_folder}"], "other base"
+    if case == "fewer steps":
+        again, wanted = [*again, "--max_train_steps=2"], "it is of step 4, and this training ends with step 2"
     if case == "cut off":
         state.write_bytes(state.read_bytes()[:-100])
         wanted = "damaged"

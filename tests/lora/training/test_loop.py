@@ -1,6 +1,7 @@
 """A LoRA really trains: the loss falls, the base does not change, a resume is exact, errors are raised."""
 
 import io
+import json
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained, Tr
 from lora.models import graphs
 from lora.models.base_model import Base
 from lora.training import loop
-from lora.training.checkpoints import Run
+from lora.training.checkpoints import Run, differences_from_default_plan
 from lora.training.loss import EncodedSamples, denoising_loss, sample_indices
 from lora.training.lr_schedules import SCHEDULES, lr_multiplier
 from lora.training.plan import Plan, make_plan
@@ -268,6 +269,25 @@ def test_the_state_of_another_training_is_refused(
         list(loop.train(base, jobs[case]))
     assert refused.value.code == "bad-adapter"
     assert "train-1-1" not in base.unet.peft_config
+
+
+def test_a_state_of_a_later_step_than_the_last_is_refused(
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object]
+) -> None:
+    """With fewer steps than are done there is nothing to train, and no adapter of that step to give."""
+    plan = replace(make_plan(base, SETTINGS, samples=6), schedule="constant")
+    shorter = replace(plan, steps=40)
+    state = checkpoints(iter(trained))[60].state
+    header = read_header(state)
+    header["training"] = json.dumps(json.loads(header["training"]) | plan.fixed)
+    state = adapter_file.to_bytes(load(state), header)
+    assert [type(event) for event in loop.train(base, job(samples, resume=state), plan)][-1] is Trained
+    with pytest.raises(JobError) as refused:
+        list(loop.train(base, job(samples, resume=state), shorter))
+    why = "it is of step 60, and this training ends with step 40"
+    assert why in refused.value.detail
+    fewer = job(samples, settings=replace(SETTINGS, steps=40))
+    assert why in differences_from_default_plan(state, base, fewer), "a worker begins anew"
 
 
 @pytest.mark.parametrize("case", ["step", "deep", "one value", "half"])
