@@ -61,8 +61,8 @@ class PackSource:
         return Contents(title=found.title, items=items)
 
     async def picture(self, item: Item) -> bytes:
-        """A sticker's file."""
-        return await self._sender.download(self._import.person, item.file_id)
+        """A sticker's file. Raises UserError."""
+        return await self._sender.sent_file(self._import.person, item.file_id)
 
 
 class ZipSource:
@@ -102,10 +102,7 @@ class ZipSource:
 
     async def _opened(self) -> ZipFolder:
         if self._zip is None:
-            try:
-                data = await self._sender.download(self._import.person, self._import.source)
-            except BadRequest as error:
-                raise UserError("picture-gone") from error
+            data = await self._sender.sent_file(self._import.person, self._import.source)
             try:
                 self._zip = await asyncio.to_thread(ZipFolder, data)
             except ZipError as error:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from telegram.error import BadRequest, Forbidden
+from telegram.error import Forbidden
 
 from bot import captioning, import_words
 from bot.blobs import Blobs
@@ -157,11 +157,7 @@ class Imports:
         await imports.settle(self._store, imported.id, item.position, outcome)
 
     async def _fetch(self, item: Item, source: Source) -> Checked:
-        try:
-            data = await source.picture(item)
-        except BadRequest as error:
-            raise UserError("picture-gone") from error
-        return await self._intake.checked(data, item.moves)
+        return await self._intake.checked(await source.picture(item), item.moves)
 
     async def _keep(self, imported: Import, style: Style, item: Item, data: bytes) -> None:
         """The sample, its caption, what takes it back, and the outcome: together or not at all."""

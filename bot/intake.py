@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from telegram.error import BadRequest
-
 from bot import captioning, quotas
 from bot.blobs import Blobs
 from bot.config import Quotas
@@ -148,13 +146,7 @@ class Intake:
         """The picture, if it can be used."""
         if offer.bytes > pictures.MAX_BYTES:
             raise UserError("picture-too-many-bytes")
-        try:
-            data = await self._sender.download(person, offer.file_id)
-        except BadRequest as error:
-            if "too big" in str(error).lower():
-                raise UserError("picture-too-many-bytes") from error
-            raise UserError("picture-gone") from error
-        return await self.checked(data, offer.moves)
+        return await self.checked(await self._sender.sent_file(person, offer.file_id), offer.moves)
 
     async def checked(self, data: bytes, moves: str = "") -> Checked:
         """The file, if it is a picture that can be used; of one that moves, a still picture. Raises UserError."""

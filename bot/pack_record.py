@@ -146,8 +146,11 @@ class PackRecord:
         return small
 
     async def shows(self, item: Item, data: bytes) -> bool:
-        """Whether a sticker of a set shows this picture."""
-        theirs = await self._sender.download(item.person, item.file_id)
+        """Whether a sticker of a set shows this picture. False also if Telegram does not give its file."""
+        try:
+            theirs = await self._sender.download(item.person, item.file_id)
+        except BadRequest:
+            return False
         return await asyncio.to_thread(same_picture, data, theirs)
 
     async def _record(self, pack: Pack, found: StickerSet) -> list[Item]:

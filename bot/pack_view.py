@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from telegram.error import BadRequest
+
 from bot.errors import Buttons
 from bot.pack_record import PackRecord
 from bot.sender import Sender
@@ -57,13 +59,19 @@ class PackView:
         return View(picture=await self.sheet(shown), caption=caption, buttons=buttons)
 
     async def sheet(self, items: list[Item]) -> bytes:
-        """The stickers as a JPEG, each with its number and search words."""
-        pictures = await asyncio.gather(*map(self._record.picture, items))
+        """The stickers as a JPEG, each with its number and search words; a grey square for a lost file."""
+        pictures = await asyncio.gather(*map(self._picture, items))
         entries = [
             Entry(number=item.number, picture=picture, caption=", ".join(item.keywords or ()))
             for item, picture in zip(items, pictures, strict=True)
         ]
         return await asyncio.to_thread(sample_sheet, entries)
+
+    async def _picture(self, item: Item) -> bytes:
+        try:
+            return await self._record.picture(item)
+        except BadRequest:  # Telegram does not give the file
+            return b""
 
     async def send(self, person: int, view: View, over: int | None = None) -> None:
         """Show it: in place of the message ``over`` if that can be edited, else as a new message."""

@@ -24,7 +24,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot import start_links
-from bot.errors import Buttons
+from bot.errors import Buttons, UserError
 from bot.rate_limit import RateLimiter
 from bot.words import fitted
 
@@ -259,7 +259,7 @@ class Sender:
         return f"https://t.me/{self.username}?start={parameter}"
 
     async def download(self, person: int, file_id: str) -> bytes:
-        """The bytes of a file that somebody sent, at most 20 MB. Raises Held while Telegram asks to wait."""
+        """The bytes of a file, at most 20 MB. Raises Held while Telegram asks to wait, and BadRequest."""
 
         async def fetch() -> bytes:
             file = await self._bot.get_file(file_id)
@@ -269,6 +269,13 @@ class Sender:
             return data
 
         return await self._paced.at_once(person, "getFile", fetch)
+
+    async def sent_file(self, person: int, file_id: str, *, too_big: str = "picture-too-many-bytes") -> bytes:
+        """As ``download``. Raises UserError if Telegram does not give the file: no further try gets it."""
+        try:
+            return await self.download(person, file_id)
+        except BadRequest as error:
+            raise UserError(too_big if "too big" in str(error).lower() else "picture-gone") from error
 
     async def sticker_set(self, person: int, name: str) -> StickerSet:
         """A sticker set by its name, whoever made it. Raises Held, and BadRequest if there is none."""

@@ -6,7 +6,6 @@ import asyncio
 import re
 
 from telegram import Message
-from telegram.error import BadRequest
 from telegram.ext import filters
 
 from bot import quotas
@@ -51,7 +50,8 @@ async def take(context: Context) -> None:
         raise UserError("adapter-too-many-bytes")
     await quotas.check_style(context)
     await quotas.check_adapter(context, file.file_size or 0)
-    data = await _fetch(context, file.file_id)
+    async with without_slot():
+        data = await parts.sender.sent_file(context.person.id, file.file_id, too_big="adapter-too-many-bytes")
     try:
         about = await asyncio.to_thread(fit.check, data, parts.dispatch.layers)
     except BadAdapter as error:
@@ -78,16 +78,6 @@ async def take(context: Context) -> None:
 async def pickle(context: Context) -> None:
     """Weights in a form that may hold a program: never read."""
     raise UserError("adapter-pickle")
-
-
-async def _fetch(context: Context, file_id: str) -> bytes:
-    try:
-        async with without_slot():
-            return await context.parts.sender.download(context.person.id, file_id)
-    except BadRequest as error:
-        if "too big" in str(error).lower():
-            raise UserError("adapter-too-many-bytes") from error
-        raise
 
 
 async def _keyword(context: Context, about: About) -> str:

@@ -408,6 +408,23 @@ async def test_what_the_owner_does_elsewhere_is_seen(stage: Stage, ada: Person) 
         await ada.wait_for("You have no pack yet")
 
 
+async def test_a_page_with_a_sticker_that_cannot_be_downloaded(
+    stage: Stage, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is shown without that one's picture."""
+    async with packed(stage, ada, 1) as running:
+        (pack,) = await ada.packs()
+        theirs = InputSticker(sticker(77), ["🎩"], "static")
+        await running.parts.packs.record.bot.add_sticker_to_set(ada.id, pack["name"], theirs)
+        refused = stage.playground.faults.add(
+            Fault(method="getFile", error=(400, "Bad Request: wrong file_id"), times=9)
+        )
+        view = await shown(ada)
+        assert view.button("2") is not None
+        assert refused.times < 9
+    assert "crash" not in caplog.text
+
+
 METHODS = {
     "setStickerPositionInSet": "move 3 to 1",
     "setStickerEmojiList": "emoji 1 🐙",

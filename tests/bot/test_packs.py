@@ -275,6 +275,21 @@ async def test_an_unheard_addition_is_found_by_its_picture(stage: Stage, ada: Pe
         assert len((await ada.pack(pack["name"]))["stickers"]) == 2
 
 
+async def test_a_sticker_that_cannot_be_downloaded_shows_nothing(stage: Stage, ada: Person) -> None:
+    """The pack is not taken for gone: what was not seen in it is added once more, which changes nothing."""
+    async with drawn(stage, ada, 2):
+        first, second = [m for m in ada.messages if m.kind == "sticker"]
+        await ada.press(first, "add:")
+        await ada.wait_for("1 sticker added")
+        stage.playground.faults.add(Fault(method="addStickerToSet", drop=True))
+        refused = stage.playground.faults.add(Fault(method="file", error=(404, "Not Found"), times=99))
+        await ada.press(second, "add:")
+        await ada.wait_for("1 sticker added")
+        assert refused.times < 99
+        (pack,) = await ada.packs()
+        assert len((await ada.pack(pack["name"]))["stickers"]) == 2
+
+
 async def test_a_lost_file_fails_alone(stage: Stage, ada: Person) -> None:
     """Its person reads that it was not taken; the other one is in."""
     async with drawn(stage, ada, 2) as running:

@@ -116,6 +116,20 @@ async def test_an_unsafe_zip_is_refused_with_its_reason(
         assert await kept(running) == []
 
 
+@pytest.mark.parametrize(
+    ("description", "told"),
+    [("wrong file_id", "Telegram does not have that file any more"), ("file is too big", "over 20 MB")],
+)
+async def test_a_zip_that_telegram_does_not_give(
+    stage: Stage, ada: Person, description: str, told: str
+) -> None:
+    """The reason is told."""
+    async with styled(stage, ada):
+        stage.playground.faults.add(Fault(method="getFile", error=(400, f"Bad Request: {description}")))
+        await send(ada, packed({"a.png": drawing(1)}))
+        await ada.wait_for(told)
+
+
 async def test_a_zip_before_the_first_style_waits_for_it(stage: Stage, ada: Person) -> None:
     """As pictures do."""
     async with stage.bot() as running:

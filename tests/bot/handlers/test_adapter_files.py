@@ -7,7 +7,7 @@ import json
 import pytest
 from safetensors.torch import load, save
 
-from bot.playground import Person
+from bot.playground import Fault, Person
 from bot.ready_style import FILE
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
@@ -94,6 +94,31 @@ async def test_files_that_are_no_style(stage: Stage, ada: Person, engine: FakeEn
             await ada.wait_for(told)
         assert await running.parts.store.value("SELECT count(*) FROM style") == 0
         assert stored_files(stage) == []
+
+
+@pytest.mark.parametrize(
+    ("description", "told"),
+    [
+        ("wrong file_id", "Telegram does not have that file any more"),
+        ("file is too big", "A LoRA of a lower rank"),
+    ],
+)
+async def test_a_file_that_telegram_does_not_give(
+    stage: Stage,
+    ada: Person,
+    engine: FakeEngine,
+    caplog: pytest.LogCaptureFixture,
+    description: str,
+    told: str,
+) -> None:
+    """It is told at once; no further try would get it."""
+    async with stage.bot(engine):
+        await ada.send("/start")
+        await ada.wait_for("Hello")
+        stage.playground.faults.add(Fault(method="getFile", error=(400, f"Bad Request: {description}")))
+        await send(ada, FILE.read_bytes())
+        await ada.wait_for(told)
+    assert "crash" not in caplog.text
 
 
 async def test_of_another_base_and_before_a_worker_is_ready(stage: Stage, ada: Person) -> None:
