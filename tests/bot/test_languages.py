@@ -17,7 +17,7 @@ from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import picture, sticker
 
 CAPTIONS = {
-    "рыжая лиса машет лапой": "zuvix a red fox waving a paw",
+    "рыжая лиса машет лапой": "zuvix an orange fox waving a paw",
     "грустная пицца": "zuvix a sad pizza",
     "кот-космонавт": "zuvix a cat astronaut",
     "ёжик в тумане": "zuvix a hedgehog in fog",
@@ -64,7 +64,7 @@ async def test_a_whole_visit_in_russian(stage: Stage, liza: Person) -> None:
         await liza.wait_for("0 картинок мне мало, чтобы научиться: нужно хотя бы 5")
         items = list(CAPTIONS)
         await liza.send_picture(picture(128, 100, 0), caption=items[0], as_="document")
-        told = await liza.wait_for("Картинка 1: zuvix a red fox waving a paw (это «рыжая лиса машет лапой»)")
+        told = await liza.wait_for("Картинка 1: zuvix an orange fox waving a paw (это «рыжая лиса машет лапой»)")
         assert "1 новая картинка, всего 1" in told.text
         assert "Ещё 4 картинки — и можно /train" in told.text
         await liza.album([Picture(data=picture(128, 100, n), as_="document") for n in (1, 2)])
@@ -254,7 +254,7 @@ def test_the_keyword_is_no_word_to_translate() -> None:
     for written in ("zuvix einen roten Fuchs", "einen roten ZUVIX Fuchs"):
         assert in_english(written, "zuvix", "de") == English(text="a red fox", original=written)
     assert in_english("zuvix рыжая\n лиса", "zuvix", "ru") == English(
-        text="a red fox", original="zuvix рыжая лиса"
+        text="an orange fox", original="zuvix рыжая лиса"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from lora.data.translation import Translation
 from lora.data.translation.grammar import Word, sentence
@@ -13,6 +14,7 @@ from lora.data.translation.stems import fold, is_word, tokens
 PARTICIPLE = re.compile(
     r"[ущюяа]щ(ий|ая|ее|ие|его|ей|ую|им|ем|их|ими|ему)(ся)?$|вш(ий|ая|ее|ие|его|ей|ую|им|ем)(ся)?$"
 )
+NOMINATIVE_PARTICIPLE = re.compile("(щ|вш)(ий|ая|ее|ие)(ся)?$")
 # Endings that make a word small, and what may stand in their place: "слоник" is "слон".
 DIMINUTIVES = {
     "ru": (("очка", "ка"), ("ечка", "ка"), ("ушка", "а"), ("юшка", "я"), ("ышко", "о"), ("енок", ""), ("онок", ""),
@@ -65,9 +67,25 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
             ):
                 unknown.append(token)
             found = [word]
+        else:
+            unknown += [word.source for word in found if word.kind == "foreign"]
         words += [word for word in found if word.kind != "dropped"]
         left = left[used:]
-    return words, unknown
+    return _governed(words), unknown
+
+
+def _governed(words: list[Word]) -> list[Word]:
+    """The words with participles as verbs where they stand behind their noun: "зайка, обнимающий морковку"."""
+    found: list[Word] = []
+    for i, word in enumerate(words):
+        before = words[i - 1] if i else None
+        behind = words[i + 1] if i + 1 < len(words) else None
+        if NOMINATIVE_PARTICIPLE.search(word.source) and before and word.english.endswith("ing"):
+            governs = behind is not None and behind.kind not in ("mark", "verb")
+            if before.english == "," or (before.kind == "noun" and governs):
+                word = replace(word, kind="verb")
+        found.append(word)
+    return found
 
 
 def longest(left: list[str], language: str) -> tuple[int, list[Word]]:
@@ -79,9 +97,32 @@ def longest(left: list[str], language: str) -> tuple[int, list[Word]]:
         if len(piece) < count or set(piece[1::2]) - {" "}:
             continue
         phrase = fold("".join(piece))
-        if entry := lexicon(language).find(phrase):
+        entry = lexicon(language).find(phrase)
+        if entry and (count == 1 or entry.by_hand or not _parted_by_hand(left, count, language)):
             return count, [_word(entry, phrase, language)]
     return 1, _taken_apart(fold(left[0]), language)
+
+
+def _parted_by_hand(left: list[str], count: int, language: str) -> bool:
+    """Whether a phrase of the table says less than the hand-made words do.
+
+    A hand-made phrase begins in it ("кот в шоке" has "в шоке"), or it has a verb and all its words are hand-made ones.
+    """
+    if language != "ru":
+        return False
+    words, phrases = lexicon(language), range(2 * LONGEST - 1, 1, -2)
+    for place in range(2, count, 2):
+        found = (
+            words.find(fold("".join(left[place : place + length])))
+            for length in phrases
+            if len(left) >= place + length > count - 1
+            and not set(left[place + 1 : place + length : 2]) - {" "}
+        )
+        if any(entry and entry.by_hand for entry in found):
+            return True
+    parts = [words.find(fold(token)) for token in left[:count:2]]
+    by_hand = all(entry and entry.by_hand for entry in parts)
+    return by_hand and any(entry and entry.kind == "verb" for entry in parts)
 
 
 def _word(entry: Entry, phrase: str, language: str) -> Word:
@@ -93,32 +134,42 @@ def _word(entry: Entry, phrase: str, language: str) -> Word:
 
 
 def _taken_apart(word: str, language: str) -> list[Word]:
-    """A word that is in no table: joined by dashes, a diminutive, or two German words written as one."""
+    """A word that is in no table: joined by dashes, misspelt, a diminutive, or two German words written as one."""
     words = lexicon(language)
-    if "-" in word:
-        found = [words.find(part) for part in word.split("-")]
-        if all(found):
-            return [
-                _word(entry, part, language)
-                for entry, part in zip(found, word.split("-"), strict=True)
-                if entry
-            ]
+    if "-" in word and (joined := _joined(word, language)):
+        return joined
+    if alike := words.find_alike(word):
+        return [_word(alike, word, language)]
     for ending, instead in DIMINUTIVES.get(language, ()):
-        for short in _shorter(word, ending, instead):
-            if len(short) >= 3 and (entry := words.find(short)) and entry.kind == "noun":
-                return [Word(english=entry.english, kind="noun", source=word, base=word)]
+        for short, base in _shorter(word, ending, instead):
+            if len(short) >= LEAST_PART and (entry := words.find_form(short)) and entry.kind == "noun":
+                return [Word(english=entry.english, kind="noun", source=word, base=base)]
     return _compound(word) if language == "de" else []
 
 
-def _shorter(word: str, ending: str, instead: str) -> list[str]:
-    """The word without a diminutive ending; also with the hard consonant that Russian softens before it."""
+def _joined(word: str, language: str) -> list[Word]:
+    """The parts of a word with dashes, if one is known: "кот-бариста". Others stay as they are."""
+    parts = word.split("-")
+    found = [longest([part], language)[1] for part in parts]
+    if not any(found):
+        return []
+    kept = ([Word(english=part, kind="foreign", source=part)] for part in parts)
+    return [one for known, other in zip(found, kept, strict=True) for one in known or other]
+
+
+def _shorter(word: str, ending: str, instead: str) -> list[tuple[str, str]]:
+    """The word without a diminutive ending; also with the hard consonant that Russian softens before it.
+
+    Beside it stands the diminutive as a dictionary has it.
+    """
     for inflected in ("", *("аоуеиыя" if ending[-1] not in "ао" else "иеуы")):
         whole = ending[:-1] + inflected if inflected and ending[-1] in "ао" else ending + inflected
         if word.endswith(whole):
             root = word[: -len(whole)]
-            return [root + instead] + (
-                [root[:-1] + SOFTENED[root[-1]] + instead] if root[-1:] in SOFTENED else []
-            )
+            roots = [root]
+            if root[-1:] in SOFTENED:
+                roots.append(root[:-1] + SOFTENED[root[-1]])
+            return [(one + instead, root + ending) for one in roots]
     return []
 
 

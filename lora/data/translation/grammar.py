@@ -25,7 +25,15 @@ GENITIVE = (
     "lt",
     "el",
 )  # a second noun in another case is "of"
-RANK = {"determiner": 0, "number": 1, "foreign": 2, "size": 4, "colour": 6, "material": 7}  # others: 3
+RANK = {
+    "determiner": 0,
+    "number": 1,
+    "foreign": 2,
+    "size": 4,
+    "colour": 6,
+    "hair": 6,
+    "material": 7,
+}  # others: 3
 UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
 # After these the same Russian form may be of one thing.
 OBLIQUE = ("from", "without", "by", "for", "around", "in the middle of", "to", "about", "no")
@@ -33,6 +41,12 @@ OBLIQUE = ("from", "without", "by", "for", "around", "in the middle of", "to", "
 PLURALS_IN_A = frozenset(
     ("города", "поезда", "леса", "острова", "паруса", "рога", "глаза", "луга", "колокола", "снега", "тополя")
 )
+# English verbs without "ing": those that end in e, those that look so, and those with a doubled consonant
+WITH_E = re.compile(
+    "(^|[^aeiou])[aeiou][^aeiouwxy]$|[aeiouns]c$|[^aeious][aeiou]?[vuzg]$|[^aeioulsw]l$|(b|re)ath$"
+)
+WITHOUT_E = re.compile("[aeiou].*(en|er|on|it|el)$|[gnw]g$|[aeiou]y$")
+DOUBLED = re.compile("([bdgmnpt])\\1$")
 VOWEL = re.compile(r"(?!uni|use|uku|ute|eu|one)[aeiou]|hour|honest", re.IGNORECASE)
 
 
@@ -67,7 +81,8 @@ def sentence(words: list[Word], language: str, before: str = "") -> str:
         if word.kind in NOMINAL:
             chunk.append(word)
             continue
-        parts += [_phrase(chunk, language, before), word.english]
+        follows = word.kind == "verb" and not chunk and before.endswith(" to")
+        parts += [_phrase(chunk, language, before), _infinitive(word.english) if follows else word.english]
         chunk, before = [], word.english
     parts.append(_phrase(chunk, language, before))
     text = " ".join(part for part in parts if part)
@@ -86,6 +101,19 @@ def plural_of(noun: str) -> str:
     else:
         last = last[:-1] + "ies" if re.search(r"[^aeiou]y$", last) else last + "s"
     return f"{head} {last}".strip()
+
+
+def _infinitive(doing: str) -> str:
+    """ "get up" of "getting up", "dance" of "dancing"."""
+    first, _, rest = doing.partition(" ")
+    bare = first.removesuffix("ing")
+    if bare in ("ly", "dy", "ty"):
+        bare = bare[0] + "ie"
+    elif bare != first and WITH_E.search(bare) and not WITHOUT_E.search(bare):
+        bare += "e"
+    elif bare != first and DOUBLED.search(bare):
+        bare = bare[:-1]
+    return f"{bare} {rest}".strip()
 
 
 def is_plural(word: str) -> bool:
@@ -163,7 +191,9 @@ def _described(noun: _Noun) -> str:
     front = sorted(noun.front, key=lambda word: RANK.get(word.kind, 3))
     name = noun.word.english
     is_one = noun.plural and not ends_like_plural(name)
-    return " ".join([*(word.english for word in front), plural_of(name) if is_one else name])
+    haired = name.split()[-1] in english_lists()["people"]
+    said = (f"{word.english}-haired" if haired and word.kind == "hair" else word.english for word in front)
+    return " ".join([*said, plural_of(name) if is_one else name])
 
 
 def _with_article(noun: _Noun) -> str:
@@ -248,5 +278,7 @@ def _west_slavic_plural(source: str, base: str, language: str, *, oblique: bool)
 
 
 def _with_vowel(base: str) -> str:
-    """A pattern of the genitive plural with a vowel that the singular lacks: "кошек" of "кошка"."""
+    """A pattern of the genitive plural with a vowel that the singular lacks: "кошек" of "кошка", but not "шее"."""
+    if base[-2:-1] in "аеиоуыэюя":
+        return re.escape(base[:-1])
     return f"{re.escape(base[:-2].removesuffix('ь'))}[оеё]{re.escape(base[-2])}"

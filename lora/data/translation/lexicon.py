@@ -13,14 +13,16 @@ from pathlib import Path
 
 from lora.data.translation import table
 from lora.data.translation.plurals import WEST_SLAVIC, is_plural_of, looks_plural, russian_neuters
-from lora.data.translation.stems import fold, stem, stems
+from lora.data.translation.stems import fold, sound, stem, stems
 
 WORDS = Path(__file__).parent / "words"
 LONGEST = 4  # words of a phrase that is looked up as one
-ADJECTIVES = ("colour", "size", "material", "adjective")
+LEAST_MISSPELT = 5  # letters of a word that is looked up by its sound; many short ones sound alike
+ADJECTIVES = ("colour", "hair", "size", "material", "adjective")  # hair: a colour of hair and fur
 GROUP = (
     "mass",
     "plural",
+    "people",
     "container",
     "function",
     "end",
@@ -39,6 +41,10 @@ FLEETING = {
     "рот": "рт", "лоб": "лб", "лед": "льд", "сон": "сн", "угол": "угл", "костер": "костр", "ковер": "ковр",
     "ветер": "ветр", "огонь": "огн", "пепел": "пепл", "коготь": "когт", "узел": "узл",
 }  # fmt: skip
+# How forms of a Russian word end that are surely none that a dictionary has
+_ADJECTIVE_ENDINGS = frozenset(_RUSSIAN.split(" "))
+_VERB_ENDING = re.compile("(ть|ться|[аяеиую]юсь?|[аяеи]ет|[аяеи]ется)$")
+_OBLIQUE_ENDING = re.compile("([уюые]|[кгхжшчщлнрстдзмвпбф]и|[ое]м|[оа]в|[ая]ми?|[ая]х)$")
 RUSSIAN_CASES = frozenset(_CASES.replace(",", "").split(" "))
 
 
@@ -49,6 +55,7 @@ class Entry:
     english: str
     kind: str
     base: str
+    by_hand: bool = False
 
 
 class Lexicon:
@@ -59,14 +66,16 @@ class Lexicon:
         self._forms: dict[str, Entry] = {}
         self._stems: dict[str, list[Entry]] = {}
         self._roots: dict[str, Entry] = {}
+        self._sounds: dict[str, list[Entry]] = {}  # of hand-made Russian words, by how their stems sound
         self._nouns: dict[str, str] = {}  # English of the nouns by hand that are adjectives, too, by stems
         first = set()  # of their lines: a dictionary has them
         for kind, english, forms in sections(language):
             first.add(forms[0])
             for form in forms:
-                entry = Entry(english, kind, form)
+                entry = Entry(english, kind, form, by_hand=True)
                 self._forms.setdefault(form, entry)
                 self._add_roots(entry)
+                self._add_sound(entry)
                 for other in (form, *_adjective_forms(form, kind, language)):
                     self._stems.setdefault(stems(other, language), []).append(entry)
         by_hand, singulars = set(self._stems), dict(self._forms)
@@ -112,6 +121,22 @@ class Lexicon:
             for root in _russian_roots(entry.base):
                 self._roots.setdefault(root, entry)
 
+    def _add_sound(self, entry: Entry) -> None:
+        if (
+            self.language == "ru"
+            and len(entry.base) >= LEAST_MISSPELT
+            and entry.kind in (*ADJECTIVES, "noun", "verb")
+        ):
+            self._sounds.setdefault(sound(stem(entry.base, "ru")), []).append(entry)
+
+    def find_alike(self, word: str) -> Entry | None:
+        """The hand-made Russian word that sounds like a folded word that nobody knows; None if several do."""
+        if len(word) < LEAST_MISSPELT:
+            return None
+        found = self._sounds.get(sound(stem(word, self.language)), [])
+        found = [entry for entry in found if sound(entry.base) == sound(word)] or found
+        return found[0] if len({entry.english for entry in found}) == 1 else None
+
     def _by_root(self, word: str) -> Entry | None:
         """A Russian noun by what stays of it without a case's ending. Snowball's rules miss some: "одеялом"."""
         for cut in (3, 2, 1, 0):
@@ -123,7 +148,8 @@ class Lexicon:
     def find(self, phrase: str) -> Entry | None:
         """The entry of a folded word or phrase; of several with its stems, one whose kind its ending allows."""
         if phrase in self._forms:
-            return self._forms[phrase]
+            entry = self._forms[phrase]
+            return entry if entry.by_hand else self._inflected(phrase) or entry
         like_adjective = phrase.endswith(SLAVIC_ENDINGS.get(self.language, "-"))
         found = self._stems.get(stems(phrase, self.language), [])
         adjectives = (entry.base for entry in found if entry.kind in ADJECTIVES)
@@ -137,6 +163,23 @@ class Lexicon:
             return found[0] if found else None
         fitting = [entry for entry in found if (entry.kind in ADJECTIVES) == like_adjective]
         return (fitting or found)[0]
+
+    def _inflected(self, word: str) -> Entry | None:
+        """The Russian hand-made word that this is a form of. What the table has for forms are rough associations."""
+        if self.language != "ru" or " " in word:
+            return None
+        for entry in self._stems.get(stems(word, self.language), []):
+            if not entry.by_hand:
+                continue
+            if (
+                entry.base.endswith(("ый", "ий", "ой"))
+                and word.removeprefix(entry.base[:-2]) in _ADJECTIVE_ENDINGS
+            ):
+                return entry
+            if entry.kind == "verb" and _VERB_ENDING.search(word):
+                return entry
+        noun = self._by_root(word) if _OBLIQUE_ENDING.search(word) else None
+        return noun if noun and noun.by_hand else None
 
     def noun_beside(self, adjective: str) -> str:
         """English of the noun that a folded adjective is, too: the fruit "naranja"; "" if there is none."""
@@ -224,7 +267,7 @@ def kinds() -> dict[str, str]:
     for path in sorted(WORDS.glob("??.txt")):
         for kind, english, _ in sections(path.stem):
             if kind in (*ADJECTIVES, "verb", "noun", "number"):
-                found.setdefault(english, kind)
+                found.setdefault(english, "colour" if kind == "hair" else kind)
     return found
 
 

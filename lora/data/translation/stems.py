@@ -31,6 +31,18 @@ MARKS = r"[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963]"
 TOKENS = re.compile(rf"[^\W_]+(?:{MARKS}|['’\-][^\W_]+|[^\W_])*|\s+|.", re.DOTALL)
 
 
+# What sounds alike in Russian: silent consonants, vowels without stress, doubled letters; and the rest of a word
+SOUNDS = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
+        ("([сз])[тд](?=н)", r"\1"), ("лнц", "нц"), ("вств", "ств"), ("(?<=[жшчщц])о", "е"), ("[еяэы]", "и"),
+        ("о", "а"), ("ю", "у"), ("[ьъ]", ""), ("сч|зч", "щ"), (r"(.)\1", r"\1"),
+    )
+)  # fmt: skip
+VOICED = re.compile("[бвгджз](?=[пфктшсхцчщ])")
+VOICELESS = str.maketrans("бвгджз", "пфктшс")
+
+
 class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...
 
@@ -54,6 +66,13 @@ def stem(word: str, language: str) -> str:
 def stems(phrase: str, language: str) -> str:
     """The stems of a folded phrase's words, one space between them."""
     return " ".join(stem(word, language) for word in phrase.split())
+
+
+def sound(word: str) -> str:
+    """How a folded Russian word sounds, roughly: "сабака" is as "собака", "грусный" as "грустный"."""
+    for pattern, instead in SOUNDS:
+        word = pattern.sub(instead, word)
+    return VOICED.sub(lambda found: found[0].translate(VOICELESS), word)
 
 
 def tokens(text: str) -> list[str]:

@@ -62,7 +62,7 @@ async def test_the_answer_is_no_caption_though_a_picture_waits_for_one(stage: St
         assert await captions_of(running) == [None]
         await anya.send("рыжая лиса")
         await anya.wait_for("Картинка 1:")
-        assert await captions_of(running) == ["zuvix a red fox"]
+        assert await captions_of(running) == ["zuvix an orange fox"]
 
 
 @pytest.mark.parametrize("how", ["button", "word", "command"])
@@ -147,7 +147,7 @@ async def test_a_word_for_cancel_ends_the_question_and_no_job(
 
 
 ASKED: list[tuple[str, str, str, str]] = [
-    ("/sticker", "Что нарисовать?", "рыжий кот --seed 7", "a red cat · CFG 5 · зерно 7"),
+    ("/sticker", "Что нарисовать?", "рыжий кот --seed 7", "an orange cat · CFG 5 · зерно 7"),
     ("/new", "Стилю нужно имя", "bomux", "bomux создан"),
     ("/rename", "Как теперь назвать zuvix", "bomux", "теперь зовётся bomux"),
     ("/pack", "Из какого набора", "Nothing", "Набора Nothing нет"),

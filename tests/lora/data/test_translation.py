@@ -305,3 +305,104 @@ def test_a_colour_without_a_thing_is_the_thing_of_its_name(language: str, text: 
 def test_short_words_of_polish_make_no_text_polish() -> None:
     """Czech has the same ones: as Polish, the cat stayed a "kočka"."""
     assert translate("kočka bez ryby na", "cs").english.startswith("a cat")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "english"),
+    [
+        ("ru", "рыжий кот", "an orange cat"),
+        ("ru", "рыжие котята", "orange kittens"),
+        ("ru", "рыжая девочка", "an orange-haired girl"),
+        ("ru", "девочка с рыжими волосами", "a girl with orange hair"),
+        ("uk", "рудий кіт", "an orange cat"),
+        ("pl", "rudy kot", "an orange cat"),
+        ("fr", "un chat roux", "an orange cat"),
+        ("fr", "une fille rousse", "an orange-haired girl"),
+        ("es", "una chica pelirroja", "an orange-haired girl"),
+        ("de", "eine rothaarige Frau", "an orange-haired woman"),
+        ("it", "un gatto rosso", "an orange cat"),
+        ("pt", "gato ruivo", "an orange cat"),
+        ("cs", "zrzavá kočka", "an orange cat"),
+        ("be", "руды кот", "an orange cat"),
+    ],
+)
+def test_ginger_is_orange(language: str, text: str, english: str) -> None:
+    """The base draws a red cat crimson, a ginger cat as a root, and a red girl with red skin."""
+    assert translate(text, language).english == english
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("красивая лиса", "a beautiful fox"),  # the table: cover
+        ("умная собака", "a smart dog"),  # brain
+        ("полосатая кошка", "a striped cat"),  # zebra
+        ("старая лошадь", "an old horse"),
+        ("призрак в замке", "a ghost in a castle"),  # shut
+        ("летающая корова", "a flying cow"),  # soar
+        ("рабочий в каске", "a worker in a hard hat"),
+        ("бабушка со скалкой", "a grandmother with a rolling pin"),
+        ("мышка с сыром", "a mouse with cheese"),
+        ("кот с большими глазками", "a cat with big eyes"),
+        ("шарф на шее", "a scarf on a neck"),
+        ("слоники", "elephants"),
+        ("бельё", "lingerie"),
+        ("смайлик", "a smiley"),
+        ("хеллоуин", "Halloween"),
+    ],
+)
+def test_forms_of_common_russian_words_are_what_the_words_mean(text: str, english: str) -> None:
+    """The table has rough associations of emoji for many forms."""
+    assert (translate(text, "ru").english, translate(text, "ru").unknown) == (english, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("кот смеётся до слёз", "a cat laughing to tears"),
+        ("кот плачет от смеха", "a cat laughing to tears"),
+        ("кот в шоке", "a shocked cat"),
+        ("кот показывает класс", "a cat giving a thumbs up"),
+        ("собаки играют в карты", "dogs playing cards"),
+        ("медведь хлопает в ладоши", "a bear clapping hands"),
+        ("кот не хочет вставать", "a cat not wanting to get up"),
+        ("лиса хочет танцевать", "a fox wanting to dance"),
+        ("лиса хочет лежать", "a fox wanting to lie"),
+        ("зайка, обнимающий морковку", "a bunny, hugging a carrot"),
+        ("кот держащий рыбу", "a cat holding a fish"),
+        ("король спящих котов", "a king of sleeping cats"),
+    ],
+)
+def test_russian_phrases_keep_their_order_and_their_noun(text: str, english: str) -> None:
+    """A table's phrase, "кот смеётся", does not swallow the cat, and a participle stands before what it governs."""
+    assert translate(text, "ru").english == english
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("сабака", "a dog"),
+        ("сабачка", "a dog"),
+        ("грусная собака", "a sad dog"),
+        ("медвеженок", "a bear cub"),
+        ("жыраф", "a giraffe"),
+        ("сонце", "the sun"),
+        ("скаска", "a fairy tale"),
+    ],
+)
+def test_russian_words_spelt_as_they_sound_are_known(text: str, english: str) -> None:
+    """ "Сабака" was a sandal."""
+    assert (translate(text, "ru").english, translate(text, "ru").unknown) == (english, ())
+
+
+def test_a_typo_that_may_be_several_words_is_unknown() -> None:
+    """Nothing is guessed from a short word or from one that sounds like no other."""
+    for word in ("скабака", "медвдь", "кошг"):
+        assert translate(word, "ru").unknown == (word,)
+
+
+def test_the_known_half_of_a_compound_is_translated() -> None:
+    """The other is named."""
+    assert translate("кот-бариста", "ru").english == "a cat barista"
+    found = translate("медведь-фыркобряк", "ru")
+    assert (found.english, found.unknown) == ("a bear фыркобряк", ("фыркобряк",))
