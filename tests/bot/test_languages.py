@@ -64,7 +64,9 @@ async def test_a_whole_visit_in_russian(stage: Stage, liza: Person) -> None:
         await liza.wait_for("0 картинок мне мало, чтобы научиться: нужно хотя бы 5")
         items = list(CAPTIONS)
         await liza.send_picture(picture(128, 100, 0), caption=items[0], as_="document")
-        told = await liza.wait_for("Картинка 1: zuvix an orange fox waving a paw (это «рыжая лиса машет лапой»)")
+        told = await liza.wait_for(
+            "Картинка 1: zuvix an orange fox waving a paw (это «рыжая лиса машет лапой»)"
+        )
         assert "1 новая картинка, всего 1" in told.text
         assert "Ещё 4 картинки — и можно /train" in told.text
         await liza.album([Picture(data=picture(128, 100, n), as_="document") for n in (1, 2)])
