@@ -19,13 +19,14 @@ from lora.data.zip_folder import ZipError, ZipFolder
 @dataclass(frozen=True, kw_only=True)
 class Contents:
     """What is in an import. ``faults`` counts lines of a zip's tables that cannot be used, ``missing`` has the names
-    in them that are of no picture in the zip.
+    in them that are of no picture in the zip, ``unread`` counts captions in text files that cannot be read.
     """
 
     title: str = field(repr=False)
     items: Sequence[Item] = field(repr=False)
     faults: int = 0
     missing: Sequence[str] = field(default=(), repr=False)
+    unread: int = 0
 
 
 def moves(sticker: Sticker) -> str:
@@ -90,7 +91,13 @@ class ZipSource:
             )
             for position, picture in enumerate(found)
         ]
-        return Contents(title=self._import.title, items=items, faults=folder.faults, missing=folder.missing)
+        return Contents(
+            title=self._import.title,
+            items=items,
+            faults=folder.faults,
+            missing=folder.missing,
+            unread=folder.unread,
+        )
 
     async def picture(self, item: Item) -> bytes:
         """The bytes of one entry. Raises UserError."""

@@ -47,7 +47,7 @@ def over(
         words(some if taken else nothing, title=title, keyword=style.keyword, n=taken, total=len(everything))
     ]
     lines += _left_out(words, counts, settings.max_samples)
-    lines += _wrong_in_table(words, imported)
+    lines += _wrong_in_zip(words, imported)
     if imported.state == ImportState.FAILED:
         lines.append(words(imported.error or "import-crashed", **imported.params))
     mine = [sample for sample in everything if sample.answer_id == imported.answer_id]
@@ -72,12 +72,14 @@ def _left_out(words: Words, counts: Counter[str | None], most: int) -> list[str]
     return lines
 
 
-def _wrong_in_table(words: Words, imported: Import) -> list[str]:
-    """Lines of a zip's table that have come to nothing, if there are such."""
+def _wrong_in_zip(words: Words, imported: Import) -> list[str]:
+    """Lines of a zip's table that have come to nothing, and captions that cannot be read, if there are such."""
     faults, missing = imported.params.get("faults"), imported.params.get("missing")
     lines = [words("import-faults", n=faults)] if faults else []
     if missing:
         named = [clip(name, 40) for name in imported.params["named"]]
         shown = ", ".join(named) + (", …" if missing > len(named) else "")
         lines.append(words("import-missing", n=missing, names=shown))
+    if unread := imported.params.get("unread"):
+        lines.append(words("import-unread", n=unread))
     return lines

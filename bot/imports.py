@@ -113,7 +113,12 @@ class Imports:
         source = self._sources[imported.kind](imported)
         if imported.state == ImportState.ASKED:
             found = await source.contents()
-            params = {"faults": found.faults, "missing": len(found.missing), "named": found.missing[:NAMED]}
+            params = {
+                "faults": found.faults,
+                "missing": len(found.missing),
+                "named": found.missing[:NAMED],
+                "unread": found.unread,
+            }
             await imports.list_items(self._store, imported.id, found.title, found.items, params)
         items = await imports.items_of(self._store, imported.id)
         for done, item in enumerate(items):

@@ -395,6 +395,7 @@ TEXTS = {
     "import-missing": (
         "{n:line of its table names a file|lines of its tables name files} that the zip does not have: {names}."
     ),
+    "import-unread": "{n:caption|captions} in text files could not be read. Save them as UTF-8.",
     "archive-other": "Of archives I read zip only. Put the pictures into a zip and send it again.",
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",
     "zip-entries": "That zip has more than 200 entries. Send it in parts.",

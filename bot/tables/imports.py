@@ -57,7 +57,7 @@ class Import:
     error: str | None  # a key of the locales
     params: dict[
         str, Any
-    ]  # what fills the error's text in; "faults", "missing", "named": what is wrong in a zip's table
+    ]  # what fills the error's text in; "faults", "missing", "named", "unread": what is wrong in a zip
     told: bool  # its end stands in the bot's message
 
     @property

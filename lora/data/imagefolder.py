@@ -28,6 +28,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 TRAIN = "train"  # what the split to learn from is called, where a folder has splits
 _REST = "\0"  # no column can be called this; a row with more cells than columns has them here
 ODD = re.compile("[\0\ud800-\udfff]")  # JSON can write halves of characters: "\\ud800"
+_CONTROLS = re.compile(
+    "[\0-\x08\x0e-\x19\x1b-\x1f]"
+)  # no text has one, and UTF-16 that is read as UTF-8 is full of them
 
 
 class DatasetError(Exception):
@@ -144,7 +147,7 @@ def _captioned(folder: Path) -> Iterator[Entry | Fault]:
         text = _text(path)
         if isinstance(text, Fault):
             yield replace(text, name=name)
-        elif not text.strip() or ODD.search(text):
+        elif not text.strip():
             yield replace(fault, why=f"{path.name} has no caption in it")
         else:
             picture = _picture(names, name, fault)
@@ -224,12 +227,22 @@ def text_in(path: Path, data: bytes) -> str | Fault:
     try:
         return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError:
-        return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8")
+        return _not_utf_8(path)
+
+
+def caption_in(path: Path, data: bytes) -> str | Fault:
+    """The text of a caption file that holds ``data``. UTF-16 without a mark is a fault."""
+    text = text_in(path, data)
+    return _not_utf_8(path) if isinstance(text, str) and _CONTROLS.search(text) else text
+
+
+def _not_utf_8(path: Path) -> Fault:
+    return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8")
 
 
 def _text(path: Path) -> str | Fault:
     try:
-        return text_in(path, path.read_bytes())
+        return caption_in(path, path.read_bytes())
     except OSError as error:
         return _unreadable(path, error)
 

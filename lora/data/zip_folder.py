@@ -67,6 +67,7 @@ class ZipFolder:
     """A zip that has passed all checks of its directory.
 
     ``faults`` counts lines of tables that cannot be used, ``missing`` has the names in tables that are of no picture.
+    ``unread`` counts pictures without a caption whose text file is neither UTF-8 nor UTF-16 with its mark.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -79,6 +80,8 @@ class ZipFolder:
         self._entries = self._zip.infolist()
         self.faults = 0
         self.missing: list[str] = []
+        self.unread = 0
+        self._unread: set[str] = set()  # keys of the paths of pictures
         _check(self._entries)
         texts = self._files(*imagefolder.CAPTIONS, *TABLES)
         if sum(self._entries[number].file_size for number, _ in texts) > MAX_TEXT:
@@ -97,6 +100,10 @@ class ZipFolder:
         ]
         if not found:
             raise ZipError("no-pictures")
+        self.unread = sum(
+            picture.caption is None and _key(path) in self._unread
+            for picture, (_, path) in zip(found, files, strict=True)
+        )
         return found
 
     def read(self, entry: int, most: int = MAX_BYTES) -> bytes:
@@ -126,10 +133,12 @@ class ZipFolder:
         """What each picture is called by a text file beside it, by the key of its path. Tables come before these."""
         beside = {}
         for number, path in self._files(*imagefolder.CAPTIONS):
-            text = imagefolder.text_in(Path(path.name), self.read(number, MAX_TEXT))
-            if not isinstance(text, Fault) and visible(text).strip() and not imagefolder.ODD.search(text):
-                for suffix in imagefolder.PICTURES:
-                    beside[_key(path.with_suffix(suffix))] = _caption(text)
+            text = imagefolder.caption_in(Path(path.name), self.read(number, MAX_TEXT))
+            pictures = [_key(path.with_suffix(suffix)) for suffix in imagefolder.PICTURES]
+            if isinstance(text, Fault):
+                self._unread.update(pictures)
+            elif visible(text).strip():
+                beside.update(dict.fromkeys(pictures, _caption(text)))
         return beside
 
     def _table_captions(self) -> list[tuple[PurePosixPath, str]]:

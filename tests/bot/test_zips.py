@@ -57,6 +57,17 @@ async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
         await ada.wait_for("zuvix a tiger")
 
 
+async def test_captions_that_cannot_be_read_are_told(stage: Stage, ada: Person) -> None:
+    """How many there are, and what to do; the pictures are taken."""
+    files: dict[str, bytes | str] = {f"{n}.png": drawing(n) for n in range(3)}
+    files |= {"0.txt": "лиса".encode("cp1251"), "1.txt": "лиса".encode("utf-16-le"), "2.txt": "лиса"}
+    async with styled(stage, ada) as running:
+        await send(ada, packed(files))
+        told = await ada.wait_for("set.zip: 3 new pictures for zuvix, 3 in all")
+        assert "2 captions in text files could not be read. Save them as UTF-8." in told.text
+        assert await captions(running) == [None, None, "zuvix a fox"]
+
+
 async def test_a_table_of_files_that_are_not_there(stage: Stage) -> None:
     """In Russian: how many, and the first three; a zip with nothing new says so, and no later import repeats drafts."""
     rows = "".join(f"{n}.png,кот\n" for n in range(5))

@@ -150,7 +150,7 @@ def test_captions_beside_the_pictures(tmp_path: Path, suffix: str) -> None:
     assert captions(table(tmp_path, "none.png")) == ["a 0"]  # a table comes first
 
 
-@pytest.mark.parametrize("text", [b"", b" \n", b"\xff\xfe\x00", b"caf\xe9"])
+@pytest.mark.parametrize("text", [b"", b" \n", b"\xff\xfe\x00", b"caf\xe9", "кот".encode("utf-16-le")])
 def test_caption_files_without_a_caption_are_faults(tmp_path: Path, text: bytes) -> None:
     """Named with their picture."""
     pictures(tmp_path, "a.png")

@@ -77,6 +77,27 @@ def test_lines_that_cannot_be_used_are_counted() -> None:
     assert folder.faults == 3
 
 
+def test_captions_that_cannot_be_read_are_counted() -> None:
+    """UTF-8, and UTF-16 with a mark, are read; without it, or in another encoding, a caption is no rubbish."""
+    texts = {
+        "a": "лиса".encode(),
+        "b": "лиса".encode("utf-8-sig"),
+        "c": "лиса".encode("utf-16"),
+        "d": b"\xfe\xff" + "лиса".encode("utf-16-be"),
+        "e": "лиса".encode("utf-16-le"),
+        "f": "a fox".encode("utf-16-le"),
+        "g": "a fox".encode("utf-16-be"),
+        "h": "лиса".encode("cp1251"),
+        "i": "лиса".encode("cp1251"),
+    }
+    files: dict[str, bytes | str] = {f"{name}.png": b"1" for name in texts}
+    files |= {f"{name}.txt": text for name, text in texts.items()}
+    files |= {"README.txt": b"\xff", "metadata.csv": "file_name,text\ni.png,a hen\n"}
+    folder = ZipFolder(packed(files))
+    assert [picture.caption for picture in folder.pictures()] == ["лиса"] * 4 + [None] * 4 + ["a hen"]
+    assert folder.unread == 4
+
+
 @pytest.mark.parametrize("name", ["../a.png", "x/../../a.png", "/a.png", "\\a.png", "C:\\a.png", "..\\a.png"])
 def test_names_that_lead_out_of_the_folder_are_refused(name: str) -> None:
     """Whatever the pictures are called otherwise."""
