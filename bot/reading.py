@@ -26,6 +26,13 @@ class Author:
 FILES = frozenset(
     ["animation", "audio", "document", "paid_media", "photo", "sticker", "video", "video_note", "voice"]
 )
+FILE_FIELDS = {  # what handlers read of a document, photo or sticker; the library makes texts of the ids
+    "file_size": int | None,
+    "file_name": str | None,
+    "mime_type": str | None,
+    "emoji": str | None,
+    "set_name": str | None,
+}
 MAX_ID = 2**63 - 1  # the largest number that SQLite stores
 
 
@@ -93,12 +100,11 @@ def _check(update: Update) -> None:
         raise TypeError("chat")
     if user is not None:
         good = _is_id(user.id) and isinstance(user.first_name, str)
-        if not good or not isinstance(user.language_code, str | None):
+        texts = (user.username, user.language_code)
+        if not good or not all(isinstance(text, str | None) for text in texts):
             raise TypeError("user")
     if isinstance(message, Message):
-        texts = (message.text, message.caption, message.media_group_id)
-        if not _is_id(message.message_id) or not all(isinstance(text, str | None) for text in texts):
-            raise TypeError("message")
+        _check_message(message)
     query = update.callback_query
     if query is not None and not (isinstance(query.id, str) and isinstance(query.data, str | None)):
         raise TypeError("callback query")
@@ -107,6 +113,19 @@ def _check(update: Update) -> None:
         raise TypeError("a query of nobody")
     if asked is not None and not all(isinstance(text, str) for text in (asked.id, asked.query, asked.offset)):
         raise TypeError("inline query")
+
+
+def _check_message(message: Message) -> None:
+    """Raise TypeError unless the texts, the file and the message that it replies to have the documented types."""
+    texts = (message.text, message.caption, message.media_group_id)
+    if not _is_id(message.message_id) or not all(isinstance(text, str | None) for text in texts):
+        raise TypeError("message")
+    for file in filter(None, (message.document, message.sticker, *message.photo)):
+        for name, type in FILE_FIELDS.items():
+            if hasattr(file, name) and not isinstance(getattr(file, name), type):
+                raise TypeError(name)
+    if message.reply_to_message is not None:
+        _check_message(message.reply_to_message)
 
 
 def _readable(value: Any) -> Any:

@@ -256,6 +256,33 @@ def test_a_query_of_nobody_is_put_aside(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        *(("document", name) for name in ("file_size", "file_name", "mime_type")),
+        *(("sticker", name) for name in ("file_size", "emoji", "set_name")),
+        ("photo", "file_size"),
+        ("from", "username"),
+    ],
+)
+@pytest.mark.parametrize("replied", [False, True])
+def test_a_field_of_another_type_is_put_aside(kind: str, field: str, replied: bool) -> None:
+    """In a message and in the one that it replies to: the library takes any type."""
+    texts = dict.fromkeys(("file_id", "file_unique_id", "file_name", "mime_type", "emoji", "set_name"), "x")
+    sides = {"width": 90, "height": 90, "is_animated": False, "is_video": False, "type": "regular"}
+    holder: dict[str, Any] = texts | sides | {"file_size": 100}
+    user = {"id": 5, "is_bot": False, "first_name": "Eve", "username": "eve"}
+    message: dict[str, Any] = service(Person(httpx.AsyncClient(), user), text="x")
+    if kind == "from":
+        holder = message["from"]
+    else:
+        message[kind] = [holder] if kind == "photo" else holder
+    whole = message | {"reply_to_message": message} if replied else message
+    assert read(json.dumps({"update_id": 1, "message": whole}), None)
+    holder[field] = {"id": "x"}
+    assert read(json.dumps({"update_id": 1, "message": whole}), None) is None
+
+
 def test_no_mutated_update_raises() -> None:
     """2,000 of them are read or put aside, and each has somebody whose order counts."""
     rng, read_ones = random.Random(1), 0
