@@ -263,6 +263,9 @@ TEXTS = {
         "That LoRA is for another model than the one that I draw with: their layers differ. "
         "It has to be trained on the same one."
     ),
+    "adapter-not-finite": (
+        "That file has weights that are no numbers, or infinite: its training went astray. Send an earlier checkpoint."
+    ),
     "adapter-numbers": "The numbers in that file are in a form that I do not read. Save it in float16 or float32.",
     # sharing
     "share": (

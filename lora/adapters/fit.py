@@ -1,4 +1,4 @@
-"""Whether an adapter file fits a base, judged by the names and shapes in its header. No torch: the chat asks this.
+"""Whether an adapter file fits a base: names and shapes in its header, then its numbers. No torch: the chat asks this.
 
 A file's first 8 bytes are the size of its header, which is JSON (https://github.com/huggingface/safetensors).
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lora.adapters import layer_names
 from lora.adapters.layer_names import ALPHA, DOWN, UP, BadAdapter
 
 MAX_HEADER = 8 << 20  # bytes; 800 layers need 200 KB
 BYTES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}  # of the numbers that are read
+AT_ONCE = 1 << 20  # numbers that are looked at: 4 MB of float32
 
 Shape = tuple[int, ...]
 Layers = Mapping[str, Shape]  # the weight of each layer of a denoiser, by its path
@@ -42,6 +46,7 @@ def check(data: bytes, layers: Layers) -> About:
         raise BadAdapter("damaged", "nothing in it")
     for path, own in parts.items():
         _check_layer(path, own, layers)
+    _check_numbers(data, header.values())
     return _about(metadata)
 
 
@@ -53,7 +58,9 @@ def _header(data: bytes) -> dict[str, object]:
     try:
         header = json.loads(data[8 : 8 + size])
         places = [tensor["data_offsets"] for name, tensor in header.items() if name != "__metadata__"]
-        whole = all(0 <= begin <= end <= len(data) - 8 - size for begin, end in places)
+        room = len(data) - 8 - size
+        whole = all(0 <= begin <= end <= room for begin, end in places)
+        whole = whole and sum(end - begin for begin, end in places) <= room  # else some lie in one place
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadAdapter("damaged", "its header cannot be read") from error
     if not whole:
@@ -90,6 +97,24 @@ def _check_layer(path: str, own: Mapping[str, Shape], layers: Layers) -> None:
     ones = (1,) * (len(weight) - 2)
     if down[1:] != weight[1:] or up != (weight[0], down[0], *ones):
         raise BadAdapter("other-base", f"its layers have other sizes than those of this base, such as {path}")
+
+
+def _check_numbers(data: bytes, tensors: Iterable[object]) -> None:
+    """Whether all numbers are finite as float32, in which they are used. Raises BadAdapter."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    for tensor in tensors:
+        dtype, (begin, end) = tensor["dtype"], tensor["data_offsets"]  # type: ignore[index]
+        step = AT_ONCE * BYTES.get(dtype, 0)
+        for place in range(start + begin, start + end, step) if step else ():
+            if not np.isfinite(_as_float32(data[place : min(place + step, start + end)], dtype)).all():
+                raise BadAdapter("not-finite", "it holds values that are no numbers, or infinite ones")
+
+
+def _as_float32(numbers: bytes, dtype: str) -> NDArray[np.float32]:
+    if dtype == "BF16":  # the upper half of a float32
+        return (np.frombuffer(numbers, "<u2").astype("<u4") << 16).view("<f4")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.frombuffer(numbers, f"<f{BYTES[dtype]}").astype(np.float32)
 
 
 def _about(metadata: object) -> About:

@@ -26,6 +26,7 @@ REASONS = (
     "other-names",
     "other-base",
     "numbers",
+    "not-finite",
 )
 _PREFIXES = ("base_model.model.", "unet.")  # a name may have both
 _TEXT_ENCODER = ("text_encoder", "lora_te")  # diffusers, kohya; a second or third one has a number after it

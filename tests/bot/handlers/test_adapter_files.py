@@ -80,12 +80,14 @@ async def test_files_that_are_no_style(stage: Stage, ada: Person, engine: FakeEn
     tensors = load(FILE.read_bytes())
     larger = save({name: tensor.repeat(1, 2) for name, tensor in tensors.items()})
     dora = save({name.replace("lora_A.weight", "dora_scale"): tensor for name, tensor in tensors.items()})
+    astray = save(tensors | {max(tensors): tensors[max(tensors)] * float("nan")})
     async with stage.bot(engine) as running:
         await ada.send("/start")
         await ada.wait_for("Hello")
         for data, name, told in (
             (larger, "x.safetensors", "is for another model"),
             (dora, "x.safetensors", "no plain LoRA"),
+            (astray, "x.safetensors", "weights that are no numbers, or infinite"),
             (b"nonsense" * 99, "X.SAFETENSORS", "no safetensors file"),
             (b"x", "x.ckpt", "can hold programs"),
             (b"x", "x.pt", "can hold programs"),

@@ -58,6 +58,57 @@ def test_files_of_all_trainers_fit(nano: Layers) -> None:
     fit.check(renamed("unet.", "base_model.model."), nano)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        (torch.float16, torch.inf),
+        (torch.bfloat16, -torch.inf),
+        (torch.bfloat16, torch.nan),
+        (torch.float32, torch.nan),
+        (torch.float64, 1e300),
+    ],
+)
+def test_weights_that_are_not_finite_are_refused(dtype: torch.dtype, value: float, nano: Layers) -> None:
+    """In any form that is read, and in the last place of the file, too. 1e300 is infinite as float32."""
+    tensors = {name: tensor.to(dtype) for name, tensor in load(FILE.read_bytes()).items()}
+    fit.check(save(tensors), nano)
+    for name in (min(tensors), max(tensors)):
+        changed = tensors[name].clone()
+        changed.view(-1)[-1] = value
+        with pytest.raises(BadAdapter) as refused:
+            fit.check(save(tensors | {name: changed}), nano)
+        assert refused.value.reason == "not-finite"
+
+
+def test_an_alpha_that_is_no_number_is_refused(nano: Layers) -> None:
+    """It scales a whole layer."""
+    tensors = load(export.to_kohya(FILE.read_bytes(), "bomux"))
+    name = next(name for name in tensors if name.endswith(".alpha"))
+    with pytest.raises(BadAdapter) as refused:
+        fit.check(save(tensors | {name: torch.tensor(torch.nan)}), nano)
+    assert refused.value.reason == "not-finite"
+
+
+def test_all_numbers_are_looked_at_in_pieces(nano: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a large file takes no memory; a fault in the last piece, which is shorter, is seen."""
+    monkeypatch.setattr(fit, "AT_ONCE", 1000)
+    tensors = load(FILE.read_bytes())
+    fit.check(save(tensors), nano)
+    name = max(tensors, key=lambda name: tensors[name].numel())
+    tensors[name].view(-1)[-1] = torch.nan
+    with pytest.raises(BadAdapter) as refused:
+        fit.check(save(tensors), nano)
+    assert refused.value.reason == "not-finite"
+
+
+def test_tensors_in_one_place_are_refused(nano: Layers) -> None:
+    """A small file could else claim to hold hundreds of large layers, and each would be read."""
+    header = {f"{NAME}{n}": _tensor() for n in range(2)}
+    with pytest.raises(BadAdapter) as refused:
+        fit.check(with_header(header, bytes(16)), nano)
+    assert refused.value.reason == "damaged"
+
+
 def test_files_for_other_bases_do_not(nano: Layers) -> None:
     """By their sizes, and by the names of their layers."""
     with pytest.raises(BadAdapter) as other:
