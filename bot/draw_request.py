@@ -80,6 +80,9 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     if model and request.without is None:
         request = replace(request, options=wanted_again(request.options, prompt))
     options, unknown = _without(request, parts, keyword, language)
+    if parts.wanted or parts.things:
+        whole = parts.things and prompt.original == " ".join(parts.wanted.split())
+        options = replace(options, prompt_written=" ".join(request.prompt.split()) if whole else "")
     prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, *unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)
 

@@ -31,7 +31,9 @@ async def _draw(blobs: Blobs, job: Job) -> Draw:
         attempt=job.attempt,
         prompt=_read_by_base(job),
         adapter=await blobs.content(job.adapter) if job.adapter and not job.uncut else None,
-        options=replace(job.options, negative_written="", outline_written=""),  # only the chat needs these
+        options=replace(  # only the chat needs these
+            job.options, negative_written="", outline_written="", prompt_written=""
+        ),
         uncut=await blobs.content(job.uncut) if job.uncut else None,
         background=job.background,
     )

@@ -100,7 +100,9 @@ def _own_words(words: Words, job: Job, unknown: str) -> list[str]:
     """What the person wrote, if it was translated; ``unknown`` is the text about the words that were not."""
     lines = []
     if job.prompt_original is not None:
-        lines.append(words("draw-own-words", original=clip(job.prompt_original)))
+        lines.append(
+            words("draw-own-words", original=clip(job.options.prompt_written or job.prompt_original))
+        )
     if job.prompt_unknown:
         lines.append(words(unknown, words=clip(job.prompt_unknown)))
     return lines

@@ -129,6 +129,8 @@ class DrawOptions:
     # The negative prompt and the outline as the person wrote them, for the person to read; "" = as they are above.
     negative_written: str = field(default="", repr=False, compare=False)
     outline_written: str = field(default="", repr=False, compare=False)
+    # All words of a prompt that left something out ("a fox without a hat"), for the person to read; "" = none did.
+    prompt_written: str = field(default="", repr=False, compare=False)
 
     def of_picture(self, index: int) -> DrawOptions:
         """The options that draw picture ``index`` of a job alone.

@@ -12,12 +12,14 @@ async def test_the_words_that_only_the_chat_shows_stay_there(stage: Stage, ada: 
     async with stage.bot() as running:
         await ada.send("/start")
         await ada.wait_for("/new")
-        await ada.send("/sticker a fox --no очки --outline красный --seed 7")
+        await ada.send("/sticker лиса без шапки --no очки --outline красный --seed 7")
         told = (await ada.wait_for("seed 7")).text
         assert "очки" in told
         assert "красный" in told
         (job,) = running.engine.jobs
         assert isinstance(job, Draw)
-        assert job.options.negative_prompt == "glasses"
+        assert "лиса без шапки" in told
+        assert job.options.negative_prompt == "glasses, a hat"
         assert job.options.outline.startswith("#")
-        assert (job.options.negative_written, job.options.outline_written) == ("", "")
+        options = job.options
+        assert (options.negative_written, options.outline_written, options.prompt_written) == ("", "", "")

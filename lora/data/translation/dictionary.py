@@ -98,15 +98,16 @@ def longest(left: list[str], language: str) -> tuple[int, list[Word]]:
             continue
         phrase = fold("".join(piece))
         entry = lexicon(language).find(phrase)
-        if entry and (count == 1 or entry.by_hand or not _parted_by_hand(left, count, language)):
+        if entry and (count == 1 or entry.by_hand or not _parted_by_hand(left, count, entry, language)):
             return count, [_word(entry, phrase, language)]
     return 1, _taken_apart(fold(left[0]), language)
 
 
-def _parted_by_hand(left: list[str], count: int, language: str) -> bool:
-    """Whether a phrase of the table says less than the hand-made words do.
+def _parted_by_hand(left: list[str], count: int, entry: Entry, language: str) -> bool:
+    """Whether a phrase of the table, which has rough associations, says less than the hand-made words do.
 
-    A hand-made phrase begins in it ("кот в шоке" has "в шоке"), or it has a verb and all its words are hand-made ones.
+    A hand-made phrase begins in it ("кот в шоке" has "в шоке"), or all its words are hand-made ones, and one is a verb
+    or a noun that the table's English lacks: "красное платье" is a dancing woman there.
     """
     if language != "ru":
         return False
@@ -118,11 +119,11 @@ def _parted_by_hand(left: list[str], count: int, language: str) -> bool:
             if len(left) >= place + length > count - 1
             and not set(left[place + 1 : place + length : 2]) - {" "}
         )
-        if any(entry and entry.by_hand for entry in found):
+        if any(one and one.by_hand for one in found):
             return True
-    parts = [words.find(fold(token)) for token in left[:count:2]]
-    by_hand = all(entry and entry.by_hand for entry in parts)
-    return by_hand and any(entry and entry.kind == "verb" for entry in parts)
+    parts = [one for token in left[:count:2] if (one := words.find(fold(token))) and one.by_hand]
+    lost = any(one.kind == "noun" and one.english.split()[-1] not in entry.english for one in parts)
+    return len(parts) == (count + 1) // 2 and (lost or any(one.kind == "verb" for one in parts))
 
 
 def _word(entry: Entry, phrase: str, language: str) -> Word:

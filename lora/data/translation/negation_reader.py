@@ -38,6 +38,7 @@ from lora.data.translation.negation_words import (
     WORN_ON,
     Phrases,
 )
+from lora.data.translation.nominative import nominative
 from lora.data.translation.noun_phrases import JOINING, NounPhrases, word_at
 from lora.data.translation.stems import fold, is_word, tokens
 
@@ -56,6 +57,9 @@ class Reader:
     def __init__(self, text: str, hint: str | None) -> None:
         self.kept: list[str] = []
         self.found: list[str] = []
+        self.named: dict[
+            str, str
+        ] = {}  # things of ``found`` as a dictionary has them, if another case was written
         # Whether the text begins with a thing; whether slogans are worded as it is: "no money", "не надо войны"
         self.took_first = self.said_no = False
         self._left = tokens(text)
@@ -97,6 +101,8 @@ class Reader:
             self.took_first |= not any(map(is_word, self.kept))
             self.said_no |= words not in (WITHOUT, NOT_IN)
             self.found += things.items
+            if words is NOT_IN and self._language(things.items[0]) == "ru":
+                self.named |= {item: nominative(self._words(item)) or item for item in things.items}
             self._left = self._left[things.end :]
             self._trim()
             return True

@@ -45,7 +45,8 @@ WORN = frozenset((
     "apron", "beanie", "boots", "cap", "cape", "cloak", "clothes", "coat", "costume", "crown", "dress", "glasses",
     "gloves", "hat", "helmet", "hood", "jacket", "jeans", "mask", "mittens", "pajamas", "pants", "sandals", "scarf",
     "shirt", "shoes", "shorts", "skirt", "sneakers", "socks", "suit", "sunglasses", "sweater", "t-shirt", "tie",
-    "trousers", "vest",
+    "trousers", "vest", "bandana", "beret", "headscarf", "hoodie", "overalls", "raincoat", "stockings", "tights",
+    "turban",
 ))  # fmt: skip
 # Behind their subject: "a fox that doesn't have a hat"
 NOT_HAVING = _phrases({

@@ -24,7 +24,10 @@ MOST_TOKENS = 600  # words and what is between them; a prompt and its negative p
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """What shall not be there: as written, in English, and the words of it that could not be translated."""
+    """What shall not be there: as written, in English, and the words of it that could not be translated.
+
+    Behind "не в" and the like, Russian is written in the nominative.
+    """
 
     written: str = field(repr=False)
     english: str = field(repr=False)
@@ -66,7 +69,7 @@ def split(text: str, language_hint: str | None = None) -> Parts:
     wanted = re.sub(r"\s+([,.;:!?])", r"\1", " ".join("".join(reader.kept).split())).strip(" ,;")
     if not reader.found or (reader.took_first and _goes_on(wanted, reader)):
         return Parts(wanted=text)
-    things = (_thing(written, reader.by_script) for written in reader.found)
+    things = (_thing(written, reader) for written in reader.found)
     return Parts(
         wanted=wanted if _shows_something(wanted, reader) else "",
         things=tuple(one for one in things if not one.english.endswith("background")),
@@ -88,7 +91,8 @@ def _shows_something(wanted: str, reader: Reader) -> bool:
     return not english.isascii() or any(word not in SAME | english_lists()["end"] for word in words)
 
 
-def _thing(written: str, by_script: dict[str, str]) -> Thing:
+def _thing(written: str, reader: Reader) -> Thing:
+    named = reader.named.get(written, written)
     written = THANKS.sub("", written)
-    found = in_languages(normalise(written), by_script, "without")
-    return Thing(written=written, english=found.english, unknown=found.unknown)
+    found = in_languages(normalise(written), reader.by_script, "without")
+    return Thing(written=THANKS.sub("", named), english=found.english, unknown=found.unknown)

@@ -119,8 +119,13 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
             assert isinstance(job, Draw)
             return job.prompt, job.options.negative_prompt
 
-        assert await drawn("/sticker лиса без шляпы", "без: шляпы\nТвои слова: лиса\n") == ("a fox", "a hat")
+        assert await drawn("/sticker лиса без шляпы", "без: шляпы\nТвои слова: лиса без шляпы\n") == (
+            "a fox",
+            "a hat",
+        )
         sticker = next(message for message in olya.messages if message.kind == "sticker")
+        told = "без: красная шляпа\nТвои слова: жираф не в красной шляпе\n"
+        assert await drawn("/sticker жираф не в красной шляпе", told) == ("a giraffe", "a red hat")
         assert await drawn("без очков", "без: шляпы, очков", sticker) == ("a fox", "a hat, glasses")
         assert await drawn("кот --no без усов", "без: усов", sticker) == ("a cat", "a mustache")
         assert await drawn("/sticker лиса --no очки без шляпы", "без: очки, шляпы") == (

@@ -388,3 +388,21 @@ def test_a_message_full_of_negations_takes_no_time(words: str) -> None:
         assert time.process_time() - began < 1
     fox = "a " * 250 + "fox without a hat"
     assert split(fox).english == "a hat"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("жираф не в шляпе", "шляпа"),
+        ("лиса не в красной шляпе", "красная шляпа"),
+        ("кот не в синем платье", "синее платье"),
+        ("кот не в большом шарфе", "большой шарф"),
+        ("кот не в очках", "очки"),
+        ("кот не в рваных джинсах", "рваные джинсы"),
+        ("кот не в сапогах", "сапоги"),
+        ("лиса без шляпы", "шляпы"),
+    ],
+)
+def test_what_is_not_worn_is_named_in_the_nominative(text: str, written: str) -> None:
+    """ "Без: шляпе" is no Russian."""
+    assert split(text, "ru").written == written
