@@ -31,6 +31,9 @@ COLOURS = {
 SHADES = "red|orange|yellow|green|blue|purple|pink|brown|grey|gray|white"
 
 
+_DIGITS = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")  # float() also reads 1_0, 1e1 and digits of other scripts
+
+
 class NotAnOption(ValueError):
     """The text is no value of this option."""
 
@@ -95,10 +98,7 @@ def read_cutout(text: str) -> str:
 
 
 def _number(text: str, least: float, most: float) -> float:
-    try:
-        value = float(text.strip().replace(",", "."))
-    except ValueError as error:
-        raise NotAnOption(text) from error
-    if not least <= value <= most:  # also not a number
+    written = text.strip().replace(",", ".")
+    if not _DIGITS.fullmatch(written) or not least <= float(written) <= most:
         raise NotAnOption(text)
-    return value
+    return float(written)

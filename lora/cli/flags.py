@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,9 @@ MOST_DRAW_STEPS = 1000  # noise levels of Stable Diffusion
 MOST_PICTURES = 1000  # of one prompt: a person has to look at them
 MOST_THREADS = 1024
 CFG_RANGE = (0.001, 1000.0)
+_NUMBER = re.compile(
+    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE
+)  # float() also reads 1_0
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,11 +110,7 @@ def _integer(text: str, fits: Callable[[int], bool], else_it_is: str) -> int:
 
 
 def _real(text: str, fits: Callable[[float], bool], else_it_is: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value) and fits(value):
+    if _NUMBER.fullmatch(text) and math.isfinite(value := float(text)) and fits(value):
         return value
     raise argparse.ArgumentTypeError(f"{text!r} is {else_it_is}")
 

@@ -24,11 +24,21 @@ def test_one_cfg_or_a_sweep(text: str, values: tuple[float, ...]) -> None:
     assert option_text.read_cfg(text, 1, 20) == values
 
 
-@pytest.mark.parametrize("text", ["", "x", "nan", "0", "21", "3,,5", "3,3,5", "3;x"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "nan", "0", "21", "3,,5", "3,3,5", "3;x", "1_0", "1e1", "٧", "3,1_0,5", "."]
+)
 def test_no_cfg(text: str) -> None:
     """Numbers outside the range, and the same one twice, are refused."""
     with pytest.raises(NotAnOption):
         option_text.read_cfg(text, 1, 20)
+
+
+@pytest.mark.parametrize("text", ["1_0", "0_1", "1e0", "٠", "-0"])
+def test_no_strength(text: str) -> None:
+    """Digits only."""
+    assert option_text.read_strength(".7") == option_text.read_strength("0,7") == 0.7
+    with pytest.raises(NotAnOption):
+        option_text.read_strength(text)
 
 
 def test_seeds_are_read_as_they_are_written() -> None:

@@ -50,8 +50,37 @@ def test_drawing_a_sweep(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("flags", "most"),
+    [
+        (["--seed", str(2**63 - 1), "--n", "2"], 2**63 - 4),  # of two prompts
+        (["--seed", f"7~{2**63 - 1}"], 2**63 - 2),
+        (["--seed", str(2**63 - 4), "--n", "2", "--cfg", "3,5"], None),
+        (["--seed", str(2**63 - 2)], None),
+    ],
+)
+def test_each_seed_can_be_asked_for_again(
+    flags: list[str], most: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the chat: the last picture's seed is one, else the command is refused before a base is loaded."""
+    (tmp_path / "two.txt").write_text("a cat\na dog", encoding="utf-8")
+    base = ["--base", str(tmp_path / "none"), "--out", str(tmp_path / "a")]
+    assert main(["draw", "--prompts", str(tmp_path / "two.txt"), *base, *flags]) == 2
+    said = capsys.readouterr().err
+    assert (f"with so many pictures, {most} is the largest one" in said) == (most is not None)
+    assert ("largest one" in said) == (most is not None)
+
+
+@pytest.mark.parametrize(
     ("flag", "value"),
-    [("--cfg", "0"), ("--seed", "1~x"), ("--strength", "1.6"), ("--outline", "plaid"), ("--cutout", "x")],
+    [
+        ("--cfg", "0"),
+        ("--cfg", "1_0"),
+        ("--n", "1_0"),
+        ("--seed", "1~x"),
+        ("--strength", "1.6"),
+        ("--outline", "plaid"),
+        ("--cutout", "x"),
+    ],
 )
 def test_drawing_refuses_what_is_no_option(flag: str, value: str, tmp_path: Path) -> None:
     """With exit code 2, before a base is loaded."""

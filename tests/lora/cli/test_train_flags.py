@@ -7,6 +7,7 @@ import pytest
 
 from lora.__main__ import main
 from lora.adapters import lora_layers
+from lora.cli.flags import between
 from lora.cli.train_flags import REFUSED
 from lora.jobs import Sample
 from tests.sample_folder import write_folder
@@ -100,6 +101,26 @@ def test_every_number_has_bounds() -> None:
         for huge in ("100000000000", "1e30"):
             with pytest.raises((argparse.ArgumentTypeError, ValueError)):
                 raise AssertionError(f"{name} takes {read(huge)}")
+
+
+def test_numbers_are_digits() -> None:
+    """Python's own 1_0, and digits of other scripts, are none, for no flag of any command; an exponent is."""
+    from lora.__main__ import _parser
+
+    flags = [
+        (f"{command} --{action.dest}", action.type)
+        for command, verb in _parser()[1].items()
+        for action in verb._actions
+        if callable(action.type)
+        and action.type is not Path
+        and action.dest not in ("report_to", "mixed_precision", "local_rank")
+    ]
+    assert len(flags) > 40
+    for name, read in flags:
+        for text in ("1_0", "0_1", "0.0_1", "1_0e0", "١", "log-snr 1_0"):
+            with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+                raise AssertionError(f"{name} takes {read(text)}")
+    assert [between(0, 10)(text) for text in ("1e-3", "1.", ".5", "+2", "1E0")] == [1e-3, 1, 0.5, 2, 1]
 
 
 def test_every_flag_says_what_it_is_for() -> None:
