@@ -23,7 +23,15 @@ from lora.cli.terminal import (
 )
 from lora.jobs import CUTOUTS, Draw, DrawOptions
 from lora.models import sticker_nano
-from lora.option_text import STRENGTHS, NotAnOption, read_cfg, read_outline, read_seed, read_strength
+from lora.option_text import (
+    STRENGTHS,
+    NotAnOption,
+    read_cfg,
+    read_outline,
+    read_seed,
+    read_strength,
+    seed_text,
+)
 
 HELP = "draw prompts from a file"
 
@@ -67,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
     if not prompts:
         raise UsageError(f"{args.prompts}: no prompts in it")
     check_folder("--out", args.out)
+    options, each = _options(args, len(prompts)), args.n * len(args.cfg)
     adapter = read_adapter(args.adapter) if args.adapter else None
     base = load_base(args.base, args)
     from lora.drawing.sampling import Item, Picture, draw
@@ -74,7 +83,6 @@ def run(args: argparse.Namespace) -> None:
     from lora.files import write_whole
 
     maker = StickerMaker(args.cache_dir) if args.stickers else None
-    options, each = _options(args, len(prompts)), args.n * len(args.cfg)
     items = [
         Item.of_job(Draw(id=0, attempt=0, prompt=prompts[i // each], adapter=adapter, options=options), i)
         for i in range(options.count)
@@ -100,9 +108,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _options(args: argparse.Namespace, prompts: int) -> DrawOptions:
-    """The options as those of one job that has all pictures, so that each has the seed it would have in the chat."""
+    """The options as those of one job that has all pictures, so that each has the seed it would have in the chat.
+
+    Raises UsageError if the last one's seed is none that can be asked for.
+    """
     seed, near = args.seed
-    return DrawOptions(
+    options = DrawOptions(
         cfg=args.cfg[0],
         sweep=args.cfg if len(args.cfg) > 1 else (),
         steps=args.steps,
@@ -115,6 +126,11 @@ def _options(args: argparse.Namespace, prompts: int) -> DrawOptions:
         outline_px=args.outline_px,
         cutout=args.cutout,
     )
+    beyond = options.of_picture(options.count - 1).newest_seed - (SEEDS - 1)
+    if beyond > 0:
+        most = SEEDS - 1 - beyond
+        raise UsageError(f"--seed {seed_text(seed, near)}: with so many pictures, {most} is the largest one")
+    return options
 
 
 def _sheet(options: DrawOptions, prompts: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> bytes:
