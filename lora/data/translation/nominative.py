@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lora.data.translation.grammar import Word
 from lora.data.translation.lexicon import ADJECTIVES
 
@@ -9,13 +11,17 @@ HUSHED, VELAR = "жшчщ", "кгх"  # consonants behind which other vowels are
 
 
 def nominative(words: list[Word]) -> str:
-    """Adjectives and one noun in the nominative; "" if the words are others, or several things whose word is of one."""
+    """Adjectives and one noun in the nominative; "" if the words are others, or the plural of "платье" and the like."""
     *looks, noun = words
     if noun.kind != "noun" or any(word.kind not in ADJECTIVES for word in looks):
         return ""
-    if noun.source.endswith(("ах", "ях", "ами", "ями")) and not noun.base.endswith(("ы", "и")):
-        return ""
-    return " ".join([*(_agreeing(word.base, noun.base) for word in looks), noun.base])
+    named = noun.base
+    if ending := re.search("(?<=.)([ая])(х|ми)$", noun.source):
+        root = noun.source[: ending.start()]
+        if noun.base.endswith(("о", "е")):
+            return ""
+        named = root + ("и" if ending[1] == "я" or root[-1] in HUSHED + VELAR else "ы")
+    return " ".join([*(_agreeing(word.base, named) for word in looks), named])
 
 
 def _agreeing(adjective: str, noun: str) -> str:
