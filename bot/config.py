@@ -265,7 +265,7 @@ ALLOWED: dict[str, Rule] = {
     "access.mode": (lambda v: v in ("open", "list", "invite"), "open, list or invite"),
     "access.allow": (
         lambda v: all(_is_person(entry) for entry in v),
-        'a list of people\'s ids and @names, such as [123456789, "@ann"]',
+        'a list of people\'s ids and @names, such as [123456789, "@anna"]',
     ),
     "access.refusal": (
         lambda v: all(len(code) in (2, 3) and 0 < len(text) <= 1000 for code, text in v.items()),
@@ -357,7 +357,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     if value is None and kind in KINDS:
         meaning = f"{KINDS[kind]}: {meaning}"
     if value is None or "\0" in str(value) or not allowed(value):
-        raise ConfigError(f"{key} = {_toml(found)} is not allowed: it must be {meaning}")
+        raise ConfigError(f"{key} = {toml_value(found)} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
     if key == "cutout.model":
@@ -380,13 +380,19 @@ def _base(name: str, folder: Path) -> str:
         raise ConfigError(f"base.name cannot be looked for: {error.strerror}") from error
 
 
-def _toml(found: object) -> str:
-    """A value as the file has it."""
-    if isinstance(found, list):
-        return f"[{', '.join(map(_toml, found))}]"
-    if isinstance(found, bool | str):
-        return json.dumps(found, ensure_ascii=False)
-    return str(found)
+def toml_value(value: object) -> str:
+    """A value as the file has it: a string, a path, a number, a truth value, or a list or table of such."""
+    match value:
+        case bool():
+            return json.dumps(value)
+        case str() | Path():  # JSON's escapes are TOML's, but for those of emoji and the one of DEL
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+        case list() | tuple():
+            return f"[{', '.join(map(toml_value, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{toml_value(key)} = {toml_value(one)}' for key, one in value.items())}}}"
+        case _:
+            return str(value)
 
 
 def _cutout(model: str) -> str:

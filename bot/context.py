@@ -148,7 +148,7 @@ class Context:
         """Send a text of the locales; gives its message id."""
         return await self.send(self.words(key, **values), buttons=buttons, reply_to=reply_to)
 
-    async def say_once(self, key: str) -> None:
+    async def say_once(self, key: str, **params: object) -> None:
         """Send a text that helps with what the bot cannot use, at most once a minute: ten voices need one answer."""
         helped, now, about = self.parts.helped, time.monotonic(), (self.person.id, key)
         if now - helped.get(about, float("-inf")) < HELP_SECONDS:
@@ -156,7 +156,7 @@ class Context:
         if len(helped) >= MOST_HELPED:
             helped.clear()
         helped[about] = now
-        await self.say(key)
+        await self.say(key, **params)
 
     async def send(self, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None) -> int:
         """Send HTML."""

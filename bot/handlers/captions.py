@@ -19,7 +19,7 @@ from bot.store import Store
 from bot.tables import albums, changes, inbox, samples, styles
 from bot.tables.samples import CaptionOrigin, Sample
 from bot.tables.styles import Style
-from bot.words import clip
+from bot.words import Html, clip
 from lora.data import captions
 from lora.data.translation.counting import may_count
 
@@ -85,11 +85,18 @@ async def _recaption_album(context: Context, album: str, words: str) -> None:
 
 
 async def _text_before_style(context: Context, words: str) -> None:
-    """A text while pictures wait for a style: a valid keyword names the style, other words wait too."""
+    """A text while pictures wait for a style: a valid keyword names the style, other words wait too.
+
+    Of one word that cannot be a keyword, it is said why: it may have been meant as one.
+    """
     word = words.strip().lower()
-    if captions.keyword_problem(word) is None:
+    problem = captions.keyword_problem(word)
+    if problem is None:
         await make(context, word)
         return
+    if len(word.split()) == 1 and context.message.reply_to_message is None:
+        hint = Html(context.words("kept-as-words"))
+        await context.say_once(f"keyword-{problem}", word=clip(word, 40), hint=hint)
     await keep_for_style(context)
 
 

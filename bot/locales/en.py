@@ -345,10 +345,11 @@ TEXTS = {
         "like, that begins with a letter.{hint}"
     ),
     "keyword-ordinary": (
-        "“{word}” means something already, or is made of words that do, so your look would get mixed up with it. "
-        "Take a word that nobody uses.{hint}"
+        "“{word}” is known to me: an English word, a well-known name, or English words written together. Your look "
+        "would get mixed up with it. Take an invented word or a rare name, like <i>murzik</i>.{hint}"
     ),
     "keyword-too-many-tokens": "“{word}” is too hard to read for me. Take something shorter.{hint}",
+    "kept-as-words": " I keep this as words about your picture.",
     "keyword-hint": " /new alone suggests some.",
     # samples
     "samples-new": "<b>{keyword}</b>: {n:new picture|new pictures}, {total} in all.",

@@ -7,7 +7,6 @@ import asyncio
 import ctypes
 import errno
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -168,11 +167,11 @@ def _write_settings(playground: Playground, settings: Config, home: Path) -> Pat
 
 
 def toml(tables: dict[str, dict[str, object]]) -> str:
-    """Tables of strings, numbers and lists of numbers as TOML, of which JSON's literals are a part."""
+    """Settings as TOML."""
     lines: list[str] = []
     for name, table in tables.items():
         lines.append(f"[{name}]")
-        lines += [f"{key} = {json.dumps(value, default=str)}" for key, value in table.items()]
+        lines += [f"{key} = {config.toml_value(value)}" for key, value in table.items()]
     return "\n".join([*lines, ""])
 
 

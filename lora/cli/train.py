@@ -92,6 +92,8 @@ def _train(
     source, resume, steps_done = _resume(args)
     progress_bar = ProgressBar(visible=processes.is_main, steps=plan.steps, done=steps_done)
     progress_bar.say(_summary(args, base, plan, len(samples), len(held_out), processes, source))
+    if warning := _of_keyword(args.keyword):
+        progress_bar.say(warning)
     job = Train(id=0, attempt=1, keyword=args.keyword, samples=tuple(samples), resume=resume)
     record = _record(args, base, job, plan)
 
@@ -317,6 +319,18 @@ def _summary(
         f"{begin}: {base.name} on {base.device}{several}, {samples} samples{held}, {plan.steps} steps of "
         f"{plan.batch_size}, rank {plan.rank}, learning rate {plan.learning_rate:g}"
     )
+
+
+def _of_keyword(keyword: str) -> str:
+    """What is wrong with the keyword, as ``python -m lora check`` says it; "" if nothing is, or there is none."""
+    from lora.checks import KINDS
+    from lora.data.captions import keyword_problem
+
+    problem = keyword_problem(keyword) if keyword else None
+    if problem is None:
+        return ""
+    kind = KINDS["keyword-unfit"]
+    return f"warning: {kind.says.format(detail=problem)} ({keyword!r}): {kind.why}"
 
 
 def _explain(error: Any, args: argparse.Namespace, source: Path | None) -> str:

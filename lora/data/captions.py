@@ -152,8 +152,9 @@ def keyword_problem(word: str) -> str | None:
     """Why this cannot be a style's keyword, or None: empty, characters, ordinary, too-many-tokens.
 
     A keyword should mean nothing to the model yet. So a word is ordinary if CLIP has a token for it or for
-    it without a usual ending; if an emoji's name says it; or if each of its tokens is a word of three letters
-    or more. Different words joined by ``_`` or ``-`` are a new word, unless it is known without the sign, or
+    it without a usual ending; if an emoji's name says it; or if each of its tokens is an English word of three
+    letters or more ("redfox"). Tokens of other letters say nothing: "murzik" is a new name, though CLIP has tokens
+    for its halves. Different words joined by ``_`` or ``-`` are a new word, unless it is known without the sign, or
     emoji's names say every one of them: the tokenizer splits at the sign, so the base reads ``red_fox`` as a fox.
     ``ski_fail`` is taken, ``t-shirt`` is not.
     """
@@ -248,7 +249,13 @@ def _is_ordinary(letters: str) -> bool:
     if any(len(stem) >= 3 and len(_pieces(stem)) == 1 for stem in stems):
         return True
     parts = [piece.removesuffix("</w>") for piece in _pieces(letters)]
-    return all(len(part) >= 3 and len(_pieces(part)) == 1 for part in parts)
+    return all(len(part) >= 3 and len(_pieces(part)) == 1 and _is_english(part) for part in parts)
+
+
+def _is_english(word: str) -> bool:
+    from lora.data.translation.lexicon import is_english  # that package counts tokens with this module
+
+    return is_english(word)
 
 
 def _invented(rng: Random) -> str:

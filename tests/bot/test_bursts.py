@@ -89,6 +89,24 @@ async def test_the_keyword_can_be_the_answer(stage: Stage, ada: Person) -> None:
         assert await captions(running) == ["zuvix fox"]
 
 
+async def test_a_natural_name_is_the_keyword_and_another_word_is_explained(stage: Stage, ada: Person) -> None:
+    """A word that cannot be a keyword is kept as words; of several words, and of a reply, nothing is said."""
+    async with stage.bot() as running:
+        sent = await ada.send_picture(sticker(1), as_="document")
+        await ada.wait_for("How shall it be called?")
+        await ada.send("fox")
+        assert "I keep this as words about your picture." in (await ada.wait_for("“fox” is known to me")).text
+        since = ada.seq
+        await ada.send("cat", reply_to=sent)
+        await ada.wait_for("I keep your 2 messages", since=since)
+        assert not [told for told in ada.heard(since) if "known to me" in told.text]
+        await ada.send("kotofey")
+        await ada.wait_for("Your style kotofey is open")
+        await until(lambda: captions(running))
+        await ada.wait_for("kotofey cat")
+        assert await captions(running) == ["kotofey cat"]
+
+
 async def test_a_picture_whose_caption_makes_a_style_is_in_it(stage: Stage, ada: Person) -> None:
     """/new as a caption is /new, and the picture is its first."""
     async with stage.bot() as running:

@@ -26,7 +26,7 @@ async def test_new_suggests_keywords(stage: Stage, ada: Person) -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("fox", "means something already"),
+        ("fox", "is known to me"),
         ("../x", "“../x” cannot be a keyword"),
         ("<b>zuvix</b>", "“<b>zuvix</b>” cannot be a keyword"),
         ("два", "cannot be a keyword"),

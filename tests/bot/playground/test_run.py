@@ -37,6 +37,27 @@ def test_settings_survive_the_file(tmp_path: Path) -> None:
     assert config.load(file) == settings
 
 
+def test_every_documented_setting_survives_the_file(tmp_path: Path) -> None:
+    """Those of config.toml and the examples in its comments, of every type, the sentences by language too."""
+    text = (Path(config.__file__).parents[1] / "config.toml").read_text(encoding="utf-8")
+    refusal = r'refusal = {ru = "Напиши Ане 🦊,\n\"{id}\" \u007f", en = "Ask Ann."}'
+    for setting, other in (
+        ("refusal = {}", refusal),
+        ("allow = []", 'allow = [123456789, "@anna"]'),
+        ('devices = "auto"', 'devices = ["cpu"]'),
+    ):
+        assert setting in text
+        text = text.replace(setting, other)
+    written = tmp_path / "written.toml"
+    written.write_text(text, encoding="utf-8")
+    settings = config.load(written)
+    assert settings.access.refusal["ru"] == 'Напиши Ане 🦊,\n"{id}" \x7f'
+    assert settings.access.allow == (123456789, "@anna")
+    file = tmp_path / "config.toml"
+    file.write_text(toml(asdict(settings)), encoding="utf-8")
+    assert config.load(file) == settings
+
+
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     """The operator is told which port is in use, and what to do."""
     with socket.socket() as taken:

@@ -134,6 +134,18 @@ def test_a_table_may_be_csv(data: Path, flags: list[str]) -> None:
     assert main(["train", *flags]) == 0
 
 
+@pytest.mark.parametrize(("keyword", "problem"), [("t-shirt", "ordinary"), ("zorvex", "")])
+def test_an_unfit_keyword_is_warned_of(
+    keyword: str, problem: str, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As check says it; the training goes on."""
+    assert main(["train", *flags, f"--keyword={keyword}", "--max_train_steps=1"]) == 0
+    said = capsys.readouterr()
+    warning = f"the keyword is not a good one: {problem} ({keyword!r})"
+    assert (warning in said.out + said.err) is bool(problem)
+    assert ("not a good one" in said.out + said.err) is bool(problem)
+
+
 @pytest.mark.parametrize("case", ["rank", "samples", "base", "fewer steps", "cut off", "garbage"])
 def test_a_resume_from_elsewhere_is_refused(
     case: str,
