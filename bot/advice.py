@@ -18,6 +18,7 @@ from lora.jobs import Finding
 
 # The codes that can occur in a chat: keywords, long captions and bad files are refused earlier.
 TEXTS = {
+    "keyword-other": "finding-keyword-other",
     "caption-empty": "finding-caption-empty",
     "caption-short": "finding-caption-short",
     "captions-same": "finding-captions-same",

@@ -156,7 +156,7 @@ class Context:
         if len(helped) >= MOST_HELPED:
             helped.clear()
         helped[about] = now
-        await self.say(key, **params)
+        await self.send(self.words(key, **params))
 
     async def send(self, text: str, *, buttons: Buttons | None = None, reply_to: int | None = None) -> int:
         """Send HTML."""

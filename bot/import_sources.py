@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import emoji
 from telegram import Sticker
 from telegram.error import BadRequest
 
+from bot.english import in_english
 from bot.errors import UserError
 from bot.sender import Sender
 from bot.tables.imports import Import, Item
+from lora.checks.captions import other_keyword
+from lora.data.captions import without_keyword
 from lora.data.zip_folder import ZipError, ZipFolder
+
+BEGINNING = 8  # words of a caption, among which another style's keyword is the first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,22 @@ class Contents:
     faults: int = 0
     missing: Sequence[str] = field(default=(), repr=False)
     unread: int = 0
+
+    def without_other_keyword(self, keyword: str, language: str) -> tuple[Sequence[Item], str, int]:
+        """The pictures, the keyword of another style that most captions begin with, and how many; it is taken out.
+
+        ``language`` is that of the person: in English, a word of another language is no keyword.
+        """
+        captioned = [" ".join(item.caption.split()[:BEGINNING]) for item in self.items if item.caption]
+        english = [in_english(beginning, keyword, language).text for beginning in captioned]
+        other, numbers = other_keyword(english, keyword)
+        if 2 * len(numbers) <= len(captioned):
+            return self.items, "", 0
+        kept = [
+            replace(item, caption=without_keyword(item.caption, other)) if item.caption else item
+            for item in self.items
+        ]
+        return kept, other, len(numbers)
 
 
 def moves(sticker: Sticker) -> str:

@@ -48,6 +48,10 @@ def over(
     ]
     lines += _left_out(words, counts, settings.max_samples)
     lines += _wrong_in_zip(words, imported)
+    if other := imported.params.get("other"):
+        lines.append(
+            words("import-other-keyword", word=other, n=imported.params["others"], keyword=style.keyword)
+        )
     if imported.state == ImportState.FAILED:
         lines.append(words(imported.error or "import-crashed", **imported.params))
     mine = [sample for sample in everything if sample.answer_id == imported.answer_id]

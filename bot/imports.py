@@ -113,13 +113,18 @@ class Imports:
         source = self._sources[imported.kind](imported)
         if imported.state == ImportState.ASKED:
             found = await source.contents()
+            style = await styles.get(self._store, imported.person, imported.style)
+            language = (await people.get(self._store, imported.person)).writes_in
+            items, other, others = found.without_other_keyword(style.keyword if style else "", language)
             params = {
+                "other": other,
+                "others": others,
                 "faults": found.faults,
                 "missing": len(found.missing),
                 "named": found.missing[:NAMED],
                 "unread": found.unread,
             }
-            await imports.list_items(self._store, imported.id, found.title, found.items, params)
+            await imports.list_items(self._store, imported.id, found.title, items, params)
         items = await imports.items_of(self._store, imported.id)
         for done, item in enumerate(items):
             now = await imports.get(self._store, imported.id)

@@ -399,6 +399,10 @@ TEXTS = {
     "import-missing": (
         "{n:line of its table names a file|lines of its tables name files} that the zip does not have: {names}."
     ),
+    "import-other-keyword": (
+        "{n:caption|captions} began with <b>{word}</b>. I took it for another style's keyword and left it out: "
+        "here <b>{keyword}</b> stands for the look."
+    ),
     "import-unread": "{n:caption|captions} in text files could not be read. Save them as UTF-8.",
     "archive-other": "Of archives I read zip only. Put the pictures into a zip and send it again.",
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",
@@ -523,6 +527,9 @@ TEXTS = {
     "check-found": "<b>{keyword}</b>, {n:picture|pictures}. What could be better:",
     "check-good": "✓ <b>{keyword}</b>, {n:picture|pictures}: they look good to me. /train when you like.",
     "check-later": "Lettering and very fine lines I only see once I begin to learn; I will tell you then.",
+    "finding-keyword-other": (
+        "{numbers}: the words begin with {detail}. If that is another style's keyword, write them without it."
+    ),
     "finding-caption-empty": (
         "<b>No words:</b> {numbers}. What has no words mixes with the look; say in a few what is on them."
     ),

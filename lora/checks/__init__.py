@@ -66,6 +66,11 @@ KINDS: Mapping[str, Kind] = {
         why="the look is tied to the keyword only where the caption says it",
         advice="give --keyword to the training, which puts it in, or write it",
     ),
+    "keyword-other": Kind(
+        says="the caption begins with what looks like another style's keyword: {detail}",
+        why="it shares the look with the keyword, and a prompt without it gets less of the look",
+        advice="take it out of the captions",
+    ),
     "keyword-unfit": Kind(
         says="the keyword is not a good one: {detail}",
         why="a keyword should mean nothing to the base yet, and take few tokens",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lora.checks.share import severity
 from lora.data.captions import count_tokens, has_keyword, keyword_problem, length, normalise
+from lora.data.translation.lexicon import is_english
 from lora.jobs import Finding
 
+ARTICLES = ("a", "an", "the")
+LEAST_SHARED = 3  # captions that begin with the same unknown word
 LEAST_TOKENS = 2  # "a fox": one word alone leaves the rest of the picture to the look
 
 _MEDIUM = re.compile(
@@ -27,6 +31,19 @@ def check(texts: Sequence[str], keyword: str) -> list[Finding]:
         *_same(texts, keyword),
         *_medium(texts, keyword),
     ]
+
+
+def other_keyword(texts: Sequence[str], keyword: str) -> tuple[str, tuple[int, ...]]:
+    """The word that several captions begin with as with another style's keyword, and their numbers from 1.
+
+    An article may stand before it. It is no English word and could be a keyword. ("", ()) if fewer than ``LEAST_SHARED`` begin with the same one.
+    """
+    words = ([word for word in _without(text, keyword).split() if word not in ARTICLES] for text in texts)
+    first = [next(iter(said), "") for said in words]
+    for word, count in Counter(first).most_common():
+        if count >= LEAST_SHARED and keyword_problem(word) is None and not is_english(word):
+            return word, _numbers(one == word for one in first)
+    return "", ()
 
 
 def shared_keyword(texts: Sequence[str]) -> str:
@@ -51,6 +68,9 @@ def _keyword(texts: Sequence[str], keyword: str) -> list[Finding]:
     missing = _numbers(not has_keyword(text, keyword) for text in texts)
     if missing:  # no more than advice: the training puts it in
         found.append(Finding(code="keyword-missing", severity="advice", samples=missing))
+    other, numbers = other_keyword(texts, keyword)
+    if other:
+        found.append(Finding(code="keyword-other", severity="warning", samples=numbers, detail=other))
     return found
 
 

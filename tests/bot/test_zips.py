@@ -57,6 +57,28 @@ async def test_a_zip_with_a_table(stage: Stage, ada: Person) -> None:
         await ada.wait_for("zuvix a tiger")
 
 
+async def test_another_styles_keyword_is_left_out(stage: Stage, ada: Person) -> None:
+    """If most captions begin with it; the message says so. Words of other languages stay, and so do a few names."""
+    called = ["bomux a fountain pen", "bomux красная лиса", "a bomux", "bomux"]
+    files: dict[str, bytes | str] = {f"{n}.png": drawing(n) for n in range(8)}
+    files |= {f"{n}.txt": text for n, text in enumerate(called)}
+    async with styled(stage, ada) as running:
+        await send(ada, packed(files))
+        told = await ada.wait_for("8 new pictures for zuvix")
+        assert "4 captions began with bomux." in told.text
+        assert (await captions(running))[:4] == ["zuvix a fountain pen", "zuvix a red fox", "zuvix a", None]
+        await ada.send("undo")
+        await ada.wait_for("0 are left")
+        for n, text in enumerate(
+            ["eine Katze", "eine Lampe", "eine Blume", "ein Ball", "*", "murzik a", "murzik b"]
+        ):
+            files[f"{n}.txt"] = text
+        await send(ada, packed(files))
+        told = await ada.wait_for("8 new pictures for zuvix")
+        assert "began with" not in told.text
+        assert "zuvix murzik a" in await captions(running)
+
+
 async def test_captions_that_cannot_be_read_are_told(stage: Stage, ada: Person) -> None:
     """How many there are, and what to do; the pictures are taken."""
     files: dict[str, bytes | str] = {f"{n}.png": drawing(n) for n in range(3)}

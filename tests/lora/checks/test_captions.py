@@ -14,6 +14,13 @@ from tests.lora.checks.drawings import GOOD, codes
     [
         ("keyword-none", ["a fox waving", "a cat asleep"], "", [()]),
         ("keyword-missing", [*GOOD[:3], "a tall lamp"], "zorvex", [(4,)]),
+        (
+            "keyword-other",
+            [f"zorvex bomux a {word}" for word in ("cat", "dog", "hat")],
+            "zorvex",
+            [(1, 2, 3)],
+        ),
+        ("keyword-other", ["bomux a cat", "bomux a dog", *GOOD, "Bomux a hat"], "zorvex", [(1, 2, 7)]),
         ("keyword-unfit", ["cat a red fox", "cat a blue whale"], "cat", [()]),
         ("caption-empty", [*GOOD, "zorvex", "zorvex!"], "zorvex", [(5, 6)]),
         ("caption-short", [*GOOD, "zorvex fox"], "zorvex", [(5,)]),
@@ -30,6 +37,12 @@ def test_faulty_captions_are_found(
     """What is wrong is found at the captions that have it, and is not found in good ones."""
     assert codes(captions.check(texts, keyword))[code] == samples
     assert captions.check(GOOD, "zorvex") == []
+
+
+def test_words_are_no_other_keyword() -> None:
+    """English ones, and a name that two captions begin with."""
+    texts = ["zorvex walking cat", "zorvex walking dog", "zorvex walking fox", "murzik a", "murzik b"]
+    assert captions.other_keyword(texts, "zorvex") == ("", ())
 
 
 def test_length_is_counted_in_tokens() -> None:
