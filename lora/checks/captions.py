@@ -36,7 +36,8 @@ def check(texts: Sequence[str], keyword: str) -> list[Finding]:
 def other_keyword(texts: Sequence[str], keyword: str) -> tuple[str, tuple[int, ...]]:
     """The word that several captions begin with as with another style's keyword, and their numbers from 1.
 
-    An article may stand before it. It is no English word and could be a keyword. ("", ()) if fewer than ``LEAST_SHARED`` begin with the same one.
+    An article may stand before it. It is no English word and could be a keyword. ("", ()) if fewer than
+    ``LEAST_SHARED`` begin with the same one.
     """
     words = ([word for word in _without(text, keyword).split() if word not in ARTICLES] for text in texts)
     first = [next(iter(said), "") for said in words]

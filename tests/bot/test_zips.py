@@ -68,7 +68,7 @@ async def test_another_styles_keyword_is_left_out(stage: Stage, ada: Person) -> 
         assert "4 captions began with bomux." in told.text
         assert (await captions(running))[:4] == ["zuvix a fountain pen", "zuvix a red fox", "zuvix a", None]
         await ada.send("undo")
-        await ada.wait_for("0 are left")
+        await ada.wait_for("0 pictures are left")
         for n, text in enumerate(
             ["eine Katze", "eine Lampe", "eine Blume", "ein Ball", "*", "murzik a", "murzik b"]
         ):
