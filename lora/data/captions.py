@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,8 @@ _SKIN_TONES = "\U0001f3fb-\U0001f3ff"
 _JOINER = "\u200d"  # makes one emoji of two; some pairs are none
 # Unicode lists them as emoji, but without the invisible sign that asks for a coloured form they are typography.
 _TEXT_SIGNS = frozenset("©®™‼⁉ℹ↔↕↖↗↘↙↩↪⤴⤵⬅⬆⬇▪▫▶◀◻◼Ⓜ〰〽㊗㊙")
+_PIECE = 512  # characters
+_LONGEST_EMOJI = 16  # characters, at least; the longest ones have 10
 _ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "y", "ly", "ish", "like", "ness", "less", "ful")
 _RUDE = "fuc fuk shi nig fag sex cun nazi puta hui pizd tit cum coc dic"  # never inside what we suggest
 
@@ -62,19 +65,37 @@ def _emoji_in_words(text: str) -> str:
 
 def _emoji_runs(text: str) -> list[tuple[int, int, list[str]]]:
     """(start, end, names) of emoji that stand together, with nothing but blanks between them."""
-    import emoji
-
     runs: list[tuple[int, int, list[str]]] = []
-    for match in emoji.emoji_list(text):
-        start, end, name = match["match_start"], match["match_end"], _name(match["emoji"])
-        if not name or match["emoji"] in _TEXT_SIGNS:
+    for start, end in _emoji_places(text):
+        name = _name(text[start:end])
+        if not name or text[start:end] in _TEXT_SIGNS:
             continue
         if runs and not text[runs[-1][1] : start].strip(f"{_JOINER} \t\n"):
             first, _, names = runs.pop()
-            runs.append((first, end, [*names, name]))
+            names.append(name)
+            runs.append((first, end, names))
         else:
             runs.append((start, end, [name]))
     return runs
+
+
+def _emoji_places(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of all emoji. The library takes the square of a text's length, so it gets a long one in pieces.
+
+    A piece ends before the first emoji that may go on behind it.
+    """
+    import emoji
+
+    place = 0
+    while place < len(text):
+        piece = text[place : place + _PIECE]
+        cut = len(piece) if place + len(piece) == len(text) else len(piece) - _LONGEST_EMOJI
+        for match in emoji.emoji_list(piece):
+            if match["match_end"] > cut:
+                cut = min(cut, match["match_start"])
+                break
+            yield place + match["match_start"], place + match["match_end"]
+        place += cut
 
 
 def encode(text: str) -> list[int]:
@@ -192,9 +213,7 @@ def suggest_keywords(count: int, seed: int) -> list[str]:
 
 def draft_from_emoji(text: str) -> str:
     """A first caption from a sticker's emoji: their English names without skin tones, or nothing."""
-    import emoji
-
-    found = [_name(match["emoji"]) for match in emoji.emoji_list(text)]
+    found = [_name(text[start:end]) for start, end in _emoji_places(text)]
     return ", ".join(dict.fromkeys(name for name in found if name))
 
 

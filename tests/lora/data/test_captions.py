@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from random import Random
 
+import emoji
 import pytest
 from transformers import CLIPTokenizer
 
@@ -274,3 +276,25 @@ def test_joined_keywords_are_found(keyword: str) -> None:
 def test_prompts_without_punctuation(text: str, words: str) -> None:
     """As the base's captions are written."""
     assert captions.without_punctuation(text) == words
+
+
+@pytest.mark.parametrize("unit", ["👩\u200d", "🦊\u200d", "🦊"])
+def test_a_text_of_emoji_alone_takes_no_time(unit: str) -> None:
+    """The library alone takes the square of its length: over a minute for the joined ones."""
+    captions.normalise(unit)
+    began = time.process_time()
+    captions.normalise(unit * 50_000)
+    assert time.process_time() - began < 8
+
+
+def test_long_texts_have_the_emoji_that_the_library_finds() -> None:
+    """They are read in pieces, and none is cut: joined ones, flags, keycaps, skin tones."""
+    known = [
+        *emoji.EMOJI_DATA,
+        *["\u200d"] * 3000,
+        *["a", " ", "\ufe0f", "🏽", "🇩", "🏴", "1", "\U000e0067"] * 100,
+    ]
+    for seed in range(20):
+        text = "".join(Random(seed).choices(known, k=600))
+        found = [(match["match_start"], match["match_end"]) for match in emoji.emoji_list(text)]
+        assert list(captions._emoji_places(text)) == found
