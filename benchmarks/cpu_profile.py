@@ -30,7 +30,7 @@ from lora.training.plan import make_plan
 DEMO = Path(__file__).parents[1] / "data/demo"
 TIMED, PROFILED = 20, 10  # steps
 KINDS = {
-    "attention": ("bmm", "softmax", "_Attention"),
+    "attention": ("bmm", "softmax", "_Attention", "_Attended"),
     "linear layers and LoRA": ("aten::mm", "addmm", "_Product"),
     "convolutions": ("convolution", "conv2d"),
     "norms": ("norm", "Norm"),

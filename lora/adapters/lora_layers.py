@@ -215,8 +215,7 @@ def _put_on(base: Base, name: str, layers: Layers) -> None:
 def _make_lean(base: Base) -> None:
     from lora.adapters import lean_lora  # which imports PEFT
 
-    for _, layer in _layers(base):
-        lean_lora.make_lean(layer)
+    lean_lora.make_lean(base.unet)
 
 
 @contextmanager

@@ -120,10 +120,12 @@ class LeanAttention:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        queries, keys, values = self.projected(attn, hidden_states, text)
-        attended: Tensor = attn.to_out[1](attn.to_out[0](attention(queries, keys, values, heads=attn.heads)))
-        return attended
+        y: Tensor = attn.to_out[1](attn.to_out[0](self.attended(attn, hidden_states, encoder_hidden_states)))
+        return y
+
+    def attended(self, attn: Any, x: Tensor, text: Tensor | None) -> Tensor:
+        """What the last layer is given: attention of x to the text, or to x itself if there is none."""
+        return attention(*self.projected(attn, x, x if text is None else text), heads=attn.heads)
 
     def projected(self, attn: Any, x: Tensor, text: Tensor) -> Sequence[Tensor]:
         """Queries of x, keys and values of the text: [n, tokens, width] each."""

@@ -6,7 +6,7 @@ get no gradient: those of a base are never trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -122,22 +122,15 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
         ctx.heads = heads
-        out, weights = _attend(query, key, value, heads, keep=True)
-        ctx.save_for_backward(query, key, value, *weights)
+        out, kept = attend(query, key, value, heads)
+        ctx.save_for_backward(*kept)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        query, key, value, *weights = ctx.saved_tensors
-        grads = tuple(torch.empty_like(one) for one in (query, key, value))
-        parts = _parts(ctx.heads, key.shape[1], query, key, value, grad, *grads)
-        for p, (q, k, v, g, to_q, to_k, to_v) in zip(weights, parts, strict=True):
-            scale = q.shape[-1] ** -0.5
-            g, q = _flat(g), _flat(q)
-            to_v.copy_(torch.bmm(p.transpose(1, 2), g).view(to_v.shape))
-            change = torch._softmax_backward_data(torch.bmm(g, _flat(v).transpose(1, 2)), p, -1, p.dtype)
-            to_q.copy_(torch.bmm(change, _flat(k)).mul_(scale).view(to_q.shape))
-            to_k.copy_(torch.bmm(change.transpose(1, 2), q).mul_(scale).view(to_k.shape))
+        kept = ctx.saved_tensors
+        grads = [grad.new_empty(len(grad), one.shape[1], grad.shape[2]) for one in kept[:3]]
+        attend_back(kept, grad, ctx.heads, grads)
         return *grads, None
 
 
@@ -146,10 +139,15 @@ def attention(query: Tensor, key: Tensor, value: Tensor, *, heads: int) -> Tenso
 
     The query is [n, tokens, heads * d], key and value are [n, m, heads * d].
     """
-    if not is_half_on_cpu(query) or heads * query.shape[1] * key.shape[1] > MOST:
+    if not is_in_parts(query, key, heads):
         split = [one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in (query, key, value)]
         return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
     return attention_in_parts(query, key, value, heads)
+
+
+def is_in_parts(query: Tensor, key: Tensor, heads: int) -> bool:
+    """Whether ``attention`` of vectors [n, tokens, ...] is plain products: bfloat16 on a CPU, not too many weights."""
+    return is_half_on_cpu(query) and heads * query.shape[1] * key.shape[1] <= MOST
 
 
 def attention_in_parts(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -157,29 +155,63 @@ def attention_in_parts(query: Tensor, key: Tensor, value: Tensor, heads: int) ->
     if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
         found: Tensor = _Attention.apply(query, key, value, heads)
         return found
-    return _attend(query, key, value, heads, keep=False)[0]
+    return attend(query, key, value, heads, keep=False)[0]
 
 
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, *, keep: bool
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, *, keep: bool = True
 ) -> tuple[Tensor, list[Tensor]]:
-    out, kept = torch.empty_like(query), []
-    for q, k, v, to in _parts(heads, key.shape[1], query, key, value, out):
-        scores = torch.bmm(_flat(q * q.shape[-1] ** -0.5), _flat(k).transpose(1, 2))
-        even = scores.shape[-1] % EVEN == 0
-        weights = torch.softmax(scores, dim=-1, dtype=None if even else torch.float32).to(scores.dtype)
-        to.copy_(torch.bmm(weights, _flat(v)).view(to.shape))
+    """``attention_in_parts``, and what ``attend_back`` takes: scaled queries, keys, values, then the weights."""
+    q, k, v = _by_head(query, heads, query.shape[-1] // heads), _by_head(key, heads), _by_head(value, heads)
+    by_head, kept = torch.empty_like(q), [q, k, v]
+    for some_q, some_k, some_v, to in _parts(heads, q, k, v, by_head):
+        weights = torch.bmm(some_q, some_k.transpose(1, 2))
+        if weights.shape[-1] % EVEN == 0:
+            torch._softmax(weights, -1, False, out=weights)  # in place: new memory is not in the cache
+        else:
+            weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(weights.dtype)
+        torch.bmm(weights, some_v, out=to)
         if keep:
             kept.append(weights)
+    out = torch.empty(query.shape, dtype=query.dtype, device=query.device)
+    _by_token(by_head, heads, out)
     return out, kept
 
 
-def _parts(heads: int, keys: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors [n, tokens, heads * d] as views [some, heads, tokens, d] of a few pictures at a time."""
-    split = [one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in tensors]
-    some = max(1, AT_ONCE // (heads * tensors[0].shape[1] * keys))
-    return zip(*(one.split(some) for one in split), strict=True)
+def attend_back(kept: Sequence[Tensor], grad: Tensor, heads: int, to: Sequence[Tensor]) -> None:
+    """Write the gradients of ``attend`` for queries, keys and values to three tensors."""
+    q, k, v, *weights = kept
+    g, grads = _by_head(grad, heads), [torch.empty_like(one) for one in (q, k, v)]
+    for p, (some_q, some_k, some_v, some_g, to_q, to_k, to_v) in zip(
+        weights, _parts(heads, q, k, v, g, *grads), strict=True
+    ):
+        torch.bmm(p.transpose(1, 2), some_g, out=to_v)
+        change = torch.bmm(some_g, some_v.transpose(1, 2))
+        torch._softmax_backward_data(change, p, -1, p.dtype, grad_input=change)  # in place, too
+        torch.bmm(change, some_k, out=to_q)
+        torch.bmm(change.transpose(1, 2), some_q, out=to_k)
+    grads[0].mul_(q.shape[-1] ** -0.5)
+    for one, place in zip(grads, to, strict=True):
+        _by_token(one, heads, place)
 
 
-def _flat(part: Tensor) -> Tensor:
-    return part.reshape(-1, *part.shape[2:])
+def _by_head(x: Tensor, heads: int, scaled_by: int = 1) -> Tensor:
+    """x [n, tokens, heads * d] / sqrt(scaled_by) as [n * heads, tokens, d]: neighbours are multiplied faster."""
+    split = x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    made = torch.empty(split.shape, dtype=x.dtype, device=x.device)
+    if scaled_by == 1:
+        made.copy_(split)
+    else:
+        torch.mul(split, scaled_by**-0.5, out=made)
+    return made.flatten(0, 1)
+
+
+def _by_token(x: Tensor, heads: int, to: Tensor) -> None:
+    """Write x [n * heads, tokens, d] to [n, tokens, heads * d]."""
+    to.unflatten(-1, (heads, -1)).copy_(x.unflatten(0, (-1, heads)).transpose(1, 2))
+
+
+def _parts(heads: int, q: Tensor, k: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors [n * heads, ...] of a few pictures at a time."""
+    some = heads * max(1, AT_ONCE // (heads * q.shape[1] * k.shape[1]))
+    return zip(*(one.split(some) for one in (q, k, *others)), strict=True)

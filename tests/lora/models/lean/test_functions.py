@@ -14,10 +14,11 @@ def some(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("at_once", [1, 1 << 21])
-def test_attention(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+@pytest.mark.parametrize("keys", [7, functions.EVEN])
+def test_attention(monkeypatch: pytest.MonkeyPatch, at_once: int, keys: int) -> None:
     """Of other numbers of keys than queries, a picture at a time or all together."""
     monkeypatch.setattr(functions, "AT_ONCE", at_once)
-    given = (some(3, 10, 8), some(3, 7, 8), some(3, 7, 8) * 2)
+    given = (some(3, 10, 8), some(3, keys, 8), some(3, keys, 8) * 2)
     heads = [one.unflatten(-1, (2, 4)).transpose(1, 2) for one in given]
     wanted = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
     compare(attention_in_parts(*given, 2), wanted, given[:2])
