@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from telegram import Bot, Message, Update
@@ -116,10 +117,12 @@ def _check(update: Update) -> None:
 
 
 def _check_message(message: Message) -> None:
-    """Raise TypeError unless the texts, the file and the message that it replies to have the documented types."""
+    """Raise TypeError unless date, texts, file and the message that it replies to have the documented types."""
     texts = (message.text, message.caption, message.media_group_id)
     if not _is_id(message.message_id) or not all(isinstance(text, str | None) for text in texts):
         raise TypeError("message")
+    if not isinstance(message.date, datetime):
+        raise TypeError("date")
     for file in filter(None, (message.document, message.sticker, *message.photo)):
         for name, type in FILE_FIELDS.items():
             if hasattr(file, name) and not isinstance(getattr(file, name), type):

@@ -283,6 +283,16 @@ def test_a_field_of_another_type_is_put_aside(kind: str, field: str, replied: bo
     assert read(json.dumps({"update_id": 1, "message": whole}), None) is None
 
 
+@pytest.mark.parametrize("replied", [False, True])
+def test_a_message_without_a_date_is_put_aside(replied: bool) -> None:
+    """Telegram names one in every message that can be read."""
+    user = {"id": 5, "is_bot": False, "first_name": "Eve"}
+    message = service(Person(httpx.AsyncClient(), user), text="x")
+    undated = message | {"date": None}
+    whole = message | {"reply_to_message": undated} if replied else undated
+    assert read(json.dumps({"update_id": 1, "message": whole}), None) is None
+
+
 def test_no_mutated_update_raises() -> None:
     """2,000 of them are read or put aside, and each has somebody whose order counts."""
     rng, read_ones = random.Random(1), 0
