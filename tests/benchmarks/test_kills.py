@@ -1,14 +1,18 @@
-"""The short forms of the campaigns: faults of a share of all calls, mutated adapters and training states."""
+"""The short forms of the campaigns: faults of a share of all calls, mutated updates, adapters and training states."""
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
-from benchmarks import mutated_weights
+from benchmarks import mutated_weights, mutations
 from benchmarks.kills import Dice
+from bot import config
 from bot.playground.wire import Call
+from bot.rate_limit import RateLimiter
+from lora.engine import ENGINES
 
 
 def test_a_share_of_all_calls_is_broken() -> None:
@@ -21,6 +25,17 @@ def test_a_share_of_all_calls_is_broken() -> None:
     assert len(set(broken)) == 9
     dice.share = 0.0
     assert dice.take(Call(method="sendmessage", params={})) is None
+
+
+async def test_mutated_updates_reach_the_handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of 100 is dropped, many are worked off, none crashes. The limit of a minute would drop 80 of them."""
+    monkeypatch.setitem(vars(config.Limits)["__init__"].__kwdefaults__, "updates_per_minute", 20)
+    monkeypatch.setattr("bot.app.RateLimiter", RateLimiter)  # the benchmark changes both
+    monkeypatch.setitem(ENGINES, "none", ENGINES["local"])
+    found = await mutations.send_updates(100, tmp_path, ())
+    assert sum(found["outcomes"].values()) == 100
+    assert found["outcomes"]["done"] > 20
+    assert found["errors"] == []
 
 
 @pytest.mark.filterwarnings("ignore")
