@@ -18,6 +18,7 @@ _END = re.compile(
     re.IGNORECASE,
 )
 
+MOST_SAID = 20  # words: nobody thanks at greater length
 TALK = (("talk-hello", "talk-hello-words"), ("talk-how", "talk-how-words"), ("talk-help", "talk-help-words"))
 
 
@@ -30,7 +31,7 @@ def without_politeness(text: str) -> str:
 def small_talk(text: str) -> str | None:
     """The key of the answer to words that ask for no drawing, "thanks!", "bigger" or "hello"; None to others."""
     said = re.findall(r"\w+", text.casefold().replace("’", "'").replace("'", ""))
-    if not said:
+    if not said or len(said) > MOST_SAID:
         return None
     for language in LANGUAGES.values():
         thanks = set(language.TEXTS["talk-thanks-words"].split())

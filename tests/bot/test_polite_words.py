@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from bot.polite_words import small_talk, without_politeness
@@ -83,3 +85,9 @@ def test_other_texts_stay(text: str) -> None:
 def test_small_talk_asks_for_no_drawing(said: str, key: str | None) -> None:
     """Only if every word is small talk."""
     assert small_talk(said) == key
+
+
+def test_a_long_text_is_no_small_talk_and_takes_no_time() -> None:
+    began = time.process_time()
+    assert small_talk("hi " * 1360 + "x") is None
+    assert time.process_time() - began < 0.05
