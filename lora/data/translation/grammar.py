@@ -96,6 +96,8 @@ def plural_of(noun: str) -> str:
     head, _, last = noun.rpartition(" ")
     if last in irregular_plurals():
         last = irregular_plurals()[last]
+    elif re.search("(?<!hu)(?<!sha)(?<!talis)man$", last):
+        last = last[:-3] + "men"
     elif re.search(r"(s|x|z|ch|sh)$", last):
         last += "es"
     else:

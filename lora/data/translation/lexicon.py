@@ -31,20 +31,25 @@ GROUP = (
 
 
 # How adjectives end, by which they are told from nouns and verbs with the same stem.
-_RUSSIAN = "ый ий ой ая яя ое ее ые ие ого его ому ему ую юю ым им ых их ыми ими ом"
+_RUSSIAN = "ый ий ой ая яя ое ее ые ие ого его ому ему ую юю ым им ых их ыми ими ом ем ей"
 _UKRAINIAN = "ий ій а я е є і ого ому у ю им их ими"
 SLAVIC_ENDINGS = {"ru": tuple(_RUSSIAN.split(" ")), "uk": tuple(_UKRAINIAN.split(" "))}
 # What stands after the root of a Russian noun in one of its cases.
-_CASES = ", а я о е ь й ы и у ю ом ем ой ей ою ею ью ов ев ам ям ах ях ами ями"
-# Short nouns that lose a vowel in other cases -> what stays.
+_CASES = ", а я о е ь й ы и у ю ом ем ой ей ою ею ью ов ев ам ям ах ях ами ями ьми"
+# Nouns that lose a vowel or get another syllable in other cases -> what stands before the ending.
 FLEETING = {
     "рот": "рт", "лоб": "лб", "лед": "льд", "сон": "сн", "угол": "угл", "костер": "костр", "ковер": "ковр",
     "ветер": "ветр", "огонь": "огн", "пепел": "пепл", "коготь": "когт", "узел": "узл",
+    "угорь": "угр", "церковь": "церкв", "любовь": "любв", "ложь": "лж", "дочь": "дочер", "мать": "матер",
+    "время": "времен", "пламя": "пламен", "имя": "имен", "небо": "небес", "чудо": "чудес", "яйцо": "яиц",
 }  # fmt: skip
 # How forms of a Russian word end that are surely none that a dictionary has
 _ADJECTIVE_ENDINGS = frozenset(_RUSSIAN.split(" "))
+_SOFT_ENDINGS = frozenset(("я", "е", "и", "ю", *_RUSSIAN.split(" ")))  # behind the "ь" of "кошачья"
 _VERB_ENDING = re.compile("(ть|ться|[аяеиую]юсь?|[аяеи]ет|[аяеи]ется)$")
 _OBLIQUE_ENDING = re.compile("([уюые]|[кгхжшчщлнрстдзмвпбф]и|[ое]м|[оа]в|[ая]ми?|[ая]х)$")
+UNCHANGING = frozenset(("такси", "пони", "киви", "суши", "леди", "корги", "хаски"))
+VOWELS = "аеиоуыэюя"
 RUSSIAN_CASES = frozenset(_CASES.replace(",", "").split(" "))
 
 
@@ -66,6 +71,7 @@ class Lexicon:
         self._forms: dict[str, Entry] = {}
         self._stems: dict[str, list[Entry]] = {}
         self._roots: dict[str, Entry] = {}
+        self._adjectives: dict[str, Entry] = {}  # hand-made Russian ones, by what stands before their ending
         self._sounds: dict[str, list[Entry]] = {}  # of hand-made Russian words, by how their stems sound
         self._nouns: dict[str, str] = {}  # English of the nouns by hand that are adjectives, too, by stems
         first = set()  # of their lines: a dictionary has them
@@ -76,6 +82,12 @@ class Lexicon:
                 self._forms.setdefault(form, entry)
                 self._add_roots(entry)
                 self._add_sound(entry)
+                if (
+                    language == "ru"
+                    and form.endswith(("ый", "ий", "ой"))
+                    and (kind in ADJECTIVES or kind == "verb")
+                ):
+                    self._adjectives.setdefault(form[:-2], entry)
                 for other in (form, *_adjective_forms(form, kind, language)):
                     self._stems.setdefault(stems(other, language), []).append(entry)
         by_hand, singulars = set(self._stems), dict(self._forms)
@@ -160,23 +172,28 @@ class Lexicon:
             one = (entry for entry in found if is_plural_of(phrase, entry.base, self.language))
             return next(one, found[0] if found else None)  # "koń" of "konie", not "konia"
         if len(found) < 2 or self.language not in SLAVIC_ENDINGS:
-            return found[0] if found else None
+            return found[0] if found else self._by_adjective_root(phrase)
         fitting = [entry for entry in found if (entry.kind in ADJECTIVES) == like_adjective]
         return (fitting or found)[0]
+
+    def _by_adjective_root(self, word: str) -> Entry | None:
+        """A hand-made Russian adjective by what stays of it: "злой" of "злую", "кошачий" of "кошачья"."""
+        for cut in (3, 2, 1):
+            root, ending = word[:-cut], word[-cut:]
+            soft = root.endswith("ь") and ending in _SOFT_ENDINGS
+            known = soft or ending in _ADJECTIVE_ENDINGS
+            if known and (entry := self._adjectives.get(root.removesuffix("ь") if soft else root)):
+                return entry
+        return None
 
     def _inflected(self, word: str) -> Entry | None:
         """The Russian hand-made word that this is a form of. What the table has for forms are rough associations."""
         if self.language != "ru" or " " in word:
             return None
+        if adjective := self._by_adjective_root(word):
+            return adjective
         for entry in self._stems.get(stems(word, self.language), []):
-            if not entry.by_hand:
-                continue
-            if (
-                entry.base.endswith(("ый", "ий", "ой"))
-                and word.removeprefix(entry.base[:-2]) in _ADJECTIVE_ENDINGS
-            ):
-                return entry
-            if entry.kind == "verb" and _VERB_ENDING.search(word):
+            if entry.by_hand and entry.kind == "verb" and _VERB_ENDING.search(word):
                 return entry
         noun = self._by_root(word) if _OBLIQUE_ENDING.search(word) else None
         return noun if noun and noun.by_hand else None
@@ -203,19 +220,23 @@ def _russian_roots(base: str) -> list[str]:
     """A noun without its ending; also without the vowel that some lose in other cases: "горшок", "горшк"."""
     if " " in base or len(base) < 3:
         return []
-    root = base[:-1] if base[-1] in "аяоеьй" else base
+    plural = base[-1] in "ыи" and base not in UNCHANGING
+    root = base[:-1] if base[-1] in "аяоеьй" or plural else base
     roots = [root]
-    if base.endswith(("ок", "ек", "ец")) and len(base) > 4:
-        middle = "ь" if base[-3] in "лн" and base[-2] == "е" else ""
+    if base.endswith(("ок", "ек", "ец", "ол", "ел")) and len(base) > 3:
+        soft = base[-2] == "е" and root[-1] != "л"
+        middle = "й" if base[-3] in VOWELS else "ь" if soft and base[-3] in "лнр" else ""
         roots += [root[:-2] + middle + root[-1], root[:-2] + root[-1]]
-    if re.search("[^аеиоуыэюяй][кнлрц][аоя]$", base):  # "кошка" has "кошек" in the plural, "окно" "окон"
-        roots += [f"{root[:-1].removesuffix('ь')}{vowel}{root[-1]}" for vowel in "ое"]
+    if re.search(f"[^{VOWELS}][бкнлрцм][аояеи]$", base):  # "кошка" has "кошек" in the plural, "окно" "окон"
+        roots += [f"{root[:-1].removesuffix('ь').removesuffix('й')}{vowel}{root[-1]}" for vowel in "ое"]
     if base in FLEETING:
         roots.append(FLEETING[base])
-    if base.endswith("ень"):
-        roots.append(base[:-3] + "н")
+    if base.endswith(("ень", "оть")):
+        roots.append(base[:-3] + base[-2])
+    if base.endswith("анин"):  # "марсиане"
+        roots.append(base[:-2])
     if base.endswith(("енок", "онок")):
-        roots.append(base[:-4] + ("ят" if base[-4] == "е" else "ат"))
+        roots += [base[:-4] + ("ят" if base[-4] == "е" else "ат"), base[:-4] + "енят"]
     return roots
 
 

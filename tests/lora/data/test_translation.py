@@ -339,6 +339,15 @@ def test_ginger_is_orange(language: str, text: str, english: str) -> None:
         ("полосатая кошка", "a striped cat"),  # zebra
         ("старая лошадь", "an old horse"),
         ("призрак в замке", "a ghost in a castle"),  # shut
+        ("кот с отцом и матерью", "a cat with a father and a mother"),  # unknown, censor
+        ("кот с детьми", "a cat with children"),
+        ("два дятла и три гвардейца", "two woodpeckers and three guardsmen"),
+        ("букет цветов", "a bouquet of flowers"),  # color
+        ("волк с кошачьими ушами", "a wolf with cat ears"),
+        ("кот со злой собакой в осенней куртке", "a cat with an angry dog in an autumn jacket"),
+        ("пять индеек и две лейки", "five turkeys and two watering cans"),
+        ("такса", "a dachshund"),
+        ("много чулок", "many stockings"),
         ("летающая корова", "a flying cow"),  # soar
         ("рабочий в каске", "a worker in a hard hat"),
         ("бабушка со скалкой", "a grandmother with a rolling pin"),
