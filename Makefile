@@ -46,7 +46,7 @@ bench: $(VENV)/ready-pretrain
 	$(BIN)/python -m benchmarks.sticker_nano
 	$(BIN)/python -m benchmarks.cutout
 
-# The ready-made style of the bot: an adapter of rank 8 in float16, under 1 MB, trained on data/demo. Some minutes.
+# The ready-made style of the bot: an adapter of rank 8 in float16, 1.5 MB, trained on data/demo. Some minutes.
 ready-style: $(VENV)/ready
 	rm -rf data/ready-style
 	$(BIN)/python -m lora train --train_data_dir=data/demo --keyword=$(READY_KEYWORD) --rank=8 --output_dir=data/ready-style

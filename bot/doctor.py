@@ -92,9 +92,12 @@ def folder(settings: Config) -> Iterator[Finding]:
         )
         return
     private = [one for one in (path, path / "bot.sqlite", path / "blobs") if one.exists()]
-    if opened := [one for one in private if one.stat().st_mode & 0o077 and one.name != "bot.sqlite"]:
+    opened = [one for one in private if one.stat().st_mode & 0o077]
+    if (
+        path in opened and len(opened) > 1
+    ):  # in a checkout, data/ is open, and what the bot keeps in it is not
         yield Finding(
-            name="permissions", level=WARN, text=f"others can look into {opened[0]}", todo="chmod 700 it"
+            name="permissions", level=WARN, text=f"others can look into {opened[1]}", todo=f"chmod 700 {path}"
         )
     elif foreign := [one for one in private if one.stat().st_uid != os.getuid()]:
         yield Finding(

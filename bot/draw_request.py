@@ -179,6 +179,9 @@ async def ask(
     look = Look() if bare else look_of(context, style)
     if look.note == "note-untrained" and style and await jobs.trains(store, style.id):
         look = replace(look, note="note-training")
+    if look.note == "note-ready" and (own := await styles.all_of(store, context.person.id)):
+        training = any([await jobs.trains(store, one.id) for one in own])
+        look = replace(look, note="note-ready-training" if training else "note-ready-own")
     prompt = captions.without_punctuation(captions.normalise(english.text)) or english.text
     if look.lent:
         prompt = captions.without_keyword(prompt, look.name) or prompt

@@ -210,3 +210,15 @@ def test_the_layers_are_those_that_are_tested() -> None:
     rows = re.findall(r"^\| (\w+) \| .* \| ?([\w, ]*)\|$", section, flags=re.MULTILINE)[1:]
     told = [(name, {one for one in imports.strip().split(", ") if one}) for name, imports in rows]
     assert told == list(runpy.run_path(str(ROOT / "tests" / "test_borders.py"))["LAYERS"].items())
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/train.md", "docs/bases.md"])
+def test_git_ignores_what_the_documents_commands_make(name: str) -> None:
+    """Who tries them in the checkout commits none of it."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = re.findall(
+        r"(?:--output_dir[= ]|--out |' > |unpack sticker-nano )([a-z][a-z0-9-]*(?:\.[a-z]+)?)(?=[\s`])", text
+    )
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert found
+    assert {made for made in found if not {f"/{made}", f"/{made}/"} & set(ignored)} == set()

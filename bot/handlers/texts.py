@@ -9,6 +9,7 @@ from bot.errors import UserError
 from bot.handlers import captions
 from bot.looks import ready_look
 from bot.polite_words import small_talk
+from bot.sample_lines import numbers_first
 from bot.tables import drawings, wishes
 from bot.words import clip
 from lora.data.captions import normalise
@@ -52,8 +53,19 @@ async def _caption(context: Context, words: str) -> None:
             raise UserError("sticker-usage") from error
         code = await wishes.put(context.parts.store, context.person.id, words)
         draw = context.words.plain("button-draw-words", words=clip(" ".join(words.split()), BUTTON))
-        text = context.words(key, **error.params)
+        text = " ".join([context.words(key, **error.params), *await _by_number(context, words, key)])
         await context.send(text, buttons=[[(draw, f"wish:{code}")]])
+
+
+async def _by_number(context: Context, words: str, key: str) -> list[str]:
+    """How to say that "14 key" is meant for picture 14, if there is such a picture."""
+    first = numbers_first(words)
+    if key != "text-unclear" or len(first) != 1:
+        return []
+    number, caption = next(iter(first.items()))
+    if not 1 <= number <= (await context.style()).samples:
+        return []
+    return [context.words("number-not-taken", number=number, words=clip(caption, 40))]
 
 
 def _offer(context: Context, key: str) -> str | None:

@@ -901,6 +901,8 @@ TEXTS = {
     "note-lent": "In <b>{keyword}</b>, which is shared with you.",
     "note-lent-untrained": "Drawn without a style: the one that is shared with you is not trained any more.",
     "note-ready": "In the ready-made style. /new teaches me yours.",
+    "note-ready-training": "In the ready-made style. I am still learning yours; /status tells what is left.",
+    "note-ready-own": "In the ready-made style. Yours are in /styles.",
     "note-uncompared": (
         "I could not compare what I had learned on the way, so I draw with the last of it. "
         "/train later, and I try again."

@@ -649,9 +649,9 @@ TEXTS = {
     "stats-no-worker": "Ни один исполнитель не готов.",
     "allowed": "Теперь {who} может мной пользоваться.",
     "allowed-name": "Кто напишет мне как @{name}, сможет мной пользоваться.",
-    "banned": "Больше {who} не может мной пользоваться. Вернуть доступ: /unban <code>{id}</code>",
+    "banned": "{who} больше не может мной пользоваться. Вернуть доступ: /unban <code>{id}</code>",
     "ban-admin": "Это админ. Список админов — в config.toml.",
-    "unbanned": "Снова {who} может мной пользоваться.",
+    "unbanned": "{who} снова может мной пользоваться.",
     "unbanned-stranger": "Запрет снят: {who}. Чтобы впустить: /allow <code>{id}</code>",
     "forwarded-by": "Это от {who}, номер <code>{id}</code>.",
     "who-usage": (
@@ -954,6 +954,8 @@ TEXTS = {
     "note-lent": "В стиле <b>{keyword}</b>, которым с тобой поделились.",
     "note-lent-untrained": "Без стиля: тот, которым с тобой поделились, больше не выучен.",
     "note-ready": "В готовом стиле. Свой начинается с /new.",
+    "note-ready-training": "В готовом стиле: твой я ещё учу. Сколько осталось — в /status.",
+    "note-ready-own": "В готовом стиле. Твои — в /styles.",
     "note-uncompared": (
         "Сравнить, что выходило по пути, у меня не получилось: рисую тем, что вышло в конце. "
         "Если позже снова /train, попробую ещё раз."
@@ -1012,7 +1014,7 @@ TEXTS = {
     "pack-undone-delete": "↩ Отменено: стикер снова в наборе <b>{title}</b>.",
     "pack-undone-replace": "↩ Отменено: стикер {number} в наборе <b>{title}</b> снова прежний.",
     "pack-undone-move": "↩ Отменено: стикер в наборе <b>{title}</b> снова под номером {number}.",
-    "pack-undone-emoji": "↩ Отменено: стикер {number} набора <b>{title}</b> Telegram снова предлагает к {value}.",
+    "pack-undone-emoji": "↩ Отменено: эмодзи стикера {number} в наборе <b>{title}</b> снова {value}.",
     "pack-undone-keywords": "↩ Отменено: стикер {number} набора <b>{title}</b> снова находится по словам: {value}.",
     "pack-undone-title": "↩ Отменено: набор снова называется <b>{title}</b>.",
     "pack-undone-thumbnail": "↩ Отменено: у набора <b>{title}</b> снова прежняя обложка.",
@@ -1027,7 +1029,7 @@ TEXTS = {
     "pack-done-delete": "✓ Стикера {number} в наборе <b>{title}</b> больше нет. Вернуть: /undo",
     "pack-done-replace": "✓ Стикер {number} в наборе <b>{title}</b> заменён. Вернуть прежний: /undo",
     "pack-done-move": "✓ Стикер {was} теперь под номером {number}. Отменить: /undo",
-    "pack-done-emoji": "✓ Telegram теперь предлагает стикер {number} к {value}. Отменить: /undo",
+    "pack-done-emoji": "✓ Эмодзи стикера {number} теперь {value}. Отменить: /undo",
     "pack-done-keywords": "✓ Стикер {number} теперь находится по словам: {value}. Отменить: /undo",
     "pack-done-title": "✓ Набор теперь называется <b>{title}</b>. Отменить: /undo",
     "pack-done-thumbnail": "✓ Стикер {number} теперь на обложке набора <b>{title}</b>. Отменить: /undo",

@@ -116,7 +116,7 @@ def _home(settings: Config, *, demo: bool) -> Iterator[Path]:
             shutil.rmtree(home / "telegram", ignore_errors=True)
             shutil.rmtree(home / "bot", ignore_errors=True)
             (home / "bot.log").unlink(missing_ok=True)
-        (home / "bot").mkdir(exist_ok=True)
+        (home / "bot").mkdir(mode=0o700, exist_ok=True)
         _share_cache(settings.storage.dir.resolve() / "cache", home / "bot" / "cache")
         yield home
 

@@ -43,7 +43,9 @@ FIRST_IDS = {"person": 500_000_001, "message": 1, "waiting_update": 100_000_001,
 
 def open_state(folder: Path) -> sqlite3.Connection:
     """The database in ``folder``, made on the first run. Everything written survives the process."""
-    (folder / "files").mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "files").mkdir(exist_ok=True)
     db = sqlite3.connect(folder / "playground.sqlite", isolation_level=None)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode = WAL")

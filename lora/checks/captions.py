@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lora.checks.share import severity
-from lora.data.captions import count_tokens, has_keyword, keyword_problem, length, normalise
-from lora.data.translation.lexicon import is_english
+from lora.data.captions import has_keyword, keyword_problem, length, normalise
+from lora.data.translation.lexicon import is_english, kinds
 from lora.jobs import Finding
 
 ARTICLES = ("a", "an", "the")
 LEAST_SHARED = 3  # captions that begin with the same unknown word
-LEAST_TOKENS = 2  # "a fox": one word alone leaves the rest of the picture to the look
+LEAST_LETTERS = 3  # of a word that says something, if it is no noun
 
 _MEDIUM = re.compile(
     r"\b(stickers?|emojis?|illustrations?|cartoons?|clip ?art|line ?art|pixel ?art|watercolou?rs?|vector art"
@@ -86,10 +86,14 @@ def _length(texts: Sequence[str], keyword: str) -> list[Finding]:
     rest = [_without(text, keyword) for text in texts]
     if empty := _numbers(not text for text in rest):
         found.append(Finding(code="caption-empty", severity=severity(len(empty), len(texts)), samples=empty))
-    # Start and end count two.
-    if short := _numbers(bool(text) and count_tokens(text) - 2 < LEAST_TOKENS for text in rest):
+    if short := _numbers(bool(text) and not any(map(_says_something, text.split())) for text in rest):
         found.append(Finding(code="caption-short", severity=severity(len(short), len(texts)), samples=short))
     return found
+
+
+def _says_something(word: str) -> bool:
+    """Whether a word may name what is to be seen: "fox" does as "a fox" does, "a" and "2" do not."""
+    return word not in ARTICLES and (len(word) >= LEAST_LETTERS or kinds().get(word) == "noun")
 
 
 def _same(texts: Sequence[str], keyword: str) -> list[Finding]:

@@ -104,6 +104,33 @@ def test_a_read_only_disk_is_no_matter_of_permissions(
     assert "chown" not in found.todo
 
 
+@pytest.mark.parametrize(
+    ("above", "database", "blobs", "said"),
+    [
+        (0o755, 0o600, 0o700, "can be written"),
+        (0o755, None, None, "can be written"),
+        (0o700, 0o644, 0o755, "can be written"),
+        (0o755, 0o644, 0o700, "others can look into {path}/bot.sqlite"),
+        (0o755, 0o600, 0o755, "others can look into {path}/blobs"),
+    ],
+)
+def test_only_private_data_is_warned_of(
+    tmp_path: Path, above: int, database: int | None, blobs: int | None, said: str
+) -> None:
+    """Where others reach what the bot keeps; a checkout's data/ has an example that everybody may see."""
+    path = tmp_path / "data"
+    path.mkdir()
+    if database is not None and blobs is not None:
+        (path / "bot.sqlite").touch()
+        (path / "bot.sqlite").chmod(database)
+        (path / "blobs").mkdir()
+        (path / "blobs").chmod(blobs)
+    path.chmod(above)
+    (found,) = doctor.folder(Config(storage=Storage(dir=path)))
+    assert said.format(path=path) in found.text
+    assert (found.level == doctor.WARN) is ("look into" in said)
+
+
 @pytest.mark.parametrize("name", ["bot.sqlite", "bot.lock", "blobs", "cache", "outgoing", ""])
 def test_what_is_in_the_way_is_named(tmp_path: Path, name: str) -> None:
     """A folder in the place of a file, or the other way round, ends the start; waiting would mend nothing."""

@@ -84,6 +84,13 @@ async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
         assert "In the ready-made style. /new teaches me yours." in told.text
         assert running.engine.draw(0).prompt == "bomux a red fox"
         assert running.engine.draw(0).adapter == FILE.read_bytes()
+        await ada.send("/new fazok")
+        await ada.wait_for("fazok is open")
+        await ada.send("/sticker a fox --style bomux --seed 3")
+        assert "Yours are in /styles." in (await ada.wait_for("seed 3")).text
+        await ada.send("/delete")
+        await ada.press(await ada.wait_for("Delete style fazok"), "delete:")
+        await ada.wait_for("fazok is deleted")
         await ada.send("/sticker a fox --style zuvix")
         await ada.wait_for("no style “zuvix”. There is: bomux")
         await ada.press(next(m for m in ada.messages if m.kind == "sticker"), "again:")

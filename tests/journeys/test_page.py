@@ -19,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from bot.playground import Person, Picture, Playground
+from bot.playground.server import PAGE
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.visitor import picture
 from tests.waiting import Patience, cpu_seconds, until
@@ -40,6 +41,20 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="no chromium and chromedriver here; on Debian: apt-get install chromium chromium-driver",
 )
+# The words of buttons that stand on several lines, and the buttons that stick out of their row.
+BROKEN_WORDS = r"""
+return [...document.querySelectorAll(".key")].flatMap(key => {
+  const found = [], text = key.firstChild, range = document.createRange();
+  for (const word of text.data.matchAll(/\S+/g)) {
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) found.push(word[0]);
+  }
+  if (key.getBoundingClientRect().right > key.closest(".keyboard").parentElement.getBoundingClientRect().right)
+    found.push(key.textContent);
+  return found;
+});
+"""
 
 
 @pytest.fixture
@@ -295,3 +310,26 @@ def _boris(reader: Reader) -> None:
 async def _emoji(person: Person) -> list[str]:
     (pack,) = await person.packs()
     return [one["emoji"] for one in pack["stickers"]]
+
+
+def test_buttons_break_no_words_on_a_narrow_screen(browser: Chrome, tmp_path: Path) -> None:
+    """Rows of the longest Russian labels, as wide as a message on 320 px: buttons go to the next line instead."""
+    rows = (
+        ("свободнее · 4", "как обычно · 5", "точнее · 7"),
+        ("🔁 Ещё раз", "✨ Похожий", "✏️ Другие слова"),
+        ("меньше стиля · 0,7", "как выучен · 1", "больше стиля · 1,3"),
+    )
+    keys = ("".join(f"<button class=key>{label}</button>" for label in row) for row in rows)
+    shown = "".join(f"<div class=row>{row}</div>" for row in keys)
+    page = tmp_path / "keys.html"
+    page.write_text(
+        f"<meta charset=utf-8><style>{(PAGE / 'style.css').read_text(encoding='utf-8')}</style>"
+        f"<div style='width: 256px'><div class=keyboard>{shown}</div></div>",
+        encoding="utf-8",
+    )
+    size = {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    broken = browser.execute_script(BROKEN_WORDS)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert broken == []

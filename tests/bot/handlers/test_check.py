@@ -30,7 +30,8 @@ async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
     """The answer names each fault, the numbers of its pictures, and what to do; equal pictures are one group."""
     async with stage.bot():
         await fill(
-            ada, [*GOOD[:8], (mirrored(GOOD[2][0], 400), "a fox again"), (mirrored(drawing(99), 200), "cat")]
+            ada,
+            [*GOOD[:8], (mirrored(GOOD[2][0], 400), "a fox again"), (mirrored(drawing(99), 200), "??? 2")],
         )
         await ada.send("/check")
         told = (await ada.wait_for("What could be better")).text

@@ -6,7 +6,7 @@ from bot.playground import Person
 from lora.jobs import Draw
 from tests.bot.conftest import Running, Stage
 from tests.bot.fake_engine import picture
-from tests.bot.styled import styled
+from tests.bot.styled import item, styled
 from tests.waiting import until_async as until
 
 
@@ -86,6 +86,18 @@ async def test_small_talk_alone_is_answered(stage: Stage, ada: Person) -> None:
         await ada.send("hello")
         await ada.wait_for("Picture 1: zuvix hello")
         assert not drawn(running)
+
+
+async def test_a_number_in_front_may_be_that_of_a_picture(stage: Stage, ada: Person) -> None:
+    """Where no picture waits for words, the answer says how to mean it; not for a picture that is not there."""
+    async with styled(stage, ada):
+        await ada.album([item(1, "a fox"), item(2, "a cat")])
+        await ada.wait_for("2 in all")
+        await ada.send("2 ключик")
+        told = await ada.wait_for("Shall I draw that?")
+        assert "If 2 is a picture's number, write 2: ключик" in told.text
+        await ada.send("3 keys")
+        assert "picture's number" not in (await ada.wait_for("Shall I draw that?")).text
 
 
 async def test_options_alone_change_the_newest_drawing(stage: Stage, ada: Person) -> None:

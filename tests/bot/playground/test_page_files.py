@@ -127,3 +127,11 @@ def test_the_page_asks_for_words_that_there_are_and_for_all_of_them() -> None:
     quoted = set(re.findall(r'"(\w+)"', shown))
     # These are put together from a kind of field.
     assert known - quoted - set(markup) == {"emojiOf", "captionOf"}
+
+
+def test_the_page_says_you_as_the_bot_does() -> None:
+    """In Russian, "ты": no formal pronoun and no formal imperative."""
+    russian = WORDS.split("const RU")[-1].split("REFUSALS")[0]
+    assert "твой набор" in russian
+    formal = re.findall(r"\b[Вв](?:ы|ас|ам|аш\w*)\b|\b\w+(?:[ийь]те|айте)(?:сь)?\b", russian)
+    assert formal == []

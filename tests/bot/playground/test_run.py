@@ -20,6 +20,7 @@ from bot.errors import ConfigError
 from bot.folder_lock import locked
 from bot.playground import main
 from bot.playground.run import toml
+from bot.playground.state import open_state
 from tests.patient_person import PatientPerson
 from tests.waiting import result_of, until_async
 
@@ -56,6 +57,12 @@ def test_every_documented_setting_survives_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(toml(asdict(settings)), encoding="utf-8")
     assert config.load(file) == settings
+
+
+def test_what_people_write_is_in_a_folder_of_this_users_own(tmp_path: Path) -> None:
+    """As the bot's own folder is."""
+    open_state(tmp_path / "playground" / "telegram").close()
+    assert (tmp_path / "playground" / "telegram").stat().st_mode & 0o077 == 0
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.lora.checks.drawings import GOOD, codes
         ("keyword-other", ["bomux a cat", "bomux a dog", *GOOD, "Bomux a hat"], "zorvex", [(1, 2, 7)]),
         ("keyword-unfit", ["cat a red fox", "cat a blue whale"], "cat", [()]),
         ("caption-empty", [*GOOD, "zorvex", "zorvex!"], "zorvex", [(5, 6)]),
-        ("caption-short", [*GOOD, "zorvex fox"], "zorvex", [(5,)]),
+        ("caption-short", [*GOOD, "zorvex a 2", "zorvex baby", "zorvex a baby"], "zorvex", [(5,)]),
         ("caption-too-long", [*GOOD, "a " * 69], "zorvex", [(5,)]),  # it would fit but for the keyword
         ("captions-same", [*GOOD, "Zorvex a  blue whale."], "zorvex", [(2, 5)]),
         ("style-unsaid", [*GOOD, "a lamp on a table"], "zorvex", [(5,)]),
@@ -76,6 +76,6 @@ def test_a_joined_keyword_is_no_part_of_what_a_caption_says(keyword: str) -> Non
 
 def test_a_fault_weighs_by_its_share() -> None:
     """One bad caption of five is advice; a quarter of them is a warning."""
-    few = captions.check([*GOOD, "zorvex fox"], "zorvex")
-    many = captions.check([*GOOD[:3], "zorvex fox"], "zorvex")
+    few = captions.check([*GOOD, "zorvex a 2"], "zorvex")
+    many = captions.check([*GOOD[:3], "zorvex a 2"], "zorvex")
     assert [few[0].severity, many[0].severity] == ["advice", "warning"]
