@@ -7,11 +7,13 @@ form, form``. A form is looked up as it is written, then by its stems.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from lora.data.translation import table
+from lora.data.translation.conjugation import verb_forms
 from lora.data.translation.plurals import WEST_SLAVIC, is_plural_of, looks_plural, russian_neuters
 from lora.data.translation.stems import fold, sound, stem, stems
 
@@ -72,6 +74,7 @@ class Lexicon:
         self._stems: dict[str, list[Entry]] = {}
         self._roots: dict[str, Entry] = {}
         self._adjectives: dict[str, Entry] = {}  # hand-made Russian ones, by what stands before their ending
+        self._verbs: dict[str, Entry] = {}  # hand-made Russian ones, by their forms by rule
         self._sounds: dict[str, list[Entry]] = {}  # of hand-made Russian words, by how their stems sound
         self._nouns: dict[str, str] = {}  # English of the nouns by hand that are adjectives, too, by stems
         first = set()  # of their lines: a dictionary has them
@@ -82,6 +85,9 @@ class Lexicon:
                 self._forms.setdefault(form, entry)
                 self._add_roots(entry)
                 self._add_sound(entry)
+                if language == "ru" and kind == "verb":
+                    for other in _conjugated(form):
+                        self._verbs.setdefault(other, entry)
                 if (
                     language == "ru"
                     and form.endswith(("ый", "ий", "ой"))
@@ -161,7 +167,9 @@ class Lexicon:
         """The entry of a folded word or phrase; of several with its stems, one whose kind its ending allows."""
         if phrase in self._forms:
             entry = self._forms[phrase]
-            return entry if entry.by_hand else self._inflected(phrase) or entry
+            return entry if entry.by_hand else self._inflected(phrase) or self._verbs.get(phrase) or entry
+        if phrase in self._verbs:
+            return self._verbs[phrase]
         like_adjective = phrase.endswith(SLAVIC_ENDINGS.get(self.language, "-"))
         found = self._stems.get(stems(phrase, self.language), [])
         adjectives = (entry.base for entry in found if entry.kind in ADJECTIVES)
@@ -238,6 +246,12 @@ def _russian_roots(base: str) -> list[str]:
     if base.endswith(("енок", "онок")):
         roots += [base[:-4] + ("ят" if base[-4] == "е" else "ат"), base[:-4] + "енят"]
     return roots
+
+
+def _conjugated(form: str) -> Iterator[str]:
+    """Forms of a Russian verb, or of a phrase that begins with one: "едут на" of "едет на"."""
+    first, _, rest = form.partition(" ")
+    return (f"{one} {rest}".strip() for one in verb_forms(first))
 
 
 def _adjective_forms(form: str, kind: str, language: str) -> list[str]:

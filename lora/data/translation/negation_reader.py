@@ -38,8 +38,7 @@ from lora.data.translation.negation_words import (
     WORN_ON,
     Phrases,
 )
-from lora.data.translation.nominative import nominative
-from lora.data.translation.noun_phrases import JOINING, NounPhrases, word_at
+from lora.data.translation.noun_phrases import JOINING, NounPhrases, nominative, word_at
 from lora.data.translation.stems import fold, is_word, tokens
 
 QUOTES = "\"'«“„‘"

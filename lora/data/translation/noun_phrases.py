@@ -16,6 +16,7 @@ MOST_WORDS = 5  # of one thing
 JOINER = 0x200D  # between the parts of an emoji
 DOUBLING = re.compile("[^aeiou]*[aeiou][^aeiouwxy]")  # "sit" is "sitting"; so "hats" is not of "hating"
 JOINING = ("and", "or", "nor")
+HUSHED, VELAR = "жшчщ", "кгх"  # Russian consonants behind which other vowels are written
 
 
 class NounPhrases:
@@ -141,6 +142,33 @@ def word_at(left: list[str], language: str) -> tuple[int, Word]:
         return 1, _english(left[0])
     used, found = longest(left, language)
     return used, found[-1] if found else Word(english=left[0], kind="foreign", source=fold(left[0]))
+
+
+def nominative(words: list[Word]) -> str:
+    """Russian adjectives and one noun in the nominative; "" if the words are others, or the plural of "платье"."""
+    *looks, noun = words
+    if noun.kind != "noun" or any(word.kind not in ADJECTIVES for word in looks):
+        return ""
+    named = noun.base
+    if ending := re.search("(?<=.)([ая])(х|ми)$", noun.source):
+        root = noun.source[: ending.start()]
+        if noun.base.endswith(("о", "е")):
+            return ""
+        named = root + ("и" if ending[1] == "я" or root[-1] in HUSHED + VELAR else "ы")
+    return " ".join([*(_agreeing(word.base, named) for word in looks), named])
+
+
+def _agreeing(adjective: str, noun: str) -> str:
+    """An adjective of men's gender with the ending that goes with a noun."""
+    stem, last = adjective[:-2], adjective[-3:-2]
+    soft = adjective.endswith("ий") and last not in HUSHED + VELAR
+    if noun.endswith(("ы", "и")):
+        return stem + ("ие" if soft or last in HUSHED + VELAR else "ые")
+    if noun.endswith(("а", "я")):
+        return stem + ("яя" if soft else "ая")
+    if noun.endswith(("о", "е")):
+        return stem + ("ее" if soft or last in HUSHED else "ое")
+    return adjective
 
 
 @cache

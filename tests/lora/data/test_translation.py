@@ -419,3 +419,20 @@ def test_the_known_half_of_a_compound_is_translated() -> None:
     assert translate("кот-бариста", "ru").english == "a cat barista"
     found = translate("медведь-фыркобряк", "ru")
     assert (found.english, found.unknown) == ("a bear фыркобряк", ("фыркобряк",))
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("коты смеются", "cats laughing"),
+        ("кошка смеялась", "a cat laughing"),
+        ("орущая сова", "a shouting owl"),
+        ("собаки едут на велосипеде", "dogs riding a bicycle"),
+        ("кот смотрел на рыбу", "a cat looking at a fish"),
+        ("еноты танцевали", "raccoons dancing"),
+        ("кот, едущий на велосипеде", "a cat, riding a bicycle"),
+    ],
+)
+def test_russian_verbs_are_known_in_their_forms(text: str, english: str) -> None:
+    """The hand-made words have the third person of most, and the infinitive of some."""
+    assert (translate(text, "ru").english, translate(text, "ru").unknown) == (english, ())
