@@ -24,6 +24,11 @@ PROMPTS = ("a cat wearing sunglasses --seed 9", "a bear riding a bicycle --seed 
 SIZE = (1200, 850)  # px
 DRAW_SECONDS = 300.0
 PAGE_SECONDS = 30.0
+# The log is at its end, and the day that would cover a message has faded away.
+NO_DAY = """
+    const covering = [...document.querySelectorAll(".day.over span")];
+    return covering.length > 0 && covering.every(one => getComputedStyle(one).opacity === "0");
+"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -99,7 +104,7 @@ def shoot(browser: str, driver: str, address: str, out: Path, profile: Path) -> 
         wait = WebDriverWait(chrome, PAGE_SECONDS)
         wait.until(lambda page: page.execute_script(loaded) >= 2 * len(PROMPTS))
         wait.until(lambda page: "/start" in page.find_element(By.TAG_NAME, "body").text)
-        wait.until(lambda page: not page.find_elements(By.CSS_SELECTOR, ".scrolling"))  # hides the day
+        wait.until(lambda page: page.execute_script(NO_DAY))
         chrome.save_screenshot(str(out))
     finally:
         chrome.quit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -19,6 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from bot.playground import Person, Picture, Playground
+from bot.playground.screenshot import SIZE, shoot
 from bot.playground.server import PAGE
 from tests.journeys.bot_process import BotProcess
 from tests.journeys.visitor import picture
@@ -228,6 +231,30 @@ async def test_what_only_the_page_can_do(playground: Playground, browser: Chrome
         assert playground.world.people.user(boris.id)["language_code"] == "en"
     complaints = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert complaints == []
+
+
+def test_the_readmes_picture_waits_until_no_day_covers_it(tmp_path: Path) -> None:
+    """The page scrolls to the end after its stickers are there, and the day that it shows meanwhile fades slowly."""
+    ball = base64.b64encode(picture(1)).decode()
+    page = tmp_path / "page.html"
+    page.write_text(
+        f"""<style>
+            span {{ background: black; position: absolute; left: 0; top: 0 }}
+            .over span {{ opacity: 0; transition: opacity .6s }}
+            .scrolling .over span {{ opacity: 1 }}
+        </style>
+        /start {f'<img src="data:image/png;base64,{ball}">' * 4}
+        <div id="log"><div id="day" class="day"><span>November 27</span></div></div>
+        <script>
+            const log = document.getElementById("log").classList, day = document.getElementById("day").classList;
+            setTimeout(() => {{ log.add("scrolling"); day.add("over"); }}, 700);
+            setTimeout(() => log.remove("scrolling"), 1600);
+        </script>"""
+    )
+    shoot(str(CHROMIUM), str(DRIVER), page.as_uri(), tmp_path / "page.png", tmp_path / "browser")
+    with Image.open(tmp_path / "page.png") as shot:
+        assert shot.size == SIZE
+        assert shot.convert("L").getpixel((4, 4)) == 255
 
 
 def _edit(reader: Reader) -> None:
