@@ -25,6 +25,7 @@ TEXTS = {
     "style-uneven": "finding-style-uneven",
     "few-pictures": "finding-few-pictures",
     "many-pictures": "finding-many-pictures",
+    "blank-picture": "finding-blank-picture",
     "no-alpha": "finding-no-alpha",
     "busy-background": "finding-busy-background",
     "small-picture": "finding-small-picture",

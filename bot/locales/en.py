@@ -550,6 +550,9 @@ TEXTS = {
     "finding-many-pictures": (
         "<b>Many pictures.</b> {detail} are more than I need; the 20–50 that show the look best teach me more."
     ),
+    "finding-blank-picture": (
+        "<b>Nothing to be seen:</b> {numbers}. One colour all over; remove them, or send the drawings again."
+    ),
     "finding-no-alpha": (
         "<b>No transparency:</b> {numbers}. I learn their background too. Sent as files (PNG, WebP), "
         "pictures keep their transparency."

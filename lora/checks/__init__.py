@@ -114,6 +114,11 @@ KINDS: Mapping[str, Kind] = {
         why="what only some captions say is learned as something that can be left away",
         advice="say it in all captions or, if they have a keyword, better in none",
     ),
+    "blank-picture": Kind(
+        says="nothing is to be seen on the picture: it is of one colour all over",
+        why="there is no drawing to learn from, and its caption is learned as an empty picture",
+        advice="take it out, or export the drawing again",
+    ),
     "no-alpha": Kind(
         says="the picture has no transparency",
         why="its background is learned as a part of the look",

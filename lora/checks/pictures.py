@@ -1,4 +1,4 @@
-"""Quick checks of pictures: how many, how large, on which background, and whether two are almost the same."""
+"""Quick checks of pictures: how many, how large, on which background, whether one is blank or two almost the same."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class PictureSummary:
     side_px: int  # the longer one of the drawing, without what is transparent or of the background around it
     opaque: bool
     flat: bool  # whether an opaque picture's border is of one colour
+    blank: bool  # whether the whole picture is of one colour, JPEG's noise left out, and nowhere more transparent
     likeness: Likeness = field(repr=False)
 
 
@@ -44,15 +45,18 @@ def summarise(picture: bytes, decode: Decode = pictures.open_rgba) -> PictureSum
     factor = max(info.width, info.height) / max(image.size)
     opaque = image.getchannel("A").getextrema()[0] == 255
     flat = opaque and _flat(image)
+    blank = all(
+        high - low <= FLAT_SPREAD for low, high in image.getextrema()
+    )  # of red, green, blue and alpha
     seen = likeness(image)
     image = image.crop(_drawn_box(image) if flat else pictures.visible_box(image))
     side_px = round(max(image.size) * factor)
-    return PictureSummary(side_px=side_px, opaque=opaque, flat=flat, likeness=seen)
+    return PictureSummary(side_px=side_px, opaque=opaque, flat=flat, blank=blank, likeness=seen)
 
 
 def check(looks: Sequence[PictureSummary], side_px: int = LEAST_SIDE_PX) -> list[Finding]:
     """All findings on pictures. ``side_px`` is the side that the base trains at."""
-    return [*_number(looks), *_background(looks), *_small(looks, side_px), *_alike(looks)]
+    return [*_number(looks), *_blank(looks), *_background(looks), *_small(looks, side_px), *_alike(looks)]
 
 
 def _number(looks: Sequence[PictureSummary]) -> list[Finding]:
@@ -64,8 +68,15 @@ def _number(looks: Sequence[PictureSummary]) -> list[Finding]:
     return []
 
 
+def _blank(looks: Sequence[PictureSummary]) -> list[Finding]:
+    blank = tuple(n for n, look in enumerate(looks, start=1) if look.blank)
+    grave = severity(len(blank), len(looks))
+    return [Finding(code="blank-picture", severity=grave, samples=blank)] if blank else []
+
+
 def _background(looks: Sequence[PictureSummary]) -> list[Finding]:
-    plain = tuple(n for n, look in enumerate(looks, start=1) if look.opaque and look.flat)
+    """Of a blank picture there is nothing to say about the background."""
+    plain = tuple(n for n, look in enumerate(looks, start=1) if look.opaque and look.flat and not look.blank)
     busy = tuple(n for n, look in enumerate(looks, start=1) if look.opaque and not look.flat)
     found = []
     if plain:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
+from PIL import Image
+
 from bot.playground import Person
 from tests.bot.conftest import Stage
 from tests.bot.sample_pictures import GOOD, drawing, mirrored
@@ -41,3 +45,14 @@ async def test_every_fault_by_its_numbers(stage: Stage, ada: Person) -> None:
         assert "Few pictures. With only 10" in told
         await ada.send("/train")  # a few faults hold nothing up
         await ada.wait_for("Learning zuvix from 10 pictures")
+
+
+async def test_a_blank_picture(stage: Stage, ada: Person) -> None:
+    """Nothing is to be seen on it, which is said."""
+    white = io.BytesIO()
+    Image.new("RGB", (512, 512), "white").save(white, "PNG")
+    async with stage.bot():
+        await fill(ada, [*GOOD[:5], (white.getvalue(), "a polar bear in the snow")])
+        await ada.send("/check")
+        told = (await ada.wait_for("What could be better")).text
+        assert "Nothing to be seen: 6. One colour all over" in told

@@ -26,6 +26,21 @@ def test_almost_equal_pictures() -> None:
     assert found["near-duplicates"] == [(2, 4, 5)]
 
 
+def test_blank_pictures() -> None:
+    """White all over, of another colour, as a JPEG, or evenly transparent; a faint drawing and a silhouette are not."""
+    white = Image.new("RGB", (512, 512), "white")
+    faint = Image.new("RGB", (512, 512), "white")
+    faint.paste("#eee8e8", (200, 200, 300, 300))
+    silhouette = Image.new("RGBA", (512, 512))
+    silhouette.paste("white", (100, 100, 400, 400))
+    even = Image.new("RGBA", (512, 512), (200, 100, 50, 128))
+    coloured = Image.new("RGB", (512, 512), "teal")
+    found = codes(pictures.check(looks(white, faint, png(white, "JPEG"), silhouette, even, coloured)))
+    assert found["blank-picture"] == [(1, 3, 5, 6)]
+    assert found["no-alpha"] == [(2,)]
+    assert "blank-picture" not in codes(pictures.check(looks(drawing(1), drawing(2))))
+
+
 def test_one_shape_in_two_colours_is_two_drawings() -> None:
     """Recoloured drawings teach something; they are no duplicates."""
     red, blue = (Image.new("RGBA", (512, 512), colour) for colour in ("red", "blue"))
