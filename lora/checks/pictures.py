@@ -45,9 +45,7 @@ def summarise(picture: bytes, decode: Decode = pictures.open_rgba) -> PictureSum
     factor = max(info.width, info.height) / max(image.size)
     opaque = image.getchannel("A").getextrema()[0] == 255
     flat = opaque and _flat(image)
-    blank = all(
-        high - low <= FLAT_SPREAD for low, high in image.getextrema()
-    )  # of red, green, blue and alpha
+    blank = all(np.ptp(band.getextrema()) <= FLAT_SPREAD for band in image.split())
     seen = likeness(image)
     image = image.crop(_drawn_box(image) if flat else pictures.visible_box(image))
     side_px = round(max(image.size) * factor)
