@@ -17,14 +17,17 @@ PARTICIPLE = re.compile(
 NOMINATIVE_PARTICIPLE = re.compile("(щ|вш)(ий|ая|ее|ие)(ся)?$")
 # Endings that make a word small, and what may stand in their place: "слоник" is "слон".
 DIMINUTIVES = {
-    "ru": (("очка", "ка"), ("ечка", "ка"), ("ушка", "а"), ("юшка", "я"), ("ышко", "о"), ("енок", ""), ("онок", ""),
-           ("чик", ""), ("ик", ""), ("ок", ""), ("ек", ""), ("ка", "а"), ("ка", ""), ("ко", "о"), ("ишка", "")),
+    "ru": (("очка", "ка"), ("очка", "а"), ("ечка", "ка"), ("ьчик", ""), ("ушка", "а"), ("юшка", "я"),
+           ("ышко", "о"), ("енок", ""), ("онок", ""),
+           ("чик", ""), ("ик", ""), ("ок", ""), ("ек", ""), ("ка", "а"), ("ка", ""), ("ко", "о"),
+           ("ьишка", "ей"), ("ишка", "")),
     "de": (("chen", ""), ("chen", "e"), ("lein", ""), ("lein", "e")),
     "es": (("cito", ""), ("cita", ""), ("ito", "o"), ("ita", "a"), ("ito", ""), ("illo", "o"), ("illa", "a")),
     "pt": (("zinho", ""), ("zinha", ""), ("inho", "o"), ("inha", "a")),
     "it": (("ino", "o"), ("ina", "a"), ("etto", "o"), ("etta", "a")),
 }  # fmt: skip
-SOFTENED = {"ч": "к", "ж": "г", "ш": "х"}  # before a Russian diminutive: "волчок" is "волк"
+SOFTENED = {"ч": "к", "ж": "гд", "ш": "х"}  # before a Russian diminutive: "волчок" is "волк"
+ENDS_OF_CASES = ("ом", "ем", "ам", "ами", "ах", "ов")
 LEAST_PART = 3  # letters of a part of a compound
 
 
@@ -163,13 +166,14 @@ def _shorter(word: str, ending: str, instead: str) -> list[tuple[str, str]]:
 
     Beside it stands the diminutive as a dictionary has it.
     """
-    for inflected in ("", *("аоуеиыя" if ending[-1] not in "ао" else "иеуы")):
+    cases = ("иеуы", ("ой", "ей", "ам", "ами", "ах")) if ending[-1] in "ао" else ("аоуеиыя", ENDS_OF_CASES)
+    for inflected in ("", *cases[0], *cases[1]):
         whole = ending[:-1] + inflected if inflected and ending[-1] in "ао" else ending + inflected
         if word.endswith(whole):
             root = word[: -len(whole)]
             roots = [root]
             if root[-1:] in SOFTENED:
-                roots.append(root[:-1] + SOFTENED[root[-1]])
+                roots += [root[:-1] + hard for hard in SOFTENED[root[-1]]]
             return [(one + instead, root + ending) for one in roots]
     return []
 

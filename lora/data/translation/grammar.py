@@ -209,7 +209,7 @@ def _with_article(noun: _Noun) -> str:
         or (is_plural(last) and " lifting " not in name)
         or (last in lists["mass"] and " " not in name)
         or name in ("ice cream", "sour cream", "cottage cheese", "toilet paper")
-        or name[:1].isupper()
+        or last[:1].isupper()
         or any(word.kind in ("determiner", "number") for word in noun.front)
     )
     return text if bare else f"{'an' if VOWEL.match(text) else 'a'} {text}"
