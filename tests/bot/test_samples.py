@@ -336,7 +336,7 @@ async def test_a_download_that_fails_is_tried_again(stage: Stage, ada: Person) -
 async def test_texts_that_caption_nothing_are_not_swallowed(stage: Stage, ada: Person) -> None:
     """The person reads what they may have meant."""
     async with styled(stage, ada):
-        await ada.send("hello there")
+        await ada.send("a fox in a hat")
         told = await ada.wait_for("No picture waits for words")
         assert "/sticker" in told.text
 
