@@ -16,8 +16,10 @@ from bot.ready_style import FILE, MAX_BYTES
 from bot.secret import Token
 from bot.store import Store
 from lora.engine import ENGINES
+from lora.jobs import Train
 from tests.bot.conftest import Stage
 from tests.bot.fake_engine import FakeEngine
+from tests.bot.trainings import ready_to_train
 
 
 async def test_what_ships_is_small_and_says_its_base(store: Store, tmp_path: Path) -> None:
@@ -70,6 +72,21 @@ async def test_a_start_on_a_full_disk_waits(
             await work
     assert tries == 3
     assert caplog.text.count("cannot start yet") == 1
+
+
+async def test_in_it_while_the_persons_own_is_trained(stage: Stage, ada: Person) -> None:
+    """The note tells of the training; nobody is told to begin a style who has one."""
+    engine = FakeEngine(base_hash=(await _about(stage)).base)
+    async with ready_to_train(stage, ada, engine):
+        engine.go.clear()
+        await ada.send("/train")
+        await engine.given(Train)
+        await ada.send("/sticker a fox --style bomux --seed 3")
+        await ada.wait_for("I am still learning yours; /status tells")
+        engine.go.set()
+        await ada.wait_for("Your style zuvix is ready")
+        await ada.send("/sticker a fox --style bomux --seed 4")
+        await ada.wait_for("Yours are in /styles.")
 
 
 async def test_newcomers_draw_in_it(stage: Stage, ada: Person) -> None:
