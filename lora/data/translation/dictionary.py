@@ -71,7 +71,10 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
                 unknown.append(token)
             found = [word]
         else:
-            unknown += [word.source for word in found if word.kind == "foreign"]
+            strange = (
+                word.source for word in found if word.kind == "foreign" and not is_english(word.source)
+            )
+            unknown += [word for word in strange if script(word) != "LATIN" or script(token) == "LATIN"]
         words += [word for word in found if word.kind != "dropped"]
         left = left[used:]
     return _governed(words), unknown
@@ -157,8 +160,7 @@ def _joined(word: str, language: str) -> list[Word]:
     found = [longest([part], language)[1] for part in parts]
     if not any(found):
         return []
-    kept = ([Word(english=part, kind="foreign", source=part)] for part in parts)
-    return [one for known, other in zip(found, kept, strict=True) for one in known or other]
+    return [one for part, known in zip(parts, found, strict=True) for one in known or [_kept(part)]]
 
 
 def _shorter(word: str, ending: str, instead: str) -> list[tuple[str, str]]:

@@ -425,6 +425,7 @@ def test_the_known_half_of_a_compound_is_translated() -> None:
     assert translate("кот-бариста", "ru").english == "a cat barista"
     found = translate("медведь-фыркобряк", "ru")
     assert (found.english, found.unknown) == ("a bear фыркобряк", ("фыркобряк",))
+    assert translate("кот-123", "ru").unknown == translate("кот-bomux", "ru").unknown == ()
 
 
 @pytest.mark.parametrize(
