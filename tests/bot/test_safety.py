@@ -93,7 +93,7 @@ async def test_unsafe_samples_are_not_learned(
     """Their person reads which ones; nothing is learned, and no training of the day is used up. Without them it is."""
     async with stage.bot(FilteringEngine()) as running:
         store = running.parts.store
-        await fill(ada, [(picture(128, 128, number), f"qapla {number}") for number in range(1, 8)])
+        await fill(ada, [(picture(128, 128, number), f"a fox, qapla {number}") for number in range(1, 8)])
         await ada.send("/train")
         told = await ada.wait_for("look like nudity or sex to my filter")
         assert "🚫 2, 4: my filter" in told.text
