@@ -36,9 +36,11 @@ async def visit(stage: Stage, ada: Person) -> None:
     """A style from an album and single pictures, a training, drawings, one of them in a pack."""
     await ada.send("/new zuvix")
     await ada.wait_for("zuvix is open")
-    pictures = [Picture(data=marked_picture(n), caption=f"qapla {n}", as_="document") for n in range(4)]
+    pictures = [
+        Picture(data=marked_picture(n), caption=f"a fox, qapla {n}", as_="document") for n in range(4)
+    ]
     await ada.album(pictures)
-    await ada.send_picture(marked_picture(4), as_="document", caption="qapla 4")
+    await ada.send_picture(marked_picture(4), as_="document", caption="a fox, qapla 4")
     await ada.wait_for("5 in all")
     await ada.send("/train")
     await ada.wait_for("Your style zuvix is ready")

@@ -93,7 +93,7 @@ async def test_samples_are_a_data_set(stage: Stage, ada: Person, tmp_path: Path)
     archive.extractall(tmp_path / "set")
     lines = (tmp_path / "set" / "metadata.jsonl").read_text().splitlines()
     assert [json.loads(line)["file_name"] for line in lines] == [f"000{n}.png" for n in range(1, 6)]
-    assert all(json.loads(line)["text"].startswith("zuvix qapla") for line in lines)
+    assert all(json.loads(line)["text"].startswith("zuvix a fox, qapla") for line in lines)
     assert len(list(imagefolder.rows(tmp_path / "set" / "metadata.jsonl"))) == 5
     for name in archive.namelist()[:5]:
         pictures.open_rgba(archive.read(name))

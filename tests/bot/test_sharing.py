@@ -193,7 +193,7 @@ async def test_a_style_is_renamed(stage: Stage, ada: Person) -> None:
         await ada.send("/rename bomux")
         await ada.wait_for("zuvix is called bomux now")
         captions = await running.parts.store.rows("SELECT caption FROM sample")
-        assert all(row[0].startswith("bomux qapla") for row in captions)
+        assert all(row[0].startswith("bomux a fox, qapla") for row in captions)
         await ada.send("/sticker a dog --seed 8")
         told = await ada.wait_for("seed 8")
         assert told.text.startswith("bomux a dog")
@@ -205,7 +205,7 @@ async def test_a_style_is_renamed(stage: Stage, ada: Person) -> None:
         await ada.wait_for("zuvix is open")
         for wrong, answer in (
             ("bomux", "already"),
-            ("fox", "means something"),
+            ("fox", "is known to me"),
             ("", "How shall zuvix be called"),
         ):
             await ada.send(f"/rename {wrong}")
