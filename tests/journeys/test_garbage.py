@@ -130,7 +130,7 @@ async def keywords(ada: PatientPerson) -> None:
     for word in ("../x", "<b>", "a" * 60, "zu vix", "🦊", "cat"):
         await ada.send(f"/new {word}")
         await ada.wait_for(
-            lambda message: "cannot be a keyword" in message.text or "means something" in message.text,
+            lambda message: "cannot be a keyword" in message.text or "is known to me" in message.text,
             PATIENCE,
         )
     await ada.send("/styles")
