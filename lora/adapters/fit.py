@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lora.adapters import layer_names
+from lora.adapters import layer_names, peft_settings
 from lora.adapters.layer_names import ALPHA, DOWN, UP, BadAdapter
 
 MAX_HEADER = 8 << 20  # bytes; 800 layers need 200 KB
@@ -47,6 +47,8 @@ def check(data: bytes, layers: Layers) -> About:
     for path, own in parts.items():
         _check_layer(path, own, layers)
     _check_numbers(data, header.values())
+    if isinstance(metadata, dict):
+        peft_settings.read({str(key): str(value) for key, value in metadata.items()})
     return _about(metadata)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lora.jobs import JobError
+from lora.adapters.layer_names import BadAdapter
 
 ENTRY = "lora_adapter_metadata"  # diffusers' name; before each setting is the part of the pipeline
 PART = "unet."
@@ -37,7 +37,7 @@ class PeftSettings:
 
 
 def read(header: Mapping[str, str]) -> PeftSettings | None:
-    """The denoiser's settings in a header; None if there are none. Raises JobError bad-adapter."""
+    """The denoiser's settings in a header; None if there are none. Raises BadAdapter."""
     entry = header.get(ENTRY)
     if entry is None:
         return None
@@ -52,9 +52,9 @@ def read(header: Mapping[str, str]) -> PeftSettings | None:
             rslora=bool(found.get("use_rslora")),
         )
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise JobError("bad-adapter", "PEFT's settings in its header cannot be read") from error
+        raise BadAdapter("damaged", "PEFT's settings in its header cannot be read") from error
     if found.get("use_dora"):
-        raise JobError("bad-adapter", "it is made by another method, DoRA; only plain LoRA is used")
+        raise BadAdapter("other-method", "it is made by another method, DoRA; only plain LoRA is used")
     return settings
 
 

@@ -10,7 +10,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load, save
 
-from lora.adapters import export, fit
+from lora.adapters import export, fit, peft_settings
 from lora.adapters.fit import Layers
 from lora.adapters.layer_names import BadAdapter
 from lora.models import sd21, sticker_nano
@@ -87,6 +87,21 @@ def test_an_alpha_that_is_no_number_is_refused(nano: Layers) -> None:
     with pytest.raises(BadAdapter) as refused:
         fit.check(save(tensors | {name: torch.tensor(torch.nan)}), nano)
     assert refused.value.reason == "not-finite"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"lora_alpha": float("nan")}, "damaged"), ({"lora_alpha": 4, "use_dora": True}, "other-method")],
+)
+def test_settings_that_cannot_be_drawn_with_are_refused(
+    settings: dict[str, object], reason: str, nano: Layers
+) -> None:
+    """PEFT's own in the header: the worker would refuse the file at its first drawing."""
+    tensors = load(FILE.read_bytes())
+    fit.check(save(tensors, peft_settings.to_entry({"lora_alpha": 4})), nano)
+    with pytest.raises(BadAdapter) as refused:
+        fit.check(save(tensors, peft_settings.to_entry(settings)), nano)
+    assert refused.value.reason == reason
 
 
 def test_all_numbers_are_looked_at_in_pieces(nano: Layers, monkeypatch: pytest.MonkeyPatch) -> None:
