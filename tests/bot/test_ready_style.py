@@ -23,7 +23,7 @@ from tests.bot.trainings import ready_to_train
 
 
 async def test_what_ships_is_small_and_says_its_base(store: Store, tmp_path: Path) -> None:
-    """At most a megabyte; a second start keeps one row and one blob; the daily tidy leaves it."""
+    """At most two megabytes; a second start keeps one row and one blob; the daily tidy leaves it."""
     assert FILE.stat().st_size <= MAX_BYTES
     blobs = Blobs(tmp_path / "blobs", store)
     for _ in range(2):

@@ -79,3 +79,9 @@ def test_a_fault_weighs_by_its_share() -> None:
     few = captions.check([*GOOD, "zorvex a 2"], "zorvex")
     many = captions.check([*GOOD[:3], "zorvex a 2"], "zorvex")
     assert [few[0].severity, many[0].severity] == ["advice", "warning"]
+
+
+def test_another_keyword_holds_no_training_up() -> None:
+    """It may be the name of whom all the pictures show."""
+    found = captions.check([f"zorvex murzik a {word}" for word in ("cat", "dog", "hat")], "zorvex")
+    assert [(one.code, one.severity) for one in found] == [("keyword-other", "advice")]
