@@ -40,9 +40,8 @@ from lora.jobs import TrainSettings
 from lora.training.plan import Plan, make_plan
 
 BASELINE = "baseline"
-EMA_NO_FLIP = {"ema_decay": 0.98, "random_flip": False}
 # The bundled base's own plan, where it differs from the baseline
-PRODUCT = {**EMA_NO_FLIP, "timestep_sampling": "log-snr -2"}
+PRODUCT: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}
 WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
 # The words of lora.pretrain.looks that a person would say of a style.
 STYLE_WORDS = {
@@ -78,21 +77,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip": {"random_flip": False},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
-    "EMA, no flip": EMA_NO_FLIP,
-    "EMA, no flip, min-SNR 5": {**EMA_NO_FLIP, "snr_gamma": 5.0},
-    "EMA, no flip, rate 5e-4": {**EMA_NO_FLIP, "learning_rate": 5e-4},
-    "EMA, no flip, convolutions too": {**EMA_NO_FLIP, "lora_targets": "attention+ff+conv"},
+    "EMA, no flip": PRODUCT,
+    "EMA, no flip, min-SNR 5": {**PRODUCT, "snr_gamma": 5.0},
+    "EMA, no flip, rate 5e-4": {**PRODUCT, "learning_rate": 5e-4},
+    "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
-    "EMA, no flip, rate 2e-3": {**EMA_NO_FLIP, "learning_rate": 2e-3},
-    "EMA, no flip, rank 32": {**EMA_NO_FLIP, "rank": 32, "alpha": 32},
-    "EMA, no flip, alpha 32": {**EMA_NO_FLIP, "alpha": 32},
-    "EMA, no flip, log-SNR -1": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -1"},
-    "EMA, no flip, log-SNR -2": PRODUCT,
-    "EMA, no flip, log-SNR -2, alpha 24": {**PRODUCT, "alpha": 24},
-    "EMA, no flip, log-SNR -4": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -4"},
-    "EMA, no flip, log-SNR -6": {**EMA_NO_FLIP, "timestep_sampling": "log-snr -6"},
-    "EMA, no flip, words": {**EMA_NO_FLIP, WORDS: True},
-    "EMA, no flip, words, log-SNR -4": {**EMA_NO_FLIP, WORDS: True, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, rate 2e-3": {**PRODUCT, "learning_rate": 2e-3},
+    "EMA, no flip, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
+    "EMA, no flip, alpha 32": {**PRODUCT, "alpha": 32},
+    "EMA, no flip, log-SNR -1": {**PRODUCT, "timestep_sampling": "log-snr -1"},
+    "EMA, no flip, log-SNR -2": {**PRODUCT, "timestep_sampling": "log-snr -2"},
+    "EMA, no flip, log-SNR -2, alpha 24": {**PRODUCT, "timestep_sampling": "log-snr -2", "alpha": 24},
+    "EMA, no flip, log-SNR -4": {**PRODUCT, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
+    "EMA, no flip, words": {**PRODUCT, WORDS: True},
+    "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
 }
 # How the checkpoints draw: CFG, fields of the base's Profile, and the adapter's strength. The first is what the product
 # does. The line to a style always starts at the bare base's drawings with it.

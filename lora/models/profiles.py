@@ -106,7 +106,6 @@ NANO = Profile(
     ema_decay=0.98,
     warmup_steps=20,
     random_flip=False,  # the base never saw a mirrored picture: flips only make it lose concepts
-    timestep_sampling="log-snr -2",  # noisier than stratified: palettes and discs are decided there
     draw_steps=12,
     guidance_stop=0.55,
     guided_steps=0.83,
