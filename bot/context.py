@@ -134,7 +134,12 @@ class Context:
     @property
     def argument(self) -> str:
         """What follows the command, in a text or in a picture's caption."""
-        return re.sub(r"^\S+\s*", "", self.message.text or self.message.caption or "")
+        return re.sub(r"^\S+\s*", "", self.written)
+
+    @property
+    def written(self) -> str:
+        """A message's text, or a picture's caption."""
+        return self.message.text or self.message.caption or ""
 
     @property
     def data(self) -> list[str]:

@@ -260,7 +260,7 @@ async def confirm(context: Context) -> None:
     done = await samples.captioned_by(store, context.person.id, said_by)
     lines = [called(context.words, sample) for sample in done[:MOST_NAMED]]
     style = await styles.get(store, context.person.id, done[0].style)
-    said = context.message.text or context.message.caption or ""
+    said = context.written
     if style and not captions.has_keyword(said, style.keyword):
         lines.append(context.words("keyword-added", keyword=style.keyword))
     everything = await samples.of_style(store, done[0].style)

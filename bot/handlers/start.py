@@ -42,13 +42,7 @@ async def unknown(context: Context) -> None:
     """Answer a command that does not exist, with the one that was probably meant."""
     from bot.handlers import COMMANDS
 
-    written = (
-        (context.message.text or context.message.caption or "")
-        .split()[0]
-        .lstrip("/")
-        .partition("@")[0]
-        .lower()
-    )
+    written = context.written.split()[0].lstrip("/").partition("@")[0].lower()
     if close := get_close_matches(written, [*COMMANDS, *named()], n=1):
         await context.say("unknown-command-meant", meant=command_named(close[0]))
         return

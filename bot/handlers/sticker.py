@@ -27,7 +27,7 @@ async def draw(context: Context, text: str) -> None:
 
 async def edited(context: Context) -> None:
     """An edited /sticker is drawn anew; what its old text has asked for is cancelled if it is not done."""
-    text = context.message.text or context.message.caption or ""
+    text = context.written
     origin = f"edit {context.message_key} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
     if await jobs.by_origin(context.parts.store, context.person.id, origin) is None:
         for id in await jobs.active_of_message(context.parts.store, context.person.id, context.message_key):

@@ -13,11 +13,10 @@ from bot.tables.pack_changes import Change, ChangeState
 
 async def undo(context: Context) -> None:
     """The newest change that stands, whatever it is of."""
-    store, person = context.parts.store, context.person.id
     if await _worked_on_before(context):
         return
-    of_style, of_pack = await changes.newest(store, person), await pack_changes.last(store, person)
-    if of_style is not None and (of_pack is None or of_pack.at < of_style.made_at):
+    of_style, of_pack = await _newest(context)
+    if of_style is not None:
         await corrections.take_back(context, of_style)
         return
     await _of_pack(context, of_pack)
@@ -31,11 +30,19 @@ async def of_packs(context: Context) -> None:
 
 async def button(context: Context) -> Buttons:
     """The button, by its key, that takes the newest change back; none if there is no such change."""
+    of_style, of_pack = await _newest(context)
+    if of_style is not None:
+        return [[("button-undo", f"undo:{of_style.id}")]]
+    return [[("button-undo", f"packundo:{of_pack.id}")]] if of_pack else []
+
+
+async def _newest(context: Context) -> tuple[changes.Change | None, Change | None]:
+    """The newest change that stands: of a style, or of a pack; the other one is None, or both are."""
     store, person = context.parts.store, context.person.id
     of_style, of_pack = await changes.newest(store, person), await pack_changes.last(store, person)
     if of_style is not None and (of_pack is None or of_pack.at < of_style.made_at):
-        return [[("button-undo", f"undo:{of_style.id}")]]
-    return [[("button-undo", f"packundo:{of_pack.id}")]] if of_pack else []
+        return of_style, None
+    return None, of_pack
 
 
 async def pack_pressed(context: Context) -> None:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from lora.adapters.slot_layout import Place
 from lora.adapters.slots import (
+    JOINED,
     SlottedDenoiser,
     SlottedLayer,
     add_product,
@@ -34,7 +35,10 @@ from lora.adapters.slots import (
 )
 from lora.models.lean.blocks import LeanAttention
 
-JOINED = {"attn1": ("to_q", "to_k", "to_v"), "attn2": ("to_k", "to_v")}
+NAMES = {
+    "attn1": JOINED,
+    "attn2": JOINED[1:],
+}  # of the layers that see the same vectors, by the attention's name
 
 
 class JoinedLayers:
@@ -55,7 +59,7 @@ class JoinedLayers:
         return tuple(one.unflatten(0, x.shape[:-1]) for one in found)
 
 
-class JoinedAttention(LeanAttention):
+class TrainedAttention(LeanAttention):
     """An attention that asks ``layers`` for what they compute; while there are none, each layer by itself."""
 
     def __init__(self) -> None:
@@ -65,20 +69,20 @@ class JoinedAttention(LeanAttention):
         if self.layers is None:
             return super().projected(attn, x, text)
         found = self.layers(text)  # of a self-attention, x
-        return found if len(found) == len(JOINED["attn1"]) else (attn.to_q(x), *found)
+        return found if len(found) == len(JOINED) else (attn.to_q(x), *found)
 
 
-def join(denoiser: SlottedDenoiser) -> dict[JoinedAttention, tuple[Place, ...]]:
+def join(denoiser: SlottedDenoiser) -> dict[TrainedAttention, tuple[Place, ...]]:
     """Let lean attentions compute with joined layers where they may; the places of the layers that each would join."""
     found = {}
     places = {place.path: place for place in denoiser.layout.places}
     for path, module in denoiser.unet.named_modules():
-        names = JOINED.get(path.rpartition(".")[2])
+        names = NAMES.get(path.rpartition(".")[2])
         if names is None or not isinstance(module.processor, LeanAttention):
             continue
         some = tuple(places[f"{path}.{name}"] for name in names if f"{path}.{name}" in places)
         if len(some) == len(names) and _may_join(some, [denoiser.layers[one.path].layer for one in some]):
-            module.set_processor(processor := JoinedAttention())
+            module.set_processor(processor := TrainedAttention())
             found[processor] = some
     return found
 
@@ -87,7 +91,7 @@ class TrainedHalves:
     """The halves of the adapters that a denoiser's layers are trained with. Those of joined layers are one each."""
 
     def __init__(
-        self, denoiser: SlottedDenoiser, joined: Mapping[JoinedAttention, tuple[Place, ...]]
+        self, denoiser: SlottedDenoiser, joined: Mapping[TrainedAttention, tuple[Place, ...]]
     ) -> None:
         self._denoiser = denoiser
         self._joined = {

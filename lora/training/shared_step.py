@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from lora.adapters.joined import JoinedAttention, TrainedHalves, halves_of, join
+from lora.adapters.joined import TrainedAttention, TrainedHalves, halves_of, join
 from lora.adapters.slot_layout import Place
 from lora.adapters.slots import SlottedDenoiser
 from lora.models.base_model import Base
@@ -67,7 +67,7 @@ class Shared(NamedTuple):
 
     denoiser: SlottedDenoiser
     unet: Any
-    joined: dict[JoinedAttention, tuple[Place, ...]]
+    joined: dict[TrainedAttention, tuple[Place, ...]]
 
 
 class Member(Protocol):

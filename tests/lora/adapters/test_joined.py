@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lora.adapters import slots
-from lora.adapters.joined import JOINED, JoinedLayers, _may_join, join, joined_place
+from lora.adapters.joined import NAMES, JoinedLayers, _may_join, join, joined_place
 from lora.adapters.slot_layout import Place
 from lora.adapters.slots import SlottedDenoiser, SlottedLayer
 from lora.models.base_model import Base
@@ -84,7 +84,7 @@ def test_all_attentions_of_a_base_are_joined(base: Base, targets: str) -> None:
     denoiser = SlottedDenoiser(base.unet, rank=8, targets=targets)
     make_lean(denoiser.unet)
     joined = join(denoiser)
-    attentions = [name for name, _ in denoiser.unet.named_modules() if name.endswith(tuple(JOINED))]
+    attentions = [name for name, _ in denoiser.unet.named_modules() if name.endswith(tuple(NAMES))]
     assert len(joined) == len(attentions)
     flat = torch.arange(denoiser.layout.size).view(1, -1)
     for places in joined.values():
