@@ -34,8 +34,8 @@ from bot.backup_file import (
 )
 from bot.blobs import no_deletions
 from bot.errors import ConfigError
-from bot.folder_lock import scratch
 from bot.program import program
+from bot.scratch_folder import scratch
 
 PART = ".stickersmith-backup-"  # what a killed backup leaves beside its file begins so
 

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from bot.folder_lock import locked
 from bot.store import Store
-from lora.files import write_whole
+from lora.files import locked, write_whole
 from lora.jobs import in_file
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from pathlib import Path
 from bot import config
 from bot.backup_file import DATABASE, Manifest, unpack
 from bot.errors import ConfigError
-from bot.folder_lock import scratch
 from bot.program import program
+from bot.scratch_folder import scratch
 
 PART = ".restoring-"
 

@@ -1,13 +1,15 @@
-"""Writes files atomically: if the process is killed, a file is complete or not there. A command's output, too."""
+"""Files that are complete or not there, also after a kill; locks, which the kernel drops then; a command's output."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,6 +37,18 @@ def _write_and_rename(path: Path, data: bytes) -> None:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(folder: Path, how: int) -> Iterator[None]:
+    """Lock the folder itself, as ``fcntl.flock`` does. Makes it. Raises BlockingIOError if it would have to wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def with_output(command: Callable[[], int]) -> int:

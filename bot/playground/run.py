@@ -19,10 +19,10 @@ from pathlib import Path
 from bot import config
 from bot.config import Config, Telegram
 from bot.errors import ConfigError
-from bot.folder_lock import locked
 from bot.playground.server import Playground, serve
 from bot.playground.visit import VisitError, visit
 from bot.program import program
+from lora.files import locked
 
 DEFAULT_PORT = 8081
 INTERRUPTED = 130  # as shells have it

@@ -23,7 +23,7 @@ from lora.cli.run_folder import (
     remove_drawings,
 )
 from lora.cli.run_record import add_run, base_name, checkpoints, read_json, samples, scorers
-from lora.cli.terminal import UsageError, load_base, read_lines, say, say_json
+from lora.cli.terminal import UsageError, check_seeds, load_base, read_lines, say, say_json
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
     A choice that a person made before stays, also if the rule now chooses another step.
     """
+    check_seeds(args.seed, args.seeds)
     found = checkpoints(args.run)
     _check_step(args, found)
     known = read_json(args.run / SCORES)
@@ -104,6 +105,7 @@ def _check_known(path: Path, known: dict[str, Any]) -> None:
         whole &= all(type(figure) in (int, float) for figure in figures)
         whole &= all(type(one.diversity) in (int, float, type(None)) for one in scores)
         whole &= all(type(prompt) is str for prompt in known["prompts"])
+        whole &= bool(scores and known["prompts"])
     except (KeyError, TypeError):
         whole = False
     if not whole:

@@ -14,7 +14,7 @@ from lora.cli import flags
 from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, between, seed, up_to
 from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
 from lora.cli.run_record import add_run, base_name, read_json, samples, to_json
-from lora.cli.terminal import UsageError, about_adapter, load_base, read_adapter, read_lines, say
+from lora.cli.terminal import UsageError, about_adapter, check_seeds, load_base, read_adapter, read_lines, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
         about = _about(path, adapter)
     captions = [sample.caption for sample in samples(args)]
     prompts = _prompts(args, captions, about.keyword)
+    check_seeds(args.seed, len(prompts))
     base = load_base(base_name(args, adapter), args)
     steps = base.draw_steps(args.steps)
     with about_adapter(path):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lora.cli import flags
 from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, MOST_PICTURES, between, seed, up_to
-from lora.cli.terminal import UsageError, check_folder, load_base, read_adapter, read_text, say
+from lora.cli.terminal import UsageError, check_folder, check_seeds, load_base, read_adapter, read_text, say
 from lora.jobs import DrawOptions
 from lora.models import sticker_nano
 
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw the candidates and their contact sheets. Called again with the selected numbers, make the data set."""
     captions = _captions(args)
+    check_seeds(args.seed, len(captions) * args.n)
     adapter = read_adapter(args.adapter) if args.adapter else None
     check_folder("--out", args.out)
     base = load_base(args.base, args)

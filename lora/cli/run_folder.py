@@ -15,12 +15,17 @@ OUTPUT/demo.png, demo.json                               demo: the sheet, and wh
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lora.files import write_whole
+from lora.cli.terminal import UsageError
+from lora.files import locked, write_whole
 from lora.jobs import Checkpoint
 
 RECORD = "run.json"
@@ -52,9 +57,40 @@ FILES = (
 )
 TENSORBOARD = "events.out.tfevents.*"
 
+log = logging.getLogger(__name__)
+
 
 class DamagedMetrics(ValueError):
     """A run's metrics cannot be read; the message names the file and the line."""
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder until the block or the program ends. Raises UsageError."""
+    with _locked(output, fcntl.LOCK_EX):
+        yield
+
+
+def check_unused(output: Path) -> None:
+    """Raises UsageError if a training writes into the folder. It need not be there."""
+    if output.is_dir():
+        with _locked(output, fcntl.LOCK_SH):  # shared: the processes of one training look at the same time
+            pass
+
+
+@contextmanager
+def _locked(output: Path, how: int) -> Iterator[None]:
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(output, how | fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{output}: a training is under way in it; train into another --output_dir"
+            ) from error
+        except OSError as error:  # some network file systems
+            if how == fcntl.LOCK_EX:
+                log.warning("%s: no lock (%s): start no other training there", output, error.strerror)
+        yield
 
 
 def save_checkpoint(output: Path, checkpoint: Checkpoint) -> Path:
@@ -192,5 +228,5 @@ def _step(line: bytes, path: Path, number: int) -> float:
     """The step of a line."""
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
         raise DamagedMetrics(f"{path}, line {number}: no figures of a step") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class RunRecord:
     identity: dict[str, Any]  # checkpoints.fingerprint
 
 
+MOST_DIGITS = 20  # of a whole number; a seed has at most 19
 KINDS: dict[str, type | tuple[type, ...]] = {
     "base": str,
     "train_data_dir": str,
@@ -166,12 +168,31 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_finite_int,
+        )
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: damaged ({error}); remove it and compare again") from error
     if not isinstance(value, dict):
         raise UsageError(f"{path}: damaged; remove it and compare again")
     return value
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file. Raises ValueError for those that these commands never write."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+def _finite_int(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError("a number is too long")
+    return int(text)
 
 
 def scorers(args: argparse.Namespace, base: Any) -> tuple[ImageEncoder, PromptScorer]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lora.cli.flags import SEEDS
 from lora.data.visible import visible
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ def say_json(value: Any, *, indent: int | None = None) -> None:
     except UnicodeEncodeError:
         text = json.dumps(value, allow_nan=False, indent=indent)
     say(text)
+
+
+def check_seeds(first: int, count: int) -> None:
+    """Raise UsageError if the last of ``count`` seeds from ``first`` on is none that can be asked for."""
+    most = SEEDS - count
+    if first > most:
+        raise UsageError(f"--seed {first}: with so many pictures, {most} is the largest one")
 
 
 def read_text(path: Path) -> str:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lora.cli import run_folder, train_flags
 from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, read_record
-from lora.cli.terminal import UsageError, check_folder, load_base, read_samples
+from lora.cli.terminal import UsageError, check_folder, check_seeds, load_base, read_samples
 from lora.cli.train_flags import add_arguments as add_arguments
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors that go away with fre
 def run(args: argparse.Namespace) -> None:
     """Train and write the checkpoints; an interrupted run goes on with --resume_from_checkpoint latest."""
     _check_output(args)
+    if args.validation_prompt:
+        check_seeds(args.seed, args.num_validation_images)
     samples, held_out = _samples(args)
     from lora.models.device import pick_device
     from lora.training.distributed import from_environment, local_device, process_group
@@ -48,13 +50,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_output(args: argparse.Namespace) -> None:
-    """Raises UsageError if OUTPUT_DIR cannot be written or holds another training; before anything is loaded."""
+    """Raises UsageError if OUTPUT_DIR cannot be written or another training uses it; before anything is loaded."""
     folder = args.output_dir
     check_folder("--output_dir", folder)
+    run_folder.check_unused(folder)
     if args.overwrite_output_dir and args.resume_from_checkpoint:
         raise UsageError(
             "--overwrite_output_dir: it removes what --resume_from_checkpoint goes on from; give one of them"
         )
+    _check_earlier(args)
+
+
+def _check_earlier(args: argparse.Namespace) -> None:
+    """Raises UsageError if OUTPUT_DIR holds a training that is neither to be gone on with nor to be removed."""
+    folder = args.output_dir
     found = run_folder.adapters_in(folder)
     if not found or args.overwrite_output_dir:
         return
@@ -107,12 +116,14 @@ def _train(
     ):
         first = next(events)
         _check_same_training(args, record, source)
-        opened = (
-            open_report(args, base, plan, progress_bar, record, steps_done=steps_done)
-            if processes.is_main
-            else nullcontext()  # the other processes write nothing
-        )
-        with opened as report:
+        with ExitStack() as opened:
+            report = None  # the processes beside the main one write nothing
+            if processes.is_main:
+                opened.enter_context(run_folder.writing(args.output_dir))
+                _check_earlier(args)  # again: another training may have ended there meanwhile
+                report = opened.enter_context(
+                    open_report(args, base, plan, progress_bar, record, steps_done=steps_done)
+                )
             for event in chain([first], events):
                 if halt.is_set() and _is_before_first_step(event):
                     raise KeyboardInterrupt

@@ -80,6 +80,7 @@ FIELDS = {
 MOST_RANK = 1280  # the width of Stable Diffusion's widest layers: a larger one can say nothing more
 MOST_SIDE = 2048  # pixels
 MOST_SAMPLES = 1024  # of a micro-batch
+MOST_PROCESSES = 1024  # of one machine
 MOST_STEPS, MOST_EPOCHS = 1_000_000, 100_000
 BACKGROUNDS_HELP = "auto: the one that is easiest to tell from the drawings; or a name, like white"
 
@@ -321,7 +322,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     """Device, precision, memory."""
     add = parser.add_argument
     flags.add_machine(parser)
-    add("--local_rank", type=int, default=-1, help="taken; the launcher's environment says it")
+    add("--local_rank", type=_local_rank, default=-1, help="taken; the launcher's environment says it")
     add(
         "--mixed_precision",
         type=without(PRECISIONS_REFUSED),
@@ -331,6 +332,11 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     )
     add("--allow_tf32", action="store_true", help="faster float32 on a GPU")
     add("--gradient_checkpointing", action="store_true", help="less memory, a third slower")
+
+
+def _local_rank(text: str) -> int:
+    """The number of a process on its machine, or -1 for a launch without several."""
+    return -1 if text == "-1" else up_to(MOST_PROCESSES - 1, least=0)(text)
 
 
 def precision(args: argparse.Namespace) -> str | None:

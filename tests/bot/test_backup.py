@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import backup, folder_lock, restore
+from bot import backup, restore, scratch_folder
 from bot.backup_file import names_of_blobs
 from bot.blobs import Blobs, no_deletions
 from bot.errors import ConfigError
@@ -192,7 +192,7 @@ async def test_a_restore_goes_on_where_one_was_killed(tmp_path: Path) -> None:
     await store.close()
     backup.backup(tmp_path / "data", tmp_path / "b.tar")
     (tmp_path / "to").mkdir()
-    with folder_lock.scratch(tmp_path / "to", restore.PART) as at_work:
+    with scratch_folder.scratch(tmp_path / "to", restore.PART) as at_work:
         (tmp_path / "to" / ".restoring-killed" / "blobs").mkdir(parents=True)
         restore.restore(tmp_path / "b.tar", tmp_path / "to")
         found = sorted(path.name for path in (tmp_path / "to").iterdir())

@@ -17,10 +17,10 @@ import pytest
 
 from bot import config
 from bot.errors import ConfigError
-from bot.folder_lock import locked
 from bot.playground import main
 from bot.playground.run import toml
 from bot.playground.state import open_state
+from lora.files import locked
 from tests.patient_person import PatientPerson
 from tests.waiting import result_of, until_async
 

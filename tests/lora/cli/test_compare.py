@@ -84,7 +84,18 @@ def test_a_persons_choice_stays(compared: tuple[Path, list[str]], capsys: pytest
     assert json.loads((run / "chosen.json").read_text())["by"] == "rule"
 
 
-@pytest.mark.parametrize("content", ["[" * 100_000, '{"scores": 5}', '{"train_data_dir": 5}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"scores": 5}',
+        '{"train_data_dir": 5}',
+        '{"cfg": NaN}',
+        '{"cfg": 1e999}',
+        '{"cfg": 1' + "0" * 400 + "}",
+        '{"prompts": ["a cat"], "base": {"prompt": 0.1}, "rule": {"step": 4, "why": "x"}, "scores": []}',
+    ],
+)
 def test_damaged_scores_are_named(
     content: str, compared: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,10 @@
 """A run's folder holds one training, says what it came from, and never loses what an earlier run has left."""
 
+import argparse
+import errno
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -117,6 +120,60 @@ def test_two_trainings_never_share_a_folder(
         state.unlink()
     said = fails(["train", *flags, "--resume_from_checkpoint=latest"], capsys)
     assert "no state.safetensors to go on from" in said
+
+
+@pytest.mark.parametrize("how", [[], ["--overwrite_output_dir"], ["--resume_from_checkpoint=latest"]])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_folder_that_a_training_writes_into_is_refused(
+    how: list[str],
+    late: bool,
+    flags: list[str],
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At once, or before the first file if both were started together. Afterwards the folder is free."""
+    run.mkdir()
+    if late:
+        monkeypatch.setattr(run_folder, "check_unused", lambda output: None)
+    else:
+        how = [*how, "--pretrained_model_name_or_path=nowhere"]
+    with run_folder.writing(run):
+        said = fails(["train", *flags, *how], capsys)
+        assert f"{run}: a training is under way in it; train into another --output_dir" in said
+        assert files(run) == {}
+    run_folder.check_unused(run)
+
+
+def test_a_training_that_ended_meanwhile_stays(
+    flags: list[str],
+    trained_once: Path,
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two were started together, and the other one was done before this one's first step."""
+
+    def ended(args: argparse.Namespace) -> None:
+        shutil.copytree(trained_once, args.output_dir)
+
+    monkeypatch.setattr("lora.cli.train._check_output", ended)
+    assert "there is a training in it" in fails(["train", *flags], capsys)
+    assert files(run) == files(trained_once)
+
+
+def test_a_file_system_without_locks_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some network file systems have none; the training goes on."""
+
+    def refuse(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with run_folder.writing(run):
+        run_folder.check_unused(run)
+    assert caplog.messages == [f"{run}: no lock (No locks available): start no other training there"]
 
 
 def test_overwriting_leaves_nothing_of_the_old_run(flags: list[str], used: Path) -> None:
@@ -271,7 +328,10 @@ def test_a_damaged_origin_is_one_line(
         assert f"{run / 'run.json'}: damaged" in said
 
 
-@pytest.mark.parametrize("line", ["{", "3", "null", '{"loss": 1}', '{"step": "x"}', "\xff", "[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    ["{", "3", "null", '{"loss": 1}', '{"step": "x"}', "\xff", "[" * 100_000, '{"step": 1' + "0" * 400 + "}"],
+)
 def test_damaged_figures_are_named_with_their_line(line: str, run: Path) -> None:
     """Nothing is written over them."""
     metrics = run / "metrics.jsonl"

@@ -86,6 +86,39 @@ def test_a_bad_file_of_prompts_is_named(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "pictures"),
+    [
+        (["demo", "{run}", "--train_data_dir={data}"], 10),
+        (["compare", "{run}", "--train_data_dir={data}", "--seeds=3"], 3),
+        (["invent", "{table}", "--out={out}", "--n=4"], 8),
+        (["train", "--train_data_dir={data}", "--output_dir={out}", "--validation_prompt=a cat"], 4),
+    ],
+)
+def test_seeds_up_to_the_largest_one(
+    flags: list[str],
+    pictures: int,
+    trained_run: Path,
+    sample_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The last picture's seed can be asked for, else the largest first one is named, and nothing is drawn."""
+    (tmp_path / "captions.txt").write_text("a cat\na dog\n")
+    places = {"run": trained_run, "data": sample_folder, "table": tmp_path / "captions.txt"}
+    command = [flag.format(**places, out=tmp_path / "out") for flag in flags]
+    base = "--pretrained_model_name_or_path" if command[0] == "train" else "--base"
+    machine = [f"{base}=no-such-base", "--offline", "--threads=1"]
+    for seed in (2**63 - pictures + 1, 2**63 - 1):
+        assert main([*command, f"--seed={seed}", *machine]) == 2
+        said = capsys.readouterr().err
+        assert f"--seed {seed}: with so many pictures, {2**63 - pictures} is the largest one" in said
+        assert said.count("\n") == 1
+    assert main([*command, f"--seed={2**63 - pictures}", *machine]) == 2
+    assert "no-such-base" in capsys.readouterr().err, "this one is refused for its base alone"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
 def test_names_that_a_terminal_cannot_show(
     encoding: str, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

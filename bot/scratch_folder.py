@@ -1,26 +1,15 @@
-"""Locks on folders, and folders to work in. The kernel drops a lock when its process ends, also by a kill."""
+"""Folders to work in. What a killed process has left is told by its lock, which the kernel has dropped."""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
-@contextmanager
-def locked(folder: Path, how: int) -> Iterator[None]:
-    """Lock the folder itself, as ``fcntl.flock`` does. Makes it. Raises BlockingIOError if it would have to wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, how)
-        yield
-    finally:
-        os.close(handle)
+from lora.files import locked
 
 
 @contextmanager
