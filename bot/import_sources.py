@@ -24,7 +24,8 @@ BEGINNING = 8  # words of a caption, among which another style's keyword is the 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
     """What is in an import. ``faults`` counts lines of a zip's tables that cannot be used, ``missing`` has the names
-    in them that are of no picture in the zip, ``unread`` counts captions in text files that cannot be read.
+    in them that are of no picture in the zip, ``unread`` counts captions in text files that cannot be read, and
+    ``unread_tables`` has the names of tables of which no line can be read.
     """
 
     title: str = field(repr=False)
@@ -32,6 +33,7 @@ class Contents:
     faults: int = 0
     missing: Sequence[str] = field(default=(), repr=False)
     unread: int = 0
+    unread_tables: Sequence[str] = field(default=(), repr=False)
 
     def without_other_keyword(self, keyword: str, language: str) -> tuple[Sequence[Item], str, int]:
         """The pictures, the keyword of another style that most captions begin with, and how many; it is taken out.
@@ -118,6 +120,7 @@ class ZipSource:
             faults=folder.faults,
             missing=folder.missing,
             unread=folder.unread,
+            unread_tables=folder.unread_tables,
         )
 
     async def picture(self, item: Item) -> bytes:

@@ -77,13 +77,15 @@ def _left_out(words: Words, counts: Counter[str | None], most: int) -> list[str]
 
 
 def _wrong_in_zip(words: Words, imported: Import) -> list[str]:
-    """Lines of a zip's table that have come to nothing, and captions that cannot be read, if there are such."""
+    """What of a zip's tables has come to nothing, and captions that cannot be read, if there are such."""
     faults, missing = imported.params.get("faults"), imported.params.get("missing")
     lines = [words("import-faults", n=faults)] if faults else []
     if missing:
         named = [clip(name, 40) for name in imported.params["named"]]
         shown = ", ".join(named) + (", …" if missing > len(named) else "")
         lines.append(words("import-missing", n=missing, names=shown))
+    for name in imported.params.get("unread_tables", ()):
+        lines.append(words("import-table-unread", name=clip(name, 40)))
     if unread := imported.params.get("unread"):
         lines.append(words("import-unread", n=unread))
     return lines

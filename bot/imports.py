@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 PEOPLE_AT_ONCE = 4  # a picture, or a zip of up to 20 MB, of each is in memory
 EDIT_SECONDS = 3.0  # at least, between two edits of one message
 KINDS = {ImportKind.PACK: "sticker", ImportKind.ZIP: "file"}  # of their samples
-NAMED = 3  # files that a zip's table names and that are not in it, in one message
+NAMED = 3  # files of a zip in one message: those that its table names and that are not there, and bad tables
 CRASHES = 3  # of one import, before it is given up
 
 
@@ -123,6 +123,7 @@ class Imports:
                 "missing": len(found.missing),
                 "named": found.missing[:NAMED],
                 "unread": found.unread,
+                "unread_tables": found.unread_tables[:NAMED],
             }
             await imports.list_items(self._store, imported.id, found.title, items, params)
         items = await imports.items_of(self._store, imported.id)

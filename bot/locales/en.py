@@ -403,6 +403,10 @@ TEXTS = {
         "{n:caption|captions} began with <b>{word}</b>. I took it for another style's keyword and left it out: "
         "here <b>{keyword}</b> stands for the look."
     ),
+    "import-table-unread": (
+        "I could not read any caption in <b>{name}</b>. Save it as UTF-8 text: a CSV table, or JSON with one object "
+        "on each line."
+    ),
     "import-unread": "{n:caption|captions} in text files could not be read. Save them as UTF-8.",
     "archive-other": "Of archives I read zip only. Put the pictures into a zip and send it again.",
     "zip-damaged": "That zip is damaged, or packed in a way that I cannot read. A plain zip works.",

@@ -52,6 +52,7 @@ class Fault:
     where: str  # with the folder: the table, its line, or the picture's file
     name: str  # short: the picture's name in the table or, if that is the fault, table and line
     why: str
+    whole: bool = False  # nothing of the file can be used
 
     def __str__(self) -> str:
         return f"{self.where}: {self.why}"
@@ -218,6 +219,8 @@ def rows_in(table: Path, data: bytes) -> Iterator[TableRow | Fault]:
     text = text_in(table, data)
     if isinstance(text, Fault):
         yield text
+    elif "\0" in text[:2]:  # UTF-16 without its mark
+        yield _not_utf_8(table)
     else:
         yield from _csv_rows(table, text) if table.suffix.lower() == ".csv" else _json_rows(table, text)
 
@@ -237,7 +240,7 @@ def caption_in(path: Path, data: bytes) -> str | Fault:
 
 
 def _not_utf_8(path: Path) -> Fault:
-    return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8")
+    return Fault(where=str(path), name=path.name, why="not UTF-8 text; save it as UTF-8", whole=True)
 
 
 def _text(path: Path) -> str | Fault:
@@ -254,7 +257,7 @@ def _unreadable(path: Path, error: OSError) -> Fault:
 def _json_rows(table: Path, text: str) -> Iterator[TableRow | Fault]:
     if re.match(r"\s*\[\s*\{", text):
         why = "one JSON array; write each object on a line of its own, without the brackets and commas around them"
-        yield Fault(where=str(table), name=table.name, why=why)
+        yield Fault(where=str(table), name=table.name, why=why, whole=True)
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

@@ -67,6 +67,7 @@ class ZipFolder:
     """A zip that has passed all checks of its directory.
 
     ``faults`` counts lines of tables that cannot be used, ``missing`` has the names in tables that are of no picture.
+    ``unread_tables`` has the names of tables of which no line can be read: another encoding, or one JSON array.
     ``unread`` counts pictures without a caption whose text file is neither UTF-8 nor UTF-16 with its mark.
     """
 
@@ -80,6 +81,7 @@ class ZipFolder:
         self._entries = self._zip.infolist()
         self.faults = 0
         self.missing: list[str] = []
+        self.unread_tables: list[str] = []
         self.unread = 0
         self._unread: set[str] = set()  # keys of the paths of pictures
         _check(self._entries)
@@ -152,7 +154,9 @@ class ZipFolder:
             below = _below(path, keys)
             for row in imagefolder.rows_in(Path(path.name), self.read(number, MAX_TEXT)):
                 if isinstance(row, Fault):
-                    self.faults += 1
+                    if row.whole:
+                        self.unread_tables.append(row.name)
+                    self.faults += not row.whole
                     continue
                 columns = {str(name).strip().lower(): value for name, value in row.columns.items()}
                 name = next((columns[key] for key in FILE_COLUMNS if columns.get(key)), None)

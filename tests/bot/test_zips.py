@@ -90,6 +90,19 @@ async def test_captions_that_cannot_be_read_are_told(stage: Stage, ada: Person) 
         assert await captions(running) == [None, None, "zuvix a fox"]
 
 
+@pytest.mark.parametrize(
+    "table", ["file_name,text\na.png,лиса\n".encode("cp1251"), b'[{"file_name": "a.png", "text": "a fox"}]']
+)
+async def test_a_table_that_cannot_be_read_is_named(stage: Stage, ada: Person, table: bytes) -> None:
+    """It is not counted as one bad line, and how to save it is told; the pictures are taken."""
+    name = "metadata.jsonl" if table.startswith(b"[") else "list.csv"
+    async with styled(stage, ada):
+        await send(ada, packed({name: table, "a.png": drawing(1)}))
+        told = await ada.wait_for("set.zip: 1 new picture for zuvix")
+        assert f"I could not read any caption in {name}. Save it as UTF-8 text" in told.text
+        assert "no use" not in told.text
+
+
 async def test_a_table_of_files_that_are_not_there(stage: Stage) -> None:
     """In Russian: how many, and the first three; a zip with nothing new says so, and no later import repeats drafts."""
     rows = "".join(f"{n}.png,кот\n" for n in range(5))

@@ -77,6 +77,22 @@ def test_lines_that_cannot_be_used_are_counted() -> None:
     assert folder.faults == 3
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.csv", "file_name,text\na.png,лиса\n"),
+        ("metadata.jsonl", '{"file_name": "a.png", "text": "лиса"}\n'),
+    ],
+)
+def test_a_table_in_another_encoding_is_named(encoding: str, name: str, text: str) -> None:
+    """As a whole; no line of it is counted. With its mark, UTF-16 is read."""
+    folder = ZipFolder(packed({name: text.encode(encoding), "a.png": b"1"}))
+    assert [picture.caption for picture in folder.pictures()] == [None]
+    assert (folder.unread_tables, folder.faults) == ([name], 0)
+    assert captions(packed({name: text.encode("utf-16"), "a.png": b"1"})) == {"a.png": "лиса"}
+
+
 def test_captions_that_cannot_be_read_are_counted() -> None:
     """UTF-8, and UTF-16 with a mark, are read; without it, or in another encoding, a caption is no rubbish."""
     texts = {
