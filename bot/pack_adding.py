@@ -141,10 +141,12 @@ class PackAdding:
         if item is None:
             return False
         if sticker.change is not None:
-            data = await self._record.picture(item)
-            async with self._record.blobs.keep(data) as (name,):
-                old = described(item)
-                await pack_changes.replacing(self._store, sticker.change, old=old, old_blob=name)
+            data = await self._record.picture_if_any(item)
+            async with self._record.blobs.keep(*() if data is None else (data,)) as names:
+                old = described(item, data)
+                await pack_changes.replacing(
+                    self._store, sticker.change, old=old, old_blob=names[0] if names else None
+                )
         return True
 
     async def _words(self, sticker: PackSticker) -> _Words:

@@ -81,18 +81,33 @@ async def copy_as_emoji(store: Store, items: list[Item], target: int) -> int:
     return asked
 
 
-async def undo(store: Store, person: int, origin: str, view: int | None = None) -> Change:
-    """Ask for the opposite of the newest change; gives that change. Raises UserError if there is none."""
+async def undo(store: Store, person: int, origin: str, view: int | None = None) -> tuple[Change, str | None]:
+    """Ask for the opposite of the newest change. Raises UserError if there is none.
+
+    Gives the change, and the key of the text that says why it has no opposite: the next undo is of the one before it.
+    """
     async with store.transaction():
         change = await pack_changes.last(store, person)
         if change is None:
             raise UserError("undo-nothing-left")
+        problem = None
         if change.state != ChangeState.DONE:
             await _withdraw(store, change)
-        else:
+        elif (problem := await _without_opposite(store, change)) is None:
             await _reverse(store, change, origin, view)
         await pack_changes.undo(store, change.id, origin)
-    return change
+    return change, problem
+
+
+async def _without_opposite(store: Store, change: Change) -> str | None:
+    """The key of why a change cannot be taken back; None if it can."""
+    if change.lost:
+        return "undo-sticker-lost"
+    if change.kind == ChangeKind.KEYWORDS and change.old is None:
+        return "undo-words-unknown"
+    if change.kind == ChangeKind.REPLACE and await pack_changes.replaced_by(store, change) is None:
+        return "undo-replaced-gone"
+    return None
 
 
 async def _withdraw(store: Store, change: Change) -> None:
@@ -128,11 +143,7 @@ async def _reverse(store: Store, change: Change, origin: str, view: int | None) 
             await pack_changes.ask(store, replace(move, origin=f"{origin} move", told=True))
         case ChangeKind.REPLACE:
             replaced = await pack_changes.replaced_by(store, change)
-            if replaced is None:
-                raise UserError("sticker-not-in-pack")
             await _bring_back(store, replace(asked, item=replaced), change, old)
-        case ChangeKind.KEYWORDS if change.old is None:
-            raise UserError("undo-words-unknown")
         case ChangeKind.THUMBNAIL:
             await pack_changes.ask(store, replace(asked, item=None, blob=change.old_blob))
         case _:

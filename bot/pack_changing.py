@@ -119,7 +119,9 @@ class PackChanging:
         """What the change takes the place of, and the picture of what goes."""
         match change.kind:
             case ChangeKind.DELETE if item:
-                return described(item) | {"position": item.position}, await self._record.picture(item)
+                data = await self._record.picture_if_any(item)
+                old = described(item, data) | {"position": item.position}
+                return (old,) if data is None else (old, data)
             case ChangeKind.MOVE if item:
                 return (item.position,)
             case ChangeKind.EMOJI if item:
@@ -127,8 +129,12 @@ class PackChanging:
             case ChangeKind.KEYWORDS if item:
                 return (item.keywords,)
             case ChangeKind.THUMBNAIL:
-                old = await self._record.thumbnail(pack)
-                return (None,) if old is None else (None, old)
+                try:
+                    thumbnail = await self._record.thumbnail(pack)
+                except BadRequest as error:
+                    log.warning("Telegram does not give the file of a pack's cover: %s", error)
+                    return ({"lost": True},)
+                return (None,) if thumbnail is None else (None, thumbnail)
             case _:
                 return (pack.title,)
 
@@ -209,9 +215,10 @@ class PackChanging:
         await pack_changes.failed(self._store, change.id, "pack-emoji-refused" if emoji else REFUSED)
 
 
-def described(item: Item) -> dict[str, object]:
-    """What a sticker was, so that it can come back."""
-    return {"emoji": item.emoji, "keywords": item.keywords, "sticker": item.sticker}
+def described(item: Item, data: bytes | None) -> dict[str, object]:
+    """What a sticker was, so that it can come back, unless its picture is lost: ``data`` is None then."""
+    was: dict[str, object] = {"emoji": item.emoji, "keywords": item.keywords, "sticker": item.sticker}
+    return was if data is not None else was | {"lost": True}
 
 
 def _int(value: object) -> int:

@@ -139,6 +139,11 @@ _DONE = {
     ChangeKind.THUMBNAIL: "pack-done-thumbnail",
     ChangeKind.DROP: "pack-done-drop",
 }
+_DONE_FOR_GOOD = {  # where Telegram did not give the picture that was there before
+    ChangeKind.DELETE: "pack-done-delete-for-good",
+    ChangeKind.REPLACE: "pack-done-replace-for-good",
+    ChangeKind.THUMBNAIL: "pack-done-thumbnail-for-good",
+}
 _UNDONE = {  # by the kind of the change that takes back
     ChangeKind.DELETE: "pack-undone-add",
     ChangeKind.ADD: "pack-undone-delete",
@@ -157,8 +162,9 @@ def _news(words: Words, change: Change, pack: Pack, item: Item | None) -> str:
     if change.state == ChangeState.FAILED:
         return words(change.problem or "pack-change-failed", title=pack.title)
     values = change.value if isinstance(change.value, list) else []
+    keys = _UNDONE if change.undoes is not None else _DONE_FOR_GOOD if change.lost else _DONE
     return words(
-        (_DONE if change.undoes is None else _UNDONE)[change.kind],
+        keys[change.kind],
         number=item.number if item else _old_number(change),
         was=change.old + 1 if isinstance(change.old, int) else 0,
         title=pack.title,
@@ -175,5 +181,5 @@ def _buttons(words: Words, change: Change, pack: Pack) -> Buttons:
     if pack.state == PackState.GONE:
         return words.buttons([[("button-packs", "packs:")]])
     show = ("button-pack-show", f"pack:{pack.id}")
-    undoable = change.state == ChangeState.DONE and change.undoes is None
+    undoable = change.state == ChangeState.DONE and change.undoes is None and not change.lost
     return words.buttons([[show, ("button-undo", f"packundo:{change.id}")] if undoable else [show]])

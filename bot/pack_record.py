@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -36,6 +37,8 @@ SLOW_SECONDS = 180.0  # so long a set that was made may be invisible
 LOOK_AGAIN_SECONDS = 5.0
 
 Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 class Later(Exception):
@@ -123,6 +126,14 @@ class PackRecord:
         async with self.blobs.keep(data) as (name,):
             await pack_items.fetched(self.store, item.id, name)
         return data
+
+    async def picture_if_any(self, item: Item) -> bytes | None:
+        """As ``picture``; None if Telegram refuses the file: the sticker itself can still be changed."""
+        try:
+            return await self.picture(item)
+        except BadRequest as error:
+            log.warning("Telegram does not give the file of a pack's sticker: %s", error)
+            return None
 
     async def data(self, sticker: PackSticker) -> bytes:
         """The file to upload for a sticker. Raises FileNotFoundError."""

@@ -69,9 +69,11 @@ async def _of_pack(context: Context, last: Change | None) -> None:
     if last is not None and last.pack is not None:
         await pack_handlers.look(context, await packs.get(store, last.pack))
     async with store.transaction():
-        undone = await pack_asking.undo(store, person, context.origin, pack_handlers.over(context))
-        if undone.state != ChangeState.DONE:
+        undone, problem = await pack_asking.undo(store, person, context.origin, pack_handlers.over(context))
+        if problem is not None:
+            await context.send_surely(context.words(problem))
+        elif undone.state != ChangeState.DONE:
             what = context.words.plain(f"pack-what-{undone.kind}")
             await context.send_surely(context.words("undo-withdrawn", what=what))
     context.parts.packs.wake(person)
-    await context.answer("notice-pack-changing")
+    await context.answer("notice-pack-changing" if problem is None else None)

@@ -980,12 +980,23 @@ TEXTS = {
     "pack-what-title": "the other title",
     "pack-what-thumbnail": "the other cover",
     "pack-done-delete": "✓ Sticker {number} is out of <b>{title}</b>. /undo brings it back.",
+    "pack-done-delete-for-good": (
+        "✓ Sticker {number} is out of <b>{title}</b>. Telegram did not give me its picture, so I cannot bring it back."
+    ),
     "pack-done-replace": "✓ Sticker {number} of <b>{title}</b> is replaced. /undo brings the old one back.",
+    "pack-done-replace-for-good": (
+        "✓ Sticker {number} of <b>{title}</b> is replaced. Telegram did not give me the old one's picture, so I cannot "
+        "bring it back."
+    ),
     "pack-done-move": "✓ Sticker {was} is number {number} now. /undo takes it back.",
     "pack-done-emoji": "✓ Telegram suggests sticker {number} for {value} now. /undo takes it back.",
     "pack-done-keywords": "✓ Sticker {number} is found by these words now: {value}. /undo takes it back.",
     "pack-done-title": "✓ The pack is called <b>{title}</b> now. /undo takes it back.",
     "pack-done-thumbnail": "✓ Sticker {number} is the cover of <b>{title}</b> now. /undo takes it back.",
+    "pack-done-thumbnail-for-good": (
+        "✓ Sticker {number} is the cover of <b>{title}</b> now. Telegram did not give me the old cover, so I cannot "
+        "bring it back."
+    ),
     "pack-done-drop": "✓ The pack <b>{title}</b> is deleted from Telegram.",
     "pack-title-length": "A title has 1–{most} characters. Try another: /packs",
     "pack-planned": (
@@ -1042,7 +1053,18 @@ TEXTS = {
         "Nothing is lost. Try again in a minute."
     ),
     "undo-later": "That is being done this moment. Try again in a few seconds.",
-    "undo-words-unknown": "I do not know which search words were there before, so I cannot bring them back.",
+    "undo-words-unknown": (
+        "I do not know which search words were there before, so I cannot bring them back. Another <i>undo</i> takes "
+        "back what was changed before that."
+    ),
+    "undo-sticker-lost": (
+        "Telegram did not give me the picture that was there before, so I cannot bring it back. Another <i>undo</i> "
+        "takes back what was changed before that."
+    ),
+    "undo-replaced-gone": (
+        "The sticker that took the old one's place is not in the pack any more. Another <i>undo</i> takes back what "
+        "was changed before that."
+    ),
     "notice-pack-changing": "Changing your pack …",
     "notice-pack-chosen": "New stickers go into this pack.",
     "notice-pack-auto": "Each style fills its own pack again.",

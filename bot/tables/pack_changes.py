@@ -57,6 +57,11 @@ class Change:
     told: bool
     at: float
 
+    @property
+    def lost(self) -> bool:
+        """Whether Telegram did not give the picture that was there before, so that it cannot come back."""
+        return isinstance(self.old, dict) and bool(self.old.get("lost"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
@@ -168,7 +173,7 @@ async def not_begun(store: Store, id: int) -> None:
     await store.change("UPDATE pack_change SET state = 'wanted' WHERE id = ?", id)
 
 
-async def replacing(store: Store, id: int, *, old: object, old_blob: str) -> None:
+async def replacing(store: Store, id: int, *, old: object, old_blob: str | None) -> None:
     """What a replacement takes the place of."""
     await store.change(
         "UPDATE pack_change SET old = ?, old_blob = ? WHERE id = ?",

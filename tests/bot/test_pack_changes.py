@@ -425,6 +425,45 @@ async def test_a_page_with_a_sticker_that_cannot_be_downloaded(
     assert "crash" not in caplog.text
 
 
+REFUSED_FILE = "Bad Request: wrong file_id or the file is temporarily unavailable"
+
+
+@pytest.mark.parametrize("how", ["delete", "replace", "cover"])
+async def test_what_telegram_does_not_give_can_go(stage: Stage, ada: Person, how: str) -> None:
+    """It is told that it cannot come back; undo says so, too, and the next one takes back what was before it."""
+    async with packed(stage, ada, 2) as running:
+        (pack,) = await ada.packs()
+        theirs = InputSticker(sticker(77), ["🎩"], "static")
+        await running.parts.packs.record.bot.add_sticker_to_set(ada.id, pack["name"], theirs)
+        before = await ids(ada)
+        await ada.send("/packs title Sea")
+        await ada.wait_for("called Sea")
+        if how == "cover":
+            await ada.send("/packs cover 1")
+            await ada.wait_for("✓ Sticker 1 is the cover")
+        if how == "replace":
+            await ada.send("/sticker a blue cat --seed 9")
+            await ada.wait_for("seed 9")
+        refused = stage.playground.faults.add(Fault(method="getFile", error=(400, REFUSED_FILE), times=99))
+        if how == "replace":
+            await ada.press(drawings_of(ada)[-1], "menu:3:draw")
+            await until(lambda: labelled(ada, -1, "Replace"))
+            await ada.press(drawings_of(ada)[-1], "replace:")
+            await ada.press(await ada.wait_for("shall go"), "3")
+        else:
+            await ada.send({"delete": "/packs delete 3", "cover": "/packs cover 2"}[how])
+        told = await ada.wait_for("so I cannot bring it back")
+        assert told.button("Undo") is None
+        assert refused.times < 99
+        assert {"delete": 2, "replace": 3, "cover": 3}[how] == len(await ids(ada))
+        assert (before[2] in await ids(ada)) == (how == "cover")
+        stage.playground.faults.clear()
+        await ada.send("/undo")
+        await ada.wait_for("Telegram did not give me the picture that was there before")
+        await ada.send("/undo")
+        await ada.wait_for("old cover again" if how == "cover" else "Taken back: the pack is called")
+
+
 METHODS = {
     "setStickerPositionInSet": "move 3 to 1",
     "setStickerEmojiList": "emoji 1 🐙",
