@@ -22,7 +22,7 @@ from bot.config import Config
 from bot.connect import connect
 from bot.context import Parts
 from bot.deliver import Deliver
-from bot.disk import Disk, misplaced
+from bot.disk import Disk, unusable
 from bot.dispatch import Dispatch
 from bot.erasure import Erasing
 from bot.errors import ConfigError
@@ -270,7 +270,7 @@ class _only_one:
 
     def __enter__(self) -> None:
         folder = self._path.parent
-        if problem := misplaced(folder):
+        if problem := unusable(folder):
             raise ConfigError(problem)
         try:
             folder.mkdir(

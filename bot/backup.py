@@ -33,6 +33,7 @@ from bot.backup_file import (
     unpack,
 )
 from bot.blobs import no_deletions
+from bot.disk import unusable
 from bot.errors import ConfigError
 from bot.program import program
 from bot.scratch_folder import scratch
@@ -61,6 +62,8 @@ def main(argv: Sequence[str], config_path: Path | None) -> int:
 
 def backup(storage: Path, file: Path) -> Manifest:
     """Write a backup: the whole file or none. Raises ConfigError."""
+    if problem := unusable(storage):
+        raise ConfigError(f"no backup was made: {problem}")
     if not (storage / "bot.sqlite").is_file():
         raise ConfigError(f"there is no database in {storage}")
     file = file.resolve()
@@ -73,10 +76,16 @@ def backup(storage: Path, file: Path) -> Manifest:
             part.replace(file)
             _sync(file.parent)
     except (OSError, sqlite3.Error) as error:
-        full = f"the disk of {file.parent} is full" if is_full(error) else None
-        reason = full or getattr(error, "strerror", None) or error
-        raise ConfigError(f"no backup was made: {reason}") from error
+        raise ConfigError(f"no backup was made: {_reason(error, file)}") from error
     return manifest
+
+
+def _reason(error: OSError | sqlite3.Error, file: Path) -> str:
+    if is_full(error):
+        return f"the disk of {file.parent} is full"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _check_place(storage: Path, file: Path) -> None:

@@ -37,6 +37,9 @@ def run(argv: list[str] | None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except PermissionError as error:
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        return 2
 
 
 def _command(argv: list[str] | None) -> int:

@@ -320,10 +320,10 @@ def load(path: Path | None = None) -> Config:
 
     Relative paths in the file are relative to the file's folder. Raises ConfigError.
     """
-    if path is None and not Path("config.toml").exists():
-        return Config()
-    path = path or Path("config.toml")
+    given, path = path, path or Path("config.toml")
     try:
+        if given is None and not path.exists():
+            return Config()
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,21 @@ FILES, FOLDERS = (
 )  # what the bot makes in the data folder
 
 
-def misplaced(folder: Path) -> str | None:
-    """What is in the way in the data folder: a folder in the place of a file, or the other way round."""
+def unusable(folder: Path) -> str | None:
+    """What is wrong with what is in the data folder: a folder in the place of a file, or somebody else's files."""
+    try:
+        return _misplaced(folder) or _unreadable(folder)
+    except PermissionError as error:
+        return _of_others(Path(error.filename).parent)
+
+
+def nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there and that this user can see."""
+    # Path's own ``exists`` raises where this user may not look.
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
+
+
+def _misplaced(folder: Path) -> str | None:
     for name, is_right, kind in [
         *((name, Path.is_file, "file") for name in FILES),
         *((name, Path.is_dir, "folder") for name in FOLDERS),
@@ -32,6 +46,18 @@ def misplaced(folder: Path) -> str | None:
         if (folder / name).exists() and not is_right(folder / name):
             return f"{folder / name} is no {kind}: move it away, or set storage.dir"
     return None
+
+
+def _unreadable(folder: Path) -> str | None:
+    for path in (folder / name for name in (*FILES, *FOLDERS)):
+        if path.exists() and not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+            return _of_others(path)
+    return None
+
+
+def _of_others(path: Path) -> str:
+    todo = "run this as its owner, or chown -R it to the user that runs the bot"
+    return f"user {os.getuid()} may not read {path}: {todo}"
 
 
 @dataclass(frozen=True, kw_only=True)

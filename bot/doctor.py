@@ -21,7 +21,7 @@ import httpx
 
 from bot import config, database_file, tls
 from bot.config import Base, Config
-from bot.disk import misplaced
+from bot.disk import nearest, unusable
 from bot.errors import ConfigError
 from bot.migrations import MIGRATIONS
 from bot.program import program
@@ -75,10 +75,10 @@ def main(argv: Sequence[str], config_path: Path | None) -> int:
 def folder(settings: Config) -> Iterator[Finding]:
     """Whether the storage is there, can be written, and is private."""
     path = settings.storage.dir
-    if problem := misplaced(path):
+    if problem := unusable(path):
         yield Finding(name="folder", level=FAIL, text=problem)
         return
-    above = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    above = nearest(path)
     if os.statvfs(above).f_flag & os.ST_RDONLY:
         todo = f"mount it for writing, or set storage.dir (now {path})"
         yield Finding(name="permissions", level=FAIL, text=f"the disk of {above} is read-only", todo=todo)
@@ -112,8 +112,7 @@ def folder(settings: Config) -> Iterator[Finding]:
 
 def disk(settings: Config) -> Iterator[Finding]:
     """Whether there is room."""
-    path = settings.storage.dir.absolute()
-    free = shutil.disk_usage(next(one for one in (path, *path.parents) if one.exists())).free
+    free = shutil.disk_usage(nearest(settings.storage.dir)).free
     level = OK if free > LEAST_BYTES else WARN
     yield Finding(
         name="disk",
@@ -126,6 +125,8 @@ def disk(settings: Config) -> Iterator[Finding]:
 def database(settings: Config) -> Iterator[Finding]:
     """Whether the database is whole, and of which version."""
     path = settings.storage.dir / "bot.sqlite"
+    if unusable(settings.storage.dir):
+        return  # that was told already
     if not path.is_file():
         yield Finding(name="database", level=OK, text="none yet: the first start makes it")
         return
@@ -178,7 +179,13 @@ def telegram(settings: Config) -> Iterator[Finding]:
 def _clock(date: str | None, now: float) -> Iterator[Finding]:
     if date is None:
         return
-    off = now - parsedate_to_datetime(date).timestamp()
+    try:
+        off = now - parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):  # a proxy's
+        yield Finding(
+            name="clock", level=WARN, text="the answer has no date that can be read", todo="check the network"
+        )
+        return
     level = OK if abs(off) < CLOCK_SECONDS else WARN
     yield Finding(
         name="clock",
@@ -190,6 +197,8 @@ def _clock(date: str | None, now: float) -> Iterator[Finding]:
 
 def engine(settings: Config) -> Iterator[Finding]:
     """Whether the base is there, and which devices torch sees."""
+    if unusable(settings.storage.dir):
+        return  # that was told already; the base's files may be there, too
     command = [sys.executable, "-c", LOOK_AT_ENGINE, settings.base.name, str(settings.storage.dir / "cache")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode:

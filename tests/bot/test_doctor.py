@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -10,10 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from bot import app, doctor
+from bot import app, command_line, disk, doctor
 from bot.config import Config, Storage, Telegram
 from bot.errors import ConfigError
 from bot.playground import serve
@@ -60,6 +62,65 @@ def test_the_database_is_checked(tmp_path: Path, harm: str, word: str) -> None:
     (found,) = doctor.database(Config(storage=Storage(dir=tmp_path)))
     assert word in str(found)
     assert (found.level == doctor.OK) is (harm == "none")
+
+
+@pytest.fixture
+def of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder that this user may not look into."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "bot.sqlite").touch()
+    real = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{folder}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr("os.stat", stat)
+    return folder
+
+
+def test_a_folder_of_another_user_is_told_once(
+    of_another_user: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the doctor, a backup and the start alike; the doctor goes on with what it can look at."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    (tmp_path / "c.toml").write_text("[storage]\ndir = 'data'")
+    said = f"user {os.getuid()} may not read {of_another_user}: run this as its owner, or chown -R it"
+    assert command_line.run(["--config", str(tmp_path / "c.toml"), "doctor"]) == 1
+    told = capsys.readouterr().out
+    assert (told.count(said), told.count("error"), "GB free" in told) == (1, 1, True)
+    assert command_line.run(["--config", str(tmp_path / "c.toml"), "backup", str(tmp_path / "b.tar")]) == 2
+    assert f"no backup was made: {said}" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=said), app._only_one(of_another_user):
+        pass
+
+
+@pytest.mark.parametrize("name", ["bot.sqlite", "blobs"])
+def test_a_file_of_another_user_is_named(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database, or the folder of pictures."""
+    (tmp_path / "bot.sqlite").touch()
+    (tmp_path / "blobs").mkdir()
+    assert disk.unusable(tmp_path) is None
+    monkeypatch.setattr("os.access", lambda path, how: Path(path).name != name)
+    assert f"may not read {tmp_path / name}: run this as its owner" in str(disk.unusable(tmp_path))
+
+
+def test_a_configuration_that_may_not_be_read(
+    of_another_user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody may look, the defaults are not taken in its place."""
+    monkeypatch.setattr("bot.config.Path", lambda *parts: Path(of_another_user, *parts))
+    assert command_line.run(["doctor"]) == 2
+    assert "config.toml: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("date", ["soon", "", "Thu, 99 Jan 1970 00:00:00 GMT"])
+def test_a_date_of_a_proxy(date: str) -> None:
+    """It says nothing about the clock."""
+    (found,) = doctor._clock(date, 0.0)
+    assert (found.level, found.text) == (doctor.WARN, "the answer has no date that can be read")
 
 
 def test_what_mends_a_base() -> None:
