@@ -129,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
     Press("decide", reports.decide, r"(end|ban|dismiss):\d{1,15}", admins_only=True),
     Press("unbar", reports.unbar, admins_only=True),
     Edited(sticker.edited, "sticker"),
-    Edited(captions.edited),
+    Edited(texts.edited),
     Kind(pack_text.TO_PACK, pack_text.order),
     Text(names_pack, imports.link),
     Text(is_undo, undo.undo),
@@ -174,6 +174,7 @@ GROUP_ROUTES: tuple[Route, ...] = (
     Press("addall", groups.own_job(packs.add_all)),
     Press("cancel", groups.cancel),
     Edited(sticker.edited, "sticker"),
+    Edited(groups.edited),
     Reply(groups.reply),
 )
 

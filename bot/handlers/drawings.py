@@ -18,6 +18,8 @@ from bot.tables.styles import Style
 from lora.jobs import DrawOptions
 from lora.option_text import MOST_NEAR
 
+WITHOUT, OTHER_WORDS = "without", "words"  # kinds of questions about a drawing
+
 
 async def again(context: Context) -> None:
     """Draw the prompt with another seed."""
@@ -73,18 +75,19 @@ async def in_style(context: Context) -> None:
 
 async def without(context: Context) -> None:
     """Ask which words shall not be on it."""
-    await _ask_words(context, "without", "without-ask")
+    await _ask_words(context, WITHOUT, "without-ask")
 
 
 async def other_words(context: Context) -> None:
     """Ask for another prompt, to be drawn with the same seed and options."""
-    await _ask_words(context, "words", "words-ask")
+    await _ask_words(context, OTHER_WORDS, "words-ask")
 
 
-async def draw_like(context: Context, id: int, text: str) -> None:
+async def draw_like(context: Context, id: int, text: str, origin: str | None = None) -> None:
     """Draw one of the person's drawings with what a text changes. Raises UserError."""
     drawing, job = await _mine(context, id)
-    await draw_words(context, text, origin=context.origin, model=Model.of(job, drawing.position))
+    model = Model.of(job, drawing.position)
+    await draw_words(context, text, origin=origin or context.origin, model=model)
 
 
 async def outline(context: Context) -> None:

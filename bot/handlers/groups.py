@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from bot.context import Context
 from bot.draw_request import draw_words, replied_to
 from bot.errors import Buttons, UserError
-from bot.handlers import answers
+from bot.handlers import answers, texts
 from bot.polite_words import small_talk
 from bot.tables import drawings, jobs
 
@@ -38,6 +38,12 @@ async def reply(context: Context) -> None:
     model = await replied_to(context)
     if model is not None and context.message.text and not small_talk(context.message.text):
         await draw_words(context, context.message.text, origin=context.origin, model=model)
+
+
+async def edited(context: Context) -> None:
+    """An edited reply that has asked for a drawing is drawn anew; other edits are talk."""
+    if not small_talk(context.written):
+        await texts.redraw(context)
 
 
 async def cancel(context: Context) -> None:

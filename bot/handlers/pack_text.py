@@ -1,4 +1,4 @@
-"""Packs in plain words: /packs delete 3, and the same words in reply to a shown pack."""
+"""Packs in plain words: /packs delete 3, and the same words in reply to a message of the bot about a pack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from telegram import Message
+from telegram import InlineKeyboardButton, Message
 from telegram.ext import filters
 
 from bot.command_words import says
@@ -74,11 +74,11 @@ async def packs(context: Context) -> None:
 
 
 async def order(context: Context) -> None:
-    """A text in reply to a shown pack."""
-    replied = context.message.reply_to_message
-    id = _shown_pack(replied)
-    assert id is not None
-    await _obey(context, await pack_handlers.mine(context, id), context.message.text or "")
+    """A text in reply to a shown pack, or an order in reply to the list of packs or to news of one."""
+    text, named = context.message.text or "", _named_packs(context.message.reply_to_message)
+    if len(named) > 1 and not _is_undo(text):
+        raise UserError("pack-order-which")
+    await _obey(context, await _named(context, named), text)
 
 
 class _PlainOrder(filters.MessageFilter):
@@ -100,7 +100,7 @@ async def plain(context: Context) -> None:
 async def _obey(context: Context, pack: Pack, text: str) -> None:
     """Do what the words say. Numbers are those that the person has seen last."""
     text = text.strip().lstrip("/")
-    if is_undo(text) or CANCELS(text):
+    if _is_undo(text):
         await undo.of_packs(context)
         return
     if found := _TITLE.fullmatch(text):
@@ -114,6 +114,17 @@ async def _obey(context: Context, pack: Pack, text: str) -> None:
             await phrase.deed(context, await _numbered(context, pack, int(match["number"])), match["rest"])
             return
     raise UserError("pack-order-usage")
+
+
+def _is_undo(text: str) -> bool:
+    return is_undo(text) or CANCELS(text)
+
+
+def _is_order(text: str) -> bool:
+    """Whether ``_obey`` knows what a text asks for."""
+    text = text.strip().lstrip("/")
+    known = _is_undo(text) or _TITLE.fullmatch(text) or removals_in_short(text)
+    return bool(known) or any(phrase.match(text) for phrase in PHRASES)
 
 
 async def _numbered(context: Context, pack: Pack, number: int) -> Item:
@@ -146,21 +157,49 @@ async def _current(context: Context) -> Pack:
     return max(regular, key=lambda pack: (pack.chosen, pack.id))
 
 
+async def _named(context: Context, named: set[str]) -> Pack:
+    """The person's pack that a message names by its id or its name; the current one if it names several."""
+    if len(named) > 1:
+        return await _current(context)
+    (one,) = named
+    if one.isdecimal():
+        return await pack_handlers.mine(context, int(one))
+    found = await pack_rows.planned_too(context.parts.store, context.person.id)
+    if (pack := next((pack for pack in found if pack.name == one), None)) is None:
+        raise UserError("pack-is-gone", buttons=[[("button-packs", "packs:")]])
+    return pack
+
+
 class _ToPack(filters.MessageFilter):
-    """A text in reply to a message that shows a pack."""
+    """A text in reply to a message that shows a pack, or an order in reply to one that names packs."""
 
     def filter(self, message: Message) -> bool:
-        return message.text is not None and _shown_pack(message.reply_to_message) is not None
+        replied = message.reply_to_message
+        if message.text is None or replied is None:
+            return False
+        return _shows_pack(replied) or (bool(_named_packs(replied)) and _is_order(message.text))
 
 
 TO_PACK = _ToPack()
 
 
-def _shown_pack(message: Message | None) -> int | None:
-    """The pack that a message shows, by the data of its buttons."""
-    keyboard = message.reply_markup if message else None
-    for button in (one for row in (keyboard.inline_keyboard if keyboard else ()) for one in row):
-        data = button.callback_data
-        if isinstance(data, str) and (found := re.match(r"pack:(\d{1,15}):", data)):
-            return int(found[1])
-    return None
+def _shows_pack(message: Message) -> bool:
+    """Whether a message shows a pack: what its buttons do is done with that one."""
+    return any(re.match(r"pack:\d{1,15}:", str(button.callback_data)) for button in _buttons(message))
+
+
+def _named_packs(message: Message | None) -> set[str]:
+    """The packs that the buttons of a message lead to: ids, or a name. A drawing's are about the drawing."""
+    if message is None or message.sticker is not None:
+        return set()
+    found = set()
+    for button in _buttons(message):
+        opens = re.match(r"pack:(\d{1,15})(?::|\Z)", str(button.callback_data))
+        link = re.fullmatch(r"https://t\.me/add(?:stickers|emoji)/(\w+)", button.url or "")
+        found |= {match[1] for match in (opens, link) if match}
+    return found
+
+
+def _buttons(message: Message) -> list[InlineKeyboardButton]:
+    keyboard = message.reply_markup
+    return [button for row in (keyboard.inline_keyboard if keyboard else ()) for button in row]

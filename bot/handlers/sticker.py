@@ -26,13 +26,18 @@ async def draw(context: Context, text: str) -> None:
 
 
 async def edited(context: Context) -> None:
-    """An edited /sticker is drawn anew; what its old text has asked for is cancelled if it is not done."""
-    text = context.written
-    origin = f"edit {context.message_key} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    """An edited /sticker is drawn anew."""
+    origin = await anew(context)
+    await draw_words(context, context.argument, origin=origin, model=await replied_to(context))
+
+
+async def anew(context: Context) -> str:
+    """The origin of what an edited message asks for; what its old text has asked for is cancelled if it is not done."""
+    origin = f"edit {context.message_key} {hashlib.sha256(context.written.encode()).hexdigest()[:8]}"
     if await jobs.by_origin(context.parts.store, context.person.id, origin) is None:
         for id in await jobs.active_of_message(context.parts.store, context.person.id, context.message_key):
             await context.parts.dispatch.cancel(context.person.id, id)
-    await draw_words(context, context.argument, origin=origin, model=await replied_to(context))
+    return origin
 
 
 async def wish_pressed(context: Context) -> None:

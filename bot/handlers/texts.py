@@ -6,11 +6,13 @@ from bot import sticker_options
 from bot.context import Context
 from bot.draw_request import Model, draw_words, replied_to
 from bot.errors import UserError
-from bot.handlers import captions
+from bot.handlers import captions, drawings, sticker
+from bot.handlers.drawings import OTHER_WORDS, WITHOUT
 from bot.looks import ready_look
 from bot.polite_words import small_talk
 from bot.sample_lines import numbers_first
-from bot.tables import drawings, wishes
+from bot.tables import drawings as drawing_rows
+from bot.tables import jobs, questions, wishes
 from bot.words import clip
 from lora.data.captions import normalise
 
@@ -33,9 +35,37 @@ async def text(context: Context) -> None:
     await draw_words(context, words, origin=context.origin, model=model)
 
 
+async def edited(context: Context) -> None:
+    """An edited text that has asked for a drawing is drawn anew. Other edits are about captions."""
+    if not await redraw(context):
+        await captions.edited(context)
+
+
+async def redraw(context: Context) -> bool:
+    """Draw an edited text anew: a prompt, a reply to a drawing, or an answer; False if it asked for no drawing."""
+    words, store, person = context.message.text or "", context.parts.store, context.person.id
+    if not words or words.startswith("/"):
+        return False
+    if (before := await jobs.of_message(store, person, context.message_key)) is None:
+        return False
+    if key := small_talk(words):
+        raise UserError(key)
+    origin = await sticker.anew(context)
+    asked = await questions.answered_by(store, person, context.chat, context.message.message_id)
+    if asked is not None and asked.kind in (WITHOUT, OTHER_WORDS):
+        changed = f"--no {words}" if asked.kind == WITHOUT else words
+        await drawings.draw_like(context, asked.id, changed, origin)
+        return True
+    model = await replied_to(context)
+    if model is None and not sticker_options.has_prompt(words, context.person.writes_in):
+        model = Model.of(before)
+    await draw_words(context, words, origin=origin, model=model)
+    return True
+
+
 async def _newest(context: Context) -> Model | None:
     """The person's newest drawing in this chat."""
-    found = await drawings.newest(context.parts.store, context.person.id)
+    found = await drawing_rows.newest(context.parts.store, context.person.id)
     return Model.of(found[1], found[0].position) if found else None
 
 

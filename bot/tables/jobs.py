@@ -45,6 +45,7 @@ FORGET_WORDS = (
     "prompt = '', prompt_original = NULL, prompt_unknown = '',"
     " lent_keyword = '', lent_name = '', trained_as = '', adapter = NULL, uncut = NULL, options = '{}'"
 )
+_OF_MESSAGE = "(origin = 'message ' || ?2 OR substr(origin, 1, length(?2) + 6) = 'edit ' || ?2 || ' ')"
 OF_DELETED_STYLE = "style IS NULL AND keyword != ''"  # a draw without a style has no keyword
 
 
@@ -297,11 +298,19 @@ async def trains(store: Store, style: int) -> bool:
     return await store.row(query, style, JobKind.TRAIN, *ACTIVE) is not None
 
 
+async def of_message(store: Store, person: int, message: str) -> Job | None:
+    """The newest draw that a message has asked for, in its first form or edited."""
+    row = await store.row(
+        f"SELECT * FROM job WHERE person = ?1 AND kind = ?3 AND {_OF_MESSAGE} ORDER BY id DESC LIMIT 1",  # noqa: S608
+        *(person, message, JobKind.DRAW),
+    )
+    return None if row is None else of_row(row)
+
+
 async def active_of_message(store: Store, person: int, message: str) -> list[int]:
     """The waiting and running jobs that a message has asked for, in its first form or edited."""
     rows = await store.rows(
-        "SELECT id FROM job WHERE person = ?1 AND state IN (?3, ?4)"
-        " AND (origin = 'message ' || ?2 OR substr(origin, 1, length(?2) + 6) = 'edit ' || ?2 || ' ')",
+        f"SELECT id FROM job WHERE person = ?1 AND state IN (?3, ?4) AND {_OF_MESSAGE}",  # noqa: S608
         *(person, message, *ACTIVE),
     )
     return [row[0] for row in rows]

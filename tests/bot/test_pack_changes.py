@@ -90,6 +90,38 @@ async def test_words_that_could_mean_a_picture_or_a_sticker(stage: Stage, ada: P
         assert await ids(ada) == before[:2]
 
 
+@pytest.mark.parametrize("words", ["delete 1", "-1", "удали 1"])
+async def test_orders_in_reply_to_what_is_said_of_packs(stage: Stage, ada: Person, words: str) -> None:
+    """The list of packs and the news of one are about packs, so no sample goes; other words are a caption."""
+    async with packed(stage, ada) as running:
+        news = await ada.wait_for("added to your pack")
+        await ada.send("/new zuvix")
+        await ada.wait_for("zuvix is open")
+        await ada.send_picture(picture(128, 128, 1), as_="document")
+        await ada.wait_for("1 in all")
+        before = await ids(ada)
+        await ada.send(words, reply_to=news)
+        news = await ada.wait_for("Sticker 1 is out of")
+        await ada.send("emoji 1 🐙", reply_to=news)
+        await ada.wait_for("for 🐙 now")
+        await ada.send("/packs")
+        listed = await ada.wait_for("Your packs")
+        await ada.send(words, reply_to=listed)
+        await ada.wait_for("Sticker 1 is out of")
+        assert await ids(ada) == before[2:]
+        await ada.send("/packs new Cats")
+        await ada.wait_for("go into Cats")
+        await ada.send("/packs")
+        listed = await ada.wait_for("Your packs")
+        await ada.send("title Foxes", reply_to=listed)
+        await ada.wait_for("In which pack?")
+        await ada.send("undo", reply_to=listed)
+        await ada.wait_for("the sticker is in")
+        await ada.send("a fox", reply_to=news)
+        await ada.wait_for("Picture 1: zuvix a fox")
+        assert await running.parts.store.value("SELECT count(*) FROM sample") == 1
+
+
 async def test_several_stickers_are_deleted_at_once(stage: Stage, ada: Person) -> None:
     """By the numbers that were seen; undo brings back one after the other."""
     async with packed(stage, ada):

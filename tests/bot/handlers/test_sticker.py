@@ -159,3 +159,61 @@ async def test_an_edited_caption_is_drawn_each_time(stage: Stage, ada: Person) -
             await ada.wait_for(f"{words} · CFG")
         prompts = ["a fox", "a cat", "a dog"]  # the message may be there before the engine has the job
         await until(lambda: [job.prompt for job in running.engine.jobs if isinstance(job, Draw)] == prompts)
+
+
+async def test_an_edited_reply_or_answer_is_drawn_anew(stage: Stage, ada: Person) -> None:
+    """It changes the drawing that it was about, not the one that it made before."""
+    async with stage.bot() as running:
+
+        async def newest(told: str, prompt: str, negative: str = "") -> None:
+            await ada.wait_for(told)
+            draw = running.engine.draw
+            await until(lambda: (draw().prompt, draw().options.negative_prompt) == (prompt, negative))
+
+        await ada.send("/sticker a dog --seed 1")
+        await ada.wait_for("seed 1")
+        first = next(m for m in ada.messages if m.kind == "sticker")
+        reply = await ada.send("with a hat", reply_to=first)
+        await ada.wait_for("a dog with a hat · CFG")
+        await ada.edit(reply, "with a scarf")
+        await newest("a dog with a scarf · CFG 5 · seed 1", "a dog with a scarf")
+        await ada.press(first, "menu:1:draw")
+        await ada.press(await ada.wait_for(lambda m: m.button("without:") is not None), "without:")
+        await ada.wait_for("What shall not be on it?")
+        answer = await ada.send("glasses")
+        await ada.wait_for("without glasses")
+        await ada.edit(answer, "a tail")
+        await newest("without a tail", "a dog", "a tail")
+        await ada.send("/sticker")
+        await ada.wait_for("What shall I draw?")
+        prompt = await ada.send("a frog")
+        await ada.wait_for("a frog · CFG")
+        await ada.wait_for(lambda m: m.kind == "sticker")
+        await ada.edit(prompt, "a toad")
+        await newest("a toad · CFG", "a toad")
+        await ada.wait_for(lambda m: m.kind == "sticker")
+        options = await ada.send("--cfg 7")
+        await ada.wait_for("a toad · CFG 7")
+        await ada.edit(options, "--cfg 8")
+        await newest("a toad · CFG 8", "a toad")
+        await ada.edit(options, "thanks!")
+        await ada.wait_for(lambda m: not m.buttons and "CFG" not in m.text)
+
+
+async def test_an_edited_reply_in_a_group_is_drawn_anew(stage: Stage, ada: Person) -> None:
+    """Other edits in a group are talk."""
+    group = await ada.group("Friends")
+    async with (
+        stage.bot(),
+        PatientPerson.join(stage.playground.address, id=ada.id, chat=group) as there,
+    ):
+        await there.send("/sticker a dog")
+        await there.wait_for("a dog · CFG")
+        sticker = await there.wait_for(lambda m: m.kind == "sticker")
+        talk = await there.send("nice")
+        await there.edit(talk, "very nice")
+        reply = await there.send("with a hat", reply_to=sticker)
+        await there.wait_for("a dog with a hat · CFG")
+        await there.edit(reply, "with a scarf")
+        await there.wait_for("a dog with a scarf · CFG")
+        assert len([m for m in there.messages if "CFG" in m.text]) == 3
