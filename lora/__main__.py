@@ -67,7 +67,7 @@ def _words_of(error: Exception) -> str:
     """What went wrong; of an error of the machine its file and no number."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
-    return str(error)
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -49,6 +51,40 @@ def locked(folder: Path, how: int) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def folder_made(folder: Path, prefix: str) -> Iterator[Path]:
+    """A folder to fill, beside ``folder``, which is then renamed to it: it is complete or not there at all.
+
+    Two processes may do this at once: then the first one's stays. Raises OSError that names ``folder``, also for
+    safetensors' errors about the disk, which are of a type of their own.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+        try:
+            yield part
+            part.chmod(0o755)
+            try:
+                part.rename(folder)
+            except OSError:
+                if not folder.is_dir() or not any(folder.iterdir()):
+                    raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except Exception as error:
+        if (number := _number(error)) is None:
+            raise
+        raise OSError(number, os.strerror(number), str(folder)) from error
+
+
+def _number(error: Exception) -> int | None:
+    """The number of an error of the machine: Python's own, or as libraries in Rust write it."""
+    if isinstance(error, OSError):
+        return error.errno
+    written = re.search(r"\(os error (\d{1,4})\)", str(error))
+    return None if written is None else int(written[1])
 
 
 def with_output(command: Callable[[], int]) -> int:

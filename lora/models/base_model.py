@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from lora.data.captions import normalise
 from lora.errors import BaseError as BaseError
+from lora.errors import as_base_error
 from lora.models import sources
 from lora.models.device import keep_freed_memory, pick_device
 from lora.models.hashes import weights_hash as weights_hash
@@ -169,7 +170,9 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
     on = pick_device(device)
     if on.type == "cpu":
         keep_freed_memory()
-    folder = sources.find(name, cache_dir, download=download)
+    with as_base_error():
+        folder = sources.find(name, cache_dir, download=download)
+        weights = weights_hash(folder, cache_dir)
     dtype = torch.bfloat16 if on.type == "cuda" else torch.float32
     parts = load_parts(folder, dtype)
     for network in NETWORKS:
@@ -181,7 +184,7 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
     return Base(
         name=sources.title(name),
         folder=folder,
-        hash=weights_hash(folder, cache_dir),
+        hash=weights,
         profile=profile_of(shape_of(parts["unet"].config, parts["scheduler"].config)),
         device=on,
         dtype=dtype,

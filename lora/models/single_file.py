@@ -7,14 +7,18 @@ its header or a note beside it; nothing is guessed. No network is used.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lora.errors import BaseError
+from lora.files import folder_made
 from lora.models import sd21
 from lora.models.hashes import file_hash
 from lora.models.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
 
 # sha256 of Stability's own files, as published in sd2-community's repositories.
 KNOWN = {
@@ -28,7 +32,8 @@ ARCHITECTURES = {"stable-diffusion-v2-768-v": sd21.V_768, "stable-diffusion-v2-5
 def unpack(file: Path, cache_dir: Path) -> Path:
     """The diffusers folder of a file in ``cache_dir``, made on first use. It needs as much space as the file.
 
-    Raises BaseError if nothing tells how the file must be read, or if its tensors are not those of such a base.
+    Raises BaseError if nothing tells how the file must be read, or if its tensors are not those of such a base, and
+    OSError that names the folder.
     """
     if not file.is_file():
         raise BaseError(f"{file}: there is no such file")
@@ -38,16 +43,14 @@ def unpack(file: Path, cache_dir: Path) -> Path:
     folder = cache_dir / f"single-{digest[:12]}-{configs}"
     if (folder / "model_index.json").is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".single-", dir=folder.parent))
-    try:
+    with (
+        folder_made(folder, ".single-") as part,
+        tempfile.TemporaryDirectory(prefix=".single-", dir=folder.parent) as configs,
+    ):
         if isinstance(like, str):
-            sd21.write_configs(part / "configs", sd21.settings(like))
-            like = part / "configs"
-        _convert(file, like, part / "folder")
-        (part / "folder").rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            sd21.write_configs(Path(configs), sd21.settings(like))
+            like = Path(configs)
+        _convert(file, like).save_pretrained(part, safe_serialization=True)
     return folder
 
 
@@ -94,17 +97,15 @@ def _header(file: Path) -> dict[str, str]:
         raise BaseError(f"{file}: no safetensors file, or a damaged one") from error
 
 
-def _convert(file: Path, configs: Path, folder: Path) -> None:
+def _convert(file: Path, configs: Path) -> StableDiffusionPipeline:
     """diffusers' own conversion, with settings and tokenizer from ``configs``."""
     quiet_libraries()
     from diffusers import StableDiffusionPipeline
 
     try:
-        pipeline = StableDiffusionPipeline.from_single_file(
+        return StableDiffusionPipeline.from_single_file(
             str(file), config=str(configs), local_files_only=True, safety_checker=None, feature_extractor=None
         )
-        pipeline.save_pretrained(folder, safe_serialization=True)
     except Exception as error:  # diffusers' conversion raises many kinds
-        shutil.rmtree(folder, ignore_errors=True)
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise BaseError(f"{file}: its tensors are not those of such a base: {reason}") from error

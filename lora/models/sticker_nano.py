@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
+from lora.files import folder_made
 from lora.models import sub_pixel_decoder
 from lora.models.quiet import quiet_libraries
 from lora.models.sd_settings import CLIP_TEXT, NOISE_SCHEDULE, tokenizer
@@ -87,27 +86,16 @@ def unpack(folder: Path) -> Path:
 
     If its decoder draws sub-pixels, their convolution is in a file of its own (``lora.models.sub_pixel_decoder``).
 
-    A folder that is already there is left as it is. The files are written to a folder beside it, which is then
-    renamed. So the folder is complete or not there at all, and two processes may do this at once.
+    A folder that is already there is left as it is. Raises OSError that names it.
     """
     if (folder / "model_index.json").exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
-    try:
+    with folder_made(folder, ".unpack-") as part:
         parts = load_quantized(WEIGHTS)
         parts["vae"], fine = sub_pixel_decoder.split(parts["vae"])
         pipeline(parts).save_pretrained(part, safe_serialization=True)
         if fine:
             sub_pixel_decoder.write(fine, part / "vae")
-        part.chmod(0o755)
-        try:
-            part.rename(folder)
-        except OSError:  # another process was faster
-            if not (folder / "model_index.json").exists():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from benchmarks import sd21_shape
@@ -166,6 +166,23 @@ def test_a_single_file_is_the_same_base(
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert distance(ours(loaded, None), ours(sd, None)) == 0
+
+
+def test_a_full_disk_is_not_the_files_fault(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is whole, and there is no room to unpack it: nothing half-made stays, and nothing is said of tensors."""
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    file = tmp_path / "model.safetensors"
+    save_file(to_ldm(folders[sd21.V_768]), file)
+    file.with_suffix(".json").write_text(f'{{"like": "{folders[sd21.V_768]}"}}')
+    monkeypatch.setattr("safetensors.torch.serialize_file", full_disk)
+    with pytest.raises(BaseError, match=r"cache/single-\S+: No space left on device"):
+        base_model.load(str(file), tmp_path / "cache", "cpu")
+    assert not list((tmp_path / "cache").glob("*single-*"))
 
 
 def test_a_file_of_other_tensors_is_refused(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from diffusers import StableDiffusionPipeline
+from safetensors import SafetensorError
 
 from lora.__main__ import main
 from lora.data.dataset import read_folder
 from lora.drawing import sampling
+from lora.errors import BaseError
 from lora.jobs import Checkpoint, Train, TrainSettings
 from lora.models import base_model, sticker_nano
 from lora.models.base_model import Base
@@ -33,6 +36,25 @@ def test_the_unpacked_folder_is_the_same_base(nano: Base, cache_dir: Path, tmp_p
     assert isinstance(
         StableDiffusionPipeline.from_pretrained(folder, safety_checker=None), StableDiffusionPipeline
     )
+
+
+def full_disk(*_: object, **__: object) -> None:
+    """What safetensors raises when its disk is full."""
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def test_a_full_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By every command that unpacks the base, and by a worker; nothing is left behind."""
+    monkeypatch.setattr("safetensors.torch.serialize_file", full_disk)
+    assert main(["unpack", "sticker-nano", str(tmp_path / "nano")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'nano'}: no space left on device" in said
+    assert said.count("\n") == 1
+    with pytest.raises(BaseError, match=rf"{tmp_path}/cache/sticker-nano-\w+: No space left on device"):
+        base_model.load("sticker-nano", tmp_path / "cache", "cpu")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "cache"]
 
 
 def test_its_name_is_written_once() -> None:

@@ -185,8 +185,9 @@ def test_the_folder_appears_whole_or_not_at_all(
 
     monkeypatch.setattr(sticker_nano, "WEIGHTS", packed)
     monkeypatch.setattr(sub_pixel_decoder, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         sticker_nano.unpack(tmp_path / "nano")
+    assert caught.value.filename == str(tmp_path / "nano")
     assert not list(tmp_path.iterdir())
 
 
