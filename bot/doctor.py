@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import os
 import shutil
@@ -35,8 +36,10 @@ OK, WARN, FAIL = "ok", "warning", "error"
 LOOK_AT_ENGINE = """
 import sys
 from pathlib import Path
+from lora.errors import as_base_error
 from lora.models import device, parts, sources
-found = sources.find(sys.argv[1], Path(sys.argv[2]))
+with as_base_error():
+    found = sources.find(sys.argv[1], Path(sys.argv[2]))
 parts.check_folder(found)
 print(f"{found.name}; devices: {', '.join(device.every_device())}")
 """
@@ -199,12 +202,13 @@ def engine(settings: Config) -> Iterator[Finding]:
     """Whether the base is there, and which devices torch sees."""
     if unusable(settings.storage.dir):
         return  # that was told already; the base's files may be there, too
-    command = [sys.executable, "-c", LOOK_AT_ENGINE, settings.base.name, str(settings.storage.dir / "cache")]
+    cache = str(settings.storage.dir / "cache")
+    command = [sys.executable, "-c", LOOK_AT_ENGINE, settings.base.name, cache]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it ended without a word"]
         text = lines[-1].removeprefix("lora.errors.BaseError: ")
-        yield Finding(name="base", level=FAIL, text=text, todo=_mend_base(settings.base.name, text))
+        yield Finding(name="base", level=FAIL, text=text, todo=_mend_base(settings.base.name, text, cache))
         return
     yield Finding(name="base", level=OK, text=f"{settings.base.name}: {done.stdout.strip()}")
     wanted = {one for one in settings.engine.devices if one.startswith("cuda")}
@@ -215,8 +219,13 @@ def engine(settings: Config) -> Iterator[Finding]:
         yield Finding(name="GPU", level=OK, text="none: the CPU draws and trains")
 
 
-def _mend_base(name: str, wrong: str) -> str:
+def _mend_base(name: str, wrong: str, cache: str) -> str:
     """What to do about a base that cannot be used; ``wrong`` is what the engine says of it."""
+    if os.strerror(errno.ENOSPC) in wrong:
+        return "make room"
+    if wrong.startswith(f"{cache}{os.sep}"):  # damaged after it was unpacked
+        folder = Path(cache) / Path(wrong.removeprefix(f"{cache}{os.sep}").partition(":")[0]).parts[0]
+        return f"delete {folder}: it is unpacked again"
     if name == Base.name:
         return "install the project again, or set base.name"
     if "lora fetch" in wrong:

@@ -9,7 +9,8 @@ architecture must give.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 from lora.data.captions import normalise
 from lora.errors import BaseError as BaseError
 from lora.errors import as_base_error
-from lora.models import sources
+from lora.models import sources, sticker_nano
 from lora.models.device import keep_freed_memory, pick_device
 from lora.models.hashes import weights_hash as weights_hash
 from lora.models.parts import NETWORKS, load_parts
@@ -159,6 +160,17 @@ class Base:
         return self._text_graphs.encode(self.text_encoder, tokens.input_ids)
 
 
+@contextmanager
+def _unpacked_again(name: str, folder: Path) -> Iterator[None]:
+    """Add to a BaseError what mends a folder that was unpacked into the cache."""
+    try:
+        yield
+    except BaseError as error:
+        if name != sticker_nano.NAME and not name.endswith(".safetensors"):
+            raise
+        raise BaseError(f"{error}. Delete {folder}: it is unpacked again") from error
+
+
 def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = False) -> Base:
     """Load the base of a name, a diffusers folder or a single file (``lora.models.sources``). Raises BaseError.
 
@@ -172,9 +184,10 @@ def load(name: str, cache_dir: Path, device: str = "auto", *, download: bool = F
         keep_freed_memory()
     with as_base_error():
         folder = sources.find(name, cache_dir, download=download)
-        weights = weights_hash(folder, cache_dir)
     dtype = torch.bfloat16 if on.type == "cuda" else torch.float32
-    parts = load_parts(folder, dtype)
+    with _unpacked_again(name, folder), as_base_error():
+        parts = load_parts(folder, dtype)
+        weights = weights_hash(folder, cache_dir)
     for network in NETWORKS:
         parts[network].to(on)
     parts["unet"].to(memory_format=torch.channels_last)

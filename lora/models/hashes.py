@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lora.files import write_whole
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def weights_hash(folder: Path, cache_dir: Path) -> str:
@@ -25,8 +28,8 @@ def _remembered(files: Sequence[Path], cache_dir: Path, kind: str, work: Callabl
     """A hash, cached in ``cache_dir`` by the files' paths, sizes and times: to hash 3.5 GB takes seconds."""
     stamp = repr([kind, *((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)])
     known = cache_dir / "base-hashes" / hashlib.sha256(stamp.encode()).hexdigest()
-    if known.is_file():
-        return known.read_text()
+    if known.is_file() and _DIGEST.fullmatch(found := known.read_text(errors="replace")):
+        return found
     digest = hashlib.sha256()
     for file in files:
         work(file, digest)

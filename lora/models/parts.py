@@ -78,7 +78,7 @@ def _read(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
             "tokenizer": CLIPTokenizer.from_pretrained(folder / "tokenizer", **local),
             "scheduler": scheduler.from_pretrained(folder / "scheduler", **local),
         }
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+    except Exception as error:  # what the libraries raise for a damaged folder is of many kinds
         raise BaseError(
             f"{folder}: cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}"
         ) from error

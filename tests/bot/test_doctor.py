@@ -126,8 +126,21 @@ def test_a_date_of_a_proxy(date: str) -> None:
 def test_what_mends_a_base() -> None:
     """Only a base of the hub can be fetched, which the engine's own words tell."""
     wrong = "sd-2.1: not on this machine. `python -m lora fetch sd-2.1` downloads it"
-    assert doctor._mend_base("sd-2.1", wrong).startswith("python -m lora fetch sd-2.1")
-    assert "fetch" not in doctor._mend_base("/no/base", "/no/base: no model_index.json in it")
+    assert doctor._mend_base("sd-2.1", wrong, "/c").startswith("python -m lora fetch sd-2.1")
+    assert "fetch" not in doctor._mend_base("/no/base", "/no/base: no model_index.json in it", "/c")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "todo"),
+    [
+        ("/c/nano-1: unet missing", "delete /c/nano-1: it is unpacked again"),
+        ("/c/nano-1/model_index.json: cannot be read: X", "delete /c/nano-1: it is unpacked again"),
+        ("/c/nano-1: No space left on device", "make room"),
+    ],
+)
+def test_what_mends_an_unpacked_base(wrong: str, todo: str) -> None:
+    """Not the installation, which is whole."""
+    assert doctor._mend_base("sticker-nano", wrong, "/c") == todo
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from lora.data import captions
 from lora.jobs import TrainSettings
 from lora.models import base_model, sd21, sticker_nano
 from lora.models.base_model import Base, BaseError
+from lora.models.hashes import weights_hash
 from lora.models.profiles import NANO, PROFILES, SD21, SD21_BASE, USUAL, Profile, profile_of, shape_of
 from lora.training.plan import make_plan
 
@@ -52,6 +53,31 @@ def test_what_cannot_be_loaded_says_what_to_do(tiny_folder: Path, cache_dir: Pat
     index = json.loads((broken / "model_index.json").read_text())
     (broken / "model_index.json").write_text(json.dumps({**index, "_class_name": "FluxPipeline"}))
     assert "FluxPipeline" in message(str(broken))
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_a_damaged_folder_is_named(
+    part: str, tiny_folder: Path, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line; where it was unpacked into the cache, what mends it, too."""
+    broken = shutil.copytree(tiny_folder, tmp_path / "broken")
+    (file,) = (broken / part).glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BaseError, match=f"{broken}: cannot be loaded: [^\n]+$") as failed:
+        base_model.load(str(broken), cache_dir, "cpu")
+    assert "Delete" not in str(failed.value)
+    monkeypatch.setattr(sticker_nano, "cached", lambda cache_dir: broken)
+    with pytest.raises(BaseError, match=f"Delete {broken}: it is unpacked again"):
+        base_model.load("sticker-nano", cache_dir, "cpu")
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 40, b"0" * 63])
+def test_a_remembered_hash_that_is_none_is_made_again(junk: bytes, tiny_folder: Path, tmp_path: Path) -> None:
+    """Else every adapter of the base would be refused as another base's."""
+    right = weights_hash(tiny_folder, tmp_path)
+    (known,) = (tmp_path / "base-hashes").iterdir()
+    known.write_bytes(junk)
+    assert weights_hash(tiny_folder, tmp_path) == right == known.read_text()
 
 
 def test_pickled_weights_are_not_read(tiny_folder: Path, cache_dir: Path, tmp_path: Path) -> None:
