@@ -11,8 +11,11 @@ from lora.data.translation.language import languages_of, script
 from lora.data.translation.lexicon import ADJECTIVES, is_english, lexicon
 from lora.data.translation.negation_words import (
     AFTER,
+    ARTICLES,
     BEFORE_NOUNS,
     BEHIND,
+    BUT,
+    BUT_NOT,
     ENDINGS,
     HANGING,
     HAS_NO,
@@ -25,6 +28,7 @@ from lora.data.translation.negation_words import (
     NOT_IN,
     NOT_NEEDED,
     OWNED_BY,
+    POINTING,
     PRONOUNS,
     SAYING,
     SIGNS,
@@ -74,10 +78,12 @@ class Reader:
             (HAS_NO, self._has_owner, self._is_owned),
         )
 
+        self._takes = (self._take_in_front, self._take_other, self._take_behind, self._take_ending)
+
     def read(self) -> None:
         """Read all of the text."""
         while self._left:
-            if not (self._take_in_front() or self._take_behind() or self._take_ending()):
+            if not any(take() for take in self._takes):
                 self.kept.append(self._left.pop(0))
 
     def _take_in_front(self) -> bool:
@@ -106,6 +112,27 @@ class Reader:
             self._trim()
             return True
         return False
+
+    def _take_other(self) -> bool:
+        """Take "but not a dog", and "not a dog, but" of "not a dog, but a cat"; False if nothing is said so."""
+        if not (used := self._says(BUT_NOT)) or self._quoted() or self._is_phrase(used):
+            return False
+        things = NounPhrases(self._left, used, self.by_script)
+        if not things.items or not self._is_not_said() or not all(map(self._is_other, things.items)):
+            return False
+        before, end = [fold(token) for token in self.kept if not token.isspace()], things.end
+        if comes_first := all(word in POINTING for word in before):
+            end = self._behind_but(end)
+        elif (used == 1 and before[-1] != ",") or not self._names_thing():
+            return False
+        if not end:
+            return False
+        if comes_first:
+            self.kept = []
+        self.found += things.items
+        self._left = self._left[end:]
+        self._trim()
+        return True
 
     def _take_behind(self) -> bool:
         """Take "kalap nélkül" and "шапку не надо"; False if the text goes on with something else."""
@@ -281,6 +308,24 @@ class Reader:
             place += 1
         used = self._says(NEEDLESS, place)
         return bool(used) and self._ends_clause(place + used)
+
+    def _behind_but(self, place: int) -> int:
+        """The place behind "but", if that is what comes at this one; else 0."""
+        while place < len(self._left) and (self._left[place].isspace() or self._left[place] == ","):
+            place += 1
+        return place + 1 if place < len(self._left) and fold(self._left[place]) in BUT else 0
+
+    def _names_thing(self) -> bool:
+        """Whether what is kept so far has a noun: "красивый, но не умный кот" leaves no cat out."""
+        return any(self._word(token).kind in ("noun", "foreign") for token in self.kept if is_word(token))
+
+    def _is_other(self, written: str) -> bool:
+        """Whether words name a thing, or nothing but colours; in languages with articles, a thing has one."""
+        words = self._words(written)
+        if all(word.kind in ("colour", "hair") for word in words):
+            return True
+        with_articles = script(written) == "LATIN" and self._language(words[0].source) != "pl"
+        return self._is_noun(written) and (not with_articles or words[0].source in ARTICLES)
 
     def _is_noun(self, written: str) -> bool:
         """Whether a thing has a noun that is known, and begins with no verb; or an emoji."""

@@ -48,6 +48,18 @@ WORN = frozenset((
     "trousers", "vest", "bandana", "beret", "headscarf", "hoodie", "overalls", "raincoat", "stockings", "tights",
     "turban",
 ))  # fmt: skip
+# In front of what is not there, but something else: "a cat, but not a dog"; "not a cat, but a dog"
+BUT_NOT = _phrases({
+    "en": "but not|and not|not", "ru": "а не|но не|не", "uk": "а не|але не|не", "pl": "a nie|ale nie|nie",
+    "es": "pero no|y no|no", "fr": "mais pas|et pas|pas", "it": "ma non|e non|non", "pt": "mas não|e não|não",
+})  # fmt: skip
+BUT = frozenset(("but", "а", "але", "но", "a", "ale", "sino", "mais", "ma", "mas"))  # behind "not a cat,"
+POINTING = frozenset(
+    ("it", "this", "that", "is", "it's", "that's", "это", "то", "це")
+)  # "this is not a cat, but a dog"
+ARTICLES = frozenset((
+    "a", "an", "the", "any", "un", "una", "une", "uno", "um", "uma", "el", "la", "le", "il", "lo", "o",
+))  # fmt: skip
 # Behind their subject: "a fox that doesn't have a hat"
 NOT_HAVING = _phrases({
     "en": f"{_each(_DOES_NOT, 'have|have got|have on|wear')}|{_each(_IS_NOT, 'wearing|having')}|lacks|lacking"

@@ -378,7 +378,19 @@ def test_other_languages_say_who_has_no_hat(language: str, text: str, wanted: st
 
 
 @pytest.mark.parametrize(
-    "words", ["без ", "ohne ", "no ", "не без шляпы ", "нет ", "у кота ", "шапку не надо ", "- "]
+    "words",
+    [
+        "без ",
+        "ohne ",
+        "no ",
+        "не без шляпы ",
+        "нет ",
+        "у кота ",
+        "шапку не надо ",
+        "- ",
+        "кот, не собака ",
+        "но не кот ",
+    ],
 )
 def test_a_message_full_of_negations_takes_no_time(words: str) -> None:
     """The bot reads it between two answers to other people; it took seconds."""
@@ -407,3 +419,47 @@ def test_a_message_full_of_negations_takes_no_time(words: str) -> None:
 def test_what_is_not_worn_is_named_in_the_nominative(text: str, written: str) -> None:
     """ "Без: шляпе" is no Russian."""
     assert split(text, "ru").written == written
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "wanted", "english"),
+    [
+        ("en", "a cat but not a dog", "a cat", "a dog"),
+        ("en", "a cat, not a dog or a mouse, on the moon", "a cat, on the moon", "a dog, a mouse"),
+        ("en", "a fox, but not red", "a fox", "red"),
+        ("en", "not a cat, but a dog", "a dog", "a cat"),
+        ("en", "this is not a cat but a dog", "a dog", "a cat"),
+        ("ru", "кот но не собака", "кот", "a dog"),
+        ("ru", "кот, а не собака, на луне", "кот, на луне", "a dog"),
+        ("ru", "кот, не мышь", "кот", "a mouse"),
+        ("ru", "это не кот, а собака", "собака", "a cat"),
+        ("ru", "лиса, но не рыжая", "лиса", "orange"),
+        ("uk", "кіт, але не собака", "кіт", "a dog"),
+        ("es", "un gato, pero no un perro", "un gato", "a dog"),
+    ],
+)
+def test_one_thing_and_not_another(language: str, text: str, wanted: str, english: str) -> None:
+    """What stands behind "but not", and what "not" and "but" stand around."""
+    found = split(text, language)
+    assert (found.wanted, found.english) == (wanted, english)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "not a cat"),
+        ("en", "I'm not a robot"),
+        ("en", "make love, not war"),
+        ("en", "sad but not broken"),
+        ("en", "to be or not to be"),
+        ("en", "a sign saying but not a step"),
+        ("ru", "кот, не грусти"),
+        ("ru", "кот не дурак"),
+        ("ru", "не грустная лиса"),
+        ("ru", "красивый, но не умный кот"),
+        ("ru", "кот говорит: я не собака"),
+    ],
+)
+def test_not_that_leaves_nothing_out_stays(language: str, text: str) -> None:
+    """Slogans, moods, and what somebody says."""
+    assert split(text, language) == Parts(wanted=text)
