@@ -6,10 +6,24 @@ import re
 
 from bot.locales import LANGUAGES
 
+_STICKER = r"(?:a|an|the|one)\s+(?:sticker|picture|drawing|image)\s+(?:of|with|where|showing)\s+"
 _FRONT = re.compile(
-    r"\A\s*(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
-    r"(?:i(?:'d| would) like|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+"
-    r"(?=(?:a|an|some|one|two|three)\b)",
+    r"\A\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?(?:"
+    rf"(?:i(?:'d| would) like|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+(?:{_STICKER})?"
+    r"(?=(?:a|an|some|one|two|three)\b)"
+    rf"|(?:(?:i (?:want|need)|(?:make|give)(?:\s+me|\s+us))\s+)?{_STICKER})",
+    re.IGNORECASE,
+)
+_STICKER_RU = (
+    r"(?:стикер|картинк[ау]|рисунок|изображение|наклейк[ау])\s*(?:[:,]\s*)?"
+    r"(?:(?:с|со|где|на котор(?:ом|ой))(?=\s)|(?<=[:,]\s))\s*"
+)
+_PLEASE_RU = r"(?:[\s,]*\b(?:мне|нам|теперь|пожалуйста|плиз)\b)*[\s,:]+"
+_FRONT_RU = re.compile(
+    r"\A\s*(?:(?:привет(?:ик)?|здравствуй(?:те)?|эй|ну|а|и)\b[\s,.!]*)*(?:пожалуйста\b,?\s*)?(?:(?:"
+    rf"(?:(?:ты\s+)?(?:с?можешь|мог(?:ла)? бы){_PLEASE_RU}(?:нарисовать|сделать)|(?:теперь\s+)?нарисуй(?:те)?|нарисуешь"
+    r"|сделай(?:те)?|давай\s+нарисуем|попробуй\s+нарисовать|хочу|хотел(?:а)? бы|мне\s+(?:бы|нужен|нужн[аоы]))"
+    rf"{_PLEASE_RU}(?:{_STICKER_RU})?)|{_STICKER_RU})(?!(?:мне|нам|теперь|пожалуйста|плиз)\W*\Z)",
     re.IGNORECASE,
 )
 _END = re.compile(
@@ -24,7 +38,7 @@ TALK = (("talk-hello", "talk-hello-words"), ("talk-how", "talk-how-words"), ("ta
 
 def without_politeness(text: str) -> str:
     """The prompt without "please", "could you draw" and the like around it. A text of nothing else stays."""
-    without = _END.sub("", _END.sub("", _FRONT.sub("", text)))
+    without = _END.sub("", _END.sub("", _FRONT_RU.sub("", _FRONT.sub("", text))))
     return without if any(map(str.isalnum, without)) else text
 
 

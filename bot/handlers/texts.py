@@ -9,7 +9,7 @@ from bot.errors import UserError
 from bot.handlers import captions, drawings, sticker
 from bot.handlers.drawings import OTHER_WORDS, WITHOUT
 from bot.looks import ready_look
-from bot.polite_words import small_talk
+from bot.polite_words import small_talk, without_politeness
 from bot.sample_lines import numbers_first
 from bot.tables import drawings as drawing_rows
 from bot.tables import jobs, questions, wishes
@@ -82,7 +82,9 @@ async def _caption(context: Context, words: str) -> None:
         if not any(map(str.isalnum, normalise(words))):  # an emoji has a name, "???" says nothing to draw
             raise UserError("sticker-usage") from error
         code = await wishes.put(context.parts.store, context.person.id, words)
-        draw = context.words.plain("button-draw-words", words=clip(" ".join(words.split()), BUTTON))
+        draw = context.words.plain(
+            "button-draw-words", words=clip(" ".join(without_politeness(words).split()), BUTTON)
+        )
         text = " ".join([context.words(key, **error.params), *await _by_number(context, words, key)])
         await context.send(text, buttons=[[(draw, f"wish:{code}")]])
 

@@ -19,6 +19,19 @@ from bot.polite_words import small_talk, without_politeness
         ("Could you please draw a fox?", "a fox?"),
         ("I'd like a cat, pls", "a cat"),
         ("create two cats", "two cats"),
+        ("Hi! Draw me a sticker of a cat", "a cat"),
+        ("I want a picture with two cats", "two cats"),
+        ("a sticker of a cat", "a cat"),
+        ("нарисуй мне, пожалуйста, кота", "кота"),
+        ("Привет! Нарисуй кота", "кота"),
+        ("а теперь нарисуй собаку", "собаку"),
+        ("можешь мне нарисовать пингвина?", "пингвина?"),
+        ("давай нарисуем кота", "кота"),
+        ("мне нужен кот в шляпе", "кот в шляпе"),
+        ("хочу стикер с котиком", "котиком"),
+        ("Сделай стикер, где кот спит", "кот спит"),
+        ("сделай мне, пожалуйста, стикер: лиса спит", "лиса спит"),
+        ("картинка с лисой без шапки", "лисой без шапки"),
     ],
 )
 def test_polite_words_are_left_out(text: str, prompt: str) -> None:
@@ -39,6 +52,12 @@ def test_polite_words_are_left_out(text: str, prompt: str) -> None:
         "draw",
         "a bear that says thanks",
         "пожалуйста, лису",
+        "hello kitty",
+        "give me a hug",
+        "нарисуй мне",
+        "стикер",
+        "рисунок кота",
+        "и кот",
     ],
 )
 def test_other_texts_stay(text: str) -> None:

@@ -8,7 +8,16 @@ from dataclasses import replace
 from lora.data.translation import Translation
 from lora.data.translation.grammar import Word, sentence
 from lora.data.translation.language import languages_of, script
-from lora.data.translation.lexicon import ADJECTIVES, LONGEST, Entry, english_lists, is_english, lexicon
+from lora.data.translation.lexicon import (
+    ADJECTIVES,
+    LONGEST,
+    Entry,
+    english_lists,
+    is_english,
+    lexicon,
+    russian_names,
+)
+from lora.data.translation.negation_words import WORN
 from lora.data.translation.stems import fold, is_word, tokens
 
 PARTICIPLE = re.compile(
@@ -27,6 +36,13 @@ DIMINUTIVES = {
     "it": (("ino", "o"), ("ina", "a"), ("etto", "o"), ("etta", "a")),
 }  # fmt: skip
 SOFTENED = {"ч": "к", "ж": "гд", "ш": "х"}  # before a Russian diminutive: "волчок" is "волк"
+# A Russian name in Latin letters, as passports have it but for "ya", "yu" and "yo"
+LETTERS = dict(zip(
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
+    ("a b v g d e zh z i y k l m n o p r s t u f kh ts ch sh shch - y - e yu ya yo").replace("-", "_").split(),
+    strict=True,
+)) | {"ъ": "", "ь": ""}  # fmt: skip
+CASES_OF_NAMES = {"а": "ы и е у ой ою ей", "я": "и е ю ей ею", "й": "я ю ем е и", "ь": "я ю ем е и ью"}
 ENDS_OF_CASES = ("ом", "ем", "ам", "ами", "ах", "ов")
 LEAST_PART = 3  # letters of a part of a compound
 
@@ -63,6 +79,8 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
             continue
         language = by_script.get(script(token), "")
         used, found = longest(left, language)
+        if used == 1 and (name := _name(token, words)):
+            found = [Word(english=name, kind="noun", source=fold(token), base=fold(token))]
         if not found:
             word = _kept(token)
             if (word.kind == "foreign" and not is_english(fold(token)) and script(token) != "LATIN") or (
@@ -80,6 +98,31 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
     return _governed(words), unknown
 
 
+def _name(token: str, before: list[Word]) -> str:
+    """A Russian name in Latin letters: one that is known, or whatever stands behind "по имени"; "" if it is none."""
+    if script(token) != "CYRILLIC":
+        return ""
+    if before and before[-1].english == "named":
+        return spelt(token)
+    names, word = russian_names(), token.lower()
+    if not token[0].isupper():
+        return spelt(word) if fold(word) in names["known"] else ""
+    known = names["known"] | (names["capital"] if before else frozenset())
+    for cut in (0, 1, 2):
+        root, ending = word[: len(word) - cut], word[len(word) - cut :]
+        for last, endings in CASES_OF_NAMES.items():
+            if fold(root + last) in known and (ending in endings.split() or ending == last):
+                return spelt(root + last)
+        if fold(root) in known and ending in ("", "а", "у", "ом", "е"):
+            return spelt(root)
+    return ""
+
+
+def spelt(name: str) -> str:
+    """A Russian name in Latin letters: "Вася" is "Vasya"."""
+    return "".join(LETTERS.get(letter, letter) for letter in name.lower()).capitalize()
+
+
 def _governed(words: list[Word]) -> list[Word]:
     """The words with participles as verbs where they stand behind their noun: "зайка, обнимающий морковку"."""
     found: list[Word] = []
@@ -90,8 +133,19 @@ def _governed(words: list[Word]) -> list[Word]:
             governs = behind is not None and behind.kind not in ("mark", "verb")
             if before.english == "," or (before.kind == "noun" and governs):
                 word = replace(word, kind="verb")
+        if word.english == "going to" and behind and _is_locative(behind):
+            word = replace(word, english="walking in")  # "идёт в шапке"; "идёт в лес" is where to
         found.append(word)
     return found
+
+
+def _is_locative(word: Word) -> bool:
+    """Whether a Russian adjective or noun behind "в" says where or in what, and not where to."""
+    if word.kind in ADJECTIVES:
+        return word.source.endswith(("ой", "ей", "ом", "ем", "ых", "их"))
+    endings = ("е", "ах", "ях") if word.base.endswith(("а", "я")) else ("е", "у", "и", "ах", "ях")
+    inflected = word.source != word.base or word.source.endswith("у")  # "лесу" has a line of its own
+    return word.english in WORN or (inflected and word.source.endswith(endings))
 
 
 def longest(left: list[str], language: str) -> tuple[int, list[Word]]:

@@ -36,7 +36,10 @@ RANK = {
 }  # others: 3
 UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
 # After these the same Russian form may be of one thing.
-OBLIQUE = ("from", "without", "by", "for", "around", "in the middle of", "to", "about", "no")
+OBLIQUE = (
+    "from", "without", "by", "for", "around", "in the middle of", "to", "about", "no", "inside", "against", "on top of",
+    "instead of", "because of",
+)  # fmt: skip
 # Russian nouns of men's gender whose plural ends like the genitive of one
 PLURALS_IN_A = frozenset(
     ("города", "поезда", "леса", "острова", "паруса", "рога", "глаза", "луга", "колокола", "снега", "тополя")
@@ -85,7 +88,7 @@ def sentence(words: list[Word], language: str, before: str = "") -> str:
         parts += [_phrase(chunk, language, before), _infinitive(word.english) if follows else word.english]
         chunk, before = [], word.english
     parts.append(_phrase(chunk, language, before))
-    text = " ".join(part for part in parts if part)
+    text = re.sub(r'"\s+([^"]*[^"\s])\s+"', r'"\1"', " ".join(part for part in parts if part))
     return re.sub(r"\s+([,.;:!?)…»])", r"\1", re.sub(r"([(«])\s+", r"\1", text)).strip()
 
 

@@ -320,6 +320,19 @@ def english_lists() -> dict[str, frozenset[str]]:
 
 
 @cache
+def russian_names() -> dict[str, frozenset[str]]:
+    """The folded words of ``words/names_ru.txt`` by section."""
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in (WORDS / "names_ru.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            found.setdefault(section, set()).update(fold(line).split())
+    return {section: frozenset(names) for section, names in found.items()}
+
+
+@cache
 def irregular_plurals() -> dict[str, str]:
     """English nouns whose plural follows no rule."""
     text = (WORDS / "english.txt").read_text(encoding="utf-8").split("[irregular]")[1].split("[")[0]

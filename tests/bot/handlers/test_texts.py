@@ -117,7 +117,7 @@ async def test_options_alone_change_the_newest_drawing(stage: Stage, ada: Person
 async def test_words_of_somebody_without_a_style_can_be_drawn(stage: Stage, ada: Person) -> None:
     """/new is told, too; one press draws them."""
     async with stage.bot() as running:
-        await ada.send("a fox in a hat")
+        await ada.send("please draw me a fox in a hat")
         told = await ada.wait_for("/new teaches me your style")
         assert "/sticker" in told.text
         await ada.press(told, "Draw “a fox in a hat”")

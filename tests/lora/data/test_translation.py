@@ -443,3 +443,60 @@ def test_the_known_half_of_a_compound_is_translated() -> None:
 def test_russian_verbs_are_known_in_their_forms(text: str, english: str) -> None:
     """The hand-made words have the third person of most, and the infinitive of some."""
     assert (translate(text, "ru").english, translate(text, "ru").unknown) == (english, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("осьминог по имени Боб", "an octopus named Bob"),
+        ("собака по кличке Шарик", "a dog named Sharik"),
+        ("кот, которого зовут Мурзик", "a cat, named Murzik"),
+        ("кот вася", "a cat Vasya"),
+        ("Маша и медведь", "Masha and a bear"),
+        ("подарок для Серёжи", "a gift for Seryozha"),
+        ("с днём рождения, Игорь!", "happy birthday, Igor!"),
+        ("люблю тебя, Женя", "i love you, Zhenya"),
+        ("девочка Соня", "a girl Sonya"),
+        ("Лев в короне", "a lion in a crown"),
+        ("воздушный шарик", "a balloon"),
+        ("света и тени", "light and shadows"),
+    ],
+)
+def test_russian_names_are_spelt_in_english(text: str, english: str) -> None:
+    """They were other words: Женя a wife, Игорь a game, Вася wow. Words that are also names stay words."""
+    found = translate(text, "ru")
+    assert (found.english, found.unknown) == (english, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("кот идёт в магазин", "a cat going to a shop"),
+        ("кот идёт в лес", "a cat going to a forest"),
+        ("кот идёт в лесу", "a cat walking in a forest"),
+        ("кот идёт в красной шапке", "a cat walking in a red hat"),
+        ("кот идёт в пальто", "a cat walking in a coat"),
+        ("мальчик бежит домой", "a boy running home"),
+        ("двадцать один кот", "twenty one cats"),
+        ("сто роз", "a hundred roses"),
+        ("десять лет вместе", "ten years together"),
+        ("кот сидит за столом", "a cat sitting at a table"),
+        ("кот в стиле аниме", "a cat in anime style"),
+        ("чёрно-белый кот", "a black and white cat"),
+        ("медведь в полоску", "a striped bear"),
+        ("рубашка в клетку", "a checkered shirt"),
+        ("птица в клетке", "a bird in a cage"),
+        ("медведь из шоколада", "a bear made of chocolate"),
+        ("медведь внутри коробки", "a bear inside a box"),
+        ("медведь стреляет из лука", "a bear shooting a bow"),
+        ("медведь говорит по телефону", "a bear talking on a phone"),
+        ("самый сильный медведь", "a very strong bear"),
+        ("кот и собака дружат", "a cat and a dog being friends"),
+        ("медведь влюблён и удивлён", "an enamored bear and surprised"),
+        ('кот кричит "ура"', 'a cat shouting "hooray"'),
+    ],
+)
+def test_russian_words_that_were_others_are_what_they_mean(text: str, english: str) -> None:
+    """Black and white was an orca, a bow an onion, a hundred "hundred", and twenty unknown."""
+    found = translate(text, "ru")
+    assert (found.english, found.unknown) == (english, ())
