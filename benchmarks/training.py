@@ -42,6 +42,7 @@ from lora.training.plan import Plan, make_plan
 BASELINE = "baseline"
 # The bundled base's own plan, where it differs from the baseline
 PRODUCT: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}
+NAMED: dict[str, Any] = {**PRODUCT, "style_words": "auto"}
 WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
 # The words of lora.pretrain.looks that a person would say of a style.
 STYLE_WORDS = {
@@ -58,6 +59,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "ema_decay": None,
         "random_flip": True,
         "timestep_sampling": "stratified",
+        "style_words": "none",
+        "keyword_only": 0.0,
     },
     "min-SNR 5": {"snr_gamma": 5.0},
     "transparency dropped": {"composite": False},
@@ -92,6 +95,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
     "EMA, no flip, words": {**PRODUCT, WORDS: True},
     "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
+    "style words": NAMED,
+    "style words, keyword only 0.25": {**NAMED, "keyword_only": 0.25},
+    "style words, keyword only 0.5": {**NAMED, "keyword_only": 0.5},
+    "style words, rank 32": {**NAMED, "rank": 32, "alpha": 32},
+    "keyword only 0.25": {**PRODUCT, "keyword_only": 0.25},
 }
 # How the checkpoints draw: CFG, fields of the base's Profile, and the adapter's strength. The first is what the product
 # does. The line to a style always starts at the bare base's drawings with it.

@@ -61,9 +61,9 @@ LAYERS = {
     "models": {"data"},
     "adapters": {"models"},
     "drawing": {"safety", "data", "sheets", "models", "adapters"},
-    "training": {"data", "models", "adapters"},
     "checks": {"safety", "data", "models"},
     "evaluation": {"data", "sheets", "models", "adapters", "drawing"},
+    "training": {"data", "models", "adapters", "evaluation"},
     "engine": {"safety", "data", "models", "adapters", "drawing", "training", "checks", "evaluation"},
     "cli": {
         "safety",
@@ -77,7 +77,7 @@ LAYERS = {
         "evaluation",
         "engine",
     },
-    "pretrain": {"data", "models", "adapters", "drawing", "training"},
+    "pretrain": {"data", "models", "adapters", "drawing", "training", "evaluation"},
 }
 MOST_SIBLINGS = 20
 

@@ -41,6 +41,7 @@ class AdapterInfo:
     targets: str = "attention+ff"  # a key of TARGETS; older files do not name it and have these
     prediction_type: str = ""  # of its base; empty in older files, which do not have it
     resolution: int = 0  # side of the training pictures, in pixels
+    style_words: str = ""  # at the end of its captions; older files have none
 
 
 class LayerWeights(NamedTuple):

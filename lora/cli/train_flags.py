@@ -65,7 +65,9 @@ FIELDS = {
     "center_crop": "center_crop",
     "composite": "composite",
     "background": "background",
+    "style_words": "style_words",
     "caption_dropout": "caption_dropout",
+    "keyword_only": "keyword_only",
     "noise_offset": "noise_offset",
     "max_grad_norm": "max_grad_norm",
     "adam_beta1": "adam_beta1",
@@ -166,6 +168,13 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
     )
     add("--background", default="auto", metavar="auto|NAME", help=BACKGROUNDS_HELP)
     add(
+        "--style_words",
+        default="auto",
+        metavar="auto|none|WORDS",
+        help="words at the end of every caption and prompt. auto: the name of the style that the samples look most "
+        "like, of those that the base knows by name; Stable Diffusion knows none (reference: none)",
+    )
+    add(
         "--dataloader_num_workers",
         type=up_to(MOST_THREADS, least=0),
         default=0,
@@ -222,6 +231,12 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
         "--caption_dropout",
         type=between(0, 1),
         help="share of samples shown without caption; 0.1 (reference: 0)",
+    )
+    add(
+        "--keyword_only",
+        type=between(0, 1),
+        help="share of the other samples whose caption says nothing of what is drawn: keyword, style words and "
+        "background alone; default: the base's own (reference: 0)",
     )
     add(
         "--snr_gamma",

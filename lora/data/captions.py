@@ -24,9 +24,8 @@ from lora.data.visible import visible
 
 MAX_TOKENS = 77  # what the text encoder reads, its start and end tokens included
 MAX_KEYWORD_TOKENS = 4
-LONGEST_BACKGROUND = (
-    ", on a plain white background"  # of what bases (lora.models.base_model) add to a caption or prompt
-)
+# Of what is added to a caption or prompt: a style that the bundled base knows, and a background.
+LONGEST_ENDING = ", noto classic, magenta background"
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 _MERGES = Path(__file__).parents[1] / "bundled" / "bpe_simple_vocab_16e6.txt.gz"
@@ -124,12 +123,12 @@ class Length:
         return f"{self.tokens} tokens; {self.room} fit"
 
 
-def room(keyword: str = "", background: str = LONGEST_BACKGROUND) -> int:
+def room(keyword: str = "", background: str = LONGEST_ENDING) -> int:
     """How many tokens a caption or prompt may have: what the start, the end, the keyword and the background leave."""
     return MAX_TOKENS - count_tokens(keyword + background)
 
 
-def length(text: str, keyword: str = "", background: str = LONGEST_BACKGROUND) -> Length:
+def length(text: str, keyword: str = "", background: str = LONGEST_ENDING) -> Length:
     """How long a caption or prompt is, judged as the base will read it: keyword in front, background behind.
 
     ``background`` is what a base adds on the background at hand; without it, what fits here fits every base.
@@ -142,6 +141,11 @@ def length(text: str, keyword: str = "", background: str = LONGEST_BACKGROUND) -
 def has_keyword(caption: str, keyword: str) -> bool:
     """Whether the caption says the keyword as a word of its own, in any case."""
     return re.search(rf"(?<!\w){re.escape(keyword)}(?!\w)", caption, re.IGNORECASE) is not None
+
+
+def with_style_words(text: str, words: str) -> str:
+    """The caption or prompt with words of a style at its end, as in ``a fox, fluent flat``; no words change nothing."""
+    return f"{text}, {words}" if words else text
 
 
 def without_keyword(caption: str, keyword: str) -> str:

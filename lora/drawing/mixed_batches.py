@@ -142,7 +142,7 @@ def draw_mixed(
         item.background or background_of(base, info) for item, info in zip(items, infos, strict=True)
     ]
     texts = [
-        texts_of(base, item, info.keyword if info else "", background)
+        texts_of(base, item, info, background)
         for item, info, background in zip(items, infos, backgrounds, strict=True)
     ]
     embedded = base.embed([text for pair in texts for text in pair])  # all at once

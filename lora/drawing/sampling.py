@@ -15,7 +15,7 @@ from torch import Tensor
 from lora import jobs
 from lora.adapters.adapter_file import AdapterInfo
 from lora.adapters.lora_layers import set_strength, use_file
-from lora.data.captions import length, with_keyword
+from lora.data.captions import length, with_keyword, with_style_words
 from lora.drawing import noise
 from lora.drawing.lean_denoiser import LeanDenoiser
 from lora.drawing.solver import Solver, solver_of
@@ -144,7 +144,7 @@ def _sample(
     """
     if items[0].adapter is not None:
         set_strength(base, items[0].strength)
-    texts = _embeddings(base, items, about.keyword if about else "", background)
+    texts = _embeddings(base, items, about, background)
     cfg = torch.tensor([item.cfg for item in items], device=base.device).view(-1, 1, 1, 1)
     solver, meant = solver_of(base, steps), None
     latents = torch.stack([noise_of(base, item) for item in items]).to(base.device)
@@ -159,24 +159,28 @@ def _sample(
     return latents
 
 
-def _embeddings(base: Base, items: Sequence[Item], keyword: str, background: str) -> Tensor:
+def _embeddings(base: Base, items: Sequence[Item], about: AdapterInfo | None, background: str) -> Tensor:
     """Text embeddings [n, 77, width]; if any item has guidance, [2n, 77, width]: of each the negative one first."""
-    texts = [texts_of(base, item, keyword, background) for item in items]
+    texts = [texts_of(base, item, about, background) for item in items]
     if all(item.cfg == 1 for item in items):
         return base.embed([prompt for _, prompt in texts])
     return base.embed([text for pair in texts for text in pair])
 
 
-def texts_of(base: Base, item: Item, keyword: str, background: str) -> tuple[str, str]:
-    """An item's negative prompt, and its prompt with keyword and background. Raises JobError caption-too-long."""
+def texts_of(base: Base, item: Item, about: AdapterInfo | None, background: str) -> tuple[str, str]:
+    """An item's negative prompt, and its prompt with all that the adapter's captions had: keyword, style, background.
+
+    Raises JobError caption-too-long.
+    """
+    keyword, style_words = (about.keyword, about.style_words) if about else ("", "")
     for fit in (
-        length(item.prompt, keyword, base.background_words(background)),
+        length(item.prompt, keyword, with_style_words("", style_words) + base.background_words(background)),
         length(item.negative_prompt, background=""),
     ):
         if not fit.fits:
             raise JobError("caption-too-long", str(fit))
     prompt = with_keyword(item.prompt, keyword) if keyword else item.prompt
-    return item.negative_prompt, base.with_background(prompt, background)
+    return item.negative_prompt, base.with_background(with_style_words(prompt, style_words), background)
 
 
 def noise_of(base: Base, item: Item) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lora.jobs import TrainSettings
@@ -46,9 +47,13 @@ class Profile:
     warmup_steps: int
     random_flip: bool
     timestep_sampling: str = "stratified"  # of an adapter's training: lora.training.timesteps
+    keyword_only: float = 0.0  # of an adapter's training: lora.training.plan
     draw_steps: int = 20
     guidance_stop: float = 1.0
     guided_steps: float | None = None
+    styles: Path | None = (
+        None  # a table of the styles that it knows by name (``lora.evaluation.nearest_style``)
+    )
 
 
 def shape_of(denoiser: Any, scheduler: Any) -> Shape:
@@ -109,6 +114,7 @@ NANO = Profile(
     draw_steps=12,
     guidance_stop=0.55,
     guided_steps=0.83,
+    styles=sticker_nano.STYLES,
 )
 USUAL = Profile(
     name="any other base of this shape",

@@ -64,6 +64,9 @@ SCHEDULER: dict[str, Any] = {
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 WEIGHTS = BUNDLED / f"{NAME}.safetensors"
+STYLES = (
+    BUNDLED / "styles.safetensors"
+)  # the styles that it knows by name: ``lora.pretrain.names.style_table``
 OTHER_TOKENS = 0  # the embedding row of every token that was in no training caption
 
 # Parts of the VAE that stay fp16, which costs 0.28 MB. No later layer averages their rounding errors: on a flat

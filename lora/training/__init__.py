@@ -1,4 +1,4 @@
 """One training: its plan, its loss, its loop and its checkpoints.
 
-Imports ``data``, ``models`` and ``adapters``.
+Imports ``data``, ``models``, ``adapters`` and ``evaluation``.
 """

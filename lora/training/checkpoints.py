@@ -39,6 +39,7 @@ class Run:
     job: Train
     plan: Plan
     background: str
+    style_words: str
     adapter: str  # the name of the LoRA layers on the denoiser
     optimizer: torch.optim.Optimizer
     ema: EMA | None = None
@@ -101,6 +102,7 @@ def adapter(run: Run, step: int) -> bytes:
         steps=step,
         seed=run.plan.seed,
         background=run.background,
+        style_words=run.style_words,
         targets=run.plan.lora_targets,
         prediction_type=run.base.scheduler.config.prediction_type,
         resolution=run.plan.resolution,

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from lora.adapters import lora_layers
 from lora.data.background import choose_background
-from lora.data.captions import length, with_keyword
+from lora.data.captions import length, with_keyword, with_style_words
 from lora.data.dataset import SamplePictures, on_flat_background, to_tensor, without_alpha
+from lora.evaluation.nearest_style import nearest_style
 from lora.jobs import Checkpoint, JobError, Progress, Sample, Train, Trained
 from lora.models.base_model import Base
 from lora.models.device import is_roomy
@@ -32,7 +33,7 @@ from lora.training.distributed import SINGLE_PROCESS, Processes
 from lora.training.ema import EMA
 from lora.training.loss import EncodedSamples, denoising_loss
 from lora.training.lr_schedules import lr_multiplier
-from lora.training.plan import Plan, make_plan
+from lora.training.plan import AUTO, NONE, Plan, make_plan
 from lora.training.validation import Validated, validation_loss
 
 
@@ -52,13 +53,14 @@ def train(
     steps that are queued: with a Checkpoint, and without Trained. Raises JobError: bad-picture, caption-too-long,
     not-a-number, bad-adapter (the state to resume from is damaged, of another training, or of a step after the last).
     """
-    # The samples: pictures, captions, background.
+    # The samples: pictures, captions, background, style words.
     plan = plan or make_plan(base, job.settings, samples=len(job.samples))
     images = SamplePictures(job.samples)
     background = plan.background
     if background == "auto":
         background = choose_background(images, base.profile.backgrounds)
-    words = (job.keyword, base.background_words(background))
+    style_words = _style_words(base, plan, images)
+    words = (job.keyword, style_words, base.background_words(background))
     captions = [_caption(sample, number, *words) for number, sample in enumerate(job.samples, start=1)]
     held_out_captions = [_caption(sample, number, *words) for number, sample in enumerate(held_out, start=1)]
 
@@ -73,6 +75,7 @@ def train(
             job=job,
             plan=plan,
             background=background,
+            style_words=style_words,
             adapter=name,
             optimizer=_optimizer(plan, weights),
             ema=EMA(lora_layers.weights_of(base, name), plan.ema_decay) if plan.ema_decay else None,
@@ -184,15 +187,22 @@ def _optimizer(plan: Plan, weights: Sequence[nn.Parameter]) -> torch.optim.Optim
     )
 
 
-def _caption(sample: Sample, number: int, keyword: str, background: str) -> str:
-    """A sample's caption with the keyword, if there is one. Raises JobError caption-too-long.
+def _style_words(base: Base, plan: Plan, images: Sequence[Image.Image]) -> str:
+    """The words that ``plan.style_words`` stands for: none for a base that knows no style by name."""
+    if plan.style_words == AUTO:
+        return nearest_style(images, base.profile.styles) if base.profile.styles else ""
+    return "" if plan.style_words == NONE else plan.style_words
+
+
+def _caption(sample: Sample, number: int, keyword: str, style_words: str, background: str) -> str:
+    """A sample's caption with keyword and style words, if there are any. Raises JobError caption-too-long.
 
     ``background`` is the text that is added later; it counts towards the 77 tokens.
     """
-    fit = length(sample.caption, keyword, background)
+    fit = length(sample.caption, keyword, with_style_words("", style_words) + background)
     if not fit.fits:
         raise JobError("caption-too-long", f"sample {number}: {fit}")
-    return with_keyword(sample.caption, keyword) if keyword else sample.caption
+    return with_style_words(with_keyword(sample.caption, keyword) if keyword else sample.caption, style_words)
 
 
 def _encode(
@@ -223,10 +233,12 @@ def _encode(
         took = (time.monotonic() - began) / len(pixels)
         left = ways * max(0, len(images) - first - few)
         yield _progress(run, start, took * (left + 4 * (run.plan.steps - start)))
+    nothing_said = ", ".join(filter(None, (run.job.keyword, run.style_words)))
     return EncodedSamples(
         latent_mean=torch.cat(means, dim=1),
         latent_std=torch.cat(stds, dim=1),
         text_embeddings=base.embed([base.with_background(caption, run.background) for caption in captions]),
+        keyword_embedding=base.embed([base.with_background(nothing_said, run.background)])[0],
         empty_embedding=base.embed([""])[0],
     )
 

@@ -10,6 +10,7 @@ from lora.jobs import TrainSettings
 from lora.models.base_model import Base
 
 Value = TypeVar("Value", int, float, bool)
+AUTO, NONE = "auto", "none"  # values of ``Plan.style_words`` that are no words
 
 # Settings that may differ when a training is resumed, because they do not change the weights after a step. The number
 # of steps is such a setting only with the constant schedule: the other schedules depend on it.
@@ -38,6 +39,7 @@ class Plan:
     schedule: str = "constant"  # after the warm-up; a key of SCHEDULES
     random_flip: bool = True
     caption_dropout: float = 0.1  # classifier-free guidance also needs predictions without a caption
+    keyword_only: float = 0.0  # share of captions of which only keyword, style words and background are left
     snr_gamma: float | None = None
     noise_offset: float = 0.0
     max_grad_norm: float = 1.0
@@ -49,6 +51,9 @@ class Plan:
     lora_targets: str = DEFAULT_TARGETS  # a key of lora.adapters.targets.TARGETS
     ema_decay: float | None = None  # None: checkpoints hold the trained weights, not an average
     background: str = "auto"  # or the name of one of the base's backgrounds
+    style_words: str = (
+        AUTO  # at the end of captions and prompts: of the nearest style that the base knows, NONE, or words
+    )
     composite: bool = True  # False drops alpha as the reference script does, for measurements
     center_crop: bool = False  # False: padded to a square, nothing is cut off
     interpolation: str = "lanczos"  # a key of lora.data.dataset.FILTERS
@@ -83,6 +88,7 @@ def make_plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         snr_gamma=base.profile.snr_gamma,
         ema_decay=base.profile.ema_decay,
         timestep_sampling=base.profile.timestep_sampling,
+        keyword_only=base.profile.keyword_only,
     )
 
 

@@ -1,1 +1,1 @@
-"""Names of drawings that were chosen by hand: of unseen sets, of sets of one-coloured icons, and held-out synonyms."""
+"""Names that were chosen by hand: of unseen drawings, icons, held-out scenes and words; and the table of styles."""

@@ -5,6 +5,7 @@ import json
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from lora.models import graphs
 from lora.models.base_model import Base
 from lora.training import loop
 from lora.training.checkpoints import Run, differences_from_default_plan
-from lora.training.loss import EncodedSamples, denoising_loss, sample_indices
+from lora.training.loss import EncodedSamples, denoising_loss, sample_indices, shown, step_noise
 from lora.training.lr_schedules import SCHEDULES, lr_multiplier
 from lora.training.plan import Plan, make_plan
 
@@ -60,7 +61,15 @@ def encoded(base: Base, samples: tuple[Sample, ...]) -> EncodedSamples:
 def encode(base: Base, samples: tuple[Sample, ...], *, mirrored: bool) -> EncodedSamples:
     plan = make_plan(base, SETTINGS, samples=len(samples))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-    run = Run(base=base, job=job(samples), plan=plan, background="green", adapter="none", optimizer=optimizer)
+    run = Run(
+        base=base,
+        job=job(samples),
+        plan=plan,
+        background="green",
+        style_words="",
+        adapter="none",
+        optimizer=optimizer,
+    )
     captions = [sample.caption for sample in samples]
     encoding = loop._encode(run, 0, SamplePictures(samples), captions, mirrored=mirrored)
     while True:
@@ -208,6 +217,64 @@ def test_fewer_are_encoded_at_once_if_memory_is_short(
     most = 0
     with pytest.raises(torch.OutOfMemoryError):
         encode(base, samples, mirrored=True)
+
+
+def test_captions_and_prompts_end_with_the_nearest_style(
+    base: Base, samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base reads the same words in training and in drawing; a plan may name other words, or none."""
+    knows = replace(base, profile=replace(base.profile, styles=Path("the table")))
+    monkeypatch.setattr(loop, "nearest_style", lambda images, table: f"plush of {len(images)} by {table}")
+    read: list[str] = []
+    embed = Base.embed
+    monkeypatch.setattr(Base, "embed", lambda self, texts: (read.extend(texts), embed(self, texts))[1])
+    one_step = replace(make_plan(base, replace(SETTINGS, steps=1), samples=6), background="white")
+    for which, asked, words in (
+        (knows, "auto", ", plush of 6 by the table"),
+        (knows, "none", ""),
+        (base, "auto", ""),
+        (base, "felt", ", felt"),
+    ):
+        read.clear()
+        (made,) = checkpoints(loop.train(which, job(samples), replace(one_step, style_words=asked))).values()
+        ending = f"{words}, on a plain white background"
+        assert read == [*(f"zorvex {sample.caption}{ending}" for sample in samples), f"zorvex{ending}", ""]
+        about = read_info(made.adapter)
+        assert about is not None
+        assert about.style_words == words.removeprefix(", ")
+        item = sampling.Item(prompt="a fox", seed=1, cfg=3.0)
+        assert sampling.texts_of(which, item, about, "white") == ("", f"zorvex a fox{ending}")
+    room = replace(samples[0], caption="fox " * 64)
+    list(loop.train(base, job([room]), one_step))
+    with pytest.raises(JobError, match="sample 1: 64 tokens; 62 fit"):
+        list(loop.train(base, job([room]), replace(one_step, style_words="a very long style")))
+
+
+def test_some_captions_are_reduced_to_the_keyword(base: Base, samples: tuple[Sample, ...]) -> None:
+    """A share of the pictures, and no other random value changes with it."""
+    encoded = encode(base, samples, mirrored=True)
+    assert torch.equal(encoded.keyword_embedding, base.embed(["zorvex, on a plain green background"])[0])
+    whole = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.25, batch_size=400)
+    usual, reduced = (
+        step_noise(base, encoded, replace(whole, keyword_only=share), 7) for share in (0.0, 0.5)
+    )
+    assert not usual.keyword_only.any()
+    assert 150 < int(reduced.keyword_only.sum()) < 250
+    assert all(
+        torch.equal(value, getattr(reduced, name))
+        for name, value in vars(usual).items()
+        if name != "keyword_only"
+    )
+    texts = shown(base, encoded, reduced.part(slice(0, 50))).text_embeddings
+    for row, text in enumerate(texts):
+        expected = (
+            encoded.empty_embedding
+            if reduced.caption_dropped[row]
+            else encoded.keyword_embedding
+            if reduced.keyword_only[row]
+            else encoded.text_embeddings[reduced.indices[row]]
+        )
+        assert torch.equal(text, expected)
 
 
 @pytest.mark.parametrize("step", [20, 40])
