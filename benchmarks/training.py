@@ -60,7 +60,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "random_flip": True,
         "timestep_sampling": "stratified",
         "style_words": "none",
-        "keyword_only": 0.0,
     },
     "min-SNR 5": {"snr_gamma": 5.0},
     "transparency dropped": {"composite": False},
@@ -96,10 +95,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "EMA, no flip, words": {**PRODUCT, WORDS: True},
     "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
     "style words": NAMED,
-    "style words, keyword only 0.25": {**NAMED, "keyword_only": 0.25},
-    "style words, keyword only 0.5": {**NAMED, "keyword_only": 0.5},
     "style words, rank 32": {**NAMED, "rank": 32, "alpha": 32},
-    "keyword only 0.25": {**PRODUCT, "keyword_only": 0.25},
 }
 # How the checkpoints draw: CFG, fields of the base's Profile, and the adapter's strength. The first is what the product
 # does. The line to a style always starts at the bare base's drawings with it.

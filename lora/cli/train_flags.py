@@ -67,7 +67,6 @@ FIELDS = {
     "background": "background",
     "style_words": "style_words",
     "caption_dropout": "caption_dropout",
-    "keyword_only": "keyword_only",
     "noise_offset": "noise_offset",
     "max_grad_norm": "max_grad_norm",
     "adam_beta1": "adam_beta1",
@@ -231,12 +230,6 @@ def _add_loss(parser: argparse.ArgumentParser) -> None:
         "--caption_dropout",
         type=between(0, 1),
         help="share of samples shown without caption; 0.1 (reference: 0)",
-    )
-    add(
-        "--keyword_only",
-        type=between(0, 1),
-        help="share of the other samples whose caption says nothing of what is drawn: keyword, style words and "
-        "background alone; default: the base's own (reference: 0)",
     )
     add(
         "--snr_gamma",

@@ -47,7 +47,6 @@ class Profile:
     warmup_steps: int
     random_flip: bool
     timestep_sampling: str = "stratified"  # of an adapter's training: lora.training.timesteps
-    keyword_only: float = 0.0  # of an adapter's training: lora.training.plan
     draw_steps: int = 20
     guidance_stop: float = 1.0
     guided_steps: float | None = None

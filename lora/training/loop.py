@@ -233,12 +233,10 @@ def _encode(
         took = (time.monotonic() - began) / len(pixels)
         left = ways * max(0, len(images) - first - few)
         yield _progress(run, start, took * (left + 4 * (run.plan.steps - start)))
-    nothing_said = ", ".join(filter(None, (run.job.keyword, run.style_words)))
     return EncodedSamples(
         latent_mean=torch.cat(means, dim=1),
         latent_std=torch.cat(stds, dim=1),
         text_embeddings=base.embed([base.with_background(caption, run.background) for caption in captions]),
-        keyword_embedding=base.embed([base.with_background(nothing_said, run.background)])[0],
         empty_embedding=base.embed([""])[0],
     )
 

@@ -28,7 +28,6 @@ class EncodedSamples:
     latent_mean: Tensor  # [1 or 2, n, channels, h, w]
     latent_std: Tensor  # [1 or 2, n, channels, h, w]
     text_embeddings: Tensor  # [n, 77, width]
-    keyword_embedding: Tensor  # [77, width], of a caption that says nothing of what is drawn
     empty_embedding: Tensor  # [77, width], of the empty caption
 
 
@@ -39,7 +38,6 @@ class StepNoise:
     indices: Tensor  # [n], which samples
     flipped: Tensor  # [n] bool, whether the mirrored picture is used
     caption_dropped: Tensor  # [n] bool, whether the empty caption is used
-    keyword_only: Tensor  # [n] bool, whether else the caption says nothing of what is drawn
     timesteps: Tensor  # [n], of the base's scheduler
     vae_noise: Tensor  # [n, channels, h, w], for the sample from the VAE's distribution
     noise: Tensor  # [n, channels, h, w], that the denoiser must find
@@ -90,12 +88,10 @@ def step_noise(base: Base, encoded: EncodedSamples, plan: Plan, step: int) -> St
     shape = (2, size, *encoded.latent_mean.shape[2:])
     vae_noise, noise = torch.randn(shape, generator=generator)
     noise = noise + plan.noise_offset * torch.randn((size, shape[2], 1, 1), generator=generator)
-    keyword_only = torch.rand(size, generator=generator) < plan.keyword_only
     return StepNoise(
         indices=torch.tensor(sample_indices(plan, step, len(encoded.text_embeddings))),
         flipped=flipped,
         caption_dropped=caption_dropped,
-        keyword_only=keyword_only,
         timesteps=levels,
         vae_noise=vae_noise,
         noise=noise,
@@ -109,10 +105,6 @@ def denoising_errors(base: Base, encoded: EncodedSamples, step_values: StepNoise
 
 def shown(base: Base, encoded: EncodedSamples, step_values: StepNoise) -> Shown:
     """The samples of a step: ``x_0 = latent_mean + latent_std * vae_noise``, and the texts with some left out."""
-
-    def where(chosen: Tensor, text: Tensor, other: Tensor) -> Tensor:
-        return torch.where(chosen.view(-1, 1, 1).to(device), text, other)
-
     device = base.device
     flipped, indices = step_values.flipped.long().to(device), step_values.indices.to(device)
     mean, std = encoded.latent_mean[flipped, indices], encoded.latent_std[flipped, indices]
@@ -120,10 +112,10 @@ def shown(base: Base, encoded: EncodedSamples, step_values: StepNoise) -> Shown:
         x_0=mean + std * step_values.vae_noise.to(device),
         noise=step_values.noise.to(device),
         timesteps=step_values.timesteps.to(device),
-        text_embeddings=where(
-            step_values.caption_dropped,
+        text_embeddings=torch.where(
+            step_values.caption_dropped.view(-1, 1, 1).to(device),
             encoded.empty_embedding,
-            where(step_values.keyword_only, encoded.keyword_embedding, encoded.text_embeddings[indices]),
+            encoded.text_embeddings[indices],
         ),
     )
 

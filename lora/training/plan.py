@@ -39,7 +39,6 @@ class Plan:
     schedule: str = "constant"  # after the warm-up; a key of SCHEDULES
     random_flip: bool = True
     caption_dropout: float = 0.1  # classifier-free guidance also needs predictions without a caption
-    keyword_only: float = 0.0  # share of captions of which only keyword, style words and background are left
     snr_gamma: float | None = None
     noise_offset: float = 0.0
     max_grad_norm: float = 1.0
@@ -88,7 +87,6 @@ def make_plan(base: Base, asked: TrainSettings, *, samples: int) -> Plan:
         snr_gamma=base.profile.snr_gamma,
         ema_decay=base.profile.ema_decay,
         timestep_sampling=base.profile.timestep_sampling,
-        keyword_only=base.profile.keyword_only,
     )
 
 

@@ -69,7 +69,6 @@ def _validation_noise(base: Base, encoded: EncodedSamples) -> StepNoise:
         indices=torch.arange(samples).repeat_interleave(TIMESTEPS_PER_SAMPLE),
         flipped=never,
         caption_dropped=never,
-        keyword_only=never,
         timesteps=timesteps.repeat(samples),
         vae_noise=vae_noise,
         noise=noise,

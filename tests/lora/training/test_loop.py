@@ -27,7 +27,7 @@ from lora.models import graphs
 from lora.models.base_model import Base
 from lora.training import loop
 from lora.training.checkpoints import Run, differences_from_default_plan
-from lora.training.loss import EncodedSamples, denoising_loss, sample_indices, shown, step_noise
+from lora.training.loss import EncodedSamples, denoising_loss, sample_indices
 from lora.training.lr_schedules import SCHEDULES, lr_multiplier
 from lora.training.plan import Plan, make_plan
 
@@ -238,7 +238,7 @@ def test_captions_and_prompts_end_with_the_nearest_style(
         read.clear()
         (made,) = checkpoints(loop.train(which, job(samples), replace(one_step, style_words=asked))).values()
         ending = f"{words}, on a plain white background"
-        assert read == [*(f"zorvex {sample.caption}{ending}" for sample in samples), f"zorvex{ending}", ""]
+        assert read == [*(f"zorvex {sample.caption}{ending}" for sample in samples), ""]
         about = read_info(made.adapter)
         assert about is not None
         assert about.style_words == words.removeprefix(", ")
@@ -248,33 +248,6 @@ def test_captions_and_prompts_end_with_the_nearest_style(
     list(loop.train(base, job([room]), one_step))
     with pytest.raises(JobError, match="sample 1: 64 tokens; 62 fit"):
         list(loop.train(base, job([room]), replace(one_step, style_words="a very long style")))
-
-
-def test_some_captions_are_reduced_to_the_keyword(base: Base, samples: tuple[Sample, ...]) -> None:
-    """A share of the pictures, and no other random value changes with it."""
-    encoded = encode(base, samples, mirrored=True)
-    assert torch.equal(encoded.keyword_embedding, base.embed(["zorvex, on a plain green background"])[0])
-    whole = replace(make_plan(base, SETTINGS, samples=6), caption_dropout=0.25, batch_size=400)
-    usual, reduced = (
-        step_noise(base, encoded, replace(whole, keyword_only=share), 7) for share in (0.0, 0.5)
-    )
-    assert not usual.keyword_only.any()
-    assert 150 < int(reduced.keyword_only.sum()) < 250
-    assert all(
-        torch.equal(value, getattr(reduced, name))
-        for name, value in vars(usual).items()
-        if name != "keyword_only"
-    )
-    texts = shown(base, encoded, reduced.part(slice(0, 50))).text_embeddings
-    for row, text in enumerate(texts):
-        expected = (
-            encoded.empty_embedding
-            if reduced.caption_dropped[row]
-            else encoded.keyword_embedding
-            if reduced.keyword_only[row]
-            else encoded.text_embeddings[reduced.indices[row]]
-        )
-        assert torch.equal(text, expected)
 
 
 @pytest.mark.parametrize("step", [20, 40])

@@ -38,7 +38,6 @@ def reference_plan(base: Base, **changes: Any) -> Plan:
     off: dict[str, Any] = {
         "warmup_steps": 0,
         "caption_dropout": 0.0,
-        "keyword_only": 0.0,
         "style_words": "none",
         "snr_gamma": None,
         "random_flip": False,
