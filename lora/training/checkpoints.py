@@ -24,11 +24,12 @@ from lora.adapters.adapter_file import AdapterInfo
 from lora.jobs import Checkpoint, JobError, Train
 from lora.models.base_model import Base
 from lora.training.ema import EMA
-from lora.training.plan import Plan, make_plan
+from lora.training.plan import NONE, Plan, make_plan
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 MOST_STEPS = 2**31  # of a state; a training has far fewer
 HASHES = ("base", "keyword", "samples")  # entries of a fingerprint that are hashes
+ADDED = {"style_words": NONE}  # entries that older fingerprints lack, and what those trainings had
 
 
 @dataclass(kw_only=True)
@@ -66,6 +67,7 @@ def fingerprint(base: Base, job: Train, plan: Plan) -> dict[str, Any]:
 
 def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """In which entries two fingerprints differ, as texts for a person; empty if a resume is possible."""
+    stored = {**ADDED, **stored}
     return [
         _difference(key, stored.get(key, "not noted"), value)
         for key, value in current.items()

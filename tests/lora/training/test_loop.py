@@ -29,7 +29,7 @@ from lora.training import loop
 from lora.training.checkpoints import Run, differences_from_default_plan
 from lora.training.loss import EncodedSamples, denoising_loss, sample_indices
 from lora.training.lr_schedules import SCHEDULES, lr_multiplier
-from lora.training.plan import Plan, make_plan
+from lora.training.plan import AUTO, NONE, Plan, make_plan
 
 SETTINGS = TrainSettings(steps=60, batch_size=4, learning_rate=2e-3, rank=4, checkpoint_steps=20, seed=5)
 
@@ -309,6 +309,30 @@ def test_the_state_of_another_training_is_refused(
         list(loop.train(base, jobs[case]))
     assert refused.value.code == "bad-adapter"
     assert "train-1-1" not in base.unet.peft_config
+
+
+def test_a_state_from_before_there_were_style_words_goes_on_without_any(
+    base: Base, samples: tuple[Sample, ...], trained: Sequence[object]
+) -> None:
+    """With --style_words=none; with the default of today it is another training, and a worker begins anew."""
+    state = checkpoints(iter(trained))[60].state
+    header = read_header(state)
+    known = json.loads(header["training"])
+    assert known.pop("style_words") == AUTO
+    header["training"] = json.dumps(known | {"style_words": NONE})
+    without = with_header(state, header)
+    header["training"] = json.dumps(known)
+    older = with_header(state, header)
+    plan = replace(make_plan(base, SETTINGS, samples=6), style_words=NONE)
+    for one in (without, older):
+        events = list(loop.train(base, job(samples, resume=one), plan))
+        assert isinstance(events[-1], Trained)
+        assert differences_from_default_plan(one, base, job(samples)) == ["style_words was none and is auto"]
+
+
+def with_header(state: bytes, header: dict[str, str]) -> bytes:
+    """The state with another header."""
+    return adapter_file.to_bytes(load(state), header)
 
 
 def test_a_state_of_a_later_step_than_the_last_is_refused(
