@@ -38,10 +38,12 @@ def added(prompt: English, said: English) -> English:
     while words and words[0].lower() in JOINING:
         words = words[1:]
     if looks := _adjectives(words):
-        return _joined(prompt, said, f"{prompt.text}, {looks}")
+        return _joined(prompt, said, f"{prompt.text}, {looks}", ", ")
     if len(words) < 2 or words[0].lower() not in ADDING:
         return said
-    return _joined(prompt, said, f"{prompt.text} {' '.join(words)}")
+    return _joined(
+        prompt, said, f"{prompt.text} {' '.join(words)}", " " if words == said.text.split() else ", "
+    )
 
 
 def wanted_again(options: DrawOptions, prompt: English) -> DrawOptions:
@@ -56,10 +58,11 @@ def wanted_again(options: DrawOptions, prompt: English) -> DrawOptions:
     return replace(options, negative_prompt=text, negative_written=said if said != text else "")
 
 
-def _joined(prompt: English, said: English, text: str) -> English:
+def _joined(prompt: English, said: English, text: str, between: str) -> English:
+    """``between`` stands between the person's words: "кот в лесу", "кот, а теперь с шапкой"."""
     original = None
     if prompt.original or said.original:
-        original = f"{prompt.original or prompt.text} {said.original or said.text}"
+        original = f"{prompt.original or prompt.text}{between}{said.original or said.text}"
     unknown = ", ".join(filter(None, (prompt.unknown, said.unknown)))
     return English(text=text, original=original, unknown=unknown)
 

@@ -55,6 +55,8 @@ def test_polite_words_are_left_out(text: str, prompt: str) -> None:
         "hello kitty",
         "give me a hug",
         "нарисуй мне",
+        "хочу домой",
+        "сделай его красным",
         "стикер",
         "рисунок кота",
         "и кот",

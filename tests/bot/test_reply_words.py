@@ -14,14 +14,14 @@ CAT = English(text="a cat", original="кот")
 @pytest.mark.parametrize(
     ("said", "text", "original"),
     [
-        ("а теперь с шапкой", "a cat with a hat", "кот а теперь с шапкой"),
+        ("а теперь с шапкой", "a cat with a hat", "кот, а теперь с шапкой"),
         ("в лесу", "a cat in a forest", "кот в лесу"),
         ("wearing a hat", "a cat wearing a hat", "кот wearing a hat"),
         ("собака в лесу", "a dog in a forest", "собака в лесу"),
         ("в", "in", "в"),
-        ("сделай его красным", "a cat, red", "кот сделай его красным"),
-        ("а теперь очень грустный!", "a cat, very sad!", "кот а теперь очень грустный!"),
-        ("make it red", "a cat, red", "кот make it red"),
+        ("сделай его красным", "a cat, red", "кот, сделай его красным"),
+        ("а теперь очень грустный!", "a cat, very sad!", "кот, а теперь очень грустный!"),
+        ("make it red", "a cat, red", "кот, make it red"),
         ("красная собака", "a red dog", "красная собака"),
     ],
 )

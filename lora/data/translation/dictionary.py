@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from lora.data.translation import Translation
-from lora.data.translation.grammar import Word, sentence
+from lora.data.translation.grammar import NOMINAL, Word, sentence
 from lora.data.translation.language import languages_of, script
 from lora.data.translation.lexicon import (
     ADJECTIVES,
@@ -133,6 +133,8 @@ def _governed(words: list[Word]) -> list[Word]:
             governs = behind is not None and behind.kind not in ("mark", "verb")
             if before.english == "," or (before.kind == "noun" and governs):
                 word = replace(word, kind="verb")
+        if word.english in ("afraid", "waiting") and behind and behind.kind in NOMINAL:
+            word = replace(word, english=f"{word.english} {'of' if word.english == 'afraid' else 'for'}")
         if word.english == "going to" and behind and _is_locative(behind):
             word = replace(word, english="walking in")  # "идёт в шапке"; "идёт в лес" is where to
         found.append(word)

@@ -38,7 +38,7 @@ UNIQUE = ("moon", "sun", "sky", "sea", "ocean")
 # After these the same Russian form may be of one thing.
 OBLIQUE = (
     "from", "without", "by", "for", "around", "in the middle of", "to", "about", "no", "inside", "against", "on top of",
-    "instead of", "because of",
+    "instead of", "because of", "afraid of", "waiting for",
 )  # fmt: skip
 # Russian nouns of men's gender whose plural ends like the genitive of one
 PLURALS_IN_A = frozenset(

@@ -494,6 +494,16 @@ def test_russian_names_are_spelt_in_english(text: str, english: str) -> None:
         ("кот и собака дружат", "a cat and a dog being friends"),
         ("медведь влюблён и удивлён", "an enamored bear and surprised"),
         ('кот кричит "ура"', 'a cat shouting "hooray"'),
+        ("кот съел рыбу", "a cat eating a fish"),
+        ("собака ждёт хозяина", "a dog waiting for an owner"),
+        ("собака ждёт", "a dog waiting"),
+        ("кот боится собаки", "a cat afraid of dogs"),
+        ("мороженое в рожке", "ice cream in a cone"),
+        ("полицейский ловит вора", "a police officer catching a thief"),
+        ("полицейская машина", "a police car"),
+        ("с рождеством", "merry Christmas"),
+        ("денег нет", "no money"),
+        ("хочу домой", "want to go home"),
     ],
 )
 def test_russian_words_that_were_others_are_what_they_mean(text: str, english: str) -> None:
