@@ -244,6 +244,8 @@ def _not_utf_8(path: Path) -> Fault:
 
 
 def _text(path: Path) -> str | Fault:
+    if path.exists() and not path.is_file():  # to open a pipe would wait for its other end
+        return Fault(where=str(path), name=path.name, why="it is no file")
     try:
         return caption_in(path, path.read_bytes())
     except OSError as error:

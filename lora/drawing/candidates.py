@@ -130,12 +130,11 @@ def write_sheets(out: Path, plan: CandidatesPlan) -> list[Path]:
 def selected(out: Path, plan: CandidatesPlan, numbers: str | None) -> list[int]:
     """The candidates to keep, from ``numbers`` or else from keep.txt.
 
-    Raises CandidatesError for a word that is no number, and for a number without a candidate.
+    Raises CandidatesError for a word that is no number, for a number without a candidate, and for another encoding.
     """
     where = "--keep" if numbers is not None else str(out / KEEP)
     if numbers is None:
-        path = out / KEEP
-        numbers = path.read_text(encoding="utf-8") if path.is_file() else ""
+        numbers = _read_list(out / KEEP)
     lines = [line.split("#")[0] for line in numbers.splitlines()]
     words = [word for line in lines for word in re.split(r"[\s,;]+", line) if word]
     if wrong := [word for word in words if not re.fullmatch(r"\d{1,6}", word)]:
@@ -146,6 +145,14 @@ def selected(out: Path, plan: CandidatesPlan, numbers: str | None) -> list[int]:
             f"{where}: there is no candidate {wrong_numbers[0]}; they go from 1 to {plan.count}"
         )
     return found
+
+
+def _read_list(path: Path) -> str:
+    """What a person has written into keep.txt; "" without one. Raises CandidatesError."""
+    try:
+        return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise CandidatesError(f"{path}: not UTF-8 text; save it as UTF-8") from error
 
 
 def build(

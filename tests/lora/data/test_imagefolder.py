@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -156,6 +157,15 @@ def test_caption_files_without_a_caption_are_faults(tmp_path: Path, text: bytes)
     pictures(tmp_path, "a.png")
     (tmp_path / "a.txt").write_bytes(text)
     with pytest.raises(DatasetError, match=r"a\.txt: (a\.txt has no caption in it|not UTF-8)"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_caption_that_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """It is named. To read a pipe would wait for ever."""
+    pictures(tmp_path, "a.png")
+    make(tmp_path / "a.txt")
+    with pytest.raises(DatasetError, match=r"a\.txt: it is no file"):
         read_folder(tmp_path)
 
 

@@ -80,6 +80,26 @@ def test_numbers_out_of_range_are_refused_before_anything_is_drawn(
 
 
 @pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("1\n".encode("utf-16"), "keep.txt: not UTF-8 text; save it as UTF-8"),
+        ("\ufeff9\n".encode(), "keep.txt: there is no candidate 9"),  # a mark that editors write is no number
+    ],
+)
+def test_a_list_that_another_editor_has_saved(
+    written: bytes, why: str, wish: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is named, in one line."""
+    assert main([*wish, "--keep", "9"]) == 2
+    (tmp_path / "out" / "keep.txt").write_bytes(written)
+    capsys.readouterr()
+    assert main(wish) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("table", "why"),
     [
         ("", "empty"),
