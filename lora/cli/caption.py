@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lora.cli import flags
 from lora.cli.terminal import UsageError, read_text, say
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--blip", type=Path, metavar="FOLDER", help="draft with a local copy of BLIP")
     add("--llm_prompt", action="store_true", help="print a prompt for any language model that can see")
     add("--from_table", type=Path, metavar="FILE", help="take captions from its answer: Markdown, CSV or TSV")
-    parser.add_argument("--keyword", default="", help="put into every caption")
+    parser.add_argument("--keyword", type=flags.text, default="", help="put into every caption")
     parser.add_argument("--caption_column", default="text")
     parser.add_argument("--all", action="store_true", help="also replace captions that are there already")
 

@@ -45,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
     add("--prompts", type=Path, required=True, help="a text file, one prompt a line")
-    add("--negative_prompt", "--no", default="", help="words for what shall not be in the pictures")
+    add(
+        "--negative_prompt",
+        "--no",
+        type=flags.text,
+        default="",
+        help="words for what shall not be in the pictures",
+    )
     add(
         "--cfg",
         type=_cfg,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lora.cli import flags
 from lora.cli.terminal import UsageError, about_adapter, read_adapter, say
 
 HELP = "write an adapter for other programs"
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("adapter", type=Path, help="a LoRA file; a run's folder (its best, or else its last); a checkpoint's")
     add("--format", choices=["diffusers", "kohya"], required=True, help="kohya: also for A1111 and ComfyUI")
     add("--half", action="store_true", help="weights in float16: half the size")
-    add("--title", help="the name in the file's header; default: the name of --out")
+    add("--title", type=flags.text, help="the name in the file's header; default: the name of --out")
     add("--out", type=Path, required=True, help="the .safetensors file to write")
 
 

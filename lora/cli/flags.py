@@ -27,6 +27,12 @@ class Parser(argparse.ArgumentParser):
         """Exit with code 2."""
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """As argparse's own, which takes ``--flag=--`` for an empty list."""
+        if action.option_strings and "--" in arg_strings:
+            raise argparse.ArgumentError(action, "'--' is no value")
+        return super()._get_values(action, arg_strings)
+
     def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
         """Exit with code 2 and name the flags that were probably meant."""
         words = []
@@ -48,7 +54,12 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     )
     add("--caption_column", default="text", help="the table's column with the captions; default: text")
     add("--max_train_samples", type=whole, help="use the first ones only")
-    add("--keyword", default="", help="the style's name; put into captions and prompts that lack it")
+    add(
+        "--keyword",
+        type=text,
+        default="",
+        help="the style's name; put into captions and prompts that lack it",
+    )
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +70,13 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=up_to(MOST_THREADS, least=0), default=0, help="CPU threads; 0 = all cores"
     )
+
+
+def text(given: str) -> str:
+    """A text. Bytes of an argument that are not UTF-8 are halves of characters to Python, which no file can hold."""
+    if re.search("[\ud800-\udfff]", given):
+        raise argparse.ArgumentTypeError(f"{given!r} is no UTF-8 text")
+    return given
 
 
 def whole(text: str) -> int:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, help="the data set's folder")
     add("--base", default=sticker_nano.NAME, help="a name, a diffusers folder or a .safetensors file")
     add("--adapter", type=Path, help="a LoRA file; without it the bare base draws")
-    add("--keyword", default="", help="put into every caption")
+    add("--keyword", type=flags.text, default="", help="put into every caption")
     add("--n", type=up_to(MOST_PICTURES), default=4, help="candidates for each caption")
     add(
         "--cfg",

@@ -19,6 +19,7 @@ from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, read_record
 from lora.cli.terminal import UsageError, check_folder, check_seeds, load_base, read_samples
 from lora.cli.train_flags import add_arguments as add_arguments
+from lora.data.imagefolder import ODD
 
 if TYPE_CHECKING:
     from lora.jobs import Sample, Train
@@ -54,6 +55,11 @@ def _check_output(args: argparse.Namespace) -> None:
     folder = args.output_dir
     check_folder("--output_dir", folder)
     run_folder.check_unused(folder)
+    if args.report_to != "none" and ODD.search(str(folder / args.logging_dir)):
+        raise UsageError(
+            f"{folder / args.logging_dir}: TensorBoard takes no names that are not UTF-8; name other folders, or give "
+            "--report_to none"
+        )
     if args.overwrite_output_dir and args.resume_from_checkpoint:
         raise UsageError(
             "--overwrite_output_dir: it removes what --resume_from_checkpoint goes on from; give one of them"

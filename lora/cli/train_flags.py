@@ -298,7 +298,11 @@ def _add_optimizer(parser: argparse.ArgumentParser) -> None:
 def _add_validation(parser: argparse.ArgumentParser) -> None:
     """Drawings and losses during the training, and where they are reported."""
     add = parser.add_argument
-    add("--validation_prompt", help="draw this on the way, into OUTPUT_DIR/validation and TensorBoard")
+    add(
+        "--validation_prompt",
+        type=flags.text,
+        help="draw this on the way, into OUTPUT_DIR/validation and TensorBoard",
+    )
     add(
         "--num_validation_images",
         type=up_to(MOST_PICTURES),

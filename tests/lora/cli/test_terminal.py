@@ -139,6 +139,26 @@ def test_names_that_a_terminal_cannot_show(
             assert "caf\\udce9 " in said
 
 
+@pytest.mark.parametrize("flag", ["--output_dir", "--logging_dir"])
+def test_a_folder_that_tensorboard_cannot_name(
+    flag: str, sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before anything is loaded, with the way out."""
+    written = io.BytesIO()
+    stderr = io.TextIOWrapper(written, errors="backslashreplace", write_through=True)  # as Python's own
+    monkeypatch.setattr(sys, "stderr", stderr)
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    command = ["train", f"--train_data_dir={sample_folder}", f"--output_dir={tmp_path}", f"{flag}={odd}"]
+    command += ["--pretrained_model_name_or_path=no-such-base", "--offline"]
+    assert main(command) == 2
+    said = written.getvalue().decode()
+    assert "TensorBoard takes no names that are not UTF-8" in said
+    assert said.count("\n") == 1
+    assert main([*command, "--report_to=none"]) == 2
+    assert "no-such-base" in written.getvalue().decode()
+    assert not odd.exists()
+
+
 def test_a_folder_of_such_a_name_is_remembered(tmp_path: Path) -> None:
     """run.json is UTF-8, and says it in an escape."""
     record = RunRecord(

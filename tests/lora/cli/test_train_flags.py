@@ -7,7 +7,7 @@ import pytest
 
 from lora.__main__ import main
 from lora.adapters import lora_layers
-from lora.cli.flags import between
+from lora.cli.flags import between, text
 from lora.cli.train_flags import REFUSED
 from lora.jobs import Sample
 from tests.sample_folder import write_folder
@@ -69,6 +69,9 @@ def test_flags_without_meaning_are_refused(flag: str, data: Path, capsys: pytest
         ("--lerning_rate=1", "unknown: --lerning_rate (did you mean --learning_rate?)"),
         ("--timestep_sampling=log-snr", "no number from -20 to 20"),
         ("--timestep_sampling=logit", "is not stratified, uniform or 'log-snr M'"),
+        ("--seed=--", "argument --seed: '--' is no value"),
+        ("--keyword=\udcff", r"argument --keyword: '\udcff' is no UTF-8 text"),
+        ("--validation_prompt=\udcff", r"'\udcff' is no UTF-8 text"),
         ("--qqq", "unknown: --qqq; python -m lora train --help"),
     ],
 )
@@ -96,7 +99,7 @@ def test_every_number_has_bounds() -> None:
         (f"{command} --{action.dest}", action.type)
         for command, verb in _parser()[1].items()
         for action in verb._actions
-        if callable(action.type) and action.type is not Path and action.dest not in harmless | texts
+        if callable(action.type) and action.type not in (Path, text) and action.dest not in harmless | texts
     ]
     assert len(flags) > 40
     for name, read in flags:
@@ -114,15 +117,15 @@ def test_numbers_are_digits() -> None:
         for command, verb in _parser()[1].items()
         for action in verb._actions
         if callable(action.type)
-        and action.type is not Path
+        and action.type not in (Path, text)
         and action.dest not in ("report_to", "mixed_precision")
     ]
     assert len(flags) > 40
     for name, read in flags:
-        for text in ("1_0", "0_1", "0.0_1", "1_0e0", "١", "log-snr 1_0"):
+        for given in ("1_0", "0_1", "0.0_1", "1_0e0", "١", "log-snr 1_0"):
             with pytest.raises((argparse.ArgumentTypeError, ValueError)):
-                raise AssertionError(f"{name} takes {read(text)}")
-    assert [between(0, 10)(text) for text in ("1e-3", "1.", ".5", "+2", "1E0")] == [1e-3, 1, 0.5, 2, 1]
+                raise AssertionError(f"{name} takes {read(given)}")
+    assert [between(0, 10)(given) for given in ("1e-3", "1.", ".5", "+2", "1E0")] == [1e-3, 1, 0.5, 2, 1]
 
 
 def test_every_flag_says_what_it_is_for() -> None:
