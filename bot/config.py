@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import tomllib
@@ -327,8 +328,13 @@ def load(path: Path | None = None) -> Config:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not valid TOML: nested too deeply") from error
+    except (
+        ValueError
+    ) as error:  # TOMLDecodeError, UnicodeDecodeError, and that of a number with too many digits
+        reason = "a number in it is too long" if type(error) is ValueError else error
+        raise ConfigError(f"{path} is not valid TOML: {reason}") from error
     return parse(found, folder=path.parent)
 
 
@@ -356,7 +362,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     allowed, meaning = ALLOWED[key]
     if value is None and kind in KINDS:
         meaning = f"{KINDS[kind]}: {meaning}"
-    if value is None or "\0" in str(value) or not allowed(value):
+    if value is None or (isinstance(value, str) and "\0" in value) or not allowed(value):
         raise ConfigError(f"{key} = {toml_value(found)} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
@@ -366,7 +372,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
         undrawn_words.read(str(folder / value))  # an error at the start, not at the first prompt
         return str(folder / value)
     if key == "storage.dir":
-        return folder / value
+        return _folder(folder / value)
     if key == "base.name":
         return _base(value, folder)
     return value
@@ -380,11 +386,23 @@ def _base(name: str, folder: Path) -> str:
         raise ConfigError(f"base.name cannot be looked for: {error.strerror}") from error
 
 
+def _folder(path: Path) -> Path:
+    """A folder that need not be there. Raises ConfigError if there can be none of that name."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError(f"storage.dir cannot be looked for: {error.strerror}") from error
+    return path
+
+
 def toml_value(value: object) -> str:
     """A value as the file has it: a string, a path, a number, a truth value, or a list or table of such."""
     match value:
         case bool():
             return json.dumps(value)
+        case int() if abs(value) >= 10**100:  # Python writes none of over 4300 digits
+            return "a very long number"
         case str() | Path():  # JSON's escapes are TOML's, but for those of emoji and the one of DEL
             return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
         case list() | tuple():
