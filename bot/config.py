@@ -362,7 +362,7 @@ def _value(key: str, kind: Any, found: Any, folder: Path) -> Any:
     allowed, meaning = ALLOWED[key]
     if value is None and kind in KINDS:
         meaning = f"{KINDS[kind]}: {meaning}"
-    if value is None or (isinstance(value, str) and "\0" in value) or not allowed(value):
+    if value is None or (isinstance(value, str | Path) and "\0" in str(value)) or not allowed(value):
         raise ConfigError(f"{key} = {toml_value(found)} is not allowed: it must be {meaning}")
     if key in ("telegram.webhook_certificate", "telegram.webhook_key") and value:
         return str(folder / value)
