@@ -53,7 +53,7 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
 
     Raises UserError, which shows an example, for an unknown option or a wrong value.
     """
-    prompt, given = _split(text, language)
+    prompt, given, typed = _split(text, language)
     changes: Changes = {}
     for name, value in given.items():
         if name in EXAMPLES and not value:
@@ -62,7 +62,7 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
             changes["outline_written"] = value
             value = _colour(value, language) or value
         if name in OPTIONS:
-            changes |= OPTIONS[name](value, settings)
+            changes |= _value(name, typed[name], value, settings)
     if changes.get("sweep"):
         changes["count"] = changes.get("count", 1) * len(changes["sweep"])
         if changes["count"] > settings.max_count:
@@ -71,13 +71,22 @@ def read(text: str, settings: Sticker, options: DrawOptions, language: str = "en
     _check_last_seed(options)
     for name in WORDS:
         if name in given and not given[name]:
-            raise UserError(f"option-{name}")
+            raise UserError(f"option-{name}", option=typed[name])
     return StickerRequest(
         prompt=prompt,
         options=options,
         without=given.get("no"),
         style=given.get("style"),
     )
+
+
+def _value(name: str, typed: str, value: str, settings: Sticker) -> Changes:
+    """What a value sets. Raises UserError, which calls the option as the person did."""
+    try:
+        return OPTIONS[name](value, settings)
+    except UserError as error:
+        error.params["option"] = typed
+        raise
 
 
 def outline_first(text: str, language: str) -> str:
@@ -97,11 +106,15 @@ def has_prompt(text: str, language: str) -> bool:
     return bool(_split(text, language)[0])
 
 
-def _split(text: str, language: str) -> tuple[str, dict[str, str]]:
-    """The text without its options, and the text of each option's value. Raises UserError option-unknown."""
+def _split(text: str, language: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The text without its options, the text of each option's value, and each option as it was typed.
+
+    Raises UserError option-unknown.
+    """
     marks = _marks(text)
     words = [text[: marks[0].start()] if marks else text]
     given: dict[str, str] = {}
+    typed: dict[str, str] = {}
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):  # without a mark there is one end
         name = _named(mark)
@@ -112,9 +125,9 @@ def _split(text: str, language: str) -> tuple[str, dict[str, str]]:
         assert value is not None
         if name == "outline":
             value = _both_words(after) or value
-        given[name] = " ".join(value[1].split())
+        given[name], typed[name] = " ".join(value[1].split()), _typed(mark)
         words.append(after[value.end() :])
-    return " ".join(" ".join(words).split()), given
+    return " ".join(" ".join(words).split()), given, typed
 
 
 def _unknown(name: str, language: str) -> UserError:
@@ -150,8 +163,11 @@ def _marks(text: str) -> list[re.Match[str]]:
 
 def _named(mark: re.Match[str]) -> str:
     """The option that is named, or what stands in its place."""
-    name = str(mark["name"] or mark["dashed"] or mark["bare"]).lower()
-    return _OTHER_NAMES.get(name, name)
+    return _OTHER_NAMES.get(_typed(mark), _typed(mark))
+
+
+def _typed(mark: re.Match[str]) -> str:
+    return str(mark["name"] or mark["dashed"] or mark["bare"]).lower()
 
 
 def _is_meant(mark: re.Match[str], text: str) -> bool:
@@ -177,7 +193,7 @@ def _check_last_seed(options: DrawOptions) -> None:
     beyond = options.of_picture(options.count - 1).newest_seed - MAX_SEED
     if options.count > 1 and beyond > 0:
         seed = option_text.seed_text(options.seed, options.near)
-        raise UserError("option-seed", buttons=None, value=seed[:20], most=MAX_SEED - beyond)
+        raise UserError("option-seed", option="seed", value=seed[:20], most=MAX_SEED - beyond)
 
 
 def _count(text: str, settings: Sticker) -> Changes:

@@ -853,29 +853,37 @@ TEXTS = {
         "Like this: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
     "option-cfg": (
-        "<code>--cfg</code> takes a number from 1 to 20, or several, not “{value}”: "
-        "/sticker {example_prompt} --cfg 7, or /sticker {example_prompt} --cfg 3,5,8"
+        "<code>--{option}</code> takes a number from 1 to 20, or several, not “{value}”: "
+        "/sticker {example_prompt} --{option} 7, or /sticker {example_prompt} --{option} 3,5,8"
     ),
     "option-empty": ("<code>--{name}</code> needs a value: /sticker {example_prompt} --{name} {example}"),
     "option-sweep": "That makes more than {most} stickers at once: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
-        "<code>--seed</code> takes a whole number up to {most}, not “{value}”: /sticker {example_prompt} --seed 42"
+        "<code>--{option}</code> takes a whole number up to {most}, not “{value}”: "
+        "/sticker {example_prompt} --{option} 42"
     ),
-    "option-no": "<code>--no</code> takes words for what shall not be on it: /sticker {example_prompt} --no glasses",
+    "option-no": (
+        "<code>--{option}</code> takes words for what shall not be on it: "
+        "/sticker {example_prompt} --{option} glasses"
+    ),
     "option-strength": (
-        "<code>--strength</code> takes a number from 0 to 1.5, not “{value}”: /sticker {example_prompt} --strength 0.7"
+        "<code>--{option}</code> takes a number from 0 to 1.5, not “{value}”: /sticker {example_prompt} --{option} 0.7"
     ),
     "option-outline": (
-        "<code>--outline</code> takes a colour (white, red, #ff8800) or none, not “{value}”: "
-        "/sticker {example_prompt} --outline red"
+        "<code>--{option}</code> takes a colour (white, red, #ff8800) or none, not “{value}”: "
+        "/sticker {example_prompt} --{option} red"
     ),
     "option-cutout": (
-        "<code>--cutout</code> takes auto, network or none, not “{value}”: /sticker {example_prompt} --cutout network"
+        "<code>--{option}</code> takes auto, network or none, not “{value}”: "
+        "/sticker {example_prompt} --{option} network"
     ),
-    "option-style": "<code>--style</code> takes the keyword of a style: /sticker {example_prompt} --style zuvix",
+    "option-style": "<code>--{option}</code> takes the keyword of a style: /sticker {example_prompt} --{option} zuvix",
     "option-style-unknown": "You have no style “{name}”. There is: {names}.",
     "option-style-private": "You have no style “{name}”.",
-    "option-n": "<code>--n</code> takes a number from 1 to {most}, not “{value}”: /sticker {example_prompt} --n 2",
+    "option-n": (
+        "<code>--{option}</code> takes a number from 1 to {most}, not “{value}”: "
+        "/sticker {example_prompt} --{option} 2"
+    ),
     "prompt-too-long": "That is too long: {tokens} tokens, and there is room for {room}. Say it with fewer words.",
     "draw-headline": "Drawing <i>{prompt}</i> · CFG {cfg}",
     "draw-strength": " · style × {strength}",

@@ -899,32 +899,39 @@ TEXTS = {
         "Вот так: /sticker {example_prompt} --cfg 7 --seed 42 --n 2"
     ),
     "option-cfg": (
-        "Для <code>--cfg</code> нужно число от 1 до 20 или несколько чисел, а не «{value}»: "
-        "/sticker {example_prompt} --cfg 7 или /sticker {example_prompt} --cfg 3,5,8"
+        "Для <code>--{option}</code> нужно число от 1 до 20 или несколько чисел, а не «{value}»: "
+        "/sticker {example_prompt} --{option} 7 или /sticker {example_prompt} --{option} 3,5,8"
     ),
     "option-empty": (
         "После <code>--{name}</code> нужно значение: /sticker {example_prompt} --{name} {example}"
     ),
     "option-sweep": "Так выйдет больше {most} стикеров за раз: /sticker {example_prompt} --cfg 3,5,8 --n 2",
     "option-seed": (
-        "Для <code>--seed</code> нужно целое число до {most}, а не «{value}»: /sticker {example_prompt} --seed 42"
+        "Для <code>--{option}</code> нужно целое число до {most}, а не «{value}»: "
+        "/sticker {example_prompt} --{option} 42"
     ),
-    "option-no": "После <code>--no</code> напиши, чего на рисунке быть не должно: /sticker {example_prompt} --no очки",
+    "option-no": (
+        "После <code>--{option}</code> напиши, чего на рисунке быть не должно: "
+        "/sticker {example_prompt} --{option} очки"
+    ),
     "option-strength": (
-        "Для <code>--strength</code> нужно число от 0 до 1,5, а не «{value}»: /sticker {example_prompt} --strength 0,7"
+        "Для <code>--{option}</code> нужно число от 0 до 1,5, а не «{value}»: /sticker {example_prompt} --{option} 0,7"
     ),
     "option-outline": (
-        "Для <code>--outline</code> нужен цвет (белый, красный, #ff8800) или «нет», а не «{value}»: "
-        "/sticker {example_prompt} --outline красный"
+        "Для <code>--{option}</code> нужен цвет (белый, красный, #ff8800) или «нет», а не «{value}»: "
+        "/sticker {example_prompt} --{option} красный"
     ),
     "option-cutout": (
-        "Для <code>--cutout</code> нужно auto, network или none, а не «{value}»: "
-        "/sticker {example_prompt} --cutout network"
+        "Для <code>--{option}</code> нужно auto, network или none, а не «{value}»: "
+        "/sticker {example_prompt} --{option} network"
     ),
-    "option-style": "После <code>--style</code> напиши имя стиля: /sticker {example_prompt} --style zuvix",
+    "option-style": "После <code>--{option}</code> напиши имя стиля: /sticker {example_prompt} --{option} zuvix",
     "option-style-unknown": "Стиля «{name}» у тебя нет. Есть: {names}.",
     "option-style-private": "Стиля «{name}» у тебя нет.",
-    "option-n": "Для <code>--n</code> нужно число от 1 до {most}, а не «{value}»: /sticker {example_prompt} --n 2",
+    "option-n": (
+        "Для <code>--{option}</code> нужно число от 1 до {most}, а не «{value}»: "
+        "/sticker {example_prompt} --{option} 2"
+    ),
     "prompt-too-long": (
         "Слишком длинно: {tokens:кусочек|кусочка|кусочков} слов, а помещается {room}. Скажи короче."
     ),

@@ -267,3 +267,24 @@ def test_an_option_without_a_value_is_named_in_the_persons_words() -> None:
         sticker_options.read("лиса --контур", Sticker(), sticker_options.defaults(Sticker(), seed=1), "ru")
     told = Words("ru", example_prompt="лиса")(caught.value.key, **caught.value.params)
     assert "/sticker лиса --контур white" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("кот --обводка розоватый", "обводка"),
+        ("кот --сид x", "сид"),
+        ("кот --шт 9", "шт"),
+        ("кот --стиль", "стиль"),
+        ("a cat --count 9", "count"),
+        ("a cat --n 9", "n"),
+    ],
+)
+def test_an_error_calls_the_option_as_the_person_did(text: str, typed: str) -> None:
+    """In its example, too."""
+    settings = Sticker()
+    with pytest.raises(UserError) as caught:
+        sticker_options.read(text, settings, sticker_options.defaults(settings, seed=ANY), "ru")
+    said = Words("ru", example_prompt="кот")(caught.value.key, **caught.value.params)
+    assert f"--{typed}</code>" in said
+    assert f" --{typed} " in said
