@@ -496,6 +496,33 @@ async def test_what_telegram_does_not_give_can_go(stage: Stage, ada: Person, how
         await ada.wait_for("old cover again" if how == "cover" else "Taken back: the pack is called")
 
 
+async def test_a_change_that_cannot_be_taken_back_is_told_once(stage: Stage, ada: Person) -> None:
+    """Words that only Telegram knew, and a new sticker that its owner deleted: the next undo goes on before them."""
+    async with packed(stage, ada, 2) as running:
+        (pack,) = await ada.packs()
+        bot = running.parts.packs.record.bot
+        await bot.add_sticker_to_set(ada.id, pack["name"], InputSticker(sticker(77), ["🎩"], "static"))
+        await ada.send("/packs title Sea")
+        await ada.wait_for("called Sea")
+        await ada.send("/packs words 3 hat")
+        await ada.wait_for("found by these words now: hat")
+        await ada.send("/sticker a blue cat --seed 9")
+        await ada.wait_for("seed 9")
+        await ada.press(drawings_of(ada)[-1], "menu:3:draw")
+        await until(lambda: labelled(ada, -1, "Replace"))
+        await ada.press(drawings_of(ada)[-1], "replace:")
+        await ada.press(await ada.wait_for("shall go"), "1")
+        await ada.wait_for("✓ Sticker 1 of")
+        await bot.delete_sticker_from_set((await stickers(ada))[0]["file_id"])
+        for told in (
+            "not in the pack any more",
+            "which search words were there",
+            "Taken back: the pack is called",
+        ):
+            await ada.send("/undo")
+            await ada.wait_for(told)
+
+
 METHODS = {
     "setStickerPositionInSet": "move 3 to 1",
     "setStickerEmojiList": "emoji 1 🐙",
