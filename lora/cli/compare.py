@@ -20,6 +20,7 @@ from lora.cli.run_folder import (
     SCORES,
     SHEET,
     compared_drawing,
+    reading,
     remove_drawings,
 )
 from lora.cli.run_record import add_run, base_name, checkpoints, read_json, samples, scorers
@@ -58,6 +59,11 @@ def run(args: argparse.Namespace) -> None:
 
     A choice that a person made before stays, also if the rule now chooses another step.
     """
+    with reading(args.run):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
     check_seeds(args.seed, args.seeds)
     found = checkpoints(args.run)
     _check_step(args, found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lora.cli import flags
 from lora.cli.flags import CFG_RANGE, MOST_DRAW_STEPS, between, seed, up_to
-from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET
+from lora.cli.run_folder import ADAPTER, CHOSEN, CHOSEN_ADAPTER, DEMO_FACTS, DEMO_SHEET, reading
 from lora.cli.run_record import add_run, base_name, read_json, samples, to_json
 from lora.cli.terminal import UsageError, about_adapter, check_seeds, load_base, read_adapter, read_lines, say
 
@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the sheet to RUN/demo.png, and its prompts and settings to RUN/demo.json."""
+    with reading(args.run):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
     from lora.files import write_whole
 
     path = _adapter(args)

@@ -21,7 +21,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lora.cli.terminal import UsageError
@@ -79,13 +79,25 @@ def check_unused(output: Path) -> None:
 
 
 @contextmanager
+def reading(output: Path) -> Iterator[None]:
+    """Keep a new training from removing the run. One that is under way has removed the last one already."""
+    with ExitStack() as held:
+        if output.is_dir():
+            with suppress(
+                OSError
+            ):  # BlockingIOError, or a file system without locks, of which ``writing`` tells
+                held.enter_context(locked(output, fcntl.LOCK_SH | fcntl.LOCK_NB))
+        yield
+
+
+@contextmanager
 def _locked(output: Path, how: int) -> Iterator[None]:
     with ExitStack() as held:
         try:
             held.enter_context(locked(output, how | fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise UsageError(
-                f"{output}: a training is under way in it; train into another --output_dir"
+                f"{output}: a training, or a comparison, is under way in it; train into another --output_dir"
             ) from error
         except OSError as error:  # some network file systems
             if how == fcntl.LOCK_EX:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from safetensors.torch import save
 
 from lora.__main__ import main
 from lora.cli import run_folder
+from lora.cli.terminal import UsageError
 from lora.jobs import Sample
 from lora.training import loop
 from lora.training.loss import denoising_loss
@@ -140,9 +142,42 @@ def test_a_folder_that_a_training_writes_into_is_refused(
         how = [*how, "--pretrained_model_name_or_path=nowhere"]
     with run_folder.writing(run):
         said = fails(["train", *flags, *how], capsys)
-        assert f"{run}: a training is under way in it; train into another --output_dir" in said
+        assert (
+            f"{run}: a training, or a comparison, is under way in it; train into another --output_dir" in said
+        )
         assert files(run) == {}
     run_folder.check_unused(run)
+
+
+def test_a_comparison_keeps_its_run(
+    flags: list[str], trained: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the old run's chosen adapter would lie among the new one's files. A training keeps no comparison out."""
+    before = files(run)
+    with run_folder.reading(run):
+        said = fails(["train", *flags, "--overwrite_output_dir"], capsys)
+        assert f"{run}: a training, or a comparison, is under way in it" in said
+    assert files(run) == before
+    with run_folder.writing(run), run_folder.reading(run):
+        assert files(run) == before
+    with run_folder.reading(run / "nowhere"):
+        assert files(run) == before
+
+
+@pytest.mark.parametrize("command", ["compare", "demo"])
+def test_a_run_is_kept_while_it_is_drawn(command: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both commands keep it from their first to their last line."""
+    run.mkdir()
+    module = import_module(f"lora.cli.{command}")
+
+    def refused(args: argparse.Namespace) -> None:
+        with pytest.raises(UsageError, match="is under way in it"), run_folder.writing(args.run):
+            pass
+
+    monkeypatch.setattr(module, "_run", refused)
+    assert main([command, str(run)]) == 0
+    with run_folder.writing(run):
+        pass
 
 
 def test_a_training_that_ended_meanwhile_stays(
