@@ -59,6 +59,7 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
     The model of another person gives no style. Raises UserError.
     """
     request = _read(context, text, model)
+    said = " ".join(request.prompt.split())
     request = replace(request, prompt=without_politeness(request.prompt))
     if not request.prompt and model is None:
         raise UserError("sticker-usage")
@@ -81,8 +82,9 @@ async def draw_words(context: Context, text: str, *, origin: str, model: Model |
         request = replace(request, options=wanted_again(request.options, prompt))
     options, unknown = _without(request, parts, keyword, language)
     if parts.wanted or parts.things:
-        whole = parts.things and prompt.original == " ".join(parts.wanted.split())
-        options = replace(options, prompt_written=" ".join(request.prompt.split()) if whole else "")
+        alone = prompt.original == " ".join(parts.wanted.split())
+        options = replace(options, prompt_written=said if parts.things and alone else "")
+        prompt = replace(prompt, original=said) if alone and not parts.things else prompt
     prompt = replace(prompt, unknown=", ".join(filter(None, (prompt.unknown, *unknown))))
     await ask(context, prompt, options, style, bare=bare, origin=origin)
 

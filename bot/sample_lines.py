@@ -11,9 +11,13 @@ from bot.locales import LANGUAGES
 _DELETE = "|".join(word for one in LANGUAGES.values() for word in one.TEXTS["pack-words-delete"].split())
 # 10:30 is a time, 2.5 a number: what follows the number must not be a digit
 _CAPTION = re.compile(r"[#№]?\s?(\d{1,4})(?:\s*[:：](?!\d)\s*|[.)]\s+|\s+[-–—=]\s*(?!\d))(\S.*)")
+_NEXT = re.compile(
+    r"\s*[,;]\s*(?=[#№]?\s?\d{1,4}\s*[:：](?!\d)\s*\S)"
+)  # in front of "4: a cat" on the same line
 _NUMBERS = r"#?(\d{1,4}(?:\s*[,;]\s*[-−–]?\s*#?\d{1,4})*)"
 _REMOVE = re.compile(rf"(?:[-−–]\s*|/?(?:{_DELETE})\s+){_NUMBERS}", re.IGNORECASE)
 _WORD_REMOVE = re.compile(rf"/?(?:{_DELETE})\s+{_NUMBERS}", re.IGNORECASE)
+_COLON = re.compile(r"[#№]?\s?\d{1,4}\s*[:：](?!\d)")
 _NUMBER_ALONE = re.compile(r"[#№]?\s?(\d{1,4})\s*[:：]")
 _NUMBER_FIRST = re.compile(r"[#№]?(\d{1,4})\s+([^\W\d_].*)")
 
@@ -30,7 +34,7 @@ def corrections(text: str) -> Corrections | None:
     """The corrections that a text consists of; None for any other text."""
     captions: dict[int, str] = {}
     removed: set[int] = set()
-    for line in (line.strip() for line in text.splitlines() if line.strip()):
+    for line in _lines(text):
         if found := _CAPTION.fullmatch(line):
             captions[int(found[1])] = found[2]
         elif found := _REMOVE.fullmatch(line):
@@ -41,6 +45,12 @@ def corrections(text: str) -> Corrections | None:
         return None
     kept = {number: captions[number] for number in sorted(captions) if number not in removed}
     return Corrections(captions=kept, removed=tuple(sorted(removed)))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that say something; "3: a dog, 4: a cat" is two."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [part for line in lines for part in (_NEXT.split(line) if _COLON.match(line) else [line])]
 
 
 def are_corrections(text: str) -> bool:

@@ -35,6 +35,8 @@ async def fill(ada: Person, count: int) -> None:
             (),
         ),
         ("удали 1, 2\nDelete 4", {}, (1, 2, 4)),
+        ("3: a dog, 4: a cat; #5: a cow", {3: "a dog", 4: "a cat", 5: "a cow"}, ()),
+        ("3: a dog, a cat and 4 mice, 5:30", {3: "a dog, a cat and 4 mice, 5:30"}, ()),
     ],
 )
 def test_lines_that_correct(text: str, captions: dict[int, str], removed: tuple[int, ...]) -> None:

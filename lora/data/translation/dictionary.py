@@ -35,6 +35,9 @@ DIMINUTIVES = {
     "pt": (("zinho", ""), ("zinha", ""), ("inho", "o"), ("inha", "a")),
     "it": (("ino", "o"), ("ina", "a"), ("etto", "o"), ("etta", "a")),
 }  # fmt: skip
+GERMAN_ONE = frozenset(
+    ("ein", "eine", "einen", "einem", "einer", "eines", "dem", "des")
+)  # "einen Bären" is one
 SOFTENED = {"ч": "к", "ж": "гд", "ш": "х"}  # before a Russian diminutive: "волчок" is "волк"
 # A Russian name in Latin letters, as passports have it but for "ya", "yu" and "yo"
 LETTERS = dict(zip(
@@ -70,6 +73,7 @@ def in_languages(text: str, by_script: dict[str, str], before: str = "") -> Tran
 def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]:
     """The text's words in English, and those that nobody knows."""
     left, words, unknown = tokens(text), [], []
+    of_one = False
     while left:
         token = left[0]
         if not is_word(token):
@@ -93,6 +97,9 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
                 word.source for word in found if word.kind == "foreign" and not is_english(word.source)
             )
             unknown += [word for word in strange if script(word) != "LATIN" or script(token) == "LATIN"]
+        of_one = (of_one or fold(token) in GERMAN_ONE) and language == "de"
+        if of_one and any(word.kind == "noun" for word in found):
+            found, of_one = [replace(word, base=word.source) for word in found], False
         words += [word for word in found if word.kind != "dropped"]
         left = left[used:]
     return _governed(words), unknown

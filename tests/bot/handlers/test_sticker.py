@@ -124,6 +124,10 @@ async def test_without_a_hat_is_drawn_without_a_hat(stage: Stage) -> None:
             "a fox",
             "a hat",
         )
+        all_words = "Твои слова: хочу стикер с котиком"
+        assert await drawn("/sticker хочу стикер с котиком", all_words) == ("a cat", "")
+        all_words = "без: шляпы\nТвои слова: нарисуй кота без шляпы"
+        assert await drawn("/sticker нарисуй кота без шляпы", all_words) == ("a cat", "a hat")
         sticker = next(message for message in olya.messages if message.kind == "sticker")
         told = "без: красная шляпа\nТвои слова: жираф не в красной шляпе\n"
         assert await drawn("/sticker жираф не в красной шляпе", told) == ("a giraffe", "a red hat")

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[3]
         ("ru", "слоник", "an elephant"),
         ("de", "einen roten Fuchs", "a red fox"),
         ("de", "drei kleine Katzen mit Hüten", "three small cats with hats"),
+        ("de", "einen traurigen Bären mit einem Elefanten", "a sad bear with an elephant"),
+        ("de", "einen Fuchs mit traurigen Bären", "a fox with sad bears"),
         ("de", "eine Pizzakatze", "a pizza cat"),
         ("es", "un osito de peluche con una flor roja", "a teddy bear with a red flower"),
         ("fr", "un chat noir", "a black cat"),
