@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import emoji
 from telegram import InlineKeyboardButton, Message
 from telegram.ext import filters
 
@@ -59,6 +60,7 @@ PHRASES = (
     Phrase("pack-words-cover", _cover),
 )
 _NEW = re.compile(rf"(?:{_said('pack-words-new')})(?:\s+(\S.*))?", re.IGNORECASE | re.DOTALL)
+EMOJI = next(phrase for phrase in PHRASES if phrase.key == "pack-words-emoji")
 PACKS_ONLY = tuple(phrase for phrase in PHRASES if phrase.key in ("pack-words-move", "pack-words-cover"))
 _TITLE = re.compile(rf"(?:{_said('pack-words-title')})[\s:]+(\S.*)", re.IGNORECASE | re.DOTALL)
 
@@ -81,12 +83,19 @@ async def order(context: Context) -> None:
     await _obey(context, await _named(context, named), text)
 
 
+def _is_for_pack(said: str) -> bool:
+    """Whether words can only be meant for a pack: "move 3 to 1", and "emoji 3 🦊" with nothing but emoji."""
+    suggested = EMOJI.match(said)
+    only_emoji = suggested is not None and not emoji.replace_emoji(suggested["rest"], "").strip(" ,")
+    return only_emoji or any(phrase.match(said) for phrase in PACKS_ONLY)
+
+
 class _PlainOrder(filters.MessageFilter):
     """A text that is no reply, and can only be meant for a pack."""
 
     def filter(self, message: Message) -> bool:
         said = (message.text or "").strip()
-        return message.reply_to_message is None and any(phrase.match(said) for phrase in PACKS_ONLY)
+        return message.reply_to_message is None and _is_for_pack(said)
 
 
 PLAIN = _PlainOrder()

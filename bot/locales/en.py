@@ -214,7 +214,8 @@ TEXTS = {
     "style-line-shared": "; shared, {n:person draws|people draw} in it",
     "style-line-lent": "{mark} 🔗 <b>{keyword}</b>: shared with you by link, {state}",
     "style-line-ready": (
-        "✨ <b>{keyword}</b>: ready-made for everybody. I draw in it while you have no style of your own."
+        "✨ <b>{keyword}</b>: ready-made for everybody. I draw in it while you have no style of your own; "
+        "else say <code>--style {keyword}</code>."
     ),
     "style-switched-lent": (
         "You draw in <b>{keyword}</b> now, which is shared with you: /sticker <i>{example_prompt}</i>"

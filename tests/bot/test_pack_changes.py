@@ -104,6 +104,8 @@ async def test_orders_in_reply_to_what_is_said_of_packs(stage: Stage, ada: Perso
         news = await ada.wait_for("Sticker 1 is out of")
         await ada.send("emoji 1 🐙", reply_to=news)
         await ada.wait_for("for 🐙 now")
+        await ada.send("emoji 1 🦊")
+        await ada.wait_for("for 🦊 now")
         await ada.send("/packs")
         listed = await ada.wait_for("Your packs")
         await ada.send(words, reply_to=listed)
