@@ -11,7 +11,7 @@ _FRONT = re.compile(
     r"\A\s*(?:(?:hi|hello|hey)\b[\s,.!]*)?(?:please\b,?\s*)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?(?:"
     rf"(?:i(?:'d| would) like|draw|paint|sketch|create|generate)(?:\s+me|\s+us)?\s+(?:{_STICKER})?"
     r"(?=(?:a|an|some|one|two|three)\b)"
-    rf"|(?:(?:i (?:want|need)|(?:make|give)(?:\s+me|\s+us))\s+)?{_STICKER})",
+    rf"|(?:(?:i (?:want|need)|(?:make|give)(?:\s+me|\s+us)?)\s+)?{_STICKER})",
     re.IGNORECASE,
 )
 _STICKER_RU = (

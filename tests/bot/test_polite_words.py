@@ -22,6 +22,7 @@ from bot.polite_words import small_talk, without_politeness
         ("Hi! Draw me a sticker of a cat", "a cat"),
         ("I want a picture with two cats", "two cats"),
         ("a sticker of a cat", "a cat"),
+        ("can you make a sticker of a cat eating pizza", "a cat eating pizza"),
         ("нарисуй мне, пожалуйста, кота", "кота"),
         ("Привет! Нарисуй кота", "кота"),
         ("а теперь нарисуй собаку", "собаку"),
