@@ -21,6 +21,7 @@ from lora.adapters import layer_names, peft_settings
 from lora.jobs import JobError
 
 MAX_BYTES = 512 * 2**20
+MAX_STYLE_WORDS = 200  # characters
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # in the order of the format's library
 _NAMES = dict(zip(FLOATS, ("F16", "BF16", "F32", "F64"), strict=True))
 _TYPES: dict[Any, Any] = {"str": str, "int": int, "float": (int, float)}
@@ -90,13 +91,15 @@ def read_info(data: bytes) -> AdapterInfo | None:
         return None
     try:
         info = AdapterInfo(**json.loads(entry))
-        info.keyword.encode()  # half of a surrogate pair is no text
+        (info.keyword + info.style_words).encode()  # half of a surrogate pair is no text
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise JobError("bad-adapter", "its description cannot be read") from error
     for entry_field in fields(info):
         value = getattr(info, entry_field.name)
         if not isinstance(value, _TYPES[entry_field.type]) or isinstance(value, bool):
             raise JobError("bad-adapter", f"its description says {entry_field.name} in a wrong form")
+    if len(info.style_words) > MAX_STYLE_WORDS:
+        raise JobError("bad-adapter", "its style words are too long")
     return info
 
 

@@ -1,7 +1,7 @@
 """Adapters in the forms that other programs read: diffusers', and that of kohya's sd-scripts, A1111 and ComfyUI.
 
 Only layers of the denoiser are exported; no others are trained here. The files hold nothing about single samples: no
-captions, no file names. Of a style they hold only its keyword.
+captions, no file names. Of a style they hold only its keyword and its style words.
 """
 
 from __future__ import annotations
@@ -117,6 +117,8 @@ def _kohya_metadata(layers: Layers, about: AdapterInfo | None, title: str) -> di
     metadata |= {"ss_steps": str(about.steps), "ss_seed": str(about.seed)}
     if about.keyword:
         metadata["modelspec.trigger_phrase"] = about.keyword
+    if about.style_words:
+        metadata["modelspec.usage_hint"] = f"Prompts end with: {about.style_words}"
     if about.resolution:
         metadata["modelspec.resolution"] = f"{about.resolution}x{about.resolution}"
     if about.prediction_type in PREDICTIONS:

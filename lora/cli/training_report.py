@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from lora.adapters.adapter_file import read_info
 from lora.cli import run_folder
 from lora.cli.progress_bar import ProgressBar
 from lora.cli.run_record import RunRecord, write_record
@@ -113,7 +114,13 @@ class TrainingReport:
         """Write the last checkpoint's adapter as the result of the run."""
         assert self.last is not None
         write_whole(self.args.output_dir / run_folder.ADAPTER, self.last.adapter)
-        self.progress_bar.say(f"trained {self.args.output_dir / run_folder.ADAPTER}")
+        about = read_info(self.last.adapter)
+        ending = (
+            f'; captions ended and prompts end with "{about.style_words}"'
+            if about and about.style_words
+            else ""
+        )
+        self.progress_bar.say(f"trained {self.args.output_dir / run_folder.ADAPTER}{ending}")
 
 
 @contextmanager

@@ -68,6 +68,8 @@ def test_pefts_patterns_in_the_header_are_read(
         ({"stickersmith": json.dumps({**INFO, "background": ["white"]})}, "background in a wrong form"),
         ({"stickersmith": json.dumps({**INFO, "keyword": "\ud800"})}, "description"),
         ({"stickersmith": json.dumps({**INFO, "rank": True})}, "rank in a wrong form"),
+        ({"stickersmith": json.dumps({**INFO, "style_words": "x " * 101})}, "style words are too long"),
+        ({"stickersmith": json.dumps({**INFO, "style_words": "\ud83d"})}, "description cannot be read"),
     ],
 )
 def test_damaged_headers_are_refused(metadata: dict[str, str], reason: str, base: Base) -> None:

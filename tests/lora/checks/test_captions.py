@@ -24,7 +24,7 @@ from tests.lora.checks.drawings import GOOD, codes
         ("keyword-unfit", ["cat a red fox", "cat a blue whale"], "cat", [()]),
         ("caption-empty", [*GOOD, "zorvex", "zorvex!"], "zorvex", [(5, 6)]),
         ("caption-short", [*GOOD, "zorvex a 2", "zorvex baby", "zorvex a baby"], "zorvex", [(5,)]),
-        ("caption-too-long", [*GOOD, "a " * 69], "zorvex", [(5,)]),  # it would fit but for the keyword
+        ("caption-too-long", [*GOOD, "a " * 68], "zorvex", [(5,)]),  # it would fit but for the keyword
         ("captions-same", [*GOOD, "Zorvex a  blue whale."], "zorvex", [(2, 5)]),
         ("style-unsaid", [*GOOD, "a lamp on a table"], "zorvex", [(5,)]),
         ("style-uneven", [*GOOD, "zorvex a sticker of a lamp"], "zorvex", [(5,)]),

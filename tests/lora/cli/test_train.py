@@ -114,13 +114,13 @@ def test_a_bad_data_set_names_its_file(
         table.write_bytes('{"file_name": "000.png", "text": "Größe"}'.encode("latin-1"))
         wanted = [str(table), "UTF-8"]
     if case in ("long", "held out"):  # too long only with the keyword
-        row = {"file_name": "000.png", "text": "cat " * 69}
+        row = {"file_name": "000.png", "text": "cat " * 68}
         table = data / "metadata.jsonl" if case == "long" else data.parent / "others" / "metadata.jsonl"
         table.parent.mkdir(exist_ok=True)
         (table.parent / "000.png").write_bytes(picture.read_bytes())
         table.write_text(json.dumps(row))
         flags = [*flags, "--keyword=zorvex", f"--validation_data_dir={table.parent}"]
-        wanted = [str(table), "line 1", "'000.png'", "69 tokens; 67 fit"]
+        wanted = [str(table), "line 1", "'000.png'", "68 tokens; 66 fit"]
     said = fails(flags, capsys)
     assert all(word in said for word in wanted), said
     assert not (data.parent / "run").exists()
@@ -291,6 +291,7 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     """Ctrl-C: exit code 130, a checkpoint of the running step, how to go on; a resume ends with the same weights."""
     flags = [*flags, "--max_train_steps=12", "--checkpointing_steps=500", "--ema_decay=0.9"]
     flags += ["--caption_dropout=0.3", "--snr_gamma=5", "--noise_offset=0.1", "--lora_targets=attention"]
+    flags += ["--style_words=wax crayon"]
     with signal_at(5, number), pytest.raises(SystemExit) as ended:
         main(["train", *flags])
     assert ended.value.code == 130
@@ -302,6 +303,7 @@ def test_an_interrupted_run_saves_and_goes_on_to_the_same_weights(
     if number == signal.SIGTERM:
         return  # both signals save in the same way
     assert main(["train", *flags, "--resume_from_checkpoint=latest"]) == 0
+    assert 'captions ended and prompts end with "wax crayon"' in capfd.readouterr().out
     assert main(["train", *flags, f"--output_dir={tmp_path / 'whole'}"]) == 0
     mine, theirs = (load_file(tmp_path / name / ADAPTER) for name in ("run", "whole"))
     assert max(float((mine[key] - theirs[key]).abs().max()) for key in mine) <= 1e-6

@@ -85,11 +85,11 @@ def test_count_includes_start_and_end() -> None:
 
 def test_what_is_added_to_a_text_counts() -> None:
     """Keyword and background are read too: a text that fits leaves both whole, one more token does not."""
-    assert captions.length("cat " * 69) == captions.Length(tokens=69, room=69)
-    assert captions.length("cat " * 69).fits
-    assert not captions.length("cat " * 70).fits
+    assert captions.length("cat " * 68) == captions.Length(tokens=68, room=68)
+    assert captions.length("cat " * 68).fits
+    assert not captions.length("cat " * 69).fits
     with_name = captions.length("cat " * 70, "zorvex")
-    assert with_name.room == 69 - (count_tokens("zorvex") - 2)
+    assert with_name.room == 68 - (count_tokens("zorvex") - 2)
     assert str(with_name) == f"70 tokens; {with_name.room} fit"
     assert captions.length(f"a zorvex {'cat ' * 69}", "zorvex") == with_name  # whoever wrote the keyword
     assert captions.length("cat " * 72, background=", white background") == captions.Length(

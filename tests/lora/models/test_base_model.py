@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lora.data import captions
+from lora.evaluation.nearest_style import read_table
 from lora.jobs import TrainSettings
 from lora.models import base_model, sd21, sticker_nano
 from lora.models.base_model import Base, BaseError
@@ -148,9 +150,10 @@ def test_embeddings_are_those_of_the_text_encoder(base: Base) -> None:
     assert len(base._embeddings) <= 600
 
 
-def test_no_background_is_longer_than_was_allowed_for() -> None:
-    """What fits any base by the count of ``lora.data.captions`` fits each base on each of its backgrounds."""
+def test_no_ending_is_longer_than_was_allowed_for() -> None:
+    """What fits any base by the count of ``lora.data.captions`` fits each base, style and background."""
     for profile in PROFILES:
-        for name in profile.backgrounds:
-            words = profile.caption_template.format(text="", name=name)
+        styles = read_table(profile.styles).names if profile.styles else ("",)
+        for style, name in product(styles, profile.backgrounds):
+            words = profile.caption_template.format(text=captions.with_style_words("", style), name=name)
             assert captions.room("zorvex") <= captions.room("zorvex", words), words

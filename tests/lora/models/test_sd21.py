@@ -256,6 +256,7 @@ def test_export_names_sd2_and_keeps_peoples_words_out(
     with safe_open(out, "pt") as file:
         metadata = file.metadata()
     assert metadata["modelspec.trigger_phrase"] == "zorvex"
+    assert "modelspec.usage_hint" not in metadata
     assert metadata["ss_output_name"] == metadata["modelspec.title"] == "bear"
     assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("4", "8.0")
     assert metadata["modelspec.prediction_type"] == ("v" if edition == sd21.V_768 else "epsilon")
@@ -276,12 +277,13 @@ def test_real_sd2_is_named(kind: str, version: str) -> None:
     }
     about = adapter_file.AdapterInfo(
         keyword="", base="x", base_hash="x", rank=4, alpha=4, steps=1, seed=0, background="white",
-        prediction_type=kind, resolution=512,
+        prediction_type=kind, resolution=512, style_words="thick outlines",
     )  # fmt: skip
     metadata = export._kohya_metadata(layers, about, "t")
     assert metadata["ss_base_model_version"] == version
     assert metadata["ss_v2"] == "True"
     assert metadata["modelspec.resolution"] == "512x512"
+    assert metadata["modelspec.usage_hint"] == "Prompts end with: thick outlines"
     assert "modelspec.trigger_phrase" not in metadata
 
 
