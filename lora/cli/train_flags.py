@@ -168,6 +168,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
     add("--background", default="auto", metavar="auto|NAME", help=BACKGROUNDS_HELP)
     add(
         "--style_words",
+        type=flags.text,
         default="auto",
         metavar="auto|none|WORDS",
         help="words at the end of every caption and prompt. auto: the name of the style that the samples look most "
@@ -412,7 +413,9 @@ def _validation_steps(args: argparse.Namespace, plan: Plan, samples: int) -> int
 
 
 def _check(args: argparse.Namespace, base: Base) -> None:
-    """Check the flags whose allowed values depend on the base. Raises UsageError."""
+    """Check the flags whose allowed values depend on the base or on the format of adapters. Raises UsageError."""
+    from lora.adapters.adapter_file import MAX_STYLE_WORDS
+
     kind = base.scheduler.config.prediction_type
     if args.prediction_type not in (None, kind):
         raise UsageError(
@@ -423,6 +426,8 @@ def _check(args: argparse.Namespace, base: Base) -> None:
         raise UsageError(
             f"--resolution {args.resolution}: must be a multiple of {base.resolution_unit} for this base"
         )
+    if len(args.style_words) > MAX_STYLE_WORDS:
+        raise UsageError(f"--style_words: {len(args.style_words)} characters; {MAX_STYLE_WORDS} are the most")
     if args.background != "auto" and args.background not in base.profile.backgrounds:
         known = ", ".join(base.profile.backgrounds)
         raise UsageError(f"--background {args.background}: auto, {known} are known")

@@ -364,6 +364,7 @@ def test_a_terminal_gets_a_bar(flags: list[str], monkeypatch: pytest.MonkeyPatch
     [
         ("--prediction_type=epsilon", "predicts v_prediction"),
         ("--background=plaid", "auto, white"),
+        (f"--style_words={'x' * 201}", "201 characters; 200 are the most"),
         ("--dataset_name=someone/pictures", "hf download someone/pictures --repo-type dataset"),
         ("--validation_share=1", "leave none to learn from"),
     ],
