@@ -24,14 +24,14 @@ async def train(context: Context) -> None:
 
 
 async def train_pressed(context: Context) -> None:
-    """Ask for a training from a button. Warnings are not shown: the person has read them, or trains again.
+    """Ask for a training from a button. Warnings are not shown where the person has read them, or trains again.
 
-    The button "bare" gives samples without a caption the keyword alone. A button with a style makes it the current
-    one.
+    The buttons "bare" and "bareanyway" give samples without a caption the keyword alone; only the latter stands below
+    warnings. A button with a style makes it the current one.
     """
     if len(context.data) > 1:
         await _work_on(context, int(context.data[1]))
-    await _ask(context, bare=context.data[0] == "bare", warn=False)
+    await _ask(context, bare=context.data[0].startswith("bare"), warn=context.data[0] == "bare")
 
 
 async def _work_on(context: Context, id: int) -> None:
@@ -52,6 +52,7 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
         raise UserError(none_of(style), keyword=style.keyword, min=config.train.min_samples)
     if len(found) < config.train.min_samples:
         raise UserError("too-few-samples", n=len(found), min=config.train.min_samples, least=least, most=most)
+    await check_training(context)
     if (missing := lacking(found)) and not bare:
         raise UserError(
             "captions-lacking",
@@ -59,11 +60,10 @@ async def _ask(context: Context, *, bare: bool, warn: bool) -> None:
             n=len(missing),
             number=missing[-1].number,
             keyword=style.keyword,
-            buttons=[*fixes.offers(style.id, found, []), [("button-train-bare", "train:bare")]],
+            buttons=[*fixes.offers(style.id, found, []), [("button-train-bare", f"train:bare:{style.id}")]],
         )
-    await check_training(context)
     if warn:
-        await _warn(context, found, style)
+        await _warn(context, found, style, bare=bare)
     try:
         await jobs.ask_train(
             store,
@@ -89,10 +89,14 @@ def _seed(style: Style) -> int:
     return int.from_bytes(digest[:4], "big") % MAX_SEED
 
 
-async def _warn(context: Context, found: list[Sample], style: Style) -> None:
-    """Raise UserError with all warnings of the checks, and a button to train all the same."""
+async def _warn(context: Context, found: list[Sample], style: Style, *, bare: bool) -> None:
+    """Raise UserError with all warnings of the checks, and a button to train all the same.
+
+    ``bare``: the person knows which samples have no caption.
+    """
     findings = await advice.find(context.parts.blobs, found, style.keyword)
-    warnings = [finding for finding in findings if finding.severity == "warning"]
+    known = ("caption-empty",) if bare else ()
+    warnings = [one for one in findings if one.severity == "warning" and one.code not in known]
     if warnings:
         lines = "\n".join(f"• {line}" for line in advice.worded(context.words, warnings))
         raise UserError(
@@ -101,6 +105,6 @@ async def _warn(context: Context, found: list[Sample], style: Style) -> None:
             lines=Html(lines),
             buttons=[
                 *fixes.offers(style.id, found, warnings),
-                [("button-train-anyway", f"train:anyway:{style.id}")],
+                [("button-train-anyway", f"train:{'bareanyway' if bare else 'anyway'}:{style.id}")],
             ],
         )

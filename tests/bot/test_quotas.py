@@ -64,6 +64,12 @@ async def test_trainings_of_a_day(stage: Stage, ada: Person) -> None:
         await trained(ada)
         await ada.send("/train")
         await ada.wait_for("1 training is the most for one day. The next one can start in ")
+        await ada.send_picture(picture(128, 128, 77), as_="document")
+        await ada.wait_for("6 in all")
+        await ada.send("/train")  # that a caption is lacking is said when it is of use
+        await ada.wait_for("1 training is the most for one day.")
+        await ada.send("a fox")
+        await ada.wait_for("Picture 6: zuvix a fox")
         await running.parts.store.change("UPDATE usage SET day = day - 1")
         await trained(ada)
 

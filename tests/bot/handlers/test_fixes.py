@@ -170,6 +170,23 @@ async def test_a_cut_out_survives_a_kill(stage: Stage, ada: Person) -> None:
         assert [sample.blob for sample in await kept(running)] == before
 
 
+async def test_warnings_are_also_shown_to_who_trains_without_words(stage: Stage, ada: Person) -> None:
+    """Samples without captions are asked about first, then the rest; the words that are lacking are not named again."""
+    async with styled(stage, ada) as running:
+        await send(ada, [(busy(n), f"a cat with {n} hats") for n in range(3)])
+        for number in (3, 4):
+            await ada.send_picture(busy(number), as_="document")
+        await ada.wait_for("5 in all")
+        await ada.send("/train")
+        await ada.press(await ada.wait_for("no words yet: 4, 5"), "train:bare")
+        told = await ada.wait_for("Before I learn zuvix")
+        assert "background" in told.text
+        assert "No words" not in told.text
+        assert not running.engine.jobs
+        await ada.press(told, "train:bareanyway")
+        await ada.wait_for("Learning zuvix from 5")
+
+
 async def test_before_a_training(stage: Stage, ada: Person) -> None:
     """The warnings before /train have the buttons, too; /cancel ends a cut-out that goes on."""
     engine = FakeEngine()
