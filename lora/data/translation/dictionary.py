@@ -84,7 +84,9 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
         language = by_script.get(script(token), "")
         used, found = longest(left, language)
         if used == 1 and (name := _name(token, words)):
-            found = [Word(english=name, kind="noun", source=fold(token), base=fold(token))]
+            whose = bool(words) and words[-1].kind == "noun"  # "портрет Ани"
+            base = fold(name if whose else token)
+            found = [Word(english=spelt(name), kind="noun", source=fold(token), base=base)]
         if not found:
             word = _kept(token)
             if (word.kind == "foreign" and not is_english(fold(token)) and script(token) != "LATIN") or (
@@ -106,22 +108,22 @@ def _words(text: str, by_script: dict[str, str]) -> tuple[list[Word], list[str]]
 
 
 def _name(token: str, before: list[Word]) -> str:
-    """A Russian name in Latin letters: one that is known, or whatever stands behind "по имени"; "" if it is none."""
+    """A Russian name in the nominative: one that is known, or whatever stands behind "по имени"; "" if it is none."""
     if script(token) != "CYRILLIC":
         return ""
-    if before and before[-1].english == "named":
-        return spelt(token)
     names, word = russian_names(), token.lower()
-    if not token[0].isupper():
-        return spelt(word) if fold(word) in names["known"] else ""
-    known = names["known"] | (names["capital"] if before else frozenset())
+    if before and before[-1].english == "named":
+        return word
+    if not before or not token[0].isupper():  # "Машу лапой" begins with no name
+        return word if fold(word) in names["known"] else ""
+    known = names["known"] | names["capital"]
     for cut in (0, 1, 2):
         root, ending = word[: len(word) - cut], word[len(word) - cut :]
         for last, endings in CASES_OF_NAMES.items():
             if fold(root + last) in known and (ending in endings.split() or ending == last):
-                return spelt(root + last)
+                return root + last
         if fold(root) in known and ending in ("", "а", "у", "ом", "е"):
-            return spelt(root)
+            return root
     return ""
 
 

@@ -461,6 +461,7 @@ def test_russian_verbs_are_known_in_their_forms(text: str, english: str) -> None
         ("девочка Соня", "a girl Sonya"),
         ("Лев в короне", "a lion in a crown"),
         ("воздушный шарик", "a balloon"),
+        ("портрет Ани", "a portrait of Anya"),
         ("света и тени", "light and shadows"),
     ],
 )
@@ -468,6 +469,11 @@ def test_russian_names_are_spelt_in_english(text: str, english: str) -> None:
     """They were other words: Женя a wife, Игорь a game, Вася wow. Words that are also names stay words."""
     found = translate(text, "ru")
     assert (found.english, found.unknown) == (english, ())
+
+
+def test_a_text_begins_with_no_name_in_another_case() -> None:
+    """ "Машу лапой" is about waving a paw."""
+    assert translate("Машу лапой", "ru").unknown == ("Машу",)
 
 
 @pytest.mark.parametrize(
