@@ -10,9 +10,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+NEW_SECONDS = 60.0
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -62,21 +65,34 @@ def folder_made(folder: Path, prefix: str) -> Iterator[Path]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left(folder.parent, prefix)
         part = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
         try:
-            yield part
-            part.chmod(0o755)
-            try:
-                part.rename(folder)
-            except OSError:
-                if not folder.is_dir() or not any(folder.iterdir()):
-                    raise
+            with ExitStack() as held:
+                with suppress(OSError):  # a file system without locks: then nothing is ever taken for left
+                    held.enter_context(locked(part, fcntl.LOCK_EX))
+                yield part
+                part.chmod(0o755)
+                try:
+                    part.rename(folder)
+                except OSError:
+                    if not folder.is_dir() or not any(folder.iterdir()):
+                        raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except Exception as error:
         if (number := _number(error)) is None:
             raise
         raise OSError(number, os.strerror(number), str(folder)) from error
+
+
+def _remove_left(place: Path, prefix: str) -> None:
+    """Remove what killed processes have left: their locks are gone. One that was just made may not be locked yet."""
+    for left in place.glob(f"{prefix}*/"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > NEW_SECONDS:
+                with locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _number(error: Exception) -> int | None:

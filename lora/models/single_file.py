@@ -45,7 +45,7 @@ def unpack(file: Path, cache_dir: Path) -> Path:
         return folder
     with (
         folder_made(folder, ".single-") as part,
-        tempfile.TemporaryDirectory(prefix=".single-", dir=folder.parent) as configs,
+        tempfile.TemporaryDirectory(prefix=".like-", dir=folder.parent) as configs,
     ):
         if isinstance(like, str):
             sd21.write_configs(Path(configs), sd21.settings(like))

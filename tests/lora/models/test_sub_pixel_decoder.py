@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import fcntl
+import os
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from lora.drawing import sampling, solver
 from lora.evaluation import compare
 from lora.evaluation.scorers import Features, FlatDrawing
 from lora.evaluation.scorers.classifier import DiffusionPromptScorer
+from lora.files import locked
 from lora.jobs import Sample
 from lora.models import base_model, sticker_nano, sub_pixel_decoder
 from lora.models.base_model import Base, BaseError
@@ -173,6 +176,20 @@ def test_an_unpacked_folder_can_be_packed_again(fine: Base, packed: Path, tmp_pa
     old, new = load_file(packed), load_file(tmp_path / "again.safetensors")
     assert old.keys() == new.keys()
     assert all(torch.equal(old[key], new[key]) for key in old)
+
+
+def test_what_a_kill_left_is_removed(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kill in the midst of unpacking would fill the disk a bit more. What another process is at work on stays."""
+    monkeypatch.setattr(sticker_nano, "WEIGHTS", packed)
+    left, new, busy = (tmp_path / f".unpack-{name}" for name in ("left", "new", "busy"))
+    for folder in (left, new, busy):
+        folder.mkdir()
+        (folder / "weights").touch()
+        if folder != new:
+            os.utime(folder, (0, 0))
+    with locked(busy, fcntl.LOCK_EX):
+        sticker_nano.unpack(tmp_path / "nano")
+    assert sorted(tmp_path.iterdir()) == [busy, new, tmp_path / "nano"]
 
 
 def test_the_folder_appears_whole_or_not_at_all(
