@@ -41,8 +41,8 @@ from lora.training.plan import Plan, make_plan
 
 BASELINE = "baseline"
 # The bundled base's own plan, where it differs from the baseline
-PRODUCT: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}
-NAMED: dict[str, Any] = {**PRODUCT, "style_words": "auto"}
+EARLIER: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}  # before there were style words
+PRODUCT: dict[str, Any] = {**EARLIER, "style_words": "auto"}
 WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
 # The words of lora.pretrain.looks that a person would say of a style.
 STYLE_WORDS = {
@@ -79,23 +79,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no flip": {"random_flip": False},
     "cosine": {"schedule": "cosine"},
     "uniform noise levels": {"timestep_sampling": "uniform"},
-    "EMA, no flip": PRODUCT,
-    "EMA, no flip, min-SNR 5": {**PRODUCT, "snr_gamma": 5.0},
-    "EMA, no flip, rate 5e-4": {**PRODUCT, "learning_rate": 5e-4},
-    "EMA, no flip, convolutions too": {**PRODUCT, "lora_targets": "attention+ff+conv"},
+    "EMA, no flip": EARLIER,
+    "EMA, no flip, min-SNR 5": {**EARLIER, "snr_gamma": 5.0},
+    "EMA, no flip, rate 5e-4": {**EARLIER, "learning_rate": 5e-4},
+    "EMA, no flip, convolutions too": {**EARLIER, "lora_targets": "attention+ff+conv"},
     "no flip, cosine": {"random_flip": False, "schedule": "cosine"},
-    "EMA, no flip, rate 2e-3": {**PRODUCT, "learning_rate": 2e-3},
-    "EMA, no flip, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
-    "EMA, no flip, alpha 32": {**PRODUCT, "alpha": 32},
-    "EMA, no flip, log-SNR -1": {**PRODUCT, "timestep_sampling": "log-snr -1"},
-    "EMA, no flip, log-SNR -2": {**PRODUCT, "timestep_sampling": "log-snr -2"},
-    "EMA, no flip, log-SNR -2, alpha 24": {**PRODUCT, "timestep_sampling": "log-snr -2", "alpha": 24},
-    "EMA, no flip, log-SNR -4": {**PRODUCT, "timestep_sampling": "log-snr -4"},
-    "EMA, no flip, log-SNR -6": {**PRODUCT, "timestep_sampling": "log-snr -6"},
-    "EMA, no flip, words": {**PRODUCT, WORDS: True},
-    "EMA, no flip, words, log-SNR -4": {**PRODUCT, WORDS: True, "timestep_sampling": "log-snr -4"},
-    "style words": NAMED,
-    "style words, rank 32": {**NAMED, "rank": 32, "alpha": 32},
+    "EMA, no flip, rate 2e-3": {**EARLIER, "learning_rate": 2e-3},
+    "EMA, no flip, rank 32": {**EARLIER, "rank": 32, "alpha": 32},
+    "EMA, no flip, alpha 32": {**EARLIER, "alpha": 32},
+    "EMA, no flip, log-SNR -1": {**EARLIER, "timestep_sampling": "log-snr -1"},
+    "EMA, no flip, log-SNR -2": {**EARLIER, "timestep_sampling": "log-snr -2"},
+    "EMA, no flip, log-SNR -2, alpha 24": {**EARLIER, "timestep_sampling": "log-snr -2", "alpha": 24},
+    "EMA, no flip, log-SNR -4": {**EARLIER, "timestep_sampling": "log-snr -4"},
+    "EMA, no flip, log-SNR -6": {**EARLIER, "timestep_sampling": "log-snr -6"},
+    "EMA, no flip, words": {**EARLIER, WORDS: True},
+    "EMA, no flip, words, log-SNR -4": {**EARLIER, WORDS: True, "timestep_sampling": "log-snr -4"},
+    "style words": PRODUCT,
+    "style words, rank 32": {**PRODUCT, "rank": 32, "alpha": 32},
 }
 # How the checkpoints draw: CFG, fields of the base's Profile, and the adapter's strength. The first is what the product
 # does. The line to a style always starts at the bare base's drawings with it.
