@@ -40,8 +40,8 @@ from lora.jobs import TrainSettings
 from lora.training.plan import Plan, make_plan
 
 BASELINE = "baseline"
-# The bundled base's own plan, where it differs from the baseline
-EARLIER: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}  # before there were style words
+# The bundled base's own plan, where it differs from the baseline: before there were style words, and today
+EARLIER: dict[str, Any] = {"ema_decay": 0.98, "random_flip": False}
 PRODUCT: dict[str, Any] = {**EARLIER, "style_words": "auto"}
 WORDS = "words"  # no field of Plan: captions and prompts end with the words of STYLE_WORDS
 # The words of lora.pretrain.looks that a person would say of a style.
