@@ -276,15 +276,23 @@ def sections(language: str) -> list[tuple[str, str, list[str]]]:
 
 
 def _lines(path: Path) -> list[tuple[str, str, list[str]]]:
-    """(section, English, forms) of every line of a file."""
-    section, found = "", []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif ":" in line and not line.startswith("#"):
+    """(section, English, forms) of every line of a file that has a colon."""
+    found = []
+    for section, line in _by_section(path):
+        if ":" in line:
             english, forms = line.split(":", 1)
             found.append((section, english.strip(), [fold(form.strip()) for form in forms.split(",")]))
     return found
+
+
+def _by_section(path: Path) -> Iterator[tuple[str, str]]:
+    """(section, line) of every line of a file but blank ones, comments, and those that name a section."""
+    section = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            yield section, line
 
 
 def kind_of(english: str) -> str:
@@ -310,11 +318,8 @@ def kinds() -> dict[str, str]:
 def english_lists() -> dict[str, frozenset[str]]:
     """The plain lists of ``english.txt`` by section. ``mass`` and ``plural`` are single words here."""
     found: dict[str, list[str]] = {}
-    kind = ""
-    for line in (WORDS / "english.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            kind = line.strip("[]")
-        elif line and not line.startswith("#") and kind in GROUP:
+    for kind, line in _by_section(WORDS / "english.txt"):
+        if kind in GROUP:
             found.setdefault(kind, []).extend(line.split())
     return {kind: frozenset(words) for kind, words in found.items()}
 
@@ -323,12 +328,8 @@ def english_lists() -> dict[str, frozenset[str]]:
 def russian_names() -> dict[str, frozenset[str]]:
     """The folded words of ``words/names_ru.txt`` by section."""
     found: dict[str, set[str]] = {}
-    section = ""
-    for line in (WORDS / "names_ru.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif line and not line.startswith("#"):
-            found.setdefault(section, set()).update(fold(line).split())
+    for section, line in _by_section(WORDS / "names_ru.txt"):
+        found.setdefault(section, set()).update(fold(line).split())
     return {section: frozenset(names) for section, names in found.items()}
 
 

@@ -344,7 +344,7 @@ def test_a_state_of_a_later_step_than_the_last_is_refused(
     state = checkpoints(iter(trained))[60].state
     header = read_header(state)
     header["training"] = json.dumps(json.loads(header["training"]) | plan.fixed)
-    state = adapter_file.to_bytes(load(state), header)
+    state = with_header(state, header)
     assert [type(event) for event in loop.train(base, job(samples, resume=state), plan)][-1] is Trained
     with pytest.raises(JobError) as refused:
         list(loop.train(base, job(samples, resume=state), shorter))
